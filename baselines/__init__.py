@@ -1,0 +1,1 @@
+"""The reference entries: codecs, cores and controls, plug-ins like any other."""

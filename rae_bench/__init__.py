@@ -1,0 +1,1 @@
+"""rae-bench: transfer learning of motion synthesis across character rigs."""

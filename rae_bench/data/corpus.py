@@ -1,0 +1,114 @@
+"""A corpus: the segments of one rig before they are split, and how they are kept on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from rae_bench.errors import UserError
+from rae_bench.motion import Motion
+from rae_bench.rig import read_rig, rig_to_toml
+
+SCHEMA = "rae-bench.corpus/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """All segments of one rig.
+
+    Attributes:
+        name: domain name.
+        motion: N segments.
+        ids: N unique segment ids, stable between runs.
+        groups: N group names; a group (recording session, take, gait cell) never straddles a split.
+        actions: N words for what is done ("walk"), for break-downs.
+        identity: what decides the content, as a sha256: file hashes and import options of recordings; rig,
+            generator version and parameters of built-in motion (whose last bits may differ between machines).
+        provenance: where it comes from, licence, what was fixed; for people.
+    """
+
+    name: str
+    motion: Motion
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    actions: tuple[str, ...]
+    identity: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def home() -> Path:
+    """Where domains and caches live: `$RAE_BENCH_HOME`, else the user's cache folder."""
+    return Path(os.environ.get("RAE_BENCH_HOME") or platformdirs.user_cache_dir("rae-bench"))
+
+
+def save_corpus(corpus: Corpus, folder: Path) -> None:
+    """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        part = Path(scratch) / "part"
+        part.mkdir()
+        motion = corpus.motion
+        (part / "rig.toml").write_text(rig_to_toml(motion.rig), encoding="utf-8")
+        np.savez_compressed(
+            part / "motion.npz",
+            lengths=motion.lengths.astype(np.int32),
+            root_positions=motion.root_positions,
+            rotations=motion.rotations,
+            contacts=motion.contacts,
+        )
+        meta = {
+            "schema": SCHEMA,
+            "name": corpus.name,
+            "fps": motion.fps,
+            "ids": corpus.ids,
+            "groups": corpus.groups,
+            "actions": corpus.actions,
+            "identity": corpus.identity,
+            "provenance": dict(corpus.provenance),
+        }
+        (part / "corpus.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        try:
+            part.rename(folder)
+        except OSError:
+            # Another process finished the same corpus first: its copy is as good as ours.
+            if not (folder / "corpus.json").exists():
+                raise
+
+
+def load_corpus(folder: Path) -> Corpus:
+    """Read what `save_corpus` wrote. Raises `UserError` where files are missing or damaged."""
+    try:
+        meta = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        if meta.get("schema") != SCHEMA:
+            raise UserError(f"{folder}: schema {meta.get('schema')!r}, this version reads {SCHEMA}; import it again")
+        rig = read_rig(folder / "rig.toml")
+        with np.load(folder / "motion.npz", allow_pickle=False) as arrays:
+            motion = Motion(
+                rig,
+                float(meta["fps"]),
+                arrays["lengths"].astype(int),
+                arrays["root_positions"],
+                arrays["rotations"],
+                arrays["contacts"],
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder}: not a readable corpus ({error}); import or generate it again") from None
+    return Corpus(
+        meta["name"],
+        motion,
+        tuple(meta["ids"]),
+        tuple(meta["groups"]),
+        tuple(meta["actions"]),
+        meta["identity"],
+        meta["provenance"],
+    )

@@ -1,0 +1,18 @@
+"""Errors that a user can mend, and the words to report them with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input or usage: one line saying what is wrong, where, and what to do. The CLI exits with 2."""
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
+    """A `UserError` for a name that is not among `choices`, with the nearest ones suggested."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    return UserError(f"unknown {kind} '{name}'; {hint}")

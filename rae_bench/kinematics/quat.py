@@ -1,0 +1,138 @@
+"""Unit quaternions (w, x, y, z) on numpy arrays of any leading shape.
+
+Only what batched kinematics needs on its hot paths is written here; conversions that a library does well
+(Euler orders, matrices to quaternions) go through `scipy.spatial.transform.Rotation`.
+6-D rotations are the first two columns of the matrix, column after column (Zhou et al. 2019, arXiv:1812.07035).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+IDENTITY = np.float32([1, 0, 0, 0])
+
+
+def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Hamilton product: first turn by `b`, then by `a`. Shapes (..., 4) broadcast."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        -1,
+    )
+
+
+def inverse(q: np.ndarray) -> np.ndarray:
+    """Inverse of unit quaternions (..., 4)."""
+    return q * np.array([1, -1, -1, -1], q.dtype)
+
+
+def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) turned by unit quaternions (..., 4)."""
+    t = 2 * np.cross(q[..., 1:], v)
+    return v + q[..., :1] * t + np.cross(q[..., 1:], t)
+
+
+def normalize(q: np.ndarray) -> np.ndarray:
+    """Scaled to unit length; a zero quaternion becomes the identity."""
+    norm = np.linalg.norm(q, axis=-1, keepdims=True)
+    return np.where(norm > 1e-12, q / np.maximum(norm, 1e-12), np.array([1, 0, 0, 0], q.dtype))
+
+
+def from_axis_angle(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Turn by `angle` radians (...) about unit `axis` (..., 3)."""
+    half = np.asarray(angle)[..., None] / 2
+    axis = np.broadcast_to(axis, half.shape[:-1] + (3,))
+    return np.concatenate([np.cos(half), axis * np.sin(half)], -1)
+
+
+def from_yaw(yaw: np.ndarray) -> np.ndarray:
+    """Turn by `yaw` radians about +Y: +Z goes towards +X."""
+    half = np.asarray(yaw) / 2
+    zero = np.zeros_like(half)
+    return np.stack([np.cos(half), zero, np.sin(half), zero], -1)
+
+
+def from_euler(order: str, degrees: np.ndarray) -> np.ndarray:
+    """Intrinsic Euler angles in the given axis order ("ZXY": turn about z, then the new x, then the new y).
+
+    Args:
+        order: axis letters.
+        degrees: (..., len(order)).
+    """
+    flat = Rotation.from_euler(order.upper(), degrees.reshape(-1, len(order)), degrees=True)
+    return flat.as_quat(scalar_first=True).reshape(degrees.shape[:-1] + (4,))
+
+
+def to_matrix(q: np.ndarray) -> np.ndarray:
+    """Rotation matrices (..., 3, 3)."""
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def from_matrix(m: np.ndarray) -> np.ndarray:
+    """Unit quaternions of rotation matrices (..., 3, 3); w is not negative."""
+    q = Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(scalar_first=True, canonical=True)
+    return q.reshape(m.shape[:-2] + (4,)).astype(m.dtype)
+
+
+def to_6d(q: np.ndarray) -> np.ndarray:
+    """First two columns of the matrix, (..., 6)."""
+    m = to_matrix(q)
+    return np.concatenate([m[..., 0], m[..., 1]], -1)
+
+
+def from_6d(d: np.ndarray) -> np.ndarray:
+    """Gram-Schmidt on (..., 6), then to quaternions (..., 4)."""
+    a = d[..., :3] / np.maximum(np.linalg.norm(d[..., :3], axis=-1, keepdims=True), 1e-12)
+    b = d[..., 3:] - (a * d[..., 3:]).sum(-1, keepdims=True) * a
+    b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
+    return from_matrix(np.stack([a, b, np.cross(a, b)], -1))
+
+
+def continuous(q: np.ndarray, axis: int) -> np.ndarray:
+    """The same rotations with signs chosen so that neighbours along `axis` lie in one half-space."""
+    q = np.moveaxis(q, axis, 0)
+    flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1, 1).astype(q.dtype)
+    sign = np.concatenate([np.ones_like(q[:1, ..., 0]), np.cumprod(flips, 0)])
+    return np.moveaxis(q * sign[..., None], 0, axis)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
+    """Spherical interpolation on the short arc; `t` broadcasts against (...)."""
+    t = np.asarray(t)[..., None]
+    dot = (a * b).sum(-1, keepdims=True)
+    b = np.where(dot < 0, -b, b)
+    theta = np.arccos(np.clip(np.abs(dot), 0, 1))
+    sin = np.sin(theta)
+    near = sin < 1e-4
+    safe = np.where(near, 1, sin)
+    wa = np.where(near, 1 - t, np.sin((1 - t) * theta) / safe)
+    wb = np.where(near, t, np.sin(t * theta) / safe)
+    return normalize(wa * a + wb * b).astype(a.dtype)
+
+
+def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The shortest turn that takes direction `a` (..., 3) to `b` (..., 3); opposite directions turn about any normal."""
+    a = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-12)
+    b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
+    w = 1 + (a * b).sum(-1, keepdims=True)
+    normal = np.cross(a, np.where(np.abs(a[..., :1]) < 0.9, np.array([1.0, 0, 0]), np.array([0, 1.0, 0])))
+    return normalize(np.where(w > 1e-6, np.concatenate([w, np.cross(a, b)], -1), np.concatenate([0 * w, normal], -1)))
+
+
+def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Geodesic distance in radians, accurate near zero: 2 atan2(|vector part|, |scalar part|) of a^-1 b."""
+    d = mul(inverse(a), b)
+    return 2 * np.arctan2(np.linalg.norm(d[..., 1:], axis=-1), np.abs(d[..., 0]))

@@ -1,0 +1,143 @@
+"""Motion: a batch of clips on one rig at one frame rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from rae_bench.kinematics import RootSpace, forward_kinematics, quat, root_space
+from rae_bench.rig import Rig
+
+CONTACT_HEIGHT = 0.03
+CONTACT_SPEED = 0.15
+"""Contact: closer than this share of the rig's height to the joint's own stance height, slower than this many heights a second."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """N clips of up to T frames; frames past a clip's length repeat its last one.
+
+    Attributes:
+        rig: the skeleton, J joints.
+        fps: frames per second.
+        lengths: (N,) int, frames that are real.
+        root_positions: (N, T, 3) float32, metres, world, y up.
+        rotations: (N, T, J, 4) float32 local unit quaternions (w, x, y, z).
+        contacts: (N, T, C) bool, contact joint on the ground.
+    """
+
+    rig: Rig
+    fps: float
+    lengths: np.ndarray
+    root_positions: np.ndarray
+    rotations: np.ndarray
+    contacts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def frames(self) -> int:
+        """Real frames over all clips."""
+        return int(self.lengths.sum())
+
+    @cached_property
+    def _world(self) -> tuple[np.ndarray, np.ndarray]:
+        return forward_kinematics(self.rotations, self.root_positions, self.rig)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """(N, T, J, 3) metres, world."""
+        return self._world[0]
+
+    @property
+    def global_rotations(self) -> np.ndarray:
+        """(N, T, J, 4) world."""
+        return self._world[1]
+
+    @cached_property
+    def root(self) -> RootSpace:
+        """Root frame of every pose, shapes (N, T, ...)."""
+        return root_space(self.positions, self.global_rotations, self.rig)
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """(N, T) bool: frames within the clips' lengths."""
+        return np.arange(self.root_positions.shape[1]) < self.lengths[:, None]
+
+    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> Motion:
+        """Some of the clips."""
+        pick = clips if isinstance(clips, slice) else np.asarray(clips)
+        return replace(
+            self,
+            lengths=self.lengths[pick],
+            root_positions=self.root_positions[pick],
+            rotations=self.rotations[pick],
+            contacts=self.contacts[pick],
+        )
+
+    def cut(self, start: int, stop: int | None = None) -> Motion:
+        """The frames from `start` up to `stop` of every clip."""
+        part = slice(start, stop)
+        frames = len(range(*part.indices(self.root_positions.shape[1])))
+        return replace(
+            self,
+            lengths=np.clip(self.lengths - start, 0, frames),
+            root_positions=self.root_positions[:, part],
+            rotations=self.rotations[:, part],
+            contacts=self.contacts[:, part],
+        )
+
+
+def make_motion(
+    rig: Rig,
+    fps: float,
+    root_positions: np.ndarray,
+    rotations: np.ndarray,
+    *,
+    lengths: np.ndarray | None = None,
+    contacts: np.ndarray | None = None,
+) -> Motion:
+    """A `Motion` from arrays: casts to float32, pads with each clip's last frame, finds contacts where not given."""
+    count, frames = root_positions.shape[:2]
+    lengths = np.full(count, frames) if lengths is None else np.asarray(lengths, dtype=int)
+    last = np.minimum(np.arange(frames), lengths[:, None] - 1)
+    clip = np.arange(count)[:, None]
+    root_positions = np.ascontiguousarray(root_positions, np.float32)[clip, last]
+    rotations = quat.continuous(np.asarray(rotations, np.float32)[clip, last], axis=1)
+    if contacts is None:
+        contacts = find_contacts(forward_kinematics(rotations, root_positions, rig)[0], rig, fps, lengths)
+    return Motion(rig, float(fps), lengths, root_positions, rotations, np.asarray(contacts, bool)[clip, last])
+
+
+def find_contacts(
+    positions: np.ndarray,
+    rig: Rig,
+    fps: float,
+    lengths: np.ndarray,
+    *,
+    height: float = CONTACT_HEIGHT,
+    speed: float = CONTACT_SPEED,
+) -> np.ndarray:
+    """Which contact joints stand on the ground.
+
+    A joint is in contact where it is less than `height` x the rig's height above its own stance height (the 5th percentile of
+    its height over all given clips) and slower than `speed` x the rig's height a second.
+
+    Args:
+        positions: (N, T, J, 3) metres, world.
+
+    Returns:
+        (N, T, C) bool.
+    """
+    feet = positions[:, :, rig.contact_joints]
+    valid = np.arange(feet.shape[1]) < np.asarray(lengths)[:, None]
+    if feet.shape[2] == 0 or not valid.any():
+        return np.zeros(feet.shape[:3], bool)
+    stance = np.percentile(feet[valid][..., 1], 5, axis=0)
+    central = np.gradient(feet, axis=1) if feet.shape[1] > 1 else np.zeros_like(feet)
+    slow = np.linalg.norm(central, axis=-1) * fps < speed * rig.height
+    return slow & (feet[..., 1] < stance + height * rig.height) & valid[..., None]
