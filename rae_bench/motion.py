@@ -113,6 +113,20 @@ def make_motion(
     return Motion(rig, float(fps), lengths, root_positions, rotations, np.asarray(contacts, bool)[clip, last])
 
 
+def stance_heights(positions: np.ndarray, rig: Rig, lengths: np.ndarray) -> np.ndarray:
+    """(C,) metres: how high each contact joint is where it stands, the 5th percentile over all given clips.
+
+    Args:
+        positions: (N, T, J, 3) metres, world.
+        lengths: (N,) real frames.
+    """
+    feet = positions[:, :, rig.contact_joints, 1]
+    valid = np.arange(feet.shape[1]) < np.asarray(lengths)[:, None]
+    if feet.shape[2] == 0 or not valid.any():
+        return np.zeros(feet.shape[2])
+    return np.percentile(feet[valid], 5, axis=0)
+
+
 def find_contacts(
     positions: np.ndarray,
     rig: Rig,
@@ -121,23 +135,41 @@ def find_contacts(
     *,
     height: float = CONTACT_HEIGHT,
     speed: float = CONTACT_SPEED,
+    stance: np.ndarray | None = None,
 ) -> np.ndarray:
     """Which contact joints stand on the ground.
 
-    A joint is in contact where it is less than `height` x the rig's height above its own stance height (the 5th percentile of
-    its height over all given clips) and slower than `speed` x the rig's height a second.
+    A joint is in contact where it is less than `height` x the rig's height above its own stance height and slower than
+    `speed` x the rig's height a second. States shorter than 1/20 s are taken for noise and dropped.
 
     Args:
         positions: (N, T, J, 3) metres, world.
+        lengths: (N,) real frames.
+        stance: (C,) metres, from `stance_heights` of a larger set than these clips.
 
     Returns:
         (N, T, C) bool.
     """
     feet = positions[:, :, rig.contact_joints]
-    valid = np.arange(feet.shape[1]) < np.asarray(lengths)[:, None]
+    lengths = np.asarray(lengths)
+    valid = np.arange(feet.shape[1]) < lengths[:, None]
     if feet.shape[2] == 0 or not valid.any():
         return np.zeros(feet.shape[:3], bool)
-    stance = np.percentile(feet[valid][..., 1], 5, axis=0)
+    if stance is None:
+        stance = stance_heights(positions, rig, lengths)
     central = np.gradient(feet, axis=1) if feet.shape[1] > 1 else np.zeros_like(feet)
+    # The padding repeats the last frame, which would halve the central difference there.
+    clip, last = np.arange(len(feet)), lengths - 1
+    central[clip, last] = feet[clip, last] - feet[clip, np.maximum(last - 1, 0)]
     slow = np.linalg.norm(central, axis=-1) * fps < speed * rig.height
-    return slow & (feet[..., 1] < stance + height * rig.height) & valid[..., None]
+    contacts = slow & (feet[..., 1] < stance + height * rig.height) & valid[..., None]
+    return _without_flicker(contacts, round(fps / 30)) & valid[..., None]
+
+
+def _without_flicker(contacts: np.ndarray, reach: int) -> np.ndarray:
+    """(N, T, C) majority over `reach` frames on either side; edges are repeated."""
+    if reach < 1 or contacts.shape[1] < 2:
+        return contacts
+    padded = np.pad(contacts.astype(np.int16), ((0, 0), (reach, reach), (0, 0)), mode="edge")
+    width = 2 * reach + 1
+    return np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).sum(-1) > reach

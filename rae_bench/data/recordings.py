@@ -1,0 +1,520 @@
+"""From a folder of recordings to a corpus: one skeleton, one frame rate, segments, groups, contacts; and its cache.
+
+How a folder is to be read is a `Recipe`: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
+
+    unit = "cm"                          # cm, m, mm, or metres per unit of the files
+    up = "y"                             # or "z"
+    fps = 30                             # absent: the protocol's
+    contact_joints = ["Toes_L", "Toes_R"]
+    manifest = "manifest.json"           # list of {file, session, action, style}
+    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
+    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
+    drop_joints = ["*Armor*"]            # with all that hangs on them
+    [roles]
+    pelvis = "Hips"
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from rae_bench.data.bvh import metres_per_unit, read_bvh
+from rae_bench.data.corpus import Corpus, home, load_corpus, save_corpus
+from rae_bench.data.resample import resample
+from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
+from rae_bench.errors import UserError, unknown
+from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
+from rae_bench.rig import ROLES, Rig, make_rig
+
+IMPORT_VERSION = 1
+"""Part of a corpus' identity: raised when the same files and recipe would give another corpus."""
+FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
+SAME_OFFSET = 2e-3
+"""Skeletons whose offsets differ by less than this share of the longest bone are one: in the human set of the standard task
+a few files put a knee 0.4 mm beside the others'."""
+
+NOTED = 1e-4
+"""Metres: smaller differences between files are not worth a word."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to read a folder of recordings; every field is a key of the same name in TOML.
+
+    Attributes:
+        unit: "cm", "m", "mm", or metres per unit of the files.
+        up: vertical axis of the files, "y" or "z".
+        roles: role -> joint name.
+        contact_joints: names of the joints that touch the ground.
+        fps: frame rate to resample to; None leaves it to the protocol (30).
+        group_pattern: regular expression on the file's stem whose first group names the split group.
+        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
+        manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
+        include, exclude: globs on file names relative to the folder.
+        drop_joints: globs on joint names; these joints go, with all that hangs on them.
+        root: joint to make the root, with all above it folded in; None: found from the motion.
+        licence, citation: for people; copied to the provenance.
+    """
+
+    unit: str | float = "cm"
+    up: str = "y"
+    roles: Mapping[str, str] = field(default_factory=dict)
+    contact_joints: tuple[str, ...] = ()
+    fps: float | None = None
+    group_pattern: str | None = None
+    action_pattern: str | None = None
+    manifest: str | None = None
+    include: tuple[str, ...] = ("*.bvh", "*.BVH")
+    exclude: tuple[str, ...] = ()
+    drop_joints: tuple[str, ...] = ()
+    root: str | None = None
+    licence: str = ""
+    citation: str = ""
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+        """A checked recipe from a TOML table; `kind`, `folder` and `name`, which say what to import, are passed over.
+
+        Raises:
+            UserError: an unknown key (with the nearest), or a value of the wrong kind.
+        """
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in ("kind", "folder", "name"):
+                continue
+            if key not in known:
+                raise UserError(f"{where}: {unknown('key', key, known)}")
+            values[key] = _checked(key, value, where)
+        return cls(**values)
+
+    def options(self) -> dict[str, Any]:
+        """What decides the imported content, ready for JSON."""
+        return {key: value for key, value in asdict(self).items() if key not in ("licence", "citation")}
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    def wrong(need: str) -> UserError:
+        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
+
+    if key == "unit":
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise wrong("cm, m, mm or a number")
+        try:
+            metres_per_unit(value)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        return value
+    if key == "up":
+        if value not in ("y", "z"):
+            raise wrong('"y" or "z"')
+        return value
+    if key == "fps":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
+            raise wrong("a number of frames per second")
+        return float(value)
+    if key == "roles":
+        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
+            raise wrong("a table of role = joint name")
+        for role in value:
+            if role not in ROLES:
+                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
+        return dict(value)
+    if key in ("contact_joints", "include", "exclude", "drop_joints"):
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+            raise wrong("a list of names")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise wrong("a text")
+    if key.endswith("_pattern"):
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise UserError(f"{where}: {key} '{value}' is not a regular expression: {error}") from None
+        if groups < 1:
+            raise wrong("a regular expression with a group in parentheses, which becomes the name")
+    return value
+
+
+def read_roles(path: Path) -> dict[str, Any]:
+    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: no such roles file ({error.strerror}); write one with a [roles] table") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from None
+
+
+def import_folder(
+    folder: Path,
+    recipe: Recipe,
+    name: str,
+    *,
+    fps: float = FPS,
+    seconds: float = SECONDS,
+    minimum_seconds: float = MINIMUM_SECONDS,
+) -> Corpus:
+    """All recordings of a folder as one corpus.
+
+    Every file is read, checked to have the same skeleton and resampled; the standing rest pose, the ground and the
+    contacts are found over all of them; then they are cut into segments.
+
+    Args:
+        folder: where the files lie.
+        recipe: how to read them.
+        name: domain name.
+        fps: frame rate, unless the recipe names one.
+        seconds: length of a segment.
+        minimum_seconds: shorter remainders and recordings are dropped.
+
+    Raises:
+        UserError: one line; what is wrong with the folder, a file or the recipe.
+    """
+    hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
+    entries = _read_manifest(folder, recipe)
+    files = list(hashes)
+    takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=recipe.root) for file in files]
+    roots = Counter(take.rig.joint_names[0] for take in takes)
+    if len(roots) > 1:
+        # A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
+        deepest = min(takes, key=lambda take: len(take.rig)).rig.joint_names[0]
+        takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=deepest) for file in files]
+    recorded = sorted({round(take.fps, 3) for take in takes})
+    takes = [resample(_without_joints(take, recipe.drop_joints), recipe.fps or fps) for take in takes]
+    rig, fixed = _one_rig(takes, files, folder, recipe, name)
+    takes = [replace(take, rig=rig) for take in takes]
+    shift = ground_shift(takes)
+    if shift:
+        takes = [replace(take, root_positions=take.root_positions + np.float32([0, shift, 0])) for take in takes]
+        fixed.append(f"raised by {100 * shift:.1f} cm so that the ground lies at 0")
+    rig, take, frame = with_rest(takes)
+    takes = [replace(t, rig=rig) for t in takes]
+
+    stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
+    motion, owners, dropped = _segments(takes, stems, seconds, minimum_seconds)
+    if not owners:
+        raise UserError(f"{folder}: no recording is as long as {minimum_seconds:g} s; nothing to import")
+    provenance: dict[str, Any] = {
+        "source": folder.name,
+        "licence": recipe.licence,
+        "citation": recipe.citation,
+        "files": hashes,
+        "fps": motion.fps,
+        "recorded_fps": recorded,
+        "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
+        "dropped": dropped,
+        "fixed": fixed,
+    }
+    styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
+    if styles:
+        provenance["styles"] = styles
+    group_of = [_group(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    action_of = [_action(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    return Corpus(
+        name=name,
+        motion=motion,
+        ids=tuple(f"{stems[owner]}#{k}" for owner, k in owners),
+        groups=tuple(group_of[owner] for owner, _ in owners),
+        actions=tuple(action_of[owner] for owner, _ in owners),
+        identity=identity,
+        provenance=provenance,
+    )
+
+
+def load_recording(
+    name: str,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    fps: float = FPS,
+    seconds: float = SECONDS,
+    minimum_seconds: float = MINIMUM_SECONDS,
+) -> Corpus:
+    """`import_folder`, kept under `home()/recordings` for as long as neither files nor recipe change."""
+    identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[1]
+    cached = home() / "recordings" / f"{name}-{identity[:16]}"
+    if (cached / "corpus.json").exists():
+        try:
+            corpus = load_corpus(cached)
+            if corpus.identity == identity:
+                return corpus
+        except UserError:
+            pass  # damaged: made again below
+    corpus = import_folder(folder, recipe, name, fps=fps, seconds=seconds, minimum_seconds=minimum_seconds)
+    save_corpus(corpus, cached)
+    return corpus
+
+
+def save_domain(corpus: Corpus) -> Path:
+    """Keep a corpus as the domain of its name, in place of an older one; returns its folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", corpus.name):
+        raise UserError(f"domain name '{corpus.name}': use letters, digits, '-', '_' and '.'")
+    folder = home() / "domains" / corpus.name
+    save_corpus(corpus, folder)
+    return folder
+
+
+def list_domains() -> list[str]:
+    """Names of the imported domains."""
+    return sorted(path.parent.name for path in (home() / "domains").glob("[!.]*/corpus.json"))
+
+
+def load_domain(name: str) -> Corpus:
+    """An imported domain by name."""
+    known = list_domains()
+    if name not in known:
+        if not known:
+            raise UserError(f"unknown domain '{name}'; none is imported yet: rae-bench data import DIR --name {name}")
+        raise unknown("domain", name, known)
+    return load_corpus(home() / "domains" / name)
+
+
+def _identify(
+    folder: Path, recipe: Recipe, fps: float, seconds: float, minimum_seconds: float
+) -> tuple[dict[str, str], str]:
+    """File (relative, with forward slashes) -> sha256, in sorted order, and the identity of the corpus they make."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = {path for pattern in recipe.include for path in folder.glob(pattern) if path.is_file()}
+    files = sorted(path.relative_to(folder).as_posix() for path in found)
+    files = [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in recipe.exclude)]
+    if not files:
+        inside = sorted({path.suffix or path.name for path in folder.iterdir()})
+        holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
+        raise UserError(f"{folder}: no file matches {', '.join(recipe.include)} ({holds})")
+    hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
+    manifest = folder / recipe.manifest if recipe.manifest else None
+    decides = {
+        "version": IMPORT_VERSION,
+        "files": hashes,
+        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
+        "recipe": recipe.options(),
+        "fps": recipe.fps or fps,
+        "seconds": seconds,
+        "minimum_seconds": minimum_seconds,
+    }
+    return hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
+    """File -> its session, action and style; empty for every file the manifest does not name."""
+    entries: dict[str, dict[str, str]] = {}
+    if recipe.manifest:
+        path = folder / recipe.manifest
+        try:
+            listed = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{path}: no such manifest ({error.strerror})") from None
+        except ValueError as error:
+            raise UserError(f"{path}: not a JSON file: {error}") from None
+        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+            raise UserError(f"{path}: a list of objects with the key 'file' is needed")
+        for entry in listed:
+            words = {key: str(entry[key]) for key in ("session", "action", "style") if key in entry}
+            entries[str(entry.get("file", ""))] = words
+    return _Entries(entries)
+
+
+class _Entries(dict[str, dict[str, str]]):
+    def __missing__(self, key: str) -> dict[str, str]:
+        return {}
+
+
+def _group(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
+    if recipe.group_pattern:
+        match = re.search(recipe.group_pattern, stem)
+        if match is None or match[1] is None:
+            raise UserError(f"group_pattern '{recipe.group_pattern}' does not match the file '{stem}'")
+        return match[1]
+    return entry.get("session", stem)
+
+
+def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
+    text = entry.get("action", stem)
+    if recipe.action_pattern:
+        match = re.search(recipe.action_pattern, text)
+        if match is None or match[1] is None:
+            raise UserError(f"action_pattern '{recipe.action_pattern}' does not match '{text}' of the file '{stem}'")
+        return match[1]
+    return text
+
+
+def _without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
+    """A one-clip motion without the joints that match, and without what hangs on them."""
+    if not patterns:
+        return take
+    rig = take.rig
+    gone = np.zeros(len(rig), bool)
+    for pattern in patterns:
+        hit = np.array([fnmatch.fnmatchcase(joint, pattern) for joint in rig.joint_names])
+        if not hit.any():
+            raise UserError(f"drop_joints: {unknown('joint', pattern, rig.joint_names)}")
+        gone |= hit
+    keep = np.flatnonzero(~(rig.ancestors & gone).any(1))
+    if gone[0]:
+        raise UserError(f"drop_joints would drop the root '{rig.joint_names[0]}' and with it everything")
+    names = [rig.joint_names[j] for j in keep]
+    parents = [None if rig.parents[j] < 0 else rig.joint_names[rig.parents[j]] for j in keep]
+    return replace(
+        take,
+        rig=make_rig(rig.name, list(zip(names, parents, rig.offsets[keep], strict=True)), {}),
+        rotations=take.rotations[:, :, keep],
+    )
+
+
+def _is_end(rig: Rig) -> np.ndarray:
+    """(J,) bool: End Sites, whose lengths some exporters forget."""
+    leaf = ~np.isin(np.arange(len(rig)), rig.parents)
+    return leaf & np.array([bool(re.search(r"_end\d*$", joint)) for joint in rig.joint_names])
+
+
+def _one_rig(
+    takes: Sequence[Motion], files: Sequence[str], folder: Path, recipe: Recipe, name: str
+) -> tuple[Rig, list[str]]:
+    """The skeleton that all takes share, with roles and mirror map, and what had to be mended for it."""
+    majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
+    model = next(take.rig for take in takes if take.rig.joint_names == majority)
+    differing = [
+        f"{file} ({text})"
+        for take, file in zip(takes, files, strict=True)
+        if (text := _difference(take.rig, model))
+    ]
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise UserError(
+            f"{folder}: {len(differing)} of {len(files)} files have another skeleton than the rest: "
+            f"{', '.join(differing[:3])}{more}; import them apart or use include, exclude or drop_joints"
+        )
+    fixed = []
+    lengths = np.stack([take.rig.offsets for take in takes])
+    offsets = np.median(lengths, axis=0)
+    ends = _is_end(model)
+    for j in np.flatnonzero(ends):
+        # A zero length says that the exporter did not know it, so the files that name one are believed.
+        told = lengths[np.abs(lengths[:, j]).max(-1) > 0, j]
+        offsets[j] = np.median(told, axis=0) if len(told) else 0
+    apart = np.abs(lengths - offsets).max((0, 2))
+    if apart[ends].max(initial=0) > NOTED:
+        fixed.append("End Sites differ between files: the median of those that are not zero is used")
+    if apart[~ends].max() > NOTED:
+        worst = int(np.where(ends, 0, apart).argmax())
+        fixed.append(f"{model.joint_names[worst]} sits up to {1000 * apart[worst]:.1f} mm elsewhere in some files: median used")
+    for role, joint in recipe.roles.items():
+        if joint not in model.joint_names:
+            raise UserError(f"{folder}: role {role}: {unknown('joint', joint, model.joint_names)}")
+    for joint in recipe.contact_joints:
+        if joint not in model.joint_names:
+            raise UserError(f"{folder}: contact_joints: {unknown('joint', joint, model.joint_names)}")
+    parents = [None if p < 0 else model.joint_names[p] for p in model.parents]
+    rig = make_rig(
+        name,
+        list(zip(model.joint_names, parents, offsets, strict=True)),
+        recipe.roles,
+        contact_joints=recipe.contact_joints,
+        mirror=mirror_pairs(model.joint_names),
+        description=f"from the recordings in {folder.name}",
+    )
+    return rig, fixed
+
+
+def _difference(rig: Rig, model: Rig) -> str:
+    """What keeps `rig` from being the same skeleton as `model`, in a few words; "" where nothing does."""
+    missing = [joint for joint in model.joint_names if joint not in rig.joint_names]
+    extra = [joint for joint in rig.joint_names if joint not in model.joint_names]
+    if missing or extra:
+        texts = [f"{word} {', '.join(some[:3])}" for word, some in (("lacks", missing), ("has", extra)) if some]
+        return " and ".join(texts)
+    if rig.joint_names != model.joint_names or (rig.parents != model.parents).any():
+        return "joints hang together otherwise"
+    apart = np.abs(rig.offsets - model.offsets).max(-1)
+    apart[_is_end(model)] = 0
+    worst = int(apart.argmax())
+    if apart[worst] <= SAME_OFFSET * float(np.linalg.norm(model.offsets, axis=-1).max()):
+        return ""
+    return f"offset of {model.joint_names[worst]} differs by {100 * apart[worst]:.2g} cm"
+
+
+def _segments(
+    takes: Sequence[Motion], stems: Sequence[str], seconds: float, minimum_seconds: float
+) -> tuple[Motion, list[tuple[int, int]], list[str]]:
+    """Takes cut into segments: the motion, (take, running number) of each segment, and what was dropped and why."""
+    rig, fps = takes[0].rig, takes[0].fps
+    size, least = max(1, round(seconds * fps)), max(1, round(minimum_seconds * fps))
+    everything = np.concatenate([take.positions[0] for take in takes])
+    stance = stance_heights(everything[None], rig, np.array([len(everything)]))
+    owners: list[tuple[int, int]] = []
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    dropped, lost, tails = [], 0, 0
+    for t, take in enumerate(takes):
+        contacts = find_contacts(take.positions, rig, fps, take.lengths, stance=stance)
+        total = int(take.lengths[0])
+        if total < least:
+            dropped.append(f"{stems[t]}: {total / fps:.2f} s, shorter than {minimum_seconds:g} s")
+            continue
+        for k, start in enumerate(range(0, total, size)):
+            stop = min(start + size, total)
+            if stop - start < least:
+                lost, tails = lost + stop - start, tails + 1
+                continue
+            owners.append((t, k))
+            parts.append((take.root_positions[0, start:stop], take.rotations[0, start:stop], contacts[0, start:stop]))
+    if lost:
+        dropped.append(f"ends of {tails} recordings, {lost / fps:.1f} s in all, shorter than {minimum_seconds:g} s")
+    if not parts:
+        return takes[0], owners, dropped
+    lengths = np.array([len(part[0]) for part in parts])
+    width = int(lengths.max())
+    root, rotations, contacts = (
+        np.stack([np.concatenate([part[i], np.repeat(part[i][-1:], width - len(part[i]), 0)]) for part in parts])
+        for i in range(3)
+    )
+    return make_motion(rig, fps, root, rotations, lengths=lengths, contacts=contacts), owners, dropped
+
+
+def summarise(corpus: Corpus) -> dict[str, Any]:
+    """What a person wants to see after an import: counts, sizes in metres, speeds in metres per second, contact shares."""
+    motion = corpus.motion
+    rig = motion.rig
+    pelvis = motion.positions[:, :, rig.roles.get("pelvis", 0)]
+    step = np.linalg.norm(np.diff(pelvis[..., [0, 2]], axis=1), axis=-1) * motion.fps
+    real = motion.valid[:, 1:]
+    actions = np.array(corpus.actions)
+    by_action = {
+        action: float(np.mean(step[actions == action][real[actions == action]])) for action in sorted(set(corpus.actions))
+    }
+    shares = motion.contacts[motion.valid].mean(0)
+    return {
+        "name": corpus.name,
+        "source": corpus.provenance.get("source", ""),
+        "licence": corpus.provenance.get("licence", ""),
+        "segments": len(motion),
+        "frames": motion.frames,
+        "seconds": motion.frames / motion.fps,
+        "fps": motion.fps,
+        "recorded_fps": corpus.provenance.get("recorded_fps", []),
+        "files": len(corpus.provenance.get("files", {})),
+        "joints": len(rig),
+        "groups": len(set(corpus.groups)),
+        "roles": {role: rig.joint_names[joint] for role, joint in rig.roles.items()},
+        "height": rig.height,
+        "pelvis_height": float(np.median(pelvis[..., 1][motion.valid])),
+        "speed": by_action,
+        "contact_share": {
+            rig.joint_names[joint]: float(share) for joint, share in zip(rig.contact_joints, shares, strict=True)
+        },
+        "rest_pose": corpus.provenance.get("rest_pose", ""),
+        "dropped": list(corpus.provenance.get("dropped", [])),
+        "fixed": list(corpus.provenance.get("fixed", [])),
+    }

@@ -1,0 +1,123 @@
+"""What recordings do not say: the standing rest pose, the level of the ground, which joints mirror each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rae_bench.kinematics import heading_angle, quat
+from rae_bench.motion import Motion, stance_heights
+from rae_bench.rig import Rig
+
+UPRIGHT = 0.1
+"""Upright: the pelvis is within this share of its usual height."""
+GROUNDED = 0.06
+"""Grounded: every contact joint is within this share of the pelvis height of its stance height."""
+SLOWEST = 0.1
+"""Share of the upright, grounded frames, the slowest, that speak for the rest pose."""
+FEWEST = 30
+SUNK, RAISED = 0.03, 0.15
+"""Lowest stance height that passes for a ground at 0, in pelvis heights: soles lie below foot joints, markers sink a little."""
+
+_SIDES = [
+    (re.compile("Left"), "Right"),
+    (re.compile("left"), "right"),
+    (re.compile("LEFT"), "RIGHT"),
+    (re.compile(r"(?<![A-Za-z])L(?![a-z])"), "R"),
+    (re.compile(r"(?<![A-Za-z])l(?![A-Za-z])"), "r"),
+]
+
+
+def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """(left, right) joint pairs by their names: Left/Right, L_/R_, _L/_R, .L/.R, "Bip01 L", in either case.
+
+    Doubled separators are forgiven, so that `b__LeftFinger` finds `b_RightFinger`.
+    """
+    plain = {re.sub(r"[_\W]+", "_", name): name for name in names}
+    pairs = []
+    for name in names:
+        for left, right in _SIDES:
+            other = plain.get(re.sub(r"[_\W]+", "_", left.sub(right, name)))
+            if left.search(name) and other is not None and other != name:
+                pairs.append((name, other))
+                break
+    return pairs
+
+
+def ground_shift(takes: Sequence[Motion]) -> float:
+    """Metres to add to every height so that the ground lies at 0; 0 where it does already.
+
+    Contact joints sit a little above the sole, so a lowest stance height between slightly below 0 and a foot's thickness
+    passes for ground level; beyond that the lowest stance height is taken for the ground.
+
+    Args:
+        takes: motions of one clip each, on one rig.
+    """
+    rig = takes[0].rig
+    if rig.fixed_base or len(rig.contact_joints) == 0:
+        return 0.0
+    positions = np.concatenate([take.positions[0] for take in takes])
+    lowest = float(stance_heights(positions[None], rig, np.array([len(positions)])).min())
+    tall = float(np.percentile(positions[:, rig.roles.get("pelvis", 0), 1], 75)) - lowest
+    return 0.0 if -SUNK * tall <= lowest <= RAISED * tall else -lowest
+
+
+def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
+    """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
+
+    Frames qualify where the pelvis is as high as it usually is in locomotion (a dog also sits and lies) and every contact
+    joint is near its stance height; the slowest tenth of them speaks. The rest pose is the frame of these that is
+    nearest, in root space over all joints, to their median made symmetric (left and right swapped and averaged), so
+    that no leg is in mid-stride and the head looks ahead; it is turned to face +Z. Where nothing qualifies a condition is
+    dropped: grounded first, then upright.
+
+    Args:
+        takes: motions of one clip each, on one rig with roles; its rest pose is not used.
+    """
+    rig, fps = takes[0].rig, takes[0].fps
+    positions = np.concatenate([take.positions[0] for take in takes])
+    rotations = np.concatenate([take.rotations[0] for take in takes])
+    moves = [np.gradient(p, axis=0) * fps if len(p) > 1 else 0 * p for p in (take.positions[0] for take in takes)]
+    velocity = np.concatenate(moves)
+    pelvis = rig.roles.get("pelvis", 0)
+
+    stance = stance_heights(positions[None], rig, np.array([len(positions)]))
+    tall = positions[:, pelvis, 1] - (stance.mean() if len(stance) else 0)
+    reach = float(np.percentile(tall, 90))
+    travels = np.linalg.norm(velocity[:, pelvis][:, [0, 2]], axis=-1) > 0.5 * reach
+    usual = float(np.median(tall[travels] if travels.sum() >= FEWEST else tall[tall >= np.median(tall)]))
+    upright = np.abs(tall - usual) <= UPRIGHT * abs(usual)
+    above = positions[:, rig.contact_joints, 1] - stance
+    grounded = (above < GROUNDED * abs(usual)).all(-1)
+    fit = next((choice for choice in (upright & grounded, upright) if choice.any()), np.ones(len(tall), bool))
+    fitting = np.flatnonzero(fit)
+    speed = np.linalg.norm(velocity, axis=-1).mean(-1)
+    count = min(len(fitting), max(FEWEST, round(SLOWEST * len(fitting))))
+    chosen = fitting[np.argsort(speed[fitting], kind="stable")[:count]]
+
+    # Which joints span the heading is read off a rest pose; any upright one serves until the real one is known.
+    draft = facing_ahead(replace(rig, rest=rotations[chosen[0]]))
+    globals_ = np.concatenate([take.global_rotations[0] for take in takes])[chosen]
+    yaw = heading_angle(positions[chosen], globals_, draft)
+    origin = positions[chosen, pelvis] * np.float32([1, 0, 1])
+    poses = quat.rotate(quat.from_yaw(-yaw)[:, None], positions[chosen] - origin[:, None])
+    middle = np.median(poses, axis=0)
+    middle = (middle + middle[rig.mirror] * np.float32([-1, 1, 1])) / 2
+    best = int(chosen[np.linalg.norm(poses - middle, axis=-1).mean(-1).argmin()])
+    ends = np.cumsum([len(take.positions[0]) for take in takes])
+    take = int(np.searchsorted(ends, best, side="right"))
+    return facing_ahead(replace(rig, rest=rotations[best])), take, best - int(ends[take] - len(takes[take].positions[0]))
+
+
+def facing_ahead(rig: Rig) -> Rig:
+    """The rig with its rest pose turned about the vertical until it faces +Z."""
+    yaw = heading_angle(rig.rest_global[0], rig.rest_global[1], rig)
+    rest = np.array(rig.rest, np.float32)
+    root = int(np.flatnonzero(rig.parents < 0)[0])
+    rest[root] = quat.mul(quat.from_yaw(-yaw).astype(np.float32), rest[root])
+    rest = quat.normalize(rest)
+    rest.setflags(write=False)
+    return replace(rig, rest=rest)
