@@ -11,9 +11,12 @@ import numpy as np
 from rae_bench.kinematics import RootSpace, forward_kinematics, quat, root_space
 from rae_bench.rig import Rig
 
-CONTACT_HEIGHT = 0.03
+CONTACT_HEIGHT = 0.07
 CONTACT_SPEED = 0.15
-"""Contact: closer than this share of the rig's height to the joint's own stance height, slower than this many heights a second."""
+CONTACT_SLIP = 0.12
+"""Contact: closer than `CONTACT_HEIGHT` x the rig's height to the joint's own stance height, and slower than `CONTACT_SPEED`
+heights a second plus `CONTACT_SLIP` x the root's speed over the ground: a paw of a running dog rolls and its stance lasts but
+three frames, so that a limit fit for walking finds none in a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +138,13 @@ def find_contacts(
     *,
     height: float = CONTACT_HEIGHT,
     speed: float = CONTACT_SPEED,
+    slip: float = CONTACT_SLIP,
     stance: np.ndarray | None = None,
 ) -> np.ndarray:
     """Which contact joints stand on the ground.
 
     A joint is in contact where it is less than `height` x the rig's height above its own stance height and slower than
-    `speed` x the rig's height a second. States shorter than 1/20 s are taken for noise and dropped.
+    `speed` x the rig's height a second plus `slip` x the root's horizontal speed. States shorter than 1/20 s are taken for noise and dropped.
 
     Args:
         positions: (N, T, J, 3) metres, world.
@@ -150,20 +154,29 @@ def find_contacts(
     Returns:
         (N, T, C) bool.
     """
-    feet = positions[:, :, rig.contact_joints]
     lengths = np.asarray(lengths)
-    valid = np.arange(feet.shape[1]) < lengths[:, None]
+    valid = np.arange(positions.shape[1]) < lengths[:, None]
+    feet = positions[:, :, rig.contact_joints]
     if feet.shape[2] == 0 or not valid.any():
         return np.zeros(feet.shape[:3], bool)
     if stance is None:
         stance = stance_heights(positions, rig, lengths)
-    central = np.gradient(feet, axis=1) if feet.shape[1] > 1 else np.zeros_like(feet)
-    # The padding repeats the last frame, which would halve the central difference there.
-    clip, last = np.arange(len(feet)), lengths - 1
-    central[clip, last] = feet[clip, last] - feet[clip, np.maximum(last - 1, 0)]
-    slow = np.linalg.norm(central, axis=-1) * fps < speed * rig.height
+    root = positions[:, :, [rig.roles.get("pelvis", 0)]] * np.array([1, 0, 1], positions.dtype)
+    limit = speed * rig.height + slip * _speeds(root, fps, lengths)
+    slow = _speeds(feet, fps, lengths) < limit
     contacts = slow & (feet[..., 1] < stance + height * rig.height) & valid[..., None]
     return _without_flicker(contacts, round(fps / 30)) & valid[..., None]
+
+
+def _speeds(points: np.ndarray, fps: float, lengths: np.ndarray) -> np.ndarray:
+    """(N, T, P) units per second of points (N, T, P, 3), by central differences, one-sided at the ends of each clip."""
+    if points.shape[1] < 2:
+        return np.zeros(points.shape[:3], points.dtype)
+    moved = np.gradient(points, axis=1)
+    # The padding repeats the last frame, which would halve the difference there.
+    clip, last = np.arange(len(points)), lengths - 1
+    moved[clip, last] = points[clip, last] - points[clip, np.maximum(last - 1, 0)]
+    return np.linalg.norm(moved, axis=-1) * fps
 
 
 def _without_flicker(contacts: np.ndarray, reach: int) -> np.ndarray:

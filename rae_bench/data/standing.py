@@ -16,8 +16,8 @@ UPRIGHT = 0.1
 """Upright: the pelvis is within this share of its usual height."""
 GROUNDED = 0.06
 """Grounded: every contact joint is within this share of the pelvis height of its stance height."""
-SLOWEST = 0.1
-"""Share of the upright, grounded frames, the slowest, that speak for the rest pose."""
+SLOWEST = 0.25
+"""Share of the upright, grounded frames, the slowest, among which the rest pose is sought."""
 FEWEST = 30
 SUNK, RAISED = 0.03, 0.15
 """Lowest stance height that passes for a ground at 0, in pelvis heights: soles lie below foot joints, markers sink a little."""
@@ -68,11 +68,11 @@ def ground_shift(takes: Sequence[Motion]) -> float:
 def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
 
-    Frames qualify where the pelvis is as high as it usually is in locomotion (a dog also sits and lies) and every contact
-    joint is near its stance height; the slowest tenth of them speaks. The rest pose is the frame of these that is
-    nearest, in root space over all joints, to their median made symmetric (left and right swapped and averaged), so
-    that no leg is in mid-stride and the head looks ahead; it is turned to face +Z. Where nothing qualifies a condition is
-    dropped: grounded first, then upright.
+    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies). The pattern is the
+    median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole strides
+    it stands straight with its legs below it, arms down, head ahead. The rest pose is the frame nearest to it, over all
+    joints, among those that stand: upright, every contact joint near its stance height, and slow (the slowest quarter).
+    The frame itself must be symmetric too; it is turned to face +Z. Where no frame has all feet down, that condition is dropped.
 
     Args:
         takes: motions of one clip each, on one rig with roles; its rest pose is not used.
@@ -92,21 +92,25 @@ def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     upright = np.abs(tall - usual) <= UPRIGHT * abs(usual)
     above = positions[:, rig.contact_joints, 1] - stance
     grounded = (above < GROUNDED * abs(usual)).all(-1)
-    fit = next((choice for choice in (upright & grounded, upright) if choice.any()), np.ones(len(tall), bool))
-    fitting = np.flatnonzero(fit)
+    if not (upright & grounded).any():
+        grounded[:] = True
+    standing = np.flatnonzero(upright & grounded)
     speed = np.linalg.norm(velocity, axis=-1).mean(-1)
-    count = min(len(fitting), max(FEWEST, round(SLOWEST * len(fitting))))
-    chosen = fitting[np.argsort(speed[fitting], kind="stable")[:count]]
+    count = min(len(standing), max(FEWEST, round(SLOWEST * len(standing))))
+    slowest = standing[np.argsort(speed[standing], kind="stable")[:count]]
 
     # Which joints span the heading is read off a rest pose; any upright one serves until the real one is known.
-    draft = facing_ahead(replace(rig, rest=rotations[chosen[0]]))
-    globals_ = np.concatenate([take.global_rotations[0] for take in takes])[chosen]
-    yaw = heading_angle(positions[chosen], globals_, draft)
-    origin = positions[chosen, pelvis] * np.float32([1, 0, 1])
-    poses = quat.rotate(quat.from_yaw(-yaw)[:, None], positions[chosen] - origin[:, None])
-    middle = np.median(poses, axis=0)
-    middle = (middle + middle[rig.mirror] * np.float32([-1, 1, 1])) / 2
-    best = int(chosen[np.linalg.norm(poses - middle, axis=-1).mean(-1).argmin()])
+    draft = facing_ahead(replace(rig, rest=rotations[slowest[0]]))
+    globals_ = np.concatenate([take.global_rotations[0] for take in takes])
+    origin = positions[:, pelvis] * np.float32([1, 0, 1])
+    yaw = heading_angle(positions, globals_, draft)
+    poses = quat.rotate(quat.from_yaw(-yaw)[:, None], positions - origin[:, None])
+    pattern = np.median(poses[upright], axis=0)
+    pattern = (pattern + pattern[rig.mirror] * np.float32([-1, 1, 1])) / 2
+    still = poses[slowest]
+    mirrored = still[:, rig.mirror] * np.float32([-1, 1, 1])
+    unlike = np.linalg.norm(still - pattern, axis=-1).mean(-1) + np.linalg.norm(still - mirrored, axis=-1).mean(-1)
+    best = int(slowest[unlike.argmin()])
     ends = np.cumsum([len(take.positions[0]) for take in takes])
     take = int(np.searchsorted(ends, best, side="right"))
     return facing_ahead(replace(rig, rest=rotations[best])), take, best - int(ends[take] - len(takes[take].positions[0]))
