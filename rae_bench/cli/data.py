@@ -1,0 +1,96 @@
+"""`rae-bench data`: recordings in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """Bring in recordings and look at them."""
+
+
+@data.command("import")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Name of the domain, for --source and --target.")
+@click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, any key below.")
+@click.option("--unit", help="cm (default), m, mm, or metres per unit of the files.")
+@click.option("--up", type=click.Choice(["y", "z"]), help="Vertical axis of the files (default y).")
+@click.option("--fps", type=float, help="Frame rate to resample to (default 30).")
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of a segment.")
+@click.option("--minimum-seconds", type=float, default=2.0, show_default=True, help="Drop what is shorter.")
+@click.option("--manifest", help="JSON file in DIR with session, action and style per file.")
+@click.option("--group-pattern", help="Regular expression on the file name; its first group is the split group.")
+@click.option("--action-pattern", help="Regular expression on the manifest's action or the file name.")
+@click.option("--include", multiple=True, help="Glob of files to read (default *.bvh).")
+@click.option("--exclude", multiple=True, help="Glob of files to leave out.")
+@click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def import_(
+    folder: Path, name: str, roles: Path | None, seconds: float, minimum_seconds: float, as_json: bool, **options: Any
+) -> None:
+    """Make a domain of the BVH files in DIR.
+
+    roles.toml says which joint is what:
+
+    \b
+        contact_joints = ["Toes_L", "Toes_R"]
+        [roles]
+        pelvis = "Hips"
+        head = "Head"
+        left_foot = "Foot_L"
+
+    Options of the command line win over the file's.
+    """
+    from rae_bench.data.recordings import Recipe, import_folder, read_roles, save_domain, summarise
+    from rae_bench.errors import UserError
+
+    table = read_roles(roles) if roles else {}
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    if "unit" in given:
+        given["unit"] = _unit(given["unit"])
+    if minimum_seconds > seconds or minimum_seconds <= 0:
+        raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
+    recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
+    if not recipe.roles:
+        raise UserError("no roles: name at least the pelvis joint in a TOML file, under [roles], and give it as --roles")
+    corpus = import_folder(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
+    kept = save_domain(corpus)
+    report = summarise(corpus)
+    click.echo(json.dumps({**report, "folder": str(kept)}, indent=1) if as_json else _table(report, kept))
+
+
+def _unit(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _table(report: dict[str, Any], kept: Path) -> str:
+    """The report as aligned lines."""
+    rates = ", ".join(f"{rate:g}" for rate in report["recorded_fps"])
+    rows = [
+        ("domain", f"{report['name']}  (kept in {kept})"),
+        ("files", f"{report['files']} of {report['source']}, recorded at {rates} fps"),
+        ("segments", f"{report['segments']} in {report['groups']} groups"),
+        ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
+        ("joints", f"{report['joints']}; " + ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
+        ("height", f"{100 * report['height']:.0f} cm, pelvis at {100 * report['pelvis_height']:.0f} cm"),
+        ("rest pose", report["rest_pose"]),
+    ]
+    rows += [
+        ("speed" if i == 0 else "", f"{speed:5.2f} m/s  {action}")
+        for i, (action, speed) in enumerate(report["speed"].items())
+    ]
+    rows += [
+        ("on the ground" if i == 0 else "", f"{100 * share:5.1f} %    {joint}")
+        for i, (joint, share) in enumerate(report["contact_share"].items())
+    ]
+    rows += [("mended" if i == 0 else "", text) for i, text in enumerate(report["fixed"])]
+    rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
+    return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
