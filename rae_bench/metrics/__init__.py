@@ -1,1 +1,26 @@
+"""Metrics: pure functions over whole batches, and the table of what they are.
 
+A metric is a module of this folder with a function and a `METRICS` tuple; `rae_bench.metrics.registry` finds it.
+Importing this imports neither torch nor scipy; no metric needs torch at all, so results can be checked without it.
+"""
+
+from rae_bench.metrics.base import CATEGORIES, MetricInfo, Sums
+from rae_bench.metrics.critic import adversarial, null_interval
+from rae_bench.metrics.evaluation import evaluate, evaluate_clips, measure
+from rae_bench.metrics.headline import category_scores, headline_score
+from rae_bench.metrics.registry import METRICS, PRIMARY
+
+__all__ = [
+    "CATEGORIES",
+    "METRICS",
+    "PRIMARY",
+    "MetricInfo",
+    "Sums",
+    "adversarial",
+    "category_scores",
+    "evaluate",
+    "evaluate_clips",
+    "headline_score",
+    "measure",
+    "null_interval",
+]

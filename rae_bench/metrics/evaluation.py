@@ -1,0 +1,82 @@
+"""From a trajectory to numbers: every metric that needs nothing but it, the truth and the objectives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.metrics.base import Sums
+from rae_bench.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from rae_bench.model import Trajectory
+    from rae_bench.motion import Motion
+    from rae_bench.objectives import Objectives
+
+
+def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
+    """Each sample of a trajectory as a motion with the truth's lengths and contacts.
+
+    Rotations are scaled to unit length, and frames past a clip's length, which nobody looks at, repeat its last.
+
+    Raises:
+        UserError: where the shapes do not fit the truth or a value within the clips is not finite.
+    """
+    from rae_bench.kinematics import quat
+    from rae_bench.motion import make_motion
+
+    root, rotations = np.asarray(trajectory.root_positions), np.asarray(trajectory.rotations)
+    for name, array, expected in (
+        ("root positions", root, truth.root_positions.shape),
+        ("rotations", rotations, truth.rotations.shape),
+    ):
+        if array.shape[1:] != expected or not len(array):
+            raise UserError(f"trajectory: {name} have shape {array.shape}; {('S', *expected)} fits the truth")
+        if not np.isfinite(array[:, truth.valid]).all():
+            clip = int(np.argwhere(~np.isfinite(array) & truth.valid[None, ..., *[None] * (array.ndim - 3)])[0, 1])
+            raise UserError(f"trajectory: {name} of clip {clip} are not finite")
+    return [
+        make_motion(truth.rig, truth.fps, r, quat.normalize(q), lengths=truth.lengths, contacts=truth.contacts)
+        for r, q in zip(root, rotations, strict=True)
+    ]
+
+
+def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, Sums]:
+    """Sums of every metric of one trajectory, by name; samples are averaged."""
+    infos = [info for info in METRICS.values() if info.measure is not None]
+    found: dict[str, list[Sums]] = {info.name: [] for info in infos}
+    for generated in samples(trajectory, truth):
+        for info in infos:
+            assert info.measure is not None
+            found[info.name].append(info.measure(generated, truth, objectives))
+    # What is measured depends on the truth alone, so all samples have the same weights.
+    return {
+        name: Sums(np.mean([s.totals for s in sums], 0), sums[0].weights, sums[0].empty)
+        for name, sums in found.items()
+        if sums[0].measured or not METRICS[name].optional
+    }
+
+
+def evaluate(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, float]:
+    """Every metric that one trajectory is enough for (all but the critic).
+
+    Each is the mean over what it is defined on, over all clips at once: frames for the reconstruction errors, joints in
+    stance for sliding, objectives of a role, then roles, for the objective errors. So a long clip counts for more.
+
+    Args:
+        trajectory: (S, N, T, ...) frames after the history only; metrics are averaged over the S samples.
+        truth: N clips of the same T frames; `lengths` gives the real frames of each, `contacts` the stances.
+        objectives: rows for the same frames: row t is current when frame t + 1 is made, arrivals index these frames.
+
+    Returns:
+        {name: value}, all finite, in the order of `METRICS`. Horizons that lie beyond every clip are left out; what has
+        nothing to measure otherwise (no foot, no objective) is 0, a ratio 1.
+    """
+    return {name: sums.value() for name, sums in measure(trajectory, truth, objectives).items()}
+
+
+def evaluate_clips(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, np.ndarray]:
+    """The same per clip: {name: (N,) float64}, NaN where a clip has nothing to measure."""
+    return {name: sums.per_clip() for name, sums in measure(trajectory, truth, objectives).items()}

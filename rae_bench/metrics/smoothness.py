@@ -1,0 +1,71 @@
+"""Quality of movement without a pose to compare with: too shaky, too smooth, or collapsed to a mean pose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rae_bench.metrics.base import MetricInfo, Sums
+
+if TYPE_CHECKING:
+    from rae_bench.motion import Motion
+    from rae_bench.objectives import Objectives
+
+JERK_FLOOR = 0.1
+"""Heights per second cubed, far below moving people's hundreds: keeps the ratio finite where the truth stands still."""
+ENERGY_FLOOR = 1e-3
+"""Radians a second, for the same reason."""
+
+
+def jerk(motion: Motion) -> np.ndarray:
+    """fps^3 |third difference| of world joint positions, mean over joints, m/s^3; (N, max(T - 3, 0))."""
+    third = np.diff(motion.positions.astype(np.float64), n=3, axis=1)
+    return np.linalg.norm(third, axis=-1).mean(-1) * motion.fps**3
+
+
+def angular_speed(motion: Motion) -> np.ndarray:
+    """fps x angle between consecutive local rotations, mean over joints, rad/s; (N, T - 1)."""
+    from rae_bench.kinematics import quat
+
+    q = motion.rotations
+    return quat.angle(q[:, :-1], q[:, 1:]).mean(-1) * motion.fps
+
+
+def _ratio(of: np.ndarray, to: np.ndarray, mask: np.ndarray, floor: float) -> Sums:
+    above, below = Sums.over(of + floor, mask), Sums.over(to + floor, mask)
+    return Sums(above.totals, below.totals, empty=1.0)
+
+
+def jerk_ratio(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Mean jerk of the generated motion over the truth's; 1 is ideal, above is shaky, below too smooth."""
+    return _ratio(jerk(generated), jerk(truth), truth.valid[:, 3:], JERK_FLOOR * truth.rig.height)
+
+
+def motion_energy_ratio(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Mean angular speed of the generated joints over the truth's; 1 is ideal, near 0 a collapse to a mean pose."""
+    return _ratio(angular_speed(generated), angular_speed(truth), truth.valid[:, 1:], ENERGY_FLOOR)
+
+
+METRICS = (
+    MetricInfo(
+        "jerk_ratio",
+        "",
+        "none",
+        "quality",
+        False,
+        "jerk (Flash and Hogan 1985), relative to the truth",
+        "mean jerk over the truth's; ideal 1",
+        jerk_ratio,
+    ),
+    MetricInfo(
+        "motion_energy_ratio",
+        "",
+        "none",
+        "quality",
+        False,
+        "thesis' delta metric, as a ratio",
+        "mean angular speed of joints over the truth's; ideal 1, near 0 is a collapse to the mean pose",
+        motion_energy_ratio,
+    ),
+)

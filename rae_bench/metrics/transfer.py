@@ -1,0 +1,133 @@
+"""Transfer: what pre-training on another rig bought, from errors of cells (lower is better).
+
+Pure functions of numbers; pairing cells (same model, fraction, seed) is the caller's. Averages over cells belong on
+log-ratios: a gain of 2 and one of 0.5 cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rae_bench.errors import UserError
+from rae_bench.metrics.base import MetricInfo
+
+TINY = 1e-12
+
+
+def gain_over_cold(cold: float, transfer: float) -> float:
+    """cold / transfer: times smaller the error is than that of a cold start; 1 is no gain. NaN where both are 0."""
+    return _ratio(cold, transfer)
+
+
+def quality_of_full(full: float, transfer: float) -> float:
+    """100 full / transfer: percent of the quality reached with all target data. NaN where both are 0."""
+    return 100 * _ratio(full, transfer)
+
+
+def gap_closed(cold: float, transfer: float, full: float, *, least: float = 0.02) -> float:
+    """(cold - transfer) / (cold - full): 0 is the cold start, 1 the full data, below 0 is harm.
+
+    NaN where the gap is less than `least` of the cold error (or reversed): there is nothing to close.
+    """
+    gap = cold - full
+    return (cold - transfer) / gap if gap > least * abs(cold) and gap > TINY else math.nan
+
+
+def is_negative_transfer(cold: float, transfer: float, *, tolerance: float = 0.0) -> bool:
+    """Whether the error is greater than that of the cold start by more than this share of it."""
+    return transfer > cold * (1 + tolerance)
+
+
+@dataclass(frozen=True)
+class DataSaved:
+    """How many times less target data was needed for the same error.
+
+    Attributes:
+        factor: f' / f; below 1 where a cold start would have needed less.
+        fraction: f', the fraction at which the cold start is as good.
+        capped: "above" where no cold start of the curve is as good: the true factor is at least this;
+            "below" where the smallest one already is: the true factor is at most this; else "".
+    """
+
+    factor: float
+    fraction: float
+    capped: str = ""
+
+
+def data_saved(fractions: Sequence[float], cold_errors: Sequence[float], fraction: float, error: float) -> DataSaved:
+    """The smallest fraction f' at which the cold start's error is at most `error`, over the fraction used.
+
+    The learning curve is piecewise linear in the logarithms of fraction and error (in the error itself next to a 0).
+    Its first crossing counts, so a curve that goes up again later does not matter.
+
+    Args:
+        fractions: of the cold starts, ascending, positive.
+        cold_errors: their errors.
+        fraction: of the transfer.
+        error: of the transfer.
+    """
+    if len(fractions) != len(cold_errors) or not len(fractions):
+        raise UserError("data_saved: as many cold errors as fractions are needed, at least one")
+    if any(f <= 0 for f in [*fractions, fraction]) or any(a >= b for a, b in pairwise(fractions)):
+        raise UserError("data_saved: fractions must be positive and ascending")
+    if cold_errors[0] <= error:
+        return DataSaved(fractions[0] / fraction, fractions[0], "" if cold_errors[0] == error else "below")
+    for i in range(1, len(fractions)):
+        if cold_errors[i] <= error:
+            high, low = cold_errors[i - 1], cold_errors[i]
+            if low > TINY:
+                share = math.log(high / error) / math.log(high / low)
+            else:
+                share = (high - error) / (high - low)
+            at = math.exp((1 - share) * math.log(fractions[i - 1]) + share * math.log(fractions[i]))
+            return DataSaved(at / fraction, at)
+    return DataSaved(fractions[-1] / fraction, fractions[-1], "above")
+
+
+def _ratio(above: float, below: float) -> float:
+    if abs(below) > TINY:
+        return above / below
+    return math.nan if abs(above) <= TINY else math.inf
+
+
+METRICS = (
+    MetricInfo(
+        "gain_over_cold",
+        "x",
+        "higher",
+        "transfer",
+        False,
+        "thesis, relative to the cold start",
+        "error of the cold start over that of the transfer",
+    ),
+    MetricInfo(
+        "quality_of_full",
+        "%",
+        "higher",
+        "transfer",
+        False,
+        "thesis, relative to the reference on full data",
+        "error with all target data over that of the transfer",
+    ),
+    MetricInfo(
+        "gap_closed",
+        "",
+        "higher",
+        "transfer",
+        False,
+        "rae-bench",
+        "share of the way from the cold start to the full data",
+    ),
+    MetricInfo(
+        "data_saved",
+        "x",
+        "higher",
+        "transfer",
+        False,
+        "rae-bench; log-interpolated learning curve",
+        "times less target data for the same error as a cold start",
+    ),
+)
