@@ -14,9 +14,9 @@ from rae_bench.rig import Rig
 CONTACT_HEIGHT = 0.07
 CONTACT_SPEED = 0.15
 CONTACT_SLIP = 0.12
-"""Contact: closer than `CONTACT_HEIGHT` x the rig's height to the joint's own stance height, and slower than `CONTACT_SPEED`
-heights a second plus `CONTACT_SLIP` x the root's speed over the ground: a paw of a running dog rolls and its stance lasts but
-three frames, so that a limit fit for walking finds none in a run."""
+"""Contact: closer than `CONTACT_HEIGHT` x the rig's height to the joint's own stance height, and slower than
+`CONTACT_SPEED` heights a second plus `CONTACT_SLIP` x the root's speed over the ground: a paw of a running dog rolls
+and its stance lasts but three frames, so that a limit fit for walking finds none in a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,8 @@ def find_contacts(
     """Which contact joints stand on the ground.
 
     A joint is in contact where it is less than `height` x the rig's height above its own stance height and slower than
-    `speed` x the rig's height a second plus `slip` x the root's horizontal speed. States shorter than 1/20 s are taken for noise and dropped.
+    `speed` x the rig's height a second plus `slip` x the root's horizontal speed. States that last no longer than
+    1/30 s are taken for noise and dropped.
 
     Args:
         positions: (N, T, J, 3) metres, world.

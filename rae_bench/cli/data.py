@@ -57,7 +57,7 @@ def import_(
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
     if not recipe.roles:
-        raise UserError("no roles: name at least the pelvis joint in a TOML file, under [roles], and give it as --roles")
+        raise UserError("no roles: name at least the pelvis joint under [roles] in a TOML file; give it as --roles")
     corpus = import_folder(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
     kept = save_domain(corpus)
     report = summarise(corpus)

@@ -28,7 +28,7 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 END = "_end"
 """An End Site under joint X is the joint `X_end`."""
 STRETCH = 2e-3
-"""Share of the longest bone by which a joint may stray from its place before it counts as moving: what rounding leaves."""
+"""A joint that strays from its place by less than this share of the longest bone does not move: rounding does that."""
 
 _CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "xyz"]
 _MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
@@ -37,7 +37,7 @@ _COMMENT = re.compile(r"(^|\s)(#|//).*$")
 
 @dataclass
 class _Joint:
-    """A node of the hierarchy in the file's own units and axes; `columns` maps a channel to its column of the number block."""
+    """A node in the file's own units and axes; `columns` maps a channel to its column of the number block."""
 
     name: str
     parent: int
@@ -305,8 +305,8 @@ def _numbers(block: bytes, line: int, frames: int, channels: int, source: _Sourc
 def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Source) -> np.ndarray:
     """The slow way through a block that is not a plain table: mends rows broken over lines, or raises what is wrong."""
     rows = []
-    for number, text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
-        tokens = text.split()
+    for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
+        tokens = row_text.split()
         row = []
         for column, token in enumerate(tokens, 1):
             try:
@@ -314,7 +314,8 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Sour
             except ValueError:
                 row.append(np.nan)
             if not np.isfinite(row[-1]):
-                raise source.fault(f"value {column} is '{token[:20]}', not a finite number; mend or drop the frame", number)
+                text = f"value {column} is '{token[:20]}', not a finite number; mend or drop the frame"
+                raise source.fault(text, number)
         if row:
             rows.append((number, row))
     total = sum(len(row) for _, row in rows)
@@ -325,7 +326,7 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Sour
         _truncated(len(rows) - 1, frames, rows[-1][0], source)
     if odd:
         number, count = odd[0]
-        text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not belong together"
+        text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not match"
         raise source.fault(text, number)
     if len(rows) < frames:
         _truncated(len(rows), frames, rows[-1][0] if rows else line, source)
@@ -399,7 +400,7 @@ def _fold_root(
     if stretching:
         worst = max(stretching, key=lambda j: moving[j])
         raise source.fault(
-            f"joint '{joints[worst].name}': its bone changes length (position channels stray {moving[worst]:.3g} units); "
+            f"joint '{joints[worst].name}': its bone changes length (positions stray {moving[worst]:.3g} units); "
             "bones must not stretch: export rotations only, or name the travelling joint as the root"
         )
     rotation, position = rotations[:, 0], positions[0]

@@ -1,18 +1,4 @@
-"""From a folder of recordings to a corpus: one skeleton, one frame rate, segments, groups, contacts; and its cache.
-
-How a folder is to be read is a `Recipe`: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
-
-    unit = "cm"                          # cm, m, mm, or metres per unit of the files
-    up = "y"                             # or "z"
-    fps = 30                             # absent: the protocol's
-    contact_joints = ["Toes_L", "Toes_R"]
-    manifest = "manifest.json"           # list of {file, session, action, style}
-    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
-    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
-    drop_joints = ["*Armor*"]            # with all that hangs on them
-    [roles]
-    pelvis = "Hips"
-"""
+"""From a folder of recordings to a corpus: one skeleton, one frame rate, segments, groups, contacts; and its cache."""
 
 from __future__ import annotations
 
@@ -20,141 +6,43 @@ import fnmatch
 import hashlib
 import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from rae_bench.data.bvh import metres_per_unit, read_bvh
+from rae_bench.data.bvh import read_bvh
 from rae_bench.data.corpus import Corpus, home, load_corpus, save_corpus
+from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
-from rae_bench.rig import ROLES, Rig, make_rig
+from rae_bench.rig import Rig, make_rig
+
+__all__ = [
+    "Recipe",
+    "import_folder",
+    "list_domains",
+    "load_domain",
+    "load_recording",
+    "read_roles",
+    "save_domain",
+    "summarise",
+]
 
 IMPORT_VERSION = 1
 """Part of a corpus' identity: raised when the same files and recipe would give another corpus."""
 FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
 SAME_OFFSET = 2e-3
-"""Skeletons whose offsets differ by less than this share of the longest bone are one: in the human set of the standard task
-a few files put a knee 0.4 mm beside the others'."""
+"""Skeletons whose offsets differ by less than this share of the longest bone are one: some files of the human set put a
+knee 0.4 mm beside the others'."""
 
 NOTED = 1e-4
 """Metres: smaller differences between files are not worth a word."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to read a folder of recordings; every field is a key of the same name in TOML.
-
-    Attributes:
-        unit: "cm", "m", "mm", or metres per unit of the files.
-        up: vertical axis of the files, "y" or "z".
-        roles: role -> joint name.
-        contact_joints: names of the joints that touch the ground.
-        fps: frame rate to resample to; None leaves it to the protocol (30).
-        group_pattern: regular expression on the file's stem whose first group names the split group.
-        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
-        manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
-        include, exclude: globs on file names relative to the folder.
-        drop_joints: globs on joint names; these joints go, with all that hangs on them.
-        root: joint to make the root, with all above it folded in; None: found from the motion.
-        licence, citation: for people; copied to the provenance.
-    """
-
-    unit: str | float = "cm"
-    up: str = "y"
-    roles: Mapping[str, str] = field(default_factory=dict)
-    contact_joints: tuple[str, ...] = ()
-    fps: float | None = None
-    group_pattern: str | None = None
-    action_pattern: str | None = None
-    manifest: str | None = None
-    include: tuple[str, ...] = ("*.bvh", "*.BVH")
-    exclude: tuple[str, ...] = ()
-    drop_joints: tuple[str, ...] = ()
-    root: str | None = None
-    licence: str = ""
-    citation: str = ""
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """A checked recipe from a TOML table; `kind`, `folder` and `name`, which say what to import, are passed over.
-
-        Raises:
-            UserError: an unknown key (with the nearest), or a value of the wrong kind.
-        """
-        known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            if key in ("kind", "folder", "name"):
-                continue
-            if key not in known:
-                raise UserError(f"{where}: {unknown('key', key, known)}")
-            values[key] = _checked(key, value, where)
-        return cls(**values)
-
-    def options(self) -> dict[str, Any]:
-        """What decides the imported content, ready for JSON."""
-        return {key: value for key, value in asdict(self).items() if key not in ("licence", "citation")}
-
-
-def _checked(key: str, value: Any, where: str) -> Any:
-    def wrong(need: str) -> UserError:
-        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
-
-    if key == "unit":
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise wrong("cm, m, mm or a number")
-        try:
-            metres_per_unit(value)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
-        return value
-    if key == "up":
-        if value not in ("y", "z"):
-            raise wrong('"y" or "z"')
-        return value
-    if key == "fps":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
-            raise wrong("a number of frames per second")
-        return float(value)
-    if key == "roles":
-        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
-            raise wrong("a table of role = joint name")
-        for role in value:
-            if role not in ROLES:
-                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
-        return dict(value)
-    if key in ("contact_joints", "include", "exclude", "drop_joints"):
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
-            raise wrong("a list of names")
-        return tuple(value)
-    if not isinstance(value, str):
-        raise wrong("a text")
-    if key.endswith("_pattern"):
-        try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise UserError(f"{where}: {key} '{value}' is not a regular expression: {error}") from None
-        if groups < 1:
-            raise wrong("a regular expression with a group in parentheses, which becomes the name")
-    return value
-
-
-def read_roles(path: Path) -> dict[str, Any]:
-    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: no such roles file ({error.strerror}); write one with a [roles] table") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
 
 
 def import_folder(
@@ -197,7 +85,8 @@ def import_folder(
     takes = [replace(take, rig=rig) for take in takes]
     shift = ground_shift(takes)
     if shift:
-        takes = [replace(take, root_positions=take.root_positions + np.float32([0, shift, 0])) for take in takes]
+        lift = np.array([0, shift, 0], np.float32)
+        takes = [replace(take, root_positions=take.root_positions + lift) for take in takes]
         fixed.append(f"raised by {100 * shift:.1f} cm so that the ground lies at 0")
     rig, take, frame = with_rest(takes)
     takes = [replace(t, rig=rig) for t in takes]
@@ -301,9 +190,9 @@ def _identify(
         "files": hashes,
         "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
         "recipe": recipe.options(),
-        "fps": recipe.fps or fps,
-        "seconds": seconds,
-        "minimum_seconds": minimum_seconds,
+        "fps": float(recipe.fps or fps),
+        "seconds": float(seconds),
+        "minimum_seconds": float(minimum_seconds),
     }
     return hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
@@ -410,7 +299,7 @@ def _one_rig(
         fixed.append("End Sites differ between files: the median of those that are not zero is used")
     if apart[~ends].max() > NOTED:
         worst = int(np.where(ends, 0, apart).argmax())
-        fixed.append(f"{model.joint_names[worst]} sits up to {1000 * apart[worst]:.1f} mm elsewhere in some files: median used")
+        fixed.append(f"{model.joint_names[worst]} is up to {1000 * apart[worst]:.1f} mm off in some files: median used")
     for role, joint in recipe.roles.items():
         if joint not in model.joint_names:
             raise UserError(f"{folder}: role {role}: {unknown('joint', joint, model.joint_names)}")
@@ -484,7 +373,7 @@ def _segments(
 
 
 def summarise(corpus: Corpus) -> dict[str, Any]:
-    """What a person wants to see after an import: counts, sizes in metres, speeds in metres per second, contact shares."""
+    """What a person wants to see after an import: counts, heights in metres, speeds in m/s, contact shares (0 to 1)."""
     motion = corpus.motion
     rig = motion.rig
     pelvis = motion.positions[:, :, rig.roles.get("pelvis", 0)]
@@ -492,7 +381,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
     real = motion.valid[:, 1:]
     actions = np.array(corpus.actions)
     by_action = {
-        action: float(np.mean(step[actions == action][real[actions == action]])) for action in sorted(set(corpus.actions))
+        action: float(step[actions == action][real[actions == action]].mean()) for action in sorted(set(corpus.actions))
     }
     shares = motion.contacts[motion.valid].mean(0)
     return {

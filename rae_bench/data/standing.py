@@ -20,7 +20,7 @@ SLOWEST = 0.25
 """Share of the upright, grounded frames, the slowest, among which the rest pose is sought."""
 FEWEST = 30
 SUNK, RAISED = 0.03, 0.15
-"""Lowest stance height that passes for a ground at 0, in pelvis heights: soles lie below foot joints, markers sink a little."""
+"""Lowest stance heights that pass for a ground at 0, in pelvis heights: soles lie below joints, and markers sink."""
 
 _SIDES = [
     (re.compile("Left"), "Right"),
@@ -50,8 +50,8 @@ def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 def ground_shift(takes: Sequence[Motion]) -> float:
     """Metres to add to every height so that the ground lies at 0; 0 where it does already.
 
-    Contact joints sit a little above the sole, so a lowest stance height between slightly below 0 and a foot's thickness
-    passes for ground level; beyond that the lowest stance height is taken for the ground.
+    Contact joints sit a little above the sole, so a lowest stance height between slightly below 0 and a foot's
+    thickness passes for ground level; beyond that the lowest stance height is taken for the ground.
 
     Args:
         takes: motions of one clip each, on one rig.
@@ -68,11 +68,12 @@ def ground_shift(takes: Sequence[Motion]) -> float:
 def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
 
-    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies). The pattern is the
-    median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole strides
-    it stands straight with its legs below it, arms down, head ahead. The rest pose is the frame nearest to it, over all
-    joints, among those that stand: upright, every contact joint near its stance height, and slow (the slowest quarter).
-    The frame itself must be symmetric too; it is turned to face +Z. Where no frame has all feet down, that condition is dropped.
+    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies). The pattern is
+    the median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole
+    strides it stands straight with its legs below it, arms down, head ahead. Frames stand that are upright, with every
+    contact joint near its stance height (where there are such frames), and slow (the slowest quarter). Of these the
+    rest pose is the one with the least distance to the pattern plus distance to its own mirror image, means over
+    joints; it is turned to face +Z.
 
     Args:
         takes: motions of one clip each, on one rig with roles; its rest pose is not used.
@@ -102,18 +103,19 @@ def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     # Which joints span the heading is read off a rest pose; any upright one serves until the real one is known.
     draft = facing_ahead(replace(rig, rest=rotations[slowest[0]]))
     globals_ = np.concatenate([take.global_rotations[0] for take in takes])
-    origin = positions[:, pelvis] * np.float32([1, 0, 1])
+    origin = positions[:, pelvis] * np.array([1, 0, 1], np.float32)
     yaw = heading_angle(positions, globals_, draft)
     poses = quat.rotate(quat.from_yaw(-yaw)[:, None], positions - origin[:, None])
+    flip = np.array([-1, 1, 1], np.float32)
     pattern = np.median(poses[upright], axis=0)
-    pattern = (pattern + pattern[rig.mirror] * np.float32([-1, 1, 1])) / 2
+    pattern = (pattern + pattern[rig.mirror] * flip) / 2
     still = poses[slowest]
-    mirrored = still[:, rig.mirror] * np.float32([-1, 1, 1])
+    mirrored = still[:, rig.mirror] * flip
     unlike = np.linalg.norm(still - pattern, axis=-1).mean(-1) + np.linalg.norm(still - mirrored, axis=-1).mean(-1)
     best = int(slowest[unlike.argmin()])
-    ends = np.cumsum([len(take.positions[0]) for take in takes])
-    take = int(np.searchsorted(ends, best, side="right"))
-    return facing_ahead(replace(rig, rest=rotations[best])), take, best - int(ends[take] - len(takes[take].positions[0]))
+    starts = np.cumsum([0, *(len(take.positions[0]) for take in takes)])
+    take = int(np.searchsorted(starts, best, side="right")) - 1
+    return facing_ahead(replace(rig, rest=rotations[best])), take, best - int(starts[take])
 
 
 def facing_ahead(rig: Rig) -> Rig:

@@ -1,0 +1,135 @@
+"""How a folder of recordings is to be read: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
+
+    unit = "cm"                          # cm, m, mm, or metres per unit of the files
+    up = "y"                             # or "z"
+    fps = 30                             # absent: the protocol's
+    contact_joints = ["Toes_L", "Toes_R"]
+    manifest = "manifest.json"           # list of {file, session, action, style}
+    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
+    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
+    drop_joints = ["*Armor*"]            # with all that hangs on them
+    [roles]
+    pelvis = "Hips"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from rae_bench.data.bvh import metres_per_unit
+from rae_bench.errors import UserError, unknown
+from rae_bench.rig import ROLES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to read a folder of recordings; every field is a key of the same name in TOML.
+
+    Attributes:
+        unit: "cm", "m", "mm", or metres per unit of the files.
+        up: vertical axis of the files, "y" or "z".
+        roles: role -> joint name.
+        contact_joints: names of the joints that touch the ground.
+        fps: frame rate to resample to; None leaves it to the protocol (30).
+        group_pattern: regular expression on the file's stem whose first group names the split group.
+        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
+        manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
+        include, exclude: globs on file names relative to the folder.
+        drop_joints: globs on joint names; these joints go, with all that hangs on them.
+        root: joint to make the root, with all above it folded in; None: found from the motion.
+        licence, citation: for people; copied to the provenance.
+    """
+
+    unit: str | float = "cm"
+    up: str = "y"
+    roles: Mapping[str, str] = field(default_factory=dict)
+    contact_joints: tuple[str, ...] = ()
+    fps: float | None = None
+    group_pattern: str | None = None
+    action_pattern: str | None = None
+    manifest: str | None = None
+    include: tuple[str, ...] = ("*.bvh", "*.BVH")
+    exclude: tuple[str, ...] = ()
+    drop_joints: tuple[str, ...] = ()
+    root: str | None = None
+    licence: str = ""
+    citation: str = ""
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+        """A checked recipe from a TOML table; `kind`, `folder` and `name`, which say what to import, are passed over.
+
+        Raises:
+            UserError: an unknown key (with the nearest), or a value of the wrong kind.
+        """
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in ("kind", "folder", "name"):
+                continue
+            if key not in known:
+                raise UserError(f"{where}: {unknown('key', key, known)}")
+            values[key] = _checked(key, value, where)
+        return cls(**values)
+
+    def options(self) -> dict[str, Any]:
+        """What decides the imported content, ready for JSON."""
+        return {key: value for key, value in asdict(self).items() if key not in ("licence", "citation")}
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    def wrong(need: str) -> UserError:
+        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
+
+    if key == "unit":
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise wrong("cm, m, mm or a number")
+        try:
+            metres_per_unit(value)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        return value
+    if key == "up":
+        if value not in ("y", "z"):
+            raise wrong('"y" or "z"')
+        return value
+    if key == "fps":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
+            raise wrong("a number of frames per second")
+        return float(value)
+    if key == "roles":
+        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
+            raise wrong("a table of role = joint name")
+        for role in value:
+            if role not in ROLES:
+                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
+        return dict(value)
+    if key in ("contact_joints", "include", "exclude", "drop_joints"):
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+            raise wrong("a list of names")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise wrong("a text")
+    if key.endswith("_pattern"):
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise UserError(f"{where}: {key} '{value}' is not a regular expression: {error}") from None
+        if groups < 1:
+            raise wrong("a regular expression with a group in parentheses, which becomes the name")
+    return value
+
+
+def read_roles(path: Path) -> dict[str, Any]:
+    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: no such roles file ({error.strerror}); write one with a [roles] table") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from None

@@ -1,0 +1,32 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def home_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Domains and caches of the tests go to a folder of their own."""
+    folder = tmp_path_factory.mktemp("rae_bench_home")
+    before = os.environ.get("RAE_BENCH_HOME")
+    os.environ["RAE_BENCH_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["RAE_BENCH_HOME"]
+    else:
+        os.environ["RAE_BENCH_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of real recordings, which are no part of the project: `$RAE_BENCH_DATA`, else `../shared/data`."""
+    named = os.environ.get("RAE_BENCH_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no recordings here; set RAE_BENCH_DATA to their folder")
+    return folder
