@@ -14,13 +14,15 @@ from rae_bench.rig import Rig
 
 UPRIGHT = 0.1
 """Upright: the pelvis is within this share of its usual height."""
+STOOPED = 60
+"""Percentile of the head's height below which such a frame stoops: some takes are of people who crouch all along."""
 GROUNDED = 0.06
 """Grounded: every contact joint is within this share of the pelvis height of its stance height."""
 SLOWEST = 0.25
 """Share of the upright, grounded frames, the slowest, among which the rest pose is sought."""
 FEWEST = 30
 SUNK, RAISED = 0.03, 0.15
-"""Lowest stance heights that pass for a ground at 0, in pelvis heights: soles lie below joints, and markers sink."""
+"""Stance heights that pass for a ground at 0, in pelvis heights: soles lie below joints, and markers sink."""
 
 _SIDES = [
     (re.compile("Left"), "Right"),
@@ -50,8 +52,9 @@ def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 def ground_shift(takes: Sequence[Motion]) -> float:
     """Metres to add to every height so that the ground lies at 0; 0 where it does already.
 
-    Contact joints sit a little above the sole, so a lowest stance height between slightly below 0 and a foot's
-    thickness passes for ground level; beyond that the lowest stance height is taken for the ground.
+    The median over the contact joints' stance heights speaks, since one badly tracked foot may sink. Contact joints sit
+    a little above the sole, so a stance height between slightly below 0 and a foot's thickness passes for ground level;
+    beyond that the stance height is taken for the ground.
 
     Args:
         takes: motions of one clip each, on one rig.
@@ -60,16 +63,16 @@ def ground_shift(takes: Sequence[Motion]) -> float:
     if rig.fixed_base or len(rig.contact_joints) == 0:
         return 0.0
     positions = np.concatenate([take.positions[0] for take in takes])
-    lowest = float(stance_heights(positions[None], rig, np.array([len(positions)])).min())
-    tall = float(np.percentile(positions[:, rig.roles.get("pelvis", 0), 1], 75)) - lowest
-    return 0.0 if -SUNK * tall <= lowest <= RAISED * tall else -lowest
+    stance = float(np.median(stance_heights(positions[None], rig, np.array([len(positions)]))))
+    tall = float(np.percentile(positions[:, rig.roles.get("pelvis", 0), 1], 75)) - stance
+    return 0.0 if -SUNK * tall <= stance <= RAISED * tall else -stance
 
 
 def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
 
-    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies). The pattern is
-    the median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole
+    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies), without a stoop
+    of the head. The pattern is the median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole
     strides it stands straight with its legs below it, arms down, head ahead. Frames stand that are upright, with every
     contact joint near its stance height (where there are such frames), and slow (the slowest quarter). Of these the
     rest pose is the one with the least distance to the pattern plus distance to its own mirror image, means over
@@ -91,6 +94,9 @@ def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     travels = np.linalg.norm(velocity[:, pelvis][:, [0, 2]], axis=-1) > 0.5 * reach
     usual = float(np.median(tall[travels] if travels.sum() >= FEWEST else tall[tall >= np.median(tall)]))
     upright = np.abs(tall - usual) <= UPRIGHT * abs(usual)
+    if "head" in rig.roles:
+        head = positions[:, rig.roles["head"], 1]
+        upright &= head >= np.percentile(head[upright], STOOPED)
     above = positions[:, rig.contact_joints, 1] - stance
     grounded = (above < GROUNDED * abs(usual)).all(-1)
     if not (upright & grounded).any():
