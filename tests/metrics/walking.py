@@ -1,9 +1,6 @@
 """A stick figure that walks with feet planted to the last bit, at a speed and cadence of its own in every clip."""
 
-from collections.abc import Callable
-
 import numpy as np
-import pytest
 
 from rae_bench.kinematics import quat
 from rae_bench.model import Trajectory
@@ -51,11 +48,11 @@ def walk(clips: int = 8, frames: int = 60, seed: int = 0, slide: float = 0.0, ri
     rig = rig or _walker()
     rng = np.random.default_rng(seed)
     time = np.arange(frames)[None] / FPS + rng.uniform(0, 3, (clips, 1))
-    speed, cadence = rng.uniform(0.6, 1.5, (clips, 1)), rng.uniform(0.8, 1.2, (clips, 1))
+    speed, cadence = rng.uniform(0.5, 0.9, (clips, 1)), rng.uniform(0.8, 1.2, (clips, 1))
     yaw = rng.uniform(-np.pi, np.pi, (clips, 1)) + np.zeros((1, frames))
     q = np.zeros((clips, frames, len(rig), 4))
     q[..., 0] = 1
-    height = 0.8 + 0.015 * np.cos(4 * np.pi * cadence * time) + 0.01 * _wander(rng, clips, time)
+    height = 0.76 + 0.015 * np.cos(4 * np.pi * cadence * time) + 0.01 * _wander(rng, clips, time)
     contacts = np.zeros((clips, frames, 2), bool)
     for c, (side, lag) in enumerate((("left", 0.0), ("right", 0.5))):
         cycle = cadence * time + lag
@@ -136,8 +133,3 @@ def relabel(motion: Motion, seed: int = 0) -> Motion:
         motion.rotations[:, :, pick],
         motion.contacts[:, :, contacts],
     )
-
-
-@pytest.fixture(scope="session")
-def walking() -> Callable[..., Motion]:
-    return walk

@@ -1,0 +1,162 @@
+"""What holds for all metrics of one trajectory."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from walking import as_trajectory, noisy, relabel, walk
+
+from rae_bench.errors import UserError
+from rae_bench.metrics import CATEGORIES, METRICS, PRIMARY, adversarial, evaluate, evaluate_clips
+from rae_bench.metrics.registry import discover
+from rae_bench.model import Trajectory
+from rae_bench.motion import Motion, make_motion
+from rae_bench.objectives import keyframe_objectives
+from rae_bench.rig import make_rig
+
+
+def _all(generated: Motion, truth: Motion) -> dict[str, float]:
+    trajectory, objectives = as_trajectory(generated), keyframe_objectives(truth)
+    return evaluate(trajectory, truth, objectives) | adversarial(trajectory, truth)
+
+
+def test_truth_is_perfect() -> None:
+    truth = walk(6, 60)
+    values = _all(truth, truth)
+    for name in PRIMARY.values():
+        assert values[name] == pytest.approx(0, abs=0.02)
+
+
+def test_joint_order_does_not_matter() -> None:
+    truth = walk(6, 40)
+    generated = noisy(truth, 5)
+    a, b = _all(generated, truth), _all(relabel(generated), relabel(truth))
+    assert relabel(truth).rig.joint_names != truth.rig.joint_names
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-4), name
+
+
+def test_clip_order_does_not_matter() -> None:
+    truth = walk(6, 40)
+    generated, order = noisy(truth, 5), np.array([3, 1, 5, 0, 2, 4])
+    a, b = _all(generated, truth), _all(generated[order], truth[order])
+    for name in a:
+        assert a[name] == pytest.approx(b[name], rel=1e-5, abs=1e-7), name
+    objectives = keyframe_objectives(truth)
+    c = evaluate_clips(as_trajectory(generated), truth, objectives)
+    d = evaluate_clips(as_trajectory(generated[order]), truth[order], objectives[order])
+    for name in c:
+        np.testing.assert_allclose(c[name][order], d[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 20])
+@pytest.mark.parametrize("clips", [1, 2, 4])
+def test_constant_and_one_frame_input_is_finite(frames: int, clips: int) -> None:
+    still = walk(clips, 1)
+    still = make_motion(
+        still.rig, 30, np.repeat(still.root_positions, frames, 1), np.repeat(still.rotations, frames, 1)
+    )
+    for generated, truth in ((still, still), (walk(clips, frames), still), (still, walk(clips, frames))):
+        values = _all(generated, truth)
+        assert np.isfinite(list(values.values())).all(), values
+        assert set(PRIMARY.values()) <= values.keys()
+
+
+def test_a_rig_without_roles_and_feet() -> None:
+    rig = make_rig("chain", [("a", None, [0, 0, 0]), ("b", "a", [0, 0, 1])], {})
+    q = np.zeros((2, 20, 2, 4))
+    q[..., 0] = 1
+    motion = make_motion(rig, 30, np.zeros((2, 20, 3)), q)
+    assert np.isfinite(list(_all(motion, motion).values())).all()
+
+
+def test_samples_are_averaged() -> None:
+    truth = walk(3, 30)
+    a, b = noisy(truth, 2), noisy(truth, 6, seed=1)
+    objectives = keyframe_objectives(truth)
+    both = evaluate(as_trajectory(a, b), truth, objectives)
+    for name, value in both.items():
+        separate = [evaluate(as_trajectory(m), truth, objectives)[name] for m in (a, b)]
+        assert value == pytest.approx(np.mean(separate), rel=1e-6), name
+    separate = [adversarial(as_trajectory(m), truth)["adversarial_score"] for m in (a, b)]
+    assert adversarial(as_trajectory(a, b), truth)["adversarial_score"] == pytest.approx(np.mean(separate))
+
+
+def test_frames_past_a_clip_do_not_matter() -> None:
+    whole = walk(3, 30)
+    truth = make_motion(
+        whole.rig, 30, whole.root_positions, whole.rotations, lengths=np.array([30, 12, 20]), contacts=whole.contacts
+    )
+    generated = noisy(truth, 3)
+    root, rotations = generated.root_positions.copy(), generated.rotations.copy()
+    root[~truth.valid], rotations[~truth.valid] = np.nan, 7
+    objectives = keyframe_objectives(truth)
+    a = evaluate(as_trajectory(generated), truth, objectives)
+    b = evaluate(Trajectory(root[None], rotations[None]), truth, objectives)
+    assert a == pytest.approx(b)
+
+
+def test_bad_trajectories_are_refused() -> None:
+    truth = walk(3, 10)
+    objectives, good = keyframe_objectives(truth), as_trajectory(truth)
+    with pytest.raises(UserError, match="rotations have shape"):
+        evaluate(Trajectory(good.root_positions, good.rotations[:, :, :5]), truth, objectives)
+    broken = good.root_positions.copy()
+    broken[0, 2, 4] = np.inf
+    with pytest.raises(UserError, match="clip 2"):
+        evaluate(Trajectory(broken, good.rotations), truth, objectives)
+
+
+def test_scaled_quaternions_do_not_stretch_bones() -> None:
+    truth = walk(2, 10)
+    scaled = Trajectory(truth.root_positions[None], 3 * truth.rotations[None])
+    assert evaluate(scaled, truth, keyframe_objectives(truth))["reconstruction_error"] == pytest.approx(0, abs=1e-3)
+
+
+def test_table_is_complete_and_ordered() -> None:
+    places = [CATEGORIES.index(info.category) for info in METRICS.values()]
+    assert places == sorted(places)
+    assert list(PRIMARY) == ["reconstruction", "feet", "objective", "adversarial"]
+    for name, info in METRICS.items():
+        assert name == info.name
+        assert info.direction in ("lower", "higher", "none")
+        assert info.source
+        assert info.description
+    truth = walk(2, 130)
+    measured = evaluate(as_trajectory(truth), truth, keyframe_objectives(truth))
+    assert list(measured) == [name for name, info in METRICS.items() if info.measure is not None]
+
+
+def test_a_metric_is_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "more_metrics"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "late.py").write_text(
+        "from rae_bench.metrics import MetricInfo, Sums\n"
+        "def late(generated, truth, objectives):\n"
+        "    return Sums.over(truth.valid * 1.0, truth.valid)\n"
+        "METRICS = (MetricInfo('late', 's', 'lower', 'quality', False, 'here', 'test', late),)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    assert list(discover([str(package)], "more_metrics")) == ["late"]
+    (package / "twice.py").write_text("from more_metrics.late import METRICS\n")
+    with pytest.raises(UserError, match="twice"):
+        discover([str(package)], "more_metrics")
+
+
+def test_import_is_cheap_and_nothing_needs_torch() -> None:
+    code = (
+        "import sys, rae_bench.metrics as m\n"
+        "assert not {'torch', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "assert callable(m.adversarial)\n"
+        "sys.modules['torch'] = None\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from walking import as_trajectory, walk\n"
+        "m.adversarial(as_trajectory(walk(4, 20)), walk(4, 20))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True)
