@@ -71,12 +71,12 @@ def ground_shift(takes: Sequence[Motion]) -> float:
 def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
 
-    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies), without a stoop
-    of the head. The pattern is the median of all upright frames in root space, made symmetric (left and right swapped and averaged): over whole
-    strides it stands straight with its legs below it, arms down, head ahead. Frames stand that are upright, with every
-    contact joint near its stance height (where there are such frames), and slow (the slowest quarter). Of these the
-    rest pose is the one with the least distance to the pattern plus distance to its own mirror image, means over
-    joints; it is turned to face +Z.
+    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies) and whose head
+    does not stoop. The pattern is the median of all upright frames in root space, made symmetric (sides swapped
+    and averaged): over whole strides it stands straight with its legs below it, arms down, head ahead. Frames stand
+    that are upright, with every contact joint near its stance height (where there are such frames), and slow (slowest
+    quarter). Of these the rest pose is the one with the least distance to the pattern plus distance to its own mirror
+    image, means over joints; it is turned to face +Z.
 
     Args:
         takes: motions of one clip each, on one rig with roles; its rest pose is not used.
