@@ -2,6 +2,7 @@
 
 A metric is a module of this folder with a function and a `METRICS` tuple; `rae_bench.metrics.registry` finds it.
 Importing this imports neither torch nor scipy; no metric needs torch at all, so results can be checked without it.
+The adversarial score lives in `critic`: a module called `adversarial` would hide the function of that name.
 """
 
 from rae_bench.metrics.base import CATEGORIES, MetricInfo, Sums
