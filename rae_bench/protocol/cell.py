@@ -1,0 +1,193 @@
+"""One cell: train as the regime says, generate the test clips, measure, write the result."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.metrics import METRICS, adversarial, evaluate, evaluate_clips, null_interval
+from rae_bench.model import Budget, Context, Trajectory
+from rae_bench.protocol.domains import Examination, Side
+from rae_bench.protocol.task import Protocol, Task
+from rae_bench.registry import make_model
+from rae_bench.results import SCHEMA, save_trajectory, write_clips, write_json
+
+Progress = Callable[[str, int, int, float], None]
+"""progress(stage, update, updates, loss)"""
+
+TRUTH = "truth"
+LATENCY_FRAMES = 30
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training, one result file. Controls and the truth have the regime `none`."""
+
+    model: str
+    options: Mapping[str, Any]
+    regime: str
+    fraction: float
+    seed: int
+
+    @property
+    def needs_pretraining(self) -> bool:
+        """Whether it starts from what the source taught."""
+        return self.regime in ("frozen", "finetune", "zero-shot")
+
+
+def budget_of(regime: str, protocol: Protocol) -> Budget:
+    """Optimiser updates and frames of an adaptation; `cold-long` has those of pre-training added."""
+    updates = protocol.adapt_updates + (protocol.pretrain_updates if regime == "cold-long" else 0)
+    return Budget(updates, updates * protocol.frames_per_update)
+
+
+def pretrain(
+    model: str, options: Mapping[str, Any], seed: int, source: Side, folder: Path, identity: Mapping[str, str],
+    progress: Progress,
+) -> None:
+    """Pre-train a fresh instance and keep it in `folder`, which appears whole or not at all."""
+    instance = make_model(model, options)
+    protocol = source.protocol
+    budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
+    ctx = Context(
+        "pretrain", 1.0, budget, seed, progress=lambda u, n, loss: progress("pretrain", u, n, loss)
+    )
+    started = time.process_time()
+    instance.pretrain(source.domain(source.split.train), ctx)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        part = Path(scratch) / "part"
+        instance.save(part)
+        cost = {"core_seconds": time.process_time() - started, **ctx.spent}
+        write_json(part / "pretrained.json", {"identity": dict(identity), "cost": cost})
+        if folder.exists():
+            folder.rename(Path(scratch) / "stale")
+        part.rename(folder)
+
+
+def run_cell(
+    cell: Cell, task: Task, source: Side, target: Side, pretrained: Path, path: Path, identity: Mapping[str, str],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it."""
+    exam = target.examination(target.split.test)
+    result: dict[str, Any] = {
+        "schema": SCHEMA,
+        "status": "ok",
+        "model": cell.model,
+        "task": task.name,
+        "regime": cell.regime,
+        "fraction": cell.fraction,
+        "seed": cell.seed,
+        "identity": dict(identity),
+        "metrics": {},
+        "cost": {},
+        "environment": environment(),
+        "reason": "",
+    }
+    if cell.model == TRUTH:
+        truth = exam.truth
+        trajectory = Trajectory(truth.root_positions[None], truth.rotations[None])
+    else:
+        instance = make_model(cell.model, cell.options)
+        card = instance.card
+        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities)}
+        if cell.regime not in ("none", "cold") and cell.regime not in card.capabilities:
+            result |= {"status": "skipped", "reason": f"the model does not support the regime {cell.regime}"}
+            write_json(path, result)
+            return result
+        trajectory = _train_and_generate(instance, cell, source, target, exam, pretrained, result["cost"], progress)
+        check_trajectory(trajectory, exam, cell.model)
+
+    progress("measure", 0, 1, float("nan"))
+    values = evaluate(trajectory, exam.truth, exam.objectives) | adversarial(trajectory, exam.truth, seed=cell.seed)
+    result["metrics"] = {
+        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
+        for name, value in values.items()
+    }
+    if cell.model == TRUTH:
+        low, high = null_interval(exam.truth, seed=cell.seed)
+        result["null_interval"] = {"adversarial_score": [low, high]}
+    clips = evaluate_clips(trajectory, exam.truth, exam.objectives)
+    write_clips(path.with_suffix(".csv"), exam.ids, exam.actions, clips)
+    if cell.model != TRUTH:
+        save_trajectory(
+            path.with_suffix(".npz"), trajectory, exam.truth.rig, exam.truth.fps, exam.truth.lengths
+        )
+    result["cost"]["peak_memory_mb"] = peak_memory()
+    write_json(path, result)
+    return result
+
+
+def _train_and_generate(
+    instance: Any, cell: Cell, source: Side, target: Side, exam: Examination, pretrained: Path, cost: dict[str, Any],
+    progress: Progress,
+) -> Trajectory:
+    started = time.process_time()
+    stage = f"{cell.regime} {100 * cell.fraction:g} %"
+    ctx = Context(
+        cell.regime,
+        cell.fraction,
+        budget_of(cell.regime, target.protocol),
+        cell.seed,
+        progress=lambda u, n, loss: progress(stage, u, n, loss),
+        source=source.domain(source.split.train),
+    )
+    if cell.needs_pretraining:
+        instance.load(pretrained)
+    domain = target.domain(target.fraction(cell.fraction))
+    cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
+    instance.adapt(domain, ctx)
+    cost |= {"core_seconds": time.process_time() - started, "budget": asdict(ctx.budget), **ctx.spent}
+    cost.setdefault("enforced", False)
+
+    progress("generate", 0, 1, float("nan"))
+    started = time.process_time()
+    trajectory = instance.generate(exam.prompt, ctx)
+    cost["generate_seconds"] = time.process_time() - started
+    one = replace(exam.prompt[np.array([0])], frames=np.array([LATENCY_FRAMES]))
+    if exam.prompt.frames[0] >= LATENCY_FRAMES:
+        started = time.perf_counter()
+        instance.generate(one, ctx)
+        cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / LATENCY_FRAMES
+    return trajectory
+
+
+
+def check_trajectory(trajectory: Trajectory, exam: Examination, model: str) -> None:
+    """Raise `UserError` where a model gave another shape than asked for, or numbers that are not finite."""
+    clips, frames = exam.truth.root_positions.shape[:2]
+    joints = len(exam.truth.rig)
+    for name, array, tail in (
+        ("root_positions", trajectory.root_positions, (3,)),
+        ("rotations", trajectory.rotations, (joints, 4)),
+    ):
+        shape = np.shape(array)
+        if len(shape) != 3 + len(tail) or shape[1:] != (clips, frames, *tail):
+            wanted = ", ".join(map(str, ("S", clips, frames, *tail)))
+            raise UserError(f"model '{model}': generate gave {name} of shape {shape}; ({wanted}) is needed")
+        if not np.isfinite(array).all():
+            raise UserError(f"model '{model}': generate gave {name} that are not finite")
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers were made with."""
+    out = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
+    if "torch" in sys.modules:
+        out["torch"] = sys.modules["torch"].__version__
+    return out
+
+
+def peak_memory() -> float:
+    """MB that this process has used at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)

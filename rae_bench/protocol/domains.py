@@ -1,0 +1,152 @@
+"""From a task's side to what a model sees: corpus, split, objectives, phases, test prompts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.data.corpus import Corpus
+from rae_bench.errors import UserError, unknown
+from rae_bench.model import Domain, Prompt
+from rae_bench.motion import Motion
+from rae_bench.objectives import Objectives, keyframe_objectives
+from rae_bench.phases import local_phases
+from rae_bench.protocol.split import Split, prefix, split_by_group, subset_hash
+from rae_bench.protocol.task import Protocol, Task
+from rae_bench.rig import load_rig
+
+DATA_ROOT = "RAE_BENCH_DATA"
+MINIMUM_GENERATED = 0.5
+"""Seconds: test clips with less left after the history are not scored."""
+
+
+def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
+    """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
+
+    Raises:
+        UserError: recordings that are not there, and how to say where they are.
+    """
+    if side["kind"] == "builtin":
+        from rae_bench.data.locomotion import load_locomotion
+
+        motion = side.get("motion", "locomotion")
+        if motion != "locomotion":
+            raise unknown("built-in motion", str(motion), ["locomotion"])
+        options = {key: side[key] for key in ("clips", "seed") if key in side}
+        return load_locomotion(load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
+    if side["kind"] == "domain":
+        from rae_bench.data.recordings import load_domain
+
+        corpus = load_domain(side["name"])
+        if corpus.motion.fps != protocol.fps:
+            raise UserError(
+                f"domain '{side['name']}' has {corpus.motion.fps:g} frames a second, the task {protocol.fps:g}; "
+                f"import it again with --fps {protocol.fps:g}"
+            )
+        return corpus
+
+    from rae_bench.data.recordings import Recipe, load_recording
+
+    root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)
+    folder = root / side["folder"] if root else None
+    if folder is None or not folder.is_dir():
+        raise UserError(
+            f"recordings '{side['folder']}' not found{f' under {root}' if root else ''}; give the folder that holds "
+            f"{side['folder']}/ with --data DIR or {DATA_ROOT}=DIR (licence: {side.get('licence', 'see the task')})"
+        )
+    recipe = Recipe.from_table(side, f"[{side['folder']}]")
+    return load_recording(side.get("name", side["folder"]), folder, recipe, fps=protocol.fps, seconds=protocol.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A corpus and its split; derived arrays are made once, on first use."""
+
+    corpus: Corpus
+    protocol: Protocol
+
+    @cached_property
+    def split(self) -> Split:
+        """Train, val and test indices."""
+        c = self.corpus
+        return split_by_group(c.ids, c.groups, c.motion.lengths, f"domain '{c.name}'")
+
+    def fraction(self, fraction: float) -> np.ndarray:
+        """Indices of a fraction of the training segments."""
+        return prefix(self.split.train, self.corpus.motion.lengths, fraction)
+
+    def domain(self, indices: np.ndarray) -> Domain:
+        """What a model sees of these segments, and nothing else."""
+        motion = self.corpus.motion[indices]
+        return Domain(
+            self.corpus.name,
+            motion.rig,
+            motion,
+            keyframe_objectives(motion),
+            local_phases(motion),
+            tuple(self.corpus.ids[i] for i in indices),
+            tuple(self.corpus.groups[i] for i in indices),
+        )
+
+    def examination(self, indices: np.ndarray) -> Examination:
+        """Prompts and truth of these segments, as many as are long enough."""
+        motion = self.corpus.motion
+        history = round(self.protocol.history * self.protocol.fps)
+        least = history + round(MINIMUM_GENERATED * self.protocol.fps)
+        kept = np.array([i for i in indices if motion.lengths[i] >= least], dtype=int)
+        if not len(kept):
+            raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
+        return examine(motion[kept], history, [self.corpus.ids[i] for i in kept], [self.corpus.actions[i] for i in kept])
+
+    def hash_of(self, indices: np.ndarray) -> str:
+        """sha256 of a set of segments."""
+        return subset_hash([self.corpus.ids[i] for i in indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """Test clips: what the model is given, and what it is compared with.
+
+    Attributes:
+        prompt: history and objectives.
+        truth: the same clips, frames after the history only.
+        objectives: rows of the same frames, arrivals counted from their first.
+        ids, actions: N names.
+    """
+
+    prompt: Prompt
+    truth: Motion
+    objectives: Objectives
+    ids: list[str]
+    actions: list[str]
+
+
+def examine(motion: Motion, history: int, ids: list[str], actions: list[str]) -> Examination:
+    """Cut clips into history and truth. The phase at the last history frame comes from the history alone."""
+    objectives = keyframe_objectives(motion)
+    given = motion.cut(0, history)
+    prompt = Prompt(
+        motion.rig,
+        motion.fps,
+        given,
+        objectives,
+        (motion.lengths - history).astype(int),
+        local_phases(given, past_only=True)[:, -1],
+    )
+    return Examination(prompt, motion.cut(history), objectives.cut(history), ids, actions)
+
+
+def load_sides(task: Task, data_root: Path | None = None) -> tuple[Side, Side]:
+    """Source and target of a task, checked for the roles that it needs."""
+    with ThreadPoolExecutor(2) as pool:
+        corpora = list(pool.map(lambda side: load_side(side, task.protocol, data_root), (task.source, task.target)))
+    for corpus in corpora:
+        corpus.motion.rig.require_roles(task.protocol.roles, f"task '{task.name}'")
+    return Side(corpora[0], task.protocol), Side(corpora[1], task.protocol)

@@ -1,0 +1,144 @@
+"""Tasks: source domain, target domain, fractions, budgets. One TOML file each; reading one imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rae_bench.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The numbers of a task (DESIGN 4).
+
+    Attributes:
+        fps: frames per second of every clip.
+        seconds, history: length of a segment, and how much of it is given.
+        fractions: of the target's training frames, below 1; `full` is always fraction 1.
+        default_fraction: what `run` uses.
+        pretrain_updates, adapt_updates: optimiser steps.
+        frames_per_update: cap on frames seen: updates x this.
+        roles: that both rigs must have.
+    """
+
+    fps: float = 30.0
+    seconds: float = 5.0
+    history: float = 1.0
+    fractions: tuple[float, ...] = (0.01, 0.05, 0.2)
+    default_fraction: float = 0.05
+    pretrain_updates: int = 300
+    adapt_updates: int = 150
+    frames_per_update: int = 384
+    roles: tuple[str, ...] = ("pelvis",)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question: what does moving from `source` to `target` cost?
+
+    Attributes:
+        source, target: where motion comes from: {"kind": "builtin", "rig", "motion"}, {"kind": "recordings", "folder",
+            ...recipe} or {"kind": "domain", "name"}.
+    """
+
+    name: str
+    title: str
+    description: str
+    source: Mapping[str, Any]
+    target: Mapping[str, Any]
+    protocol: Protocol
+
+    @property
+    def content_hash(self) -> str:
+        """sha256 of what decides results: sides and protocol, not words for people."""
+        return hashlib.sha256(
+            json.dumps([dict(self.source), dict(self.target), asdict(self.protocol)], sort_keys=True).encode()
+        ).hexdigest()
+
+
+KINDS = {
+    "builtin": {"kind", "rig", "motion", "clips", "seed"},
+    "recordings": None,  # checked by Recipe.from_table
+    "domain": {"kind", "name"},
+}
+
+
+def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
+    """A checked task. Raises `UserError` on unknown keys or missing sides."""
+    known = {"title", "description", "source", "target", "protocol"}
+    for key in table:
+        if key not in known:
+            raise UserError(f"{where}: {unknown('key', key, known)}")
+    for side in ("source", "target"):
+        if not isinstance(table.get(side), dict):
+            raise UserError(f"{where}: no table [{side}]; it says where the {side}'s motion comes from")
+        kind = table[side].get("kind")
+        if kind not in KINDS:
+            raise UserError(f"{where}: [{side}]: {unknown('kind', str(kind), KINDS)}")
+        allowed = KINDS[kind]
+        for key in table[side]:
+            if allowed is not None and key not in allowed:
+                raise UserError(f"{where}: [{side}]: {unknown('key', key, allowed)}")
+    protocol = dict(table.get("protocol", {}))
+    names = {field.name for field in fields(Protocol)}
+    for key in protocol:
+        if key not in names:
+            raise UserError(f"{where}: [protocol]: {unknown('key', key, names)}")
+    for key in ("fractions", "roles"):
+        if key in protocol:
+            protocol[key] = tuple(protocol[key])
+    return Task(
+        name,
+        str(table.get("title", name)),
+        str(table.get("description", "")),
+        table["source"],
+        table["target"],
+        Protocol(**protocol),
+    )
+
+
+def builtin_tasks() -> dict[str, Path]:
+    """Names and files of the tasks that come with the package."""
+    folder = resources.files("rae_bench.tasks")
+    return {Path(str(f)).stem: Path(str(f)) for f in sorted(folder.iterdir(), key=str) if f.name.endswith(".toml")}
+
+
+def load_task(name: str | Path) -> Task:
+    """A task by name, or a task file by path (anything ending in .toml)."""
+    if str(name).endswith(".toml"):
+        path = Path(name)
+    else:
+        tasks = builtin_tasks()
+        if str(name) not in tasks:
+            raise unknown("task", str(name), tasks)
+        path = tasks[str(name)]
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such task file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from None
+    return task_from_table(path.stem, table, path.name)
+
+
+def adhoc_task(source: str, target: str) -> Task:
+    """A task of two domains by name: imported ones, or a built-in rig's `locomotion` by the rig's name."""
+    from rae_bench.data.recordings import list_domains
+    from rae_bench.rig import builtin_rigs
+
+    def side(name: str) -> dict[str, Any]:
+        if name in list_domains():
+            return {"kind": "domain", "name": name}
+        if name in builtin_rigs():
+            return {"kind": "builtin", "rig": name, "motion": "locomotion"}
+        raise unknown("domain", name, [*list_domains(), *builtin_rigs()])
+
+    table = {"title": f"{source} to {target}", "source": side(source), "target": side(target)}
+    return task_from_table(f"{source}2{target}", table, f"--source {source} --target {target}")

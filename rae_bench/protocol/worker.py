@@ -1,0 +1,77 @@
+"""A worker process: reads jobs as JSON lines on stdin, writes progress and outcomes as JSON lines on stdout.
+
+It ends when stdin closes, in the middle of a job too, so it never outlives the run that started it. JSON, not pickled
+objects, crosses the border.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rae_bench.errors import UserError
+
+
+def serve() -> None:
+    """Answer jobs until stdin closes."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what models print goes to stderr, not between our lines
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it closes stdin
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    sides: dict[str, Any] = {}
+    while True:
+        job = json.loads(lines.get())
+
+        def send(kind: str, **values: Any) -> None:
+            out.write(json.dumps({"kind": kind, **values}) + "\n")
+
+        def progress(stage: str, update: int, updates: int, loss: float, send: Any = send) -> None:
+            send("progress", stage=stage, update=update, updates=updates, loss=loss if loss == loss else None)
+
+        try:
+            _do(job, sides, progress)
+            send("done")
+        except UserError as error:
+            send("failed", reason=str(error), trace="")
+        except Exception as error:  # a model is foreign code: whatever it raises becomes the cell's reason
+            send("failed", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+
+
+def _read(lines: queue.Queue[str]) -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)
+
+
+def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
+    from rae_bench.protocol.domains import load_sides
+    from rae_bench.protocol.task import task_from_table
+
+    task = task_from_table(job["task"]["name"], job["task"]["table"], job["task"]["name"])
+    root = Path(job["data_root"]) if job.get("data_root") else None
+    from rae_bench.protocol import cell as cells
+
+    if task.name not in sides:
+        sides[task.name] = load_sides(task, root)
+    source, target = sides[task.name]
+    if job["do"] == "pretrain":
+        cells.pretrain(
+            job["model"], job["options"], job["seed"], source, Path(job["folder"]), job["identity"], progress
+        )
+    else:
+        cell = cells.Cell(**job["cell"])
+        cells.run_cell(
+            cell, task, source, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress
+        )
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,137 @@
+"""Cell results on disk: strict JSON, whole or not at all, and the table of many."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.model import Trajectory
+from rae_bench.rig import Rig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "rae-bench.result/1"
+QUANTUM = 32767
+
+
+def cell_name(regime: str, fraction: float, seed: int) -> str:
+    """File name of a cell, without its ending."""
+    return f"{regime}-f{fraction:g}-s{seed}"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it takes the real name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        os.chmod(scratch, 0o666 & ~_umask())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def strict(value: Any) -> Any:
+    """JSON-ready: numpy numbers become Python's, what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return strict(value.tolist())
+    if isinstance(value, np.generic):
+        return strict(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Strict JSON, atomically."""
+    with whole_file(path) as scratch:
+        scratch.write_text(json.dumps(strict(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """A cell result, or None where there is none (or an unreadable one, which is made again)."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and result.get("schema") == SCHEMA else None
+
+
+def write_clips(path: Path, ids: list[str], actions: list[str], values: Mapping[str, np.ndarray]) -> None:
+    """Per-clip metrics as CSV: clip, action, one column a metric; empty where a clip has nothing to measure."""
+    import csv
+
+    with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["clip", "action", *values])
+        for n, (clip, action) in enumerate(zip(ids, actions, strict=True)):
+            row = [float(column[n]) for column in values.values()]
+            writer.writerow([clip, action, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
+
+
+def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
+    """Root positions as float32, rotations as 16-bit integers (a step of 3e-5, about 0.004 degrees)."""
+    with whole_file(path) as scratch:
+        with scratch.open("wb") as file:
+            np.savez_compressed(
+                file,
+                root_positions=trajectory.root_positions.astype(np.float32),
+                rotations=np.round(trajectory.rotations * QUANTUM).astype(np.int16),
+                lengths=lengths.astype(np.int32),
+                fps=np.float32(fps),
+                rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),
+            )
+
+
+def load_trajectory(path: Path) -> Trajectory:
+    """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            rotations = arrays["rotations"].astype(np.float32) / QUANTUM
+            rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
+            return Trajectory(arrays["root_positions"], rotations)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a readable trajectory ({error})") from None
+
+
+def load_results(folder: str | Path) -> pd.DataFrame:
+    """All cell results under `folder`, long: one row per cell and metric.
+
+    Columns: model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path.
+    """
+    import pandas as pd
+
+    rows = []
+    for path in sorted(Path(folder).rglob("*.json")):
+        result = read_result(path)
+        if result is None:
+            continue
+        head = {key: result[key] for key in ("model", "task", "regime", "fraction", "seed", "status")}
+        head |= {"config": result["identity"]["config"][:8], "path": str(path)}
+        for name, entry in result["metrics"].items():
+            rows.append({**head, "metric": name, **entry})
+    columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value", "unit"]
+    return pd.DataFrame(rows, columns=[*columns, "direction", "path"])
