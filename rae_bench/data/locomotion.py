@@ -29,8 +29,9 @@ LOCOMOTION_VERSION = 1
 GRAVITY = 9.81
 MARGIN = 3.0
 """Seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
-MIN_BEND = np.radians(20)
-"""A leg never straightens further than this: nearer to straight, the knee would have to snap."""
+MIN_BEND = np.radians([20, 32])
+"""A leg never straightens further than this, one that rests well bent than the second value: nearer to straight, the
+knee would have to snap."""
 UP = np.array([0.0, 1.0, 0.0])
 SIDEWAYS = np.array([1.0, 0.0, 0.0])
 
@@ -80,129 +81,41 @@ TURNS = {"straight": 0.0, "left": 0.09, "right": -0.09, "sharp-left": 0.2, "shar
 FEW = ("straight", "left", "right")
 
 _BIPED = {"left_foot": 0.0, "right_foot": 0.5}
-_GAITS: dict[int, dict[str, Gait]] = {
+_LATERAL = {"left_foot": 0.0, "left_hand": 0.25, "right_foot": 0.5, "right_hand": 0.75}
+_DIAGONAL = {"left_foot": 0.0, "right_hand": 0.0, "right_foot": 0.5, "left_hand": 0.5}
+_SIDES = {"left_foot": 0.0, "left_hand": 0.03, "right_foot": 0.5, "right_hand": 0.53}
+_TRIPODS = dict.fromkeys(("left_foot", "right_mid", "left_hand"), 0.0) | dict.fromkeys(
+    ("right_foot", "left_mid", "right_hand"), 0.5
+)
+_WAVE = {
+    f"{side}_{part}": start + after
+    for side, start in (("left", 0.0), ("right", 0.5))
+    for part, after in (("foot", 0.0), ("mid", 1 / 6), ("hand", 1 / 3))
+}
+# fmt: off
+_GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
     2: {
-        "walk": Gait(
-            _BIPED,
-            0.6,
-            (0.22, 0.33, 0.44),
-            1.08,
-            0.09,
-            heel=34,
-            toe=14,
-            bob=0.01,
-            sway=0.022,
-            yaw=6,
-            roll=3,
-            lean=2,
-            arm=20,
-            elbow=14,
-            width=0.8,
-            behind=0.08,
-        ),
-        "run": Gait(
-            _BIPED,
-            0.33,
-            (0.65, 0.82, 1.0),
-            1.75,
-            0.2,
-            heel=58,
-            toe=8,
-            bob=-0.03,
-            sway=0.01,
-            yaw=8,
-            roll=4,
-            lean=9,
-            arm=30,
-            elbow=72,
-            width=0.5,
-            behind=0.1,
-        ),
+        "walk": Gait(_BIPED, duty=0.6, speeds=(0.22, 0.33, 0.44), stride=1.08, lift=0.09, heel=34, toe=14, bob=0.01,
+                     sway=0.022, yaw=6, roll=3, lean=2, arm=20, elbow=14, width=0.8, behind=0.08),
+        "run": Gait(_BIPED, duty=0.33, speeds=(0.65, 0.82, 1.0), stride=1.75, lift=0.2, heel=58, toe=8, bob=-0.03,
+                    sway=0.01, yaw=8, roll=4, lean=9, arm=30, elbow=72, width=0.5, behind=0.1),
     },
     4: {
-        "walk": Gait(
-            {"left_foot": 0.0, "left_hand": 0.25, "right_foot": 0.5, "right_hand": 0.75},
-            0.66,
-            (0.22, 0.32, 0.42),
-            1.1,
-            0.11,
-            heel=34,
-            bob=0.008,
-            sway=0.02,
-            yaw=4,
-            roll=2.5,
-            pitch=1.2,
-            width=0.85,
-        ),
-        "trot": Gait(
-            {"left_foot": 0.0, "right_hand": 0.0, "right_foot": 0.5, "left_hand": 0.5},
-            0.47,
-            (0.5, 0.65, 0.8),
-            1.45,
-            0.11,
-            heel=36,
-            bob=-0.022,
-            sway=0.006,
-            yaw=2,
-            roll=1.5,
-            pitch=0.7,
-            width=0.75,
-        ),
-        "pace": Gait(
-            {"left_foot": 0.0, "left_hand": 0.03, "right_foot": 0.5, "right_hand": 0.53},
-            0.5,
-            (0.45, 0.55, 0.65),
-            1.3,
-            0.11,
-            heel=36,
-            bob=-0.012,
-            sway=0.035,
-            yaw=2,
-            roll=4,
-            pitch=0.6,
-            width=0.8,
-        ),
+        "walk": Gait(_LATERAL, duty=0.66, speeds=(0.22, 0.32, 0.42), stride=1.05, lift=0.11, heel=34, bob=0.008,
+                     sway=0.02, yaw=4, roll=2.5, pitch=1.2, width=0.85),
+        "trot": Gait(_DIAGONAL, duty=0.44, speeds=(0.5, 0.62, 0.76), stride=1.3, lift=0.11, heel=36, bob=-0.018,
+                     sway=0.006, yaw=2, roll=1.5, pitch=0.7, width=0.75),
+        "pace": Gait(_SIDES, duty=0.46, speeds=(0.45, 0.53, 0.62), stride=1.2, lift=0.11, heel=36, bob=-0.012,
+                     sway=0.035, yaw=2, roll=4, pitch=0.6, width=0.8),
     },
     6: {
-        "tripod": Gait(
-            {
-                "left_foot": 0.0,
-                "right_mid": 0.0,
-                "left_hand": 0.0,
-                "right_foot": 0.5,
-                "left_mid": 0.5,
-                "right_hand": 0.5,
-            },
-            0.56,
-            (0.16, 0.24, 0.32),
-            0.95,
-            0.22,
-            bob=-0.012,
-            sway=0.015,
-            yaw=2,
-            roll=1.5,
-        ),
-        "walk": Gait(
-            {
-                "left_foot": 0.0,
-                "left_mid": 1 / 6,
-                "left_hand": 1 / 3,
-                "right_foot": 0.5,
-                "right_mid": 2 / 3,
-                "right_hand": 5 / 6,
-            },
-            0.76,
-            (0.08, 0.12, 0.16),
-            0.72,
-            0.2,
-            bob=0.006,
-            sway=0.012,
-            yaw=1.5,
-            roll=1,
-            pitch=1,
-        ),
+        "tripod": Gait(_TRIPODS, duty=0.56, speeds=(0.16, 0.24, 0.32), stride=0.95, lift=0.22, bob=-0.012,
+                       sway=0.015, yaw=2, roll=1.5),
+        "walk": Gait(_WAVE, duty=0.76, speeds=(0.08, 0.12, 0.16), stride=0.72, lift=0.2, bob=0.006,
+                     sway=0.012, yaw=1.5, roll=1, pitch=1),
     },
 }
+# fmt: on
 _SPREAD = {"hand": 0.45, "foot": -0.45}
 _LEGS = ("left_foot", "right_foot", "left_hand", "right_hand", "left_mid", "right_mid")
 
@@ -392,7 +305,7 @@ def _leg(rig: Rig, role: str, column: int, trunk: tuple[int, ...], at: np.ndarra
     chain = [j for i, j in enumerate(chain) if i == 0 or np.linalg.norm(at[j] - at[chain[i - 1]]) > 1e-4]
     if len(chain) < 3:
         raise UserError(
-            f"rig '{rig.name}' cannot walk: {role} needs a hip, a knee and a foot; it has {len(chain)} joints of its own"
+            f"rig '{rig.name}' cannot walk: {role} needs a hip, a knee and a foot, it has {len(chain)} joints"
         )
     drop = at[contact] - at[chain[0]]
     sprawled = len(chain) >= 4 and np.hypot(drop[0], drop[2]) > 0.7 * abs(drop[1])
@@ -575,14 +488,30 @@ class _Step:
     gain: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Home:
+    """Where a foot stands beside its girdle: to the left and ahead at rest, metres; what the gait changes in it at full
+    `speed` (N, 1) metres a second: its distance from the midline by the factor `width` (N, 1), `behind` (N, 1) metres.
+    """
+
+    side: float
+    ahead: float
+    width: np.ndarray
+    behind: np.ndarray
+    speed: np.ndarray
+
+
 def _place(
-    clips: _Clips, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: np.ndarray
+    clips: _Clips, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: _Home
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, z (N, T) in metres and heading of the `index`-th stance; `place`: (N, 1, 2) home beside the girdle."""
-    ground = _ground(clips, clips.time_of(index + offset + duty / 2), length)
+    """x, z (N, T) in metres and heading of the `index`-th stance."""
+    times = clips.time_of(index + offset + duty / 2)
+    ground = _ground(clips, times, length)
     x, z, yaw = ground.fore if fore else ground.rear
     s, c = np.sin(yaw), np.cos(yaw)
-    return x + c * place[..., 0] + s * place[..., 1], z - s * place[..., 0] + c * place[..., 1], yaw
+    go = _fade(clips.at(clips.speed, times) / place.speed)
+    side, ahead = place.side * (1 + (place.width - 1) * go), place.ahead - place.behind * go
+    return x + c * side + s * ahead, z - s * side + c * ahead, yaw
 
 
 def _steps(
@@ -592,13 +521,13 @@ def _steps(
     fore: bool,
     offset: np.ndarray,
     duty: np.ndarray,
-    place: np.ndarray,
+    place: _Home,
     stride: np.ndarray,
     lift: np.ndarray,
     height: float,
 ) -> _Step:
-    """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `place`: (N, 1, 2), `stride`,
-    `lift` (N, 1) and `height` (of the standing foot) in metres.
+    """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `stride`, `lift` (N, 1) and
+    `height` (of the standing foot) in metres.
     """
     phase = clips.at(clips.phase, times) - offset
     index = np.floor(phase)
@@ -718,7 +647,7 @@ def _solve_leg(pose: _Pose, leg: _Leg, step: _Step, foot: np.ndarray, body_yaw: 
 
 
 def _shortfall(pose: _Pose, leg: _Leg, step: _Step, foot: np.ndarray) -> np.ndarray:
-    """Metres (N, T) that the body must sink for the leg to reach its foot with the knee bent by `MIN_BEND`."""
+    """Metres (N, T) that the body must sink for the leg to reach its foot with the knee still bent by `MIN_BEND`."""
     end = step.position if leg.ankle < 0 else step.position - _rotate(foot, leg.foot)
     if leg.coxa >= 0:
         # The coxa turns towards the foot: only its length and height count.
@@ -730,7 +659,7 @@ def _shortfall(pose: _Pose, leg: _Leg, step: _Step, foot: np.ndarray) -> np.ndar
         hip = pose.position(leg.hip)
         flat = np.hypot(end[..., 0] - hip[..., 0], end[..., 2] - hip[..., 2])
         hip_y = hip[..., 1]
-    longest = leg.length(MIN_BEND)
+    longest = leg.length(float(np.clip(0.8 * leg.bend, *MIN_BEND)))
     return hip_y - end[..., 1] - np.sqrt(np.maximum(longest**2 - flat**2, (0.3 * longest) ** 2))
 
 
@@ -819,11 +748,11 @@ def _poses(
     for leg in body.legs:
         offset = np.array([gaits[cell.gait].touchdowns[leg.role] for cell in cells])[:, None]
         anchor = rest[body.trunk[-1]] if leg.fore else rest[0]
-        place = np.tile((rest[leg.contact] - anchor)[[0, 2]], (len(cells), 1, 1))
-        place[..., 0] *= number("width") * style(21, 0.15)
-        place[..., 1] -= number("behind") * leg_length
-        if leg.coxa >= 0:  # sprawled legs rest straight out; on the move the fore ones reach ahead, the hind ones back
-            place[..., 1] += _SPREAD.get(leg.role.split("_")[1], 0) * leg_length
+        side, _, ahead = rest[leg.contact] - anchor
+        if leg.coxa >= 0:  # sprawled legs rest straight out; at work the fore ones reach ahead, the hind ones back
+            ahead += _SPREAD.get(leg.role.split("_")[1], 0) * leg_length
+        width = number("width") * style(21, 0.15)
+        place = _Home(float(side), float(ahead), width, number("behind") * leg_length, reference)
         lift = number("lift") * leg_length * style(22, 0.3)
         step = _steps(
             clips, times, body.length, leg.fore, offset, duty, place, stride, lift, float(rest[leg.contact, 1])
