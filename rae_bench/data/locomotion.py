@@ -26,7 +26,12 @@ from rae_bench.motion import make_motion
 from rae_bench.rig import ROLES, Rig
 
 LOCOMOTION_VERSION = 1
+"""Raised whenever the motion changes; the golden values of the tests change with it."""
 GRAVITY = 9.81
+DRAWS = 28
+"""Random numbers a clip is made of, each in [0, 1)."""
+BLOCK = 24
+"""Clips at a time: keeps the memory of long corpora flat."""
 MARGIN = 3.0
 """Seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
 MIN_BEND = np.radians([20, 32])
@@ -101,7 +106,7 @@ _GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
                     sway=0.01, yaw=8, roll=4, lean=9, arm=30, elbow=72, width=0.5, behind=0.1),
     },
     4: {
-        "walk": Gait(_LATERAL, duty=0.66, speeds=(0.22, 0.32, 0.42), stride=1.05, lift=0.11, heel=34, bob=0.008,
+        "walk": Gait(_LATERAL, duty=0.66, speeds=(0.22, 0.32, 0.42), stride=1.0, lift=0.11, heel=34, bob=0.008,
                      sway=0.02, yaw=4, roll=2.5, pitch=1.2, width=0.85),
         "trot": Gait(_DIAGONAL, duty=0.44, speeds=(0.5, 0.62, 0.76), stride=1.3, lift=0.11, heel=36, bob=-0.018,
                      sway=0.006, yaw=2, roll=1.5, pitch=0.7, width=0.75),
@@ -247,7 +252,8 @@ def _body(rig: Rig) -> _Body:
     contact_of: dict[str, int] = {}
     for column in np.argsort(rig.depths[rig.contact_joints], kind="stable"):  # of heel and toe, the toe is planted
         slot = rig.contact_slots[column]
-        if slot >= 0 and ROLES[slot] in _LEGS:
+        # A joint that may touch the ground but rests in the air (a man's hand) carries nothing.
+        if slot >= 0 and ROLES[slot] in _LEGS and at[rig.contact_joints[column], 1] < 0.2 * rig.rest_global[0][0, 1]:
             contact_of[ROLES[slot]] = int(column)
     if len(contact_of) not in _GAITS or set(contact_of) != set(_GAITS[len(contact_of)]["walk"].touchdowns):
         raise UserError(
@@ -396,7 +402,7 @@ def _fade(x: np.ndarray) -> np.ndarray:
 def _make_path(
     cells: list[Cell], gaits: Mapping[str, Gait], leg: float, draw: np.ndarray, seconds: float, fps: float
 ) -> tuple[_Clips, np.ndarray, np.ndarray]:
-    """Paths of all clips, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, 24) in [0, 1)."""
+    """Paths of all clips, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, DRAWS) in [0, 1)."""
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, float)[:, None]
@@ -733,10 +739,10 @@ def _poses(
             joint, _euler(x=part * (nod - 0.8 * lean), y=part * (0.45 * ahead + glance - counter), z=part * -0.2 * roll)
         )
     for arm in body.arms:
-        back = np.radians(number("arm")) * style(0, 0.35) * go * arm.side * np.cos(cycle - 0.25)
-        back = back * min(1, leg_length / arm.length) + 0.02 * np.sin(2 * np.pi * (times * 0.25 + draw[:, 2:3]))
-        flex = np.radians(8) + np.radians(number("elbow")) * style(3, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
-        spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 1:2]
+        back = np.radians(number("arm")) * style(24, 0.35) * go * arm.side * np.cos(cycle - 0.25)
+        back = back * min(1, leg_length / arm.length) + 0.02 * np.sin(2 * np.pi * (times * 0.25 + draw[:, 27:28]))
+        flex = np.radians(8) + np.radians(number("elbow")) * style(25, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
+        spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 26:27]
         _swing_arm(pose, arm, back, flex, spread)
     for tail in body.tails:
         for i, joint in enumerate(tail):
@@ -784,7 +790,8 @@ def _poses(
             if column != leg.column:
                 moved = np.linalg.norm(np.diff(pose.position(int(rig.contact_joints[column])), axis=1), axis=-1) * fps
                 contacts[..., column] = step.planted & (np.concatenate([moved[:, :1], moved], 1) < 1e-3 * leg_length)
-    return pose.root, _within_limits(rig, body, pose.rotations()), contacts
+    rotations = _within_limits(rig, body, pose.rotations())
+    return pose.root.astype(np.float32), rotations.astype(np.float32), contacts
 
 
 def _swing_arm(pose: _Pose, arm: _Arm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
@@ -843,12 +850,21 @@ def generate_locomotion(
     Raises:
         UserError: the rig has no legs to walk on.
     """
+    if clips < 1 or round(seconds * fps) < 2:
+        raise UserError(
+            f"locomotion needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps"
+        )
     body = _body(rig)
     table = _cells(_GAITS[len(body.legs)])
     chosen = [table[i * len(table) // clips] for i in range(clips)]
     # Two rigs must not get the same clips: a transferred model would meet its training paths again.
     generator = np.random.default_rng([seed, int(rig.content_hash[:12], 16)])
-    root, rotations, contacts = _poses(rig, body, chosen, generator.random((clips, 24)), seconds, fps)
+    draw = generator.random((clips, DRAWS))
+    blocks = [
+        _poses(rig, body, chosen[start : start + BLOCK], draw[start : start + BLOCK], seconds, fps)
+        for start in range(0, clips, BLOCK)
+    ]
+    root, rotations, contacts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     seen: dict[str, int] = {}
     ids = []
     for cell in chosen:
@@ -872,7 +888,10 @@ def load_locomotion(
     identity = _identity(rig, clips, seconds, fps, seed)
     folder = home() / "generated" / f"{rig.name}-locomotion-{identity[:16]}"
     if cache and (folder / "corpus.json").exists():
-        return load_corpus(folder)
+        try:
+            return load_corpus(folder)
+        except UserError:  # damaged, or of an older schema: as good as absent
+            pass
     corpus = generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
     if cache:
         save_corpus(corpus, folder)
