@@ -1,1 +1,76 @@
+"""The command line: a thin shell over the Python API. Commands are imported when they are called."""
 
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
+    "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
+    "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),
+    "check": ("rae_bench.cli.check", "check", "Check that a model keeps the plug-in contract."),
+    "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(module), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from rae_bench.errors import unknown
+
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="rae-bench", prog_name="rae-bench")
+def cli() -> None:
+    """Transfer learning of motion synthesis across character rigs.
+
+    \b
+    rae-bench run --model fe --task biped2quad    the main job, about two minutes on two cores
+    rae-bench list                                what there is
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point. Exit codes: 0 ok, 1 a cell failed, 2 usage or bad input, 130 interrupted."""
+    from rae_bench.errors import UserError
+
+    try:
+        sys.exit(cli.main(arguments, prog_name="rae-bench", standalone_mode=False) or 0)
+    except UserError as error:
+        print(f"rae-bench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        print("rae-bench: interrupted; finished cells are kept, the same command does the rest", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left (`| head`)
+        sys.exit(0)

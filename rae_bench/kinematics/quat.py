@@ -8,7 +8,6 @@ Only what batched kinematics needs on its hot paths is written here; conversions
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 IDENTITY = np.float32([1, 0, 0, 0])
 
@@ -66,6 +65,8 @@ def from_euler(order: str, degrees: np.ndarray) -> np.ndarray:
         order: axis letters.
         degrees: (..., len(order)).
     """
+    from scipy.spatial.transform import Rotation  # half of the time that importing this module would take
+
     flat = Rotation.from_euler(order.upper(), degrees.reshape(-1, len(order)), degrees=True)
     return flat.as_quat(scalar_first=True).reshape(degrees.shape[:-1] + (4,))
 
@@ -83,6 +84,8 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 
 def from_matrix(m: np.ndarray) -> np.ndarray:
     """Unit quaternions of rotation matrices (..., 3, 3); w is not negative."""
+    from scipy.spatial.transform import Rotation
+
     q = Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(scalar_first=True, canonical=True)
     return q.reshape(m.shape[:-2] + (4,)).astype(m.dtype)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,8 @@ class Side:
         kept = np.array([i for i in indices if motion.lengths[i] >= least], dtype=int)
         if not len(kept):
             raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
-        return examine(motion[kept], history, [self.corpus.ids[i] for i in kept], [self.corpus.actions[i] for i in kept])
+        corpus = self.corpus
+        return examine(motion[kept], history, [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept])
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -129,16 +130,27 @@ class Examination:
 
 
 def examine(motion: Motion, history: int, ids: list[str], actions: list[str]) -> Examination:
-    """Cut clips into history and truth. The phase at the last history frame comes from the history alone."""
+    """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
+
+    The prompt's arrays are copies: a view would show what it was cut from (`.base`), and what a model writes into its
+    prompt must not reach what it is scored with.
+    """
     objectives = keyframe_objectives(motion)
-    given = motion.cut(0, history)
+    past = motion.cut(0, history)
+    given = replace(
+        past,
+        lengths=past.lengths.copy(),
+        root_positions=past.root_positions.copy(),
+        rotations=past.rotations.copy(),
+        contacts=past.contacts.copy(),
+    )
     prompt = Prompt(
         motion.rig,
         motion.fps,
         given,
-        objectives,
+        keyframe_objectives(motion),
         (motion.lengths - history).astype(int),
-        local_phases(given, past_only=True)[:, -1],
+        local_phases(given, past_only=True)[:, -1].copy(),
     )
     return Examination(prompt, motion.cut(history), objectives.cut(history), ids, actions)
 

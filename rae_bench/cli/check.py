@@ -1,0 +1,31 @@
+"""`rae-bench check`: does a plug-in keep its contract?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.group()
+def check() -> None:
+    """Check that a model keeps the plug-in contract."""
+
+
+@check.command("model")
+@click.argument("spec")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
+    """Run the conformance suite on SPEC: an entry's name, package.module:Class or path/to/file.py:Class."""
+    from rae_bench.cli.words import assignments
+    from rae_bench.testing import check_model as run_checks
+
+    checks = run_checks(spec, options=assignments("--set", options))
+    if as_json:
+        click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
+    else:
+        for c in checks:
+            click.echo(f"{'ok  ' if c.ok else 'FAIL'}  {c.name}" + (f": {c.reason}" if c.reason else ""))
+    if not all(c.ok for c in checks):
+        raise click.exceptions.Exit(1)

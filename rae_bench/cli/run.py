@@ -1,0 +1,232 @@
+"""`rae-bench run`: the main job."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rae_bench.cli.words import assignments, expand, numbers, split
+from rae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rae_bench.protocol.run import Outcome, Planned
+    from rae_bench.protocol.task import Task
+    from rae_bench.report import Row
+
+
+@click.command()
+@click.option("--model", "models", multiple=True, required=True, help="Entry, glob, module:Class or file.py:Class.")
+@click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml.")
+@click.option("--source", help="Instead of --task: name of the source domain.")
+@click.option("--target", help="Instead of --task: name of the target domain.")
+@click.option("--regimes", multiple=True, help="cold, frozen, finetune, full (these by default), cold-long, zero-shot.")
+@click.option("--fractions", multiple=True, help="Of the target's training frames, such as 0.05 or 5% (the task's default).")
+@click.option("--seeds", type=int, default=1, show_default=True, help="How many seeds.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Result folder.")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model, such as preset=paper.")
+@click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
+@click.option("--by", type=click.Choice(["action"]), help="Also a table by what is done in the clips.")
+@click.option("--force", is_flag=True, help="Run finished cells again.")
+@click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON.")
+def run(
+    models: tuple[str, ...], tasks: tuple[str, ...], source: str | None, target: str | None, regimes: tuple[str, ...],
+    fractions: tuple[str, ...], seeds: int, data_root: Path | None, out: Path, options: tuple[str, ...],
+    workers: int | None, by: str | None, force: bool, dry_run: bool, as_json: bool,
+) -> int:
+    """Run models on tasks and show what transfer bought.
+
+    Pre-trains on the source, adapts to the target in each regime, generates the held-out clips and measures them.
+    Finished cells are kept and not run again.
+    """
+    from rich.console import Console
+
+    from rae_bench.cli.progress import RunProgress
+    from rae_bench.protocol import run as runs
+    from rae_bench.protocol.task import builtin_tasks
+    from rae_bench.registry import CONTROLS, list_models
+
+    if workers is not None and workers < 1:
+        raise UserError("--workers takes a number above 0")
+    stderr = Console(stderr=True)
+    model_names = expand("model", split(models), [name for name in list_models() if name not in CONTROLS])
+    task_names: list[str | None] = [*expand("task", split(tasks), builtin_tasks())] or [None]
+    code, payload = 0, []
+    for model in model_names:
+        for task in task_names:
+            arguments: dict[str, Any] = {
+                "source": source,
+                "target": target,
+                "regimes": split(regimes) or None,
+                "fractions": numbers("--fractions", split(fractions)) or None,
+                "seeds": seeds,
+                "out": out,
+                "options": assignments("--set", options),
+                "data_root": data_root,
+                "force": force,
+            }
+            if dry_run:
+                chosen, _, _, planned = runs.prepare(model, task, **arguments)
+                _print_plan(chosen, planned)
+                continue
+            with RunProgress(stderr, f"{model} on {task or f'{source}2{target}'}") as progress:
+                outcome = runs.run(model, task, workers=workers, observe=progress.observe, **arguments)
+            code = max(code, int(bool(outcome.failed)))
+            if as_json:
+                payload.extend(outcome.results)
+            else:
+                _print_outcome(outcome, model, stderr, by)
+    if as_json:
+        click.echo(json.dumps(payload, indent=1, allow_nan=False))
+    return code
+
+
+def _print_plan(task: Task, planned: Sequence[Planned]) -> None:
+    from rae_bench.cli.progress import cell_label
+    from rae_bench.results import read_result
+
+    spent = [
+        float(r["cost"]["core_seconds"])
+        for p in planned
+        if (r := read_result(p.path)) and r["status"] == "ok" and r["regime"] != "none" and "core_seconds" in r["cost"]
+    ]
+    for p in planned:
+        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
+    todo = sum(p.state != "done" and p.cell.regime != "none" for p in planned)
+    if spent and todo:
+        mean = sum(spent) / len(spent)
+        click.echo(f"about {todo * mean / 60:.1f} core-minutes to adapt, at {mean:.0f} s a cell as before")
+    elif todo:
+        click.echo("no estimate: no cell of this kind has been run here")
+
+
+COLUMNS = (
+    ("reconstruction_error", "reconstruction\ncm", 2),
+    ("foot_sliding", "foot sliding\ncm/s", 1),
+    ("objective_error", "objective\ncm", 2),
+    ("adversarial_score", "adversarial\n0..1", 2),
+    ("score", "score\n0 is truth", 3),
+    ("gain_over_cold", "gain over\ncold x", 2),
+    ("quality_of_full", "of full\n%", 0),
+    ("data_saved", "data\nsaved x", 1),
+    ("core_seconds", "adapt\ncore-s", 0),
+    ("trained", "trained\nparameters", 0),
+)
+
+
+def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) -> None:
+    from rich.console import Console
+
+    from rae_bench.plots import contact_sheet, fraction_curves
+    from rae_bench.protocol.run import cell_folder
+    from rae_bench.report import rows
+
+    table_rows = rows(outcome.results)
+    console = Console(width=None if Console().is_terminal else 150)
+    console.print(render(table_rows, f"{model} on {outcome.task.name}: {outcome.task.title}"))
+    for line in footnotes(outcome, table_rows):
+        console.print(line, highlight=False, soft_wrap=True)
+    if by == "action":
+        console.print(action_table(outcome))
+    mine = next(p for p in outcome.cells if p.cell.regime != "none")
+    folder = cell_folder(mine.path.parents[2], mine.cell, outcome.task)
+    pictures = [fraction_curves(outcome, table_rows, folder / "curves.png"), contact_sheet(outcome, folder / "sheet.png")]
+    stderr.print(f"results   {folder}", highlight=False, soft_wrap=True)
+    for picture in pictures:
+        if picture is not None:
+            stderr.print(f"picture   {picture}", highlight=False, soft_wrap=True)
+
+
+def render(table_rows: Sequence[Row], title: str) -> Any:
+    """The rows as a rich table."""
+    from rich import box
+    from rich.table import Table
+
+    from rae_bench.report import interval
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table.add_column("regime")
+    table.add_column("target\ndata", justify="right")
+    for _, heading, _ in COLUMNS:
+        table.add_column(heading, justify="right")
+    last = ""
+    for row in table_rows:
+        if last and row.kind != last:
+            table.add_section()
+        last = row.kind
+        cells = []
+        for name, _, digits in COLUMNS:
+            values = row.values.get(name, [])
+            if not values or all(math.isnan(v) for v in values):
+                cells.append("")
+                continue
+            mean, half = interval(values)
+            sign = {"above": "> ", "below": "< "}.get(row.capped, "") if name == "data_saved" else ""
+            text = f"{sign}{mean:,.{digits}f}"
+            cells.append(text if math.isnan(half) or name in ("trained", "core_seconds") else f"{text} ± {half:.{digits}f}")
+        fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
+        label = f"{row.label} (x{len(row.seeds)} seeds)" if len(row.seeds) > 1 else row.label
+        table.add_row(label + (f": {row.reason}" if row.reason else ""), fraction, *cells)
+    return table
+
+
+def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
+    """What a reader must know to read the table."""
+    target = outcome.target
+    split = target.split
+    frames = target.corpus.motion.lengths
+    lines = [
+        f"{len(split.test)} held-out clips of rig {target.corpus.motion.rig.name}, "
+        f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "
+        f"full: all {frames[split.train].sum() / target.protocol.fps:.0f} s of training motion."
+    ]
+    for result in outcome.results:
+        if result["model"] == "truth" and "null_interval" in result:
+            low, high = result["null_interval"]["adversarial_score"]
+            lines.append(f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): adversarial scores within it are as good as real.")
+    learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
+    for control in (r for r in table_rows if r.kind == "control"):
+        beaten = [
+            f"{row.label}{'' if row.fraction in (None, 1) else f' {100 * row.fraction:g} %'}"
+            for row in learned
+            if control.values.get("score") and control.values["score"][0] < sum(row.values["score"]) / len(row.values["score"])
+        ]
+        if beaten:
+            lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
+    if any(len(r.seeds) > 1 for r in learned):
+        lines.append("± is half the 95 % t-interval over seeds.")
+    return lines
+
+
+def action_table(outcome: Outcome) -> Any:
+    """Reconstruction and sliding by action, every row's beside the controls'."""
+    from rich import box
+    from rich.table import Table
+
+    from rae_bench.cli.progress import cell_label
+    from rae_bench.report import by_action
+
+    files: dict[str, list[Path]] = {}
+    for p in outcome.cells:
+        if p.path.with_suffix(".csv").exists() and p.cell.model != "truth":
+            label = cell_label(p.cell).removeprefix(f"{p.cell.model.rpartition(':')[2]} ") if p.cell.regime != "none" else cell_label(p.cell)
+            files.setdefault(label.rpartition(" seed")[0] or label, []).append(p.path.with_suffix(".csv"))
+    values = by_action(files, ("reconstruction_error", "foot_sliding"))
+    table = Table(title="By action: reconstruction cm / foot sliding cm/s", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("action")
+    for label in files:
+        table.add_column(label, justify="right")
+    for action, columns in values.items():
+        cells = []
+        for label in files:
+            entry = columns.get(label, {})
+            numbers_ = [entry.get(m) for m in ("reconstruction_error", "foot_sliding")]
+            cells.append(" / ".join("-" if v is None else f"{v:.1f}" for v in numbers_))
+        table.add_row(action, *cells)
+    return table

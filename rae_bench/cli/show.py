@@ -1,0 +1,143 @@
+"""`rae-bench list` and `rae-bench show`: what there is, without importing torch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from rae_bench.errors import unknown
+
+if TYPE_CHECKING:
+    from rae_bench.protocol.task import Task
+    from rae_bench.rig import Rig
+
+KINDS = ("models", "tasks", "rigs", "domains")
+
+
+@click.command("list")
+@click.argument("kinds", nargs=-1, metavar="[models|tasks|rigs|domains]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(kinds: tuple[str, ...], as_json: bool) -> None:
+    """List models, tasks, rigs and imported domains."""
+    from rae_bench.data.recordings import list_domains
+    from rae_bench.protocol.task import builtin_tasks, load_task
+    from rae_bench.registry import list_models
+    from rae_bench.rig import builtin_rigs, load_rig
+
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("list", kind, KINDS)
+    found: dict[str, dict[str, str]] = {}
+    for kind in kinds or KINDS:
+        if kind == "models":
+            found[kind] = {name: point.value for name, point in list_models().items()}
+        elif kind == "tasks":
+            found[kind] = {name: load_task(name).title for name in builtin_tasks()}
+        elif kind == "rigs":
+            found[kind] = {name: load_rig(name).description for name in builtin_rigs()}
+        else:
+            found[kind] = dict.fromkeys(list_domains(), "imported")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for kind, entries in found.items():
+        click.secho(kind, bold=True)
+        width = max(map(len, entries), default=0)
+        for name, text in entries.items():
+            click.echo(f"  {name:<{width}}  {text}")
+        if not entries:
+            click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+
+
+@click.group()
+def show() -> None:
+    """Show a rig, a task or a model."""
+
+
+@show.command("rig")
+@click.argument("name")
+def show_rig(name: str) -> None:
+    """Print the joint tree of rig NAME (or of a rig file)."""
+    from rae_bench.rig import load_rig
+
+    for line in rig_tree(load_rig(name)):
+        click.echo(line)
+
+
+def rig_tree(rig: Rig) -> list[str]:
+    """The joints as a tree: role, bone length in cm, degrees of freedom, contact."""
+    import numpy as np
+
+    lengths = 100 * np.linalg.norm(rig.offsets, axis=1)
+    freedom = (rig.limits[:, :, 1] > rig.limits[:, :, 0]).sum(1)
+    role_of = {joint: role for role, joint in rig.roles.items()}
+    contacts = set(rig.contact_joints.tolist())
+    mean = lengths[rig.parents >= 0].mean()
+    lines = [
+        f"{rig.name}: {rig.description}".rstrip(": "),
+        f"{len(rig)} joints, {freedom.sum()} degrees of freedom, height {100 * rig.height:.1f} cm, "
+        f"mean bone {mean:.1f} cm" + (", fixed base" if rig.fixed_base else ""),
+        "",
+    ]
+    children: dict[int, list[int]] = {}
+    for joint, parent in enumerate(rig.parents.tolist()):
+        children.setdefault(parent, []).append(joint)
+
+    def walk(joint: int, lead: str, tail: str) -> None:
+        notes = [f"{lengths[joint]:.1f} cm" if rig.parents[joint] >= 0 else "root", f"{freedom[joint]} dof"]
+        notes += [role_of[joint]] if joint in role_of else []
+        notes += ["contact"] if joint in contacts else []
+        lines.append(f"{lead}{rig.joint_names[joint]}  ({', '.join(notes)})")
+        below = children.get(joint, [])
+        for i, child in enumerate(below):
+            last = i == len(below) - 1
+            walk(child, tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  "))
+
+    walk(children[-1][0], "", "")
+    return lines
+
+
+@show.command("task")
+@click.argument("name")
+def show_task(name: str) -> None:
+    """Print what task NAME (or a task file) asks."""
+    from rae_bench.protocol.task import load_task
+
+    for line in task_lines(load_task(name)):
+        click.echo(line)
+
+
+def task_lines(task: Task) -> list[str]:
+    """A task in words."""
+
+    def side(table: dict[str, object]) -> str:
+        words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence")}
+        return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items())
+
+    p = task.protocol
+    return [
+        f"{task.name}: {task.title}",
+        task.description,
+        f"source      {side(dict(task.source))}",
+        f"target      {side(dict(task.target))}",
+        f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
+        f"fractions   {', '.join(f'{100 * f:g} %' for f in p.fractions)} and full; run takes {100 * p.default_fraction:g} %",
+        f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; up to {p.frames_per_update} frames each",
+        f"roles       {', '.join(p.roles)}",
+    ]
+
+
+@show.command("model")
+@click.argument("spec")
+def show_model(spec: str) -> None:
+    """Print where model SPEC comes from and what its card says (imports the model)."""
+    from dataclasses import asdict
+
+    from rae_bench.registry import load_model_class
+
+    card = asdict(load_model_class(spec).card)
+    for key, value in card.items():
+        text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
+        click.echo(f"{key:<13} {text}")

@@ -1,0 +1,150 @@
+"""From cell results to the rows of a table: regimes, controls and the truth, and what transfer bought."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rae_bench.metrics import PRIMARY, category_scores, headline_score
+from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
+from rae_bench.registry import CONTROLS
+
+TRUTH = "truth"
+ERROR = PRIMARY["reconstruction"]
+PRIMARIES = tuple(PRIMARY[c] for c in ("reconstruction", "feet", "objective", "adversarial"))
+ORDER = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        label: regime or control.
+        fraction: of the target's data; None where it plays no part.
+        kind: `truth`, `control` or `model`.
+        values: name -> one value a seed. Primary metrics, `score`, `gain_over_cold`, `quality_of_full`, `data_saved`,
+            `core_seconds`, `trained`.
+        seeds: in the order of the values.
+        capped: the value of `data_saved` is a bound, not a measurement: "above" or "below".
+        reason: why there are no values.
+    """
+
+    label: str
+    fraction: float | None
+    kind: str
+    values: Mapping[str, list[float]]
+    seeds: list[int] = field(default_factory=list)
+    capped: str = ""
+    reason: str = ""
+
+
+def primary_values(result: Mapping[str, Any]) -> dict[str, float]:
+    """name -> value of a cell's metrics; NaN for null."""
+    return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
+
+
+def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Table rows of one model's cells on one task, with the controls' and the truth's.
+
+    Transfer columns pair each cell with the cold cell of its fraction and seed, and with `full` of its seed.
+    """
+    controls = {r["model"]: r for r in results if r["regime"] == "none" and r["status"] == "ok"}
+    truth = primary_values(controls[TRUTH]) if TRUTH in controls else None
+    hold = primary_values(controls["hold"]) if "hold" in controls else None
+
+    def score(values: Mapping[str, float]) -> float:
+        if truth is None or hold is None:
+            return math.nan
+        return headline_score([category_scores(values, truth, hold)])
+
+    cells = [r for r in results if r["regime"] != "none"]
+    cold: dict[int, dict[float, float]] = defaultdict(dict)
+    for r in cells:
+        if r["regime"] == "cold" and r["status"] == "ok":
+            cold[r["seed"]][r["fraction"]] = primary_values(r)[ERROR]
+
+    grouped: dict[tuple[str, float], list[Mapping[str, Any]]] = defaultdict(list)
+    for r in cells:
+        label = "full" if r["regime"] == "cold" and r["fraction"] == 1 else r["regime"]
+        grouped[label, r["fraction"]].append(r)
+
+    out = []
+    if truth is not None:
+        out.append(Row(TRUTH, None, "truth", {n: [truth[n]] for n in PRIMARIES} | {"score": [score(truth)]}, [0]))
+    for name in CONTROLS:
+        for r in results:
+            if r["model"] == name and r["regime"] == "none":
+                values = primary_values(r) if r["status"] == "ok" else {}
+                fraction = r["fraction"] if name == "nearest" else None
+                named: dict[str, list[float]] = {n: [values[n]] for n in PRIMARIES} if values else {}
+                out.append(
+                    Row(name, fraction, "control", named | ({"score": [score(values)]} if values else {}), [0],
+                        reason=r["reason"])
+                )
+    for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1])):
+        columns: dict[str, list[float]] = defaultdict(list)
+        good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
+        capped = ""
+        for r in good:
+            values, seed = primary_values(r), r["seed"]
+            for name in PRIMARIES:
+                columns[name].append(values[name])
+            columns["score"].append(score(values))
+            columns["core_seconds"].append(float(r["cost"].get("core_seconds", math.nan)))
+            columns["trained"].append(float(r["cost"].get("trained", math.nan)))
+            curve = sorted(cold[seed].items())
+            if label in ("cold-long", "frozen", "finetune", "zero-shot"):
+                error = values[ERROR]
+                if fraction in cold[seed]:
+                    columns["gain_over_cold"].append(gain_over_cold(cold[seed][fraction], error))
+                if len(curve) > 1:
+                    saved = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
+                    columns["data_saved"].append(saved.factor)
+                    capped = capped or saved.capped
+            if label != "full" and 1.0 in cold[seed]:
+                columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], values[ERROR]))
+        reasons = {r["reason"] for r in members if r["status"] != "ok"}
+        out.append(
+            Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))
+        )
+    return out
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half the 95 % t-interval; the half is NaN for fewer than two values."""
+    count = len(values)
+    mean = sum(values) / count
+    if count < 2:
+        return mean, math.nan
+    from scipy import stats
+
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
+    return mean, float(stats.t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
+
+
+def by_action(paths: Mapping[str, Sequence[Path]], metrics: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean per-clip metrics by action: {action: {row label: {metric: value}}}, from the CSV files of cells.
+
+    Args:
+        paths: row label -> its cells' CSV files, one a seed.
+    """
+    sums: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for label, files in paths.items():
+        for file in files:
+            with file.open(encoding="utf-8", newline="") as handle:
+                for line in csv.DictReader(handle):
+                    for metric in metrics:
+                        if line.get(metric):
+                            sums[line["action"]][label][metric].append(float(line[metric]))
+    return {
+        action: {
+            label: {metric: sum(v) / len(v) for metric, v in columns.items()} for label, columns in by_label.items()
+        }
+        for action, by_label in sorted(sums.items())
+    }
