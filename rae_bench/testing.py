@@ -11,8 +11,8 @@ or, one test per check:
     def test_conforms(check: PendingCheck) -> None:
         check.require()
 
-A model is tried on two tiny built-in domains, a few clips of 2.5 s each. A check tells whether a model keeps to the API,
-not whether it moves well. It sees outputs only: a model that looks for test data on disk is beyond it.
+A model is tried on two tiny built-in domains, a few clips of 2.5 s each. The checks tell whether it keeps to the API,
+not whether it moves well. They see outputs only: a model that looks for test data on disk is beyond them.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from rae_bench.registry import make_model
 from rae_bench.rig import load_rig
 
 TOLERANCE = 1e-3
-"""Metres and radians. Not zero: a matrix product over another number of clips adds in another order, so the last bits of
-float32 (1e-7) differ, and a roll-out feeds them back frame by frame."""
+"""Metres and radians. Not zero: a matrix product over another number of clips adds in another order, so the last bits
+of float32 (1e-7) differ, and a roll-out feeds them back frame by frame."""
 SUFFIXES = (".npz", ".npy", ".safetensors", ".json", ".toml", ".csv", ".txt")
 SOURCE_RIG, TARGET_RIG = "r4", "quad"
 PROTOCOL = Protocol(seconds=2.5)
@@ -302,8 +302,8 @@ def _file_fault(path: Path) -> str:
         except (struct.error, ValueError) as error:
             return f"is no safetensors file ({error})"
     else:
-        # Pickles begin with byte 0x80 since protocol 2, which never begins a character of UTF-8; older ones are text but
-        # not JSON.
+        # Pickles begin with byte 0x80 since protocol 2, which never begins a character of UTF-8; older ones are text,
+        # but not JSON.
         try:
             text = data.decode("utf-8")
             if path.suffix == ".json":
@@ -400,8 +400,8 @@ def no_future_objectives(subject: Subject) -> str:
         gap, where = _gap(subject.output, got, np.minimum(prompt.frames, ahead + 1))
         if not gap <= TOLERANCE:
             return (
-                f"uses the future: objectives current from generated frame {ahead} on changed what comes before, {where}; "
-                "frame t + 1 may use rows up to t alone, or the card says access='offline'"
+                f"uses the future: objectives current from generated frame {ahead} on change what comes before, "
+                f"{where}; frame t + 1 may use rows up to t alone, or the card says access='offline'"
             )
     return ""
 
@@ -455,7 +455,7 @@ def save_pretrained(subject: Subject) -> str:
     got = subject.generate(kept, regime=subject.transfer)
     gap, where = _gap(got, transferred, subject.material.prompt.frames)
     if not gap <= TOLERANCE:
-        return f"{subject.transfer} after pretrain, save and load in a fresh instance differs from without them, {where}"
+        return f"{subject.transfer} after save and load in a fresh instance differs from without them, {where}"
     return ""
 
 
@@ -589,7 +589,8 @@ def check_model(
         seed: of the trainings.
 
     Raises:
-        UserError: there is no such model, or it does not take these options. Whatever the model itself raises is a failed check.
+        UserError: there is no such model, or it does not take these options. Whatever else a model raises is a
+            failed check.
     """
     checks = list_checks(model, options=options, updates=updates, seed=seed)
     try:

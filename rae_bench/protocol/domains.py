@@ -76,7 +76,7 @@ class Side:
     def split(self) -> Split:
         """Train, val and test indices."""
         c = self.corpus
-        return split_by_group(c.ids, c.groups, c.motion.lengths, f"domain '{c.name}'")
+        return split_by_group(c.ids, c.groups, c.actions, c.motion.lengths, f"domain '{c.name}'")
 
     def fraction(self, fraction: float) -> np.ndarray:
         """Indices of a fraction of the training segments."""

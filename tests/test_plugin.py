@@ -1,0 +1,55 @@
+"""The plug-in of the README: it keeps to the API, trains, and beats the control that stands still."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rae_bench.data.locomotion import generate_locomotion
+from rae_bench.metrics import evaluate
+from rae_bench.model import Budget, Context
+from rae_bench.protocol.domains import Side
+from rae_bench.protocol.task import load_task
+from rae_bench.registry import make_model
+from rae_bench.rig import load_rig
+from rae_bench.testing import _arrays, assert_model
+
+SPEC = f"{Path(__file__).with_name('my_model.py')}:MyModel"
+UPDATES = 150
+
+
+def test_plugin_conforms() -> None:
+    assert_model(SPEC, updates=6)
+
+
+@pytest.fixture(scope="module")
+def target() -> Side:
+    """The target of biped2quad, reduced to few clips."""
+    protocol = load_task("biped2quad").protocol
+    return Side(generate_locomotion(load_rig("quad"), clips=30, seconds=protocol.seconds), protocol)
+
+
+def measured(spec: str, options: dict[str, Any], target: Side) -> dict[str, float]:
+    ctx = Context("cold", 1.0, Budget(UPDATES, UPDATES * target.protocol.frames_per_update), seed=0)
+    model = make_model(spec, options)
+    model.adapt(target.domain(target.split.train), ctx)
+    exam = target.examination(target.split.test)
+    return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)
+
+
+def test_plugin_learns(target: Side) -> None:
+    mine, hold = measured(SPEC, {}, target), measured("hold", {}, target)
+    assert mine["reconstruction_error"] < 0.9 * hold["reconstruction_error"]
+    assert mine["objective_error"] < 0.2 * hold["objective_error"]
+
+
+def test_nothing_of_the_test_clips_is_reachable(target: Side) -> None:
+    """No array that a model is given is a view of a longer one."""
+    domain, prompt = target.domain(target.split.train), target.examination(target.split.test).prompt
+    assert not set(domain.ids) & {target.corpus.ids[i] for i in target.split.test}
+    for path, array in (_arrays(domain, "domain") | _arrays(prompt, "prompt")).items():
+        base = array
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        assert base.size <= array.size or ".rig." in path, f"{path} is a view of {base.shape}"
