@@ -50,14 +50,16 @@ def load_model_class(spec: str) -> type:
             module = sys.modules[module_name]
         else:
             found = importlib.util.spec_from_file_location(module_name, path)
-            assert found is not None and found.loader is not None
+            assert found is not None
+            assert found.loader is not None
             module = importlib.util.module_from_spec(found)
             sys.modules[module_name] = module
             try:
                 found.loader.exec_module(module)
-            except (SyntaxError, ImportError) as error:
+            except Exception as error:  # a plug-in is foreign code; half a module must not be found next time
                 del sys.modules[module_name]
-                raise UserError(f"model '{spec}': {place} cannot be imported: {error}") from None
+                kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
+                raise UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}") from error
     else:
         try:
             module = importlib.import_module(place)
