@@ -11,8 +11,9 @@ import numpy as np
 
 from rae_bench.kinematics import forward_kinematics, root_space
 from rae_bench.report import Row, interval
-from rae_bench.results import load_trajectory, whole_file
+from rae_bench.results import load_trajectory
 from rae_bench.rig import Rig
+from rae_bench.storage import whole_file
 
 if TYPE_CHECKING:
     from rae_bench.protocol.run import Outcome

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,7 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.model import Trajectory
 from rae_bench.rig import Rig
+from rae_bench.storage import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,27 +25,6 @@ QUANTUM = 32767
 def cell_name(regime: str, fraction: float, seed: int) -> str:
     """File name of a cell, without its ending."""
     return f"{regime}-f{fraction:g}-s{seed}"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it takes the real name only when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    scratch = Path(name)
-    try:
-        yield scratch
-        os.chmod(scratch, 0o666 & ~_umask())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def strict(value: Any) -> Any:

@@ -26,13 +26,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.rigs import builtin_rigs
 
 ROLES = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot", "left_mid", "right_mid")
 """The eight ordered slots that every rig shares; a rig without a role leaves its slot masked."""
@@ -374,12 +374,6 @@ def rig_to_toml(rig: Rig) -> str:
 
 def _row(values: np.ndarray) -> str:
     return "[" + ", ".join(repr(round(float(v), 7) + 0.0) for v in values) + "]"
-
-
-def builtin_rigs() -> dict[str, Path]:
-    """Names and files of the rigs that come with the package."""
-    folder = resources.files("rae_bench") / "rigs"
-    return {Path(str(f)).stem: Path(str(f)) for f in sorted(folder.iterdir(), key=str) if f.name.endswith(".toml")}
 
 
 def load_rig(name: str | Path) -> Rig:

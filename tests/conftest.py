@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from rae_bench.protocol.run import Outcome
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -30,3 +34,35 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip("no recordings here; set RAE_BENCH_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task file whose every cell takes about a second."""
+    path = tmp_path_factory.mktemp("tasks") / "tiny.toml"
+    path.write_text(
+        """
+        title = "Tiny"
+        [source]
+        kind = "builtin"
+        rig = "r4"
+        clips = 24
+        [target]
+        kind = "builtin"
+        rig = "quad"
+        clips = 24
+        [protocol]
+        pretrain_updates = 6
+        adapt_updates = 10
+        """,
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What `fe` leaves on that task with the regimes and controls of a plain `run`."""
+    from rae_bench.protocol.run import run
+
+    return run("fe", str(tiny_task), out=tmp_path_factory.mktemp("tiny_run"), workers=1)

@@ -21,10 +21,10 @@ KINDS = ("models", "tasks", "rigs", "domains")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, rigs and imported domains."""
-    from rae_bench.data.recordings import list_domains
     from rae_bench.protocol.task import builtin_tasks, load_task
     from rae_bench.registry import list_models
-    from rae_bench.rig import builtin_rigs, load_rig
+    from rae_bench.rigs import descriptions
+    from rae_bench.storage import list_domains
 
     for kind in kinds:
         if kind not in KINDS:
@@ -36,7 +36,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         elif kind == "tasks":
             found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
-            found[kind] = {name: load_rig(name).description for name in builtin_rigs()}
+            found[kind] = descriptions()
         else:
             found[kind] = dict.fromkeys(list_domains(), "imported")
     if as_json:

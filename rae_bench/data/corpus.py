@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from rae_bench.errors import UserError
 from rae_bench.motion import Motion
 from rae_bench.rig import read_rig, rig_to_toml
+from rae_bench.storage import sweep, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
 
@@ -44,16 +42,10 @@ class Corpus:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def home() -> Path:
-    """Where domains and caches live: `$RAE_BENCH_HOME`, else the user's cache folder."""
-    return Path(os.environ.get("RAE_BENCH_HOME") or platformdirs.user_cache_dir("rae-bench"))
-
-
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        part = Path(scratch) / "part"
+    sweep(folder.parent)
+    with whole_folder(folder) as part:
         part.mkdir()
         motion = corpus.motion
         (part / "rig.toml").write_text(rig_to_toml(motion.rig), encoding="utf-8")
@@ -75,14 +67,6 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             "provenance": dict(corpus.provenance),
         }
         (part / "corpus.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
-        if folder.exists():
-            folder.rename(Path(scratch) / "old")
-        try:
-            part.rename(folder)
-        except OSError:
-            # Another process finished the same corpus first: its copy is as good as ours.
-            if not (folder / "corpus.json").exists():
-                raise
 
 
 def load_corpus(folder: Path) -> Corpus:

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import convolve1d, maximum_filter1d
 
-from rae_bench.data.corpus import Corpus, home, load_corpus, save_corpus
+from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.errors import UserError
 from rae_bench.kinematics import from_limit_angles, global_to_local, limit_angles, quat
 from rae_bench.motion import make_motion
 from rae_bench.rig import ROLES, Rig
+from rae_bench.storage import home
 
 LOCOMOTION_VERSION = 1
 """Raised whenever the motion changes; the golden values of the tests change with it."""

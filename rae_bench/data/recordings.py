@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.bvh import read_bvh
-from rae_bench.data.corpus import Corpus, home, load_corpus, save_corpus
+from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
 from rae_bench.rig import Rig, make_rig
+from rae_bench.storage import home, list_domains
 
 __all__ = [
     "Recipe",
@@ -153,11 +154,6 @@ def save_domain(corpus: Corpus) -> Path:
     folder = home() / "domains" / corpus.name
     save_corpus(corpus, folder)
     return folder
-
-
-def list_domains() -> list[str]:
-    """Names of the imported domains."""
-    return sorted(path.parent.name for path in (home() / "domains").glob("[!.]*/corpus.json"))
 
 
 def load_domain(name: str) -> Corpus:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from rae_bench.protocol.domains import Examination, Side
 from rae_bench.protocol.task import Protocol, Task
 from rae_bench.registry import make_model
 from rae_bench.results import SCHEMA, save_trajectory, write_clips, write_json
+from rae_bench.storage import whole_folder
 
 Progress = Callable[[str, int, int, float], None]
 """progress(stage, update, updates, loss)"""
@@ -64,15 +64,10 @@ def pretrain(
     )
     started = time.process_time()
     instance.pretrain(source.domain(source.split.train), ctx)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        part = Path(scratch) / "part"
+    with whole_folder(folder) as part:
         instance.save(part)
         cost = {"core_seconds": time.process_time() - started, **ctx.spent}
         write_json(part / "pretrained.json", {"identity": dict(identity), "cost": cost})
-        if folder.exists():
-            folder.rename(Path(scratch) / "stale")
-        part.rename(folder)
 
 
 def run_cell(

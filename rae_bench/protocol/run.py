@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from rae_bench.protocol.cell import TRUTH, Cell
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.task import Task, adhoc_task, load_task
-from rae_bench.registry import CONTROLS, config_hash, model_name, source_hash
+from rae_bench.registry import CONTROLS, config_hash, make_model, model_name, source_hash
 from rae_bench.results import cell_name, read_result
+from rae_bench.storage import sweep
 
 DEFAULT_REGIMES = ("cold", "frozen", "finetune", "full")
 REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot", "full")
@@ -77,11 +79,17 @@ def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
     return out / f"{model_name(cell.model)}-{config_hash(cell.options)}" / task.name
 
 
-def plan(cells: Iterable[Cell], task: Task, source: Side, target: Side, out: Path, *, force: bool = False) -> list[Planned]:
+def plan(
+    cells: Iterable[Cell], task: Task, source: Side, target: Side, out: Path, *, force: bool = False
+) -> list[Planned]:
     """Each distinct cell once, with what is known of it."""
     planned: dict[Path, Planned] = {}
+    swept: set[Path] = set()
     for cell in cells:
         folder = cell_folder(out, cell, task)
+        if folder not in swept:
+            swept.add(folder)
+            sweep(folder)
         path = folder / (cell_name(cell.regime, cell.fraction, cell.seed) + ".json")
         spec = "hold" if cell.model == TRUTH else cell.model
         facts = identity(spec, cell.options, task, source, target, cell.fraction)
@@ -154,30 +162,45 @@ def _task_payload(task: Task) -> dict[str, Any]:
     return {"name": task.name, "table": table}
 
 
-@contextmanager
-def _workers(count: int, inbox: queue.Queue[tuple[int, dict[str, Any]]]) -> Iterator[list[subprocess.Popen[str]]]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "rae_bench.protocol.worker"]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(count)
-    ]
+class _Worker:
+    """A worker process; what it says goes to `inbox` as (worker, event), at last `gone`."""
 
-    def listen(number: int, worker: subprocess.Popen[str]) -> None:
-        assert worker.stdout is not None
-        for line in worker.stdout:
-            inbox.put((number, json.loads(line)))
-        inbox.put((number, {"kind": "gone"}))
+    def __init__(self, inbox: queue.Queue[tuple[_Worker, dict[str, Any]]]) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "rae_bench.protocol.worker"]
+        self.inbox = inbox
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    try:
-        for number, worker in enumerate(workers):
-            threading.Thread(target=listen, args=(number, worker), daemon=True).start()
-        yield workers
-    finally:
-        for worker in workers:
-            worker.kill()
-        for worker in workers:
-            worker.wait()
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines, suppress(ValueError):  # a line cut short by the process' death
+            for line in lines:
+                self.inbox.put((self, json.loads(line)))
+        self.inbox.put((self, {"kind": "gone"}))
+
+    def give(self, job: Job) -> None:
+        """Hand over a job. Where the process is dead, `gone` is on its way."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(job.payload) + "\n")
+            self.process.stdin.flush()
+
+    def end(self, grace: float = 0) -> str:
+        """Kill it where it has not ended within `grace` seconds, and say how it ended."""
+        try:
+            code = self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # what a dead process did not read
+            self.process.stdin.close()
+        if code < 0:
+            return f"was killed by signal {-code}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
+        return f"ended with exit code {code}"
 
 
 def execute(jobs: Sequence[Job], count: int, observe: Observer) -> dict[str, str]:
@@ -185,10 +208,14 @@ def execute(jobs: Sequence[Job], count: int, observe: Observer) -> dict[str, str
 
     Each event that `observe` is given has `kind` (begin, progress, done, failed), `job` and `worker`.
     """
-    waiting, failed, finished = list(jobs), {}, set()
-    inbox: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
-    with _workers(min(count, len(jobs)), inbox) as workers:
-        busy: dict[int, Job] = {}
+    waiting = list(jobs)
+    failed: dict[str, str] = {}
+    finished: set[str] = set()
+    inbox: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    workers: list[_Worker] = []
+    busy: dict[int, Job] = {}
+    try:
+        workers += (_Worker(inbox) for _ in range(min(count, len(jobs))))
         while waiting or busy:
             for job in [j for j in waiting if j.needs & failed.keys()]:
                 waiting.remove(job)
@@ -199,35 +226,42 @@ def execute(jobs: Sequence[Job], count: int, observe: Observer) -> dict[str, str
                 if number not in busy and ready is not None:
                     waiting.remove(ready)
                     busy[number] = ready
-                    assert worker.stdin is not None
-                    worker.stdin.write(json.dumps(ready.payload) + "\n")
-                    worker.stdin.flush()
+                    worker.give(ready)
                     observe({"kind": "begin", "job": ready, "worker": number})
             if not busy:
                 continue
-            number, event = inbox.get()
-            current = busy.get(number)
-            if current is None:
-                continue
+            sender, event = inbox.get()
+            number = workers.index(sender)
             if event["kind"] == "gone":
-                raise RuntimeError(f"a worker died while it did {current.name} (out of memory?); run the same again")
+                event = {"kind": "failed", "reason": f"the worker process {sender.end(grace=5)}"}
+                if waiting:
+                    workers[number] = _Worker(inbox)
+            if number not in busy:
+                continue
+            current = busy[number]
             observe({**event, "job": current, "worker": number})
             if event["kind"] == "done":
                 finished.add(busy.pop(number).name)
             elif event["kind"] == "failed":
                 failed[busy.pop(number).name] = event["reason"]
+    finally:
+        for worker in workers:
+            worker.end()
     return failed
 
 
 def check_out(out: Path) -> None:
-    """Raise `UserError` where results cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write results to {out}: {error.strerror}; choose another folder with --out") from None
+    """Raise `UserError` where results cannot be written; nothing is made yet."""
+    there = out.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        reason = f"{there} is not a folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        reason = f"no permission to write in {there}"
+    else:
+        return
+    raise UserError(f"cannot write results to {out}: {reason}; choose another folder with --out")
 
 
 @dataclass(frozen=True)
@@ -265,6 +299,8 @@ def prepare(
 ) -> tuple[Task, Side, Side, list[Planned]]:
     """Check what is asked for, make or find the data, and plan the cells. See `run` for the arguments."""
     source_hash(model)  # is there such a model?
+    if options:
+        make_model(model, options)  # does it take them? Without options the import of the model is the workers' to pay
     if (task is None) == (source is None or target is None):
         raise UserError("name either --task or both --source and --target")
     chosen = load_task(task) if task is not None else adhoc_task(str(source), str(target))
@@ -316,7 +352,11 @@ def run(model: str, task: str | None = None, *, workers: int | None = None, obse
     chosen, source, target, planned = prepare(model, task, observe=observe, **arguments)
     jobs = jobs_for(planned, chosen, Path(arguments["data_root"]) if arguments.get("data_root") else None)
     observe({"kind": "plan", "jobs": jobs, "cells": planned})
-    failed = execute(jobs, workers or default_workers(), observe) if jobs else {}
+    try:
+        failed = execute(jobs, workers or default_workers(), observe) if jobs else {}
+    finally:
+        for folder in {p.path.parent for p in planned}:
+            sweep(folder)
     for p in planned:
         if str(p.path) in failed:
             _write_failure(p, chosen, failed[str(p.path)])

@@ -130,8 +130,8 @@ def load_task(name: str | Path) -> Task:
 
 def adhoc_task(source: str, target: str) -> Task:
     """A task of two domains by name: imported ones, or a built-in rig's `locomotion` by the rig's name."""
-    from rae_bench.data.recordings import list_domains
-    from rae_bench.rig import builtin_rigs
+    from rae_bench.rigs import builtin_rigs
+    from rae_bench.storage import list_domains
 
     def side(name: str) -> dict[str, Any]:
         if name in list_domains():

@@ -1,0 +1,105 @@
+"""Where the user's own data lies, and files and folders that appear whole or not at all. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PREFIX = ".tmp"
+
+
+def home() -> Path:
+    """Where domains and caches live: `$RAE_BENCH_HOME`, else the user's cache folder."""
+    named = os.environ.get("RAE_BENCH_HOME")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("rae-bench"))
+
+
+def list_domains() -> list[str]:
+    """Names of the imported domains."""
+    return sorted(path.parent.name for path in (home() / "domains").glob("[!.]*/corpus.json"))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it takes the real name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix())
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        os.chmod(scratch, 0o666 & ~_umask())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A path, not there yet, to make a folder at; it takes the place of `folder` only when the block ends well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_prefix()))
+    try:
+        part = scratch / "part"
+        yield part
+        with suppress(FileNotFoundError):
+            folder.rename(scratch / "old")
+        try:
+            part.rename(folder)
+        except OSError:
+            # Another process finished the same folder first: its copy is as good as ours.
+            if not (part.is_dir() and folder.is_dir()):
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left half written in `folder`."""
+    for path in folder.glob(f"{PREFIX}-*"):
+        _, machine, pid, *_ = [*path.name.split("-"), "", ""]
+        if machine != _machine() or not pid.isdecimal() or _alive(int(pid)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _prefix() -> str:
+    return f"{PREFIX}-{_machine()}-{os.getpid()}-"
+
+
+def _machine() -> str:
+    """Process ids mean nothing to the other machines that share a folder."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state != "Z"  # in containers without an init nobody collects orphans that were killed
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
