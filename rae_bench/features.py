@@ -14,8 +14,8 @@ tensor:
 A network reads turn to b (the 6-D rotation is a, b) and predicts a change: of `turn` and `rise`, and a small turn of
 every joint in root axes. Rotations stay rotations, positions and velocities follow by forward kinematics, so what a
 network reads back in a roll-out is what will be scored. World rotations make forward kinematics linear (every joint is
-its pelvis plus fixed combinations of rotation columns), so it is one matrix product; so are the key joints. At the sizes of a
-laptop run the count of tensor operations, not their arithmetic, is the cost of a frame.
+its pelvis plus fixed combinations of rotation columns), so it is one matrix product; so are the key joints. At the sizes
+of a laptop run the count of tensor operations, not their arithmetic, is the cost of a frame.
 """
 
 from __future__ import annotations
@@ -258,9 +258,8 @@ def control(state: Tensor, target: tuple[Tensor, Tensor], frame: Tensor, skeleto
     """What the objectives ask of a state (B, D), in its root space and in rig heights: (B, 8, 24) flattened.
 
     Per slot: target position (3) and rotation (6); position cost (3) and rotation cost (6), the differences to the
-    key joint; the velocity that would close the position cost in time (3, heights a second); active, is a
-    contact, time to arrival (1 each). The costs come from the given state, so in a roll-out they are those of the generated
-    pose.
+    key joint; the velocity that would close the position cost in time (3, heights a second); active, is a contact, time
+    to arrival (1 each). The costs come from the given state, so in a roll-out they are those of the generated pose.
     """
     frames, flags = target
     rows = 1 + _IS_POSITION * (1 / skeleton.height - 1)

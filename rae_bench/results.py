@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -71,16 +73,15 @@ def write_clips(path: Path, ids: list[str], actions: list[str], values: Mapping[
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
     """Root positions as float32, rotations as 16-bit integers (a step of 3e-5, about 0.004 degrees)."""
-    with whole_file(path) as scratch:
-        with scratch.open("wb") as file:
-            np.savez_compressed(
-                file,
-                root_positions=trajectory.root_positions.astype(np.float32),
-                rotations=np.round(trajectory.rotations * QUANTUM).astype(np.int16),
-                lengths=lengths.astype(np.int32),
-                fps=np.float32(fps),
-                rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),
-            )
+    with whole_file(path) as scratch, scratch.open("wb") as file:
+        np.savez_compressed(
+            file,
+            root_positions=trajectory.root_positions.astype(np.float32),
+            rotations=np.round(trajectory.rotations * QUANTUM).astype(np.int16),
+            lengths=lengths.astype(np.int32),
+            fps=np.float32(fps),
+            rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),
+        )
 
 
 def load_trajectory(path: Path) -> Trajectory:
@@ -90,7 +91,7 @@ def load_trajectory(path: Path) -> Trajectory:
             rotations = arrays["rotations"].astype(np.float32) / QUANTUM
             rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
             return Trajectory(arrays["root_positions"], rotations)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: not a readable trajectory ({error})") from None
 
 

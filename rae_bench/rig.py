@@ -226,7 +226,7 @@ def make_rig(
     for joint in order:
         offsets[index[joint]] = _numbers(offset_of[joint], 3, lambda text, j=joint: fault(j, f"offset {text}"))
 
-    limit_array = np.tile(np.float32([-FREE, FREE]), (len(order), 3, 1))
+    limit_array = np.tile(np.array([-FREE, FREE], np.float32), (len(order), 3, 1))
     for joint, axes in (limits or {}).items():
         if joint not in index:
             raise fault(joint, "limits for a joint that does not exist")
@@ -239,7 +239,7 @@ def make_rig(
                 raise fault(joint, f"limit {axis} runs from {low:g} down to {high:g}")
             limit_array[index[joint], "xyz".index(axis)] = np.radians([low, high])
 
-    rest_array = np.tile(np.float32([1, 0, 0, 0]), (len(order), 1))
+    rest_array = np.tile(np.array([1, 0, 0, 0], np.float32), (len(order), 1))
     for joint, quaternion in (rest or {}).items():
         if joint not in index:
             raise fault(joint, "rest rotation for a joint that does not exist")

@@ -18,11 +18,11 @@ from rae_bench.results import (
     read_result,
     save_trajectory,
     strict,
-    whole_file,
     write_clips,
     write_json,
 )
 from rae_bench.rig import load_rig
+from rae_bench.storage import whole_file
 
 
 def test_strict() -> None:

@@ -35,7 +35,7 @@ def forward_kinematics(
     lead, joints = rotations.shape[:-2], len(rig)
     dtype = rotations.dtype
     flat_rotations = rotations.reshape(-1, joints * 4)
-    flat_root = np.broadcast_to(root_positions, lead + (3,)).reshape(-1, 3)
+    flat_root = np.broadcast_to(root_positions, (*lead, 3)).reshape(-1, 3)
     count = len(flat_rotations)
     positions = np.empty((count, joints * 3), dtype)
     globals_ = np.empty((count, joints * 4), dtype)
@@ -63,7 +63,7 @@ def forward_kinematics(
             )
         positions[part] = p.reshape(joints * 3, -1).T
         globals_[part] = q.reshape(joints * 4, -1).T
-    return positions.reshape(lead + (joints, 3)), globals_.reshape(lead + (joints, 4))
+    return positions.reshape((*lead, joints, 3)), globals_.reshape((*lead, joints, 4))
 
 
 def local_to_global(rotations: np.ndarray, rig: Rig) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-IDENTITY = np.float32([1, 0, 0, 0])
+IDENTITY = np.array([1, 0, 0, 0], np.float32)
 
 
 def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def normalize(q: np.ndarray) -> np.ndarray:
 def from_axis_angle(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Turn by `angle` radians (...) about unit `axis` (..., 3)."""
     half = np.asarray(angle)[..., None] / 2
-    axis = np.broadcast_to(axis, half.shape[:-1] + (3,))
+    axis = np.broadcast_to(axis, (*half.shape[:-1], 3))
     return np.concatenate([np.cos(half), axis * np.sin(half)], -1)
 
 
@@ -68,7 +68,7 @@ def from_euler(order: str, degrees: np.ndarray) -> np.ndarray:
     from scipy.spatial.transform import Rotation  # half of the time that importing this module would take
 
     flat = Rotation.from_euler(order.upper(), degrees.reshape(-1, len(order)), degrees=True)
-    return flat.as_quat(scalar_first=True).reshape(degrees.shape[:-1] + (4,))
+    return flat.as_quat(scalar_first=True).reshape((*degrees.shape[:-1], 4))
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def from_matrix(m: np.ndarray) -> np.ndarray:
     from scipy.spatial.transform import Rotation
 
     q = Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(scalar_first=True, canonical=True)
-    return q.reshape(m.shape[:-2] + (4,)).astype(m.dtype)
+    return q.reshape((*m.shape[:-2], 4)).astype(m.dtype)
 
 
 def to_6d(q: np.ndarray) -> np.ndarray:
@@ -127,7 +127,7 @@ def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
 
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The shortest turn that takes direction `a` (..., 3) to `b` (..., 3); opposite directions turn about any normal."""
+    """The shortest turn that takes direction `a` (..., 3) to `b` (..., 3); opposite ones turn about any normal."""
     a = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-12)
     b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
     w = 1 + (a * b).sum(-1, keepdims=True)

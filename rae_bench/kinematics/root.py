@@ -107,7 +107,7 @@ def heading_angle(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> np.
     left, right, spine, weight = _heading_joints(rig)
     if len(left) == 0 and weight == 0:
         turn = quat.mul(rotations[..., 0, :], quat.inverse(rig.rest_global[1][0]))
-        forward = quat.rotate(turn, np.float32([0, 0, 1]))
+        forward = quat.rotate(turn, np.array([0, 0, 1], np.float32))
         return np.arctan2(forward[..., 0], forward[..., 2])
     across = (positions[..., left, :] - positions[..., right, :]).sum(-2)
     along = weight * (positions[..., spine[1], :] - positions[..., spine[0], :])

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rae_bench.baselines.controls import Hold, Interpolate, Nearest
 
+from rae_bench.baselines.controls import Hold, Interpolate, Nearest
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model import Budget, Context, Domain, Model, Prompt, Trajectory
