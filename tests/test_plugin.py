@@ -1,5 +1,6 @@
 """The plug-in of the README: it keeps to the API, trains, and beats the control that stands still."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from rae_bench.data.locomotion import generate_locomotion
 from rae_bench.metrics import evaluate
 from rae_bench.model import Budget, Context
-from rae_bench.protocol.domains import Side
+from rae_bench.protocol.domains import Side, examine
 from rae_bench.protocol.task import load_task
 from rae_bench.registry import make_model
 from rae_bench.rig import load_rig
@@ -53,3 +54,18 @@ def test_nothing_of_the_test_clips_is_reachable(target: Side) -> None:
         while isinstance(base.base, np.ndarray):
             base = base.base
         assert base.size <= array.size or ".rig." in path, f"{path} is a view of {base.shape}"
+
+
+def test_history_and_phase_do_not_depend_on_what_follows(target: Side) -> None:
+    """Of the truth after the history a prompt holds objectives, and nothing else."""
+    motion, history = target.corpus.motion[target.split.test], 30
+    names = ["clip"] * len(motion)
+    root, rotations, contacts = motion.root_positions.copy(), motion.rotations.copy(), motion.contacts.copy()
+    root[:, history:] += 1
+    rotations[:, history:] = rotations[:, history:][:, ::-1]
+    contacts[:, history:] = ~contacts[:, history:]
+    other = replace(motion, root_positions=root, rotations=rotations, contacts=contacts)
+    prompt, changed = (examine(m, history, names, names).prompt for m in (motion, other))
+    before, after = _arrays(prompt, "prompt"), _arrays(changed, "prompt")
+    differ = {path for path in before if not np.array_equal(before[path], after[path])}
+    assert differ == {f"prompt.objectives.{name}" for name in ("positions", "rotations", "arrivals", "kinds")}
