@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from rae_bench.baselines.layers import mlp
+from .layers import mlp
 
 
 class FeatureEncoding(nn.Module):

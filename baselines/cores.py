@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.baselines.layers import MixedLinear, mlp
+from .layers import MixedLinear, mlp
 
 PHASE_UPDATE = 0.9
 """Share of the newly predicted phase; the rest is the old one (thesis.md, "OMG")."""

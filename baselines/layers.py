@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with ELU between them."""
     layers: list[nn.Module] = []
-    for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+    for wide, narrow in pairwise(widths):
         layers += [nn.Linear(wide, narrow), nn.ELU()]
     return nn.Sequential(*layers[:-1])
 

@@ -44,6 +44,11 @@ from rae_bench.phases import local_phases
 from rae_bench.rig import Rig
 
 
+LOST = 0.3
+"""Rig heights that a carried-over roll-out may be off, in place or mean pose, before its stream starts afresh."""
+LEAST_RATE = 0.02
+
+
 class Sizes(NamedTuple):
     """Widths that a network must fit: it reads pose, control and phase, and predicts a change and a phase."""
 
@@ -65,22 +70,24 @@ class TrainConfig:
     Attributes:
         windows: windows in an update.
         length: frames in a window; the first is given, the others are predicted.
-        rate, warmup, weight_decay, clip: of AdamW with a linear warm-up and a cosine fall to zero.
+        rate, warmup, fall, weight_decay, clip: of AdamW; shares of the updates over which the rate rises linearly and by
+            which it has fallen, as a cosine, to a fiftieth.
         ramp: share of the updates over which the probability of reading one's own prediction rises from 0 to 1.
-        position, rotation, velocity, slide, phase: weights of the loss terms.
+        position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
     """
 
     windows: int = 32
-    length: int = 13
+    length: int = 5
     rate: float = 3e-3
     warmup: float = 0.05
+    fall: float = 0.85
     weight_decay: float = 0.01
     clip: float = 1.0
-    ramp: float = 0.4
-    position: float = 1.0
-    rotation: float = 1.0
-    velocity: float = 0.5
-    slide: float = 0.2
+    ramp: float = 0.1
+    position: float = 20.0
+    rotation: float = 10.0
+    velocity: float = 1.0
+    slide: float = 0.4
     phase: float = 0.1
 
 
@@ -235,10 +242,10 @@ def window_loss(predicted: Tensor, batch: Batch, phases: Tensor, skeleton: Skele
     slide = (distance(feet[..., [0, 2]] / tall) * stance).sum() / stance.sum().clamp(min=1)
     phase = (phases - batch.phases[:, 1:]).abs().mean()
     return (
-        config.position * 20 * position
-        + config.rotation * 10 * rotation
-        + config.velocity * 2 * velocity
-        + config.slide * 2 * slide
+        config.position * position
+        + config.rotation * rotation
+        + config.velocity * velocity
+        + config.slide * slide
         + config.phase * phase
     )
 
@@ -260,7 +267,7 @@ class _Training(lightning.LightningModule):
         state, phase = batch.states[:, 0], batch.start
         if self.carried is not None:
             before, before_phase = self.carried
-            lost = (before[:, :3] - state[:, :3]).norm(dim=1) > self.skeleton.height
+            lost = self._lost(before, state)
             use = (~batch.fresh & (batch.coins[:, 0] < own) & ~lost)[:, None]
             state, phase = torch.where(use, before, state), torch.where(use, before_phase, phase)
         path, phases = [], []
@@ -281,6 +288,12 @@ class _Training(lightning.LightningModule):
             self.ctx.progress(index + 1, self.updates, float(loss.detach()))
         return loss
 
+    def _lost(self, state: Tensor, true: Tensor) -> Tensor:
+        """(B,) whether a stream is too far from the truth to learn anything from going on."""
+        part, tall = self.skeleton.layout.p, self.skeleton.height
+        apart = (state[:, part] - true[:, part]).unflatten(1, (-1, 3)).norm(dim=-1).mean(-1)
+        return (apart > LOST * tall) | ((state[:, :3] - true[:, :3]).norm(dim=1) > LOST * tall)
+
     def configure_optimizers(self) -> Any:
         config, updates = self.config, self.updates
         trained = [p for p in self.parameters() if p.requires_grad]
@@ -290,7 +303,8 @@ class _Training(lightning.LightningModule):
         def scale(update: int) -> float:
             if update < warm:
                 return (update + 1) / (warm + 1)
-            return 0.5 * (1 + np.cos(np.pi * min(1.0, (update - warm) / max(1.0, updates - warm))))
+            done = min(1.0, (update - warm) / max(1.0, config.fall * updates - warm))
+            return LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + np.cos(np.pi * done))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rae_bench.kinematics import forward_kinematics, root_space
-from rae_bench.report import Row, interval
+from rae_bench.report import Row, interval, row_label
 from rae_bench.results import load_trajectory
 from rae_bench.rig import Rig
 from rae_bench.storage import whole_file
@@ -136,9 +136,7 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
 
 def _label(planned: Any) -> str:
     cell = planned.cell
-    if cell.regime == "none":
-        return cell.model
-    return "full" if cell.regime == "cold" and cell.fraction == 1 else cell.regime
+    return row_label(cell.model, cell.regime, cell.fraction).partition(" ")[0]
 
 
 def _side(positions: np.ndarray, origin: np.ndarray, yaw: float) -> np.ndarray:

@@ -116,6 +116,13 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     return out
 
 
+def row_label(model: str, regime: str, fraction: float) -> str:
+    """A cell's row in words."""
+    if regime == "none":
+        return model
+    return "full" if regime == "cold" and fraction == 1 else f"{regime} {100 * fraction:g} %"
+
+
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean and half the 95 % t-interval; the half is NaN for fewer than two values."""
     count = len(values)

@@ -8,6 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from rae_bench.report import row_label
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""
@@ -39,14 +42,21 @@ class RunProgress:
             self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.live.stop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:  # stopping what was not started prints an empty line
+            self.live.stop()
+
+    def _say(self, text: str, word: str = "", colour: str = "") -> None:
+        """A line as it is: reasons and paths may hold what rich takes for markup."""
+        self.console.print(Text.assemble((word, colour), text), soft_wrap=True)
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Take one event of `rae_bench.protocol.run`."""
         kind = event["kind"]
         if kind == "data":
-            self.console.print(f"{self.title}: making or finding the data")
+            self._say(f"{self.title}: making or finding the data")
         elif kind == "plan":
             self._plan(event)
         elif kind == "begin":
@@ -54,27 +64,28 @@ class RunProgress:
             self.credited[number] = 0
             if number not in self.bars:
                 self.bars[number] = self.live.add_task("", total=1, loss="")
-            self.live.reset(self.bars[number], total=max(event["job"].updates, 1), description=label(event["job"]), loss="")
+            total = max(event["job"].updates, 1)
+            self.live.reset(self.bars[number], total=total, description=label(event["job"]), loss="")
         elif kind == "progress":
             self._progress(event)
         elif kind in ("done", "failed"):
             job = event["job"]
             self._credit(event["worker"], job.updates + OVERHEAD)
             if kind == "failed":
-                self.console.print(f"[red]failed[/red]  {label(job)}: {event['reason']}", highlight=False)
+                self._say(f"  {label(job)}: {event['reason']}", "failed", "red")
                 if event.get("trace"):
-                    self.console.print(event["trace"], highlight=False, markup=False)
+                    self._say(event["trace"])
             else:
-                self.console.print(f"[green]done[/green]    {label(job)}", highlight=False)
+                self._say(f"    {label(job)}", "done", "green")
 
     def _plan(self, event: Mapping[str, Any]) -> None:
         planned, jobs = event["cells"], event["jobs"]
         done = sum(p.state == "done" for p in planned)
         text = f"{self.title}: {len(planned)} cells, {done} done before"
-        self.console.print(text + ("; nothing that they depend on has changed" if done == len(planned) else ""))
+        self._say(text + ("; nothing that they depend on has changed" if done == len(planned) else ""))
         for p in planned:
             if p.state == "stale" or p.why:
-                self.console.print(f"again   {cell_label(p.cell)} ({p.why})", highlight=False)
+                self._say(f"again   {cell_label(p.cell)} ({p.why})")
         self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in jobs), loss="")
 
     def _progress(self, event: Mapping[str, Any]) -> None:
@@ -96,10 +107,10 @@ class RunProgress:
 
 def cell_label(cell: Any) -> str:
     """A cell in words."""
+    text = row_label(cell.model, cell.regime, cell.fraction)
     if cell.regime == "none":
-        return cell.model + (f" {100 * cell.fraction:g} %" if cell.model == "nearest" else "")
-    regime = "full" if cell.regime == "cold" and cell.fraction == 1 else f"{cell.regime} {100 * cell.fraction:g} %"
-    return f"{cell.model.rpartition(':')[2]} {regime} seed {cell.seed}"
+        return text + (f" {100 * cell.fraction:g} %" if cell.model == "nearest" else "")
+    return f"{cell.model.rpartition(':')[2]} {text} seed {cell.seed}"
 
 
 def label(job: Any) -> str:

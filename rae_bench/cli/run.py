@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @click.option("--source", help="Instead of --task: name of the source domain.")
 @click.option("--target", help="Instead of --task: name of the target domain.")
 @click.option("--regimes", multiple=True, help="cold, frozen, finetune, full (these by default), cold-long, zero-shot.")
-@click.option("--fractions", multiple=True, help="Of the target's training frames, such as 0.05 or 5% (the task's default).")
+@click.option("--fractions", multiple=True, help="Of the target's training frames: 0.05 or 5% (the task's default).")
 @click.option("--seeds", type=int, default=1, show_default=True, help="How many seeds.")
 @click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Result folder.")
+@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model, such as preset=paper.")
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by what is done in the clips.")
@@ -73,7 +73,10 @@ def run(
             }
             if dry_run:
                 chosen, _, _, planned = runs.prepare(model, task, **arguments)
-                _print_plan(chosen, planned)
+                if as_json:
+                    payload.extend(_plan_entry(chosen, p) for p in planned)
+                else:
+                    _print_plan(chosen, planned)
                 continue
             with RunProgress(stderr, f"{model} on {task or f'{source}2{target}'}") as progress:
                 outcome = runs.run(model, task, workers=workers, observe=progress.observe, **arguments)
@@ -85,6 +88,21 @@ def run(
     if as_json:
         click.echo(json.dumps(payload, indent=1, allow_nan=False))
     return code
+
+
+def _plan_entry(task: Task, planned: Planned) -> dict[str, Any]:
+    """A line of `--dry-run --json`."""
+    cell = planned.cell
+    return {
+        "state": planned.state,
+        "why": planned.why,
+        "model": cell.model,
+        "task": task.name,
+        "regime": cell.regime,
+        "fraction": cell.fraction,
+        "seed": cell.seed,
+        "path": str(planned.path),
+    }
 
 
 def _print_plan(task: Task, planned: Sequence[Planned]) -> None:
@@ -131,26 +149,28 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     console = Console(width=None if Console().is_terminal else 150)
     console.print(render(table_rows, f"{model} on {outcome.task.name}: {outcome.task.title}"))
     for line in footnotes(outcome, table_rows):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if by == "action":
         console.print(action_table(outcome))
     mine = next(p for p in outcome.cells if p.cell.regime != "none")
     folder = cell_folder(mine.path.parents[2], mine.cell, outcome.task)
-    pictures = [fraction_curves(outcome, table_rows, folder / "curves.png"), contact_sheet(outcome, folder / "sheet.png")]
-    stderr.print(f"results   {folder}", highlight=False, soft_wrap=True)
+    curves = fraction_curves(outcome, table_rows, folder / "curves.png")
+    pictures = [curves, contact_sheet(outcome, folder / "sheet.png")]
+    stderr.print(f"results   {folder}", highlight=False, markup=False, soft_wrap=True)
     for picture in pictures:
         if picture is not None:
-            stderr.print(f"picture   {picture}", highlight=False, soft_wrap=True)
+            stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
 
 
 def render(table_rows: Sequence[Row], title: str) -> Any:
     """The rows as a rich table."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from rae_bench.report import interval
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("regime")
     table.add_column("target\ndata", justify="right")
     for _, heading, _ in COLUMNS:
@@ -169,15 +189,20 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
             mean, half = interval(values)
             sign = {"above": "> ", "below": "< "}.get(row.capped, "") if name == "data_saved" else ""
             text = f"{sign}{mean:,.{digits}f}"
-            cells.append(text if math.isnan(half) or name in ("trained", "core_seconds") else f"{text} ± {half:.{digits}f}")
+            if not math.isnan(half) and name not in ("trained", "core_seconds"):
+                text += f" ± {half:.{digits}f}"
+            cells.append(text)
         fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
         label = f"{row.label} (x{len(row.seeds)} seeds)" if len(row.seeds) > 1 else row.label
-        table.add_row(label + (f": {row.reason}" if row.reason else ""), fraction, *cells)
+        # Reasons come from models and may hold what rich takes for markup.
+        table.add_row(Text(label + (f": {row.reason}" if row.reason else "")), fraction, *cells)
     return table
 
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
+    from rae_bench.report import interval
+
     target = outcome.target
     split = target.split
     frames = target.corpus.motion.lengths
@@ -189,13 +214,16 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     for result in outcome.results:
         if result["model"] == "truth" and "null_interval" in result:
             low, high = result["null_interval"]["adversarial_score"]
-            lines.append(f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): adversarial scores within it are as good as real.")
+            lines.append(
+                f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "
+                "adversarial scores within it are as good as real."
+            )
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [
             f"{row.label}{'' if row.fraction in (None, 1) else f' {100 * row.fraction:g} %'}"
             for row in learned
-            if control.values.get("score") and control.values["score"][0] < sum(row.values["score"]) / len(row.values["score"])
+            if control.values.get("score") and control.values["score"][0] < interval(row.values["score"])[0]
         ]
         if beaten:
             lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
@@ -204,29 +232,32 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+ACTION_COLUMNS = (("reconstruction_error", 1), ("foot_sliding", 1), ("root_speed_ratio", 2))
+
+
 def action_table(outcome: Outcome) -> Any:
-    """Reconstruction and sliding by action, every row's beside the controls'."""
+    """Reconstruction, sliding and root speed by action, every row's beside the controls'."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    from rae_bench.cli.progress import cell_label
-    from rae_bench.report import by_action
+    from rae_bench.report import by_action, row_label
 
     files: dict[str, list[Path]] = {}
     for p in outcome.cells:
         if p.path.with_suffix(".csv").exists() and p.cell.model != "truth":
-            label = cell_label(p.cell).removeprefix(f"{p.cell.model.rpartition(':')[2]} ") if p.cell.regime != "none" else cell_label(p.cell)
-            files.setdefault(label.rpartition(" seed")[0] or label, []).append(p.path.with_suffix(".csv"))
-    values = by_action(files, ("reconstruction_error", "foot_sliding"))
-    table = Table(title="By action: reconstruction cm / foot sliding cm/s", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("action")
+            label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
+            files.setdefault(label, []).append(p.path.with_suffix(".csv"))
+    values = by_action(files, [name for name, _ in ACTION_COLUMNS])
+    title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("row")
+    for action in values:
+        table.add_column(Text(action), justify="right")
     for label in files:
-        table.add_column(label, justify="right")
-    for action, columns in values.items():
         cells = []
-        for label in files:
+        for columns in values.values():
             entry = columns.get(label, {})
-            numbers_ = [entry.get(m) for m in ("reconstruction_error", "foot_sliding")]
-            cells.append(" / ".join("-" if v is None else f"{v:.1f}" for v in numbers_))
-        table.add_row(action, *cells)
+            cells.append(" / ".join(f"{entry[name]:.{d}f}" if name in entry else "-" for name, d in ACTION_COLUMNS))
+        table.add_row(label, *cells)
     return table

@@ -117,14 +117,16 @@ def task_lines(task: Task) -> list[str]:
         return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items())
 
     p = task.protocol
+    fractions = ", ".join(f"{100 * f:g} %" for f in p.fractions)
     return [
         f"{task.name}: {task.title}",
         task.description,
         f"source      {side(dict(task.source))}",
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
-        f"fractions   {', '.join(f'{100 * f:g} %' for f in p.fractions)} and full; run takes {100 * p.default_fraction:g} %",
-        f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; up to {p.frames_per_update} frames each",
+        f"fractions   {fractions} and full; run takes {100 * p.default_fraction:g} %",
+        f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; "
+        f"up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",
     ]
 

@@ -16,6 +16,8 @@ JERK_FLOOR = 0.1
 """Heights per second cubed, far below moving people's hundreds: keeps the ratio finite where the truth stands still."""
 ENERGY_FLOOR = 1e-3
 """Radians a second, for the same reason."""
+SPEED_FLOOR = 1e-3
+"""Heights a second, likewise."""
 
 
 def jerk(motion: Motion) -> np.ndarray:
@@ -47,6 +49,16 @@ def motion_energy_ratio(generated: Motion, truth: Motion, objectives: Objectives
     return _ratio(angular_speed(generated), angular_speed(truth), truth.valid[:, 1:], ENERGY_FLOOR)
 
 
+def root_speed(motion: Motion) -> np.ndarray:
+    """fps x horizontal distance of the root between frames, m/s; (N, T - 1)."""
+    return np.linalg.norm(np.diff(motion.root.origin.astype(np.float64), axis=1), axis=-1) * motion.fps
+
+
+def root_speed_ratio(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Mean horizontal root speed of the generated motion over the truth's; 1 is ideal: it travels as fast."""
+    return _ratio(root_speed(generated), root_speed(truth), truth.valid[:, 1:], SPEED_FLOOR * truth.rig.height)
+
+
 METRICS = (
     MetricInfo(
         "jerk_ratio",
@@ -67,5 +79,15 @@ METRICS = (
         "thesis' delta metric, as a ratio",
         "mean angular speed of joints over the truth's; ideal 1, near 0 is a collapse to the mean pose",
         motion_energy_ratio,
+    ),
+    MetricInfo(
+        "root_speed_ratio",
+        "",
+        "none",
+        "quality",
+        False,
+        "rae-bench",
+        "mean horizontal root speed over the truth's; ideal 1",
+        root_speed_ratio,
     ),
 )

@@ -20,7 +20,7 @@ from rae_bench.protocol.cell import TRUTH, Cell
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.task import Task, adhoc_task, load_task
-from rae_bench.registry import CONTROLS, config_hash, make_model, model_name, source_hash
+from rae_bench.registry import CONTROLS, config_hash, load_model_class, make_model, model_name, source_hash
 from rae_bench.results import cell_name, read_result
 from rae_bench.storage import sweep
 
@@ -299,8 +299,11 @@ def prepare(
 ) -> tuple[Task, Side, Side, list[Planned]]:
     """Check what is asked for, make or find the data, and plan the cells. See `run` for the arguments."""
     source_hash(model)  # is there such a model?
+    # Found out here rather than by every cell; the import of an installed entry is left to the workers.
     if options:
-        make_model(model, options)  # does it take them? Without options the import of the model is the workers' to pay
+        make_model(model, options)
+    elif ":" in model:
+        load_model_class(model)
     if (task is None) == (source is None or target is None):
         raise UserError("name either --task or both --source and --target")
     chosen = load_task(task) if task is not None else adhoc_task(str(source), str(target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,20 +32,24 @@ def _key(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
-def split_by_group(ids: Sequence[str], groups: Sequence[str], frames: np.ndarray, where: str = "domain") -> Split:
-    """80 / 10 / 10 % of the frames by group.
+def split_by_group(
+    ids: Sequence[str], groups: Sequence[str], actions: Sequence[str], frames: np.ndarray, where: str = "domain"
+) -> Split:
+    """80 / 10 / 10 % of the frames by group, spread over actions.
 
-    Groups are walked in the order of their hash: the first go to test until it has a tenth of the frames, the next to
-    val, the rest to train. A group never straddles two parts.
+    Groups are held out in a fixed order: the first group, by hash, of the commonest action, of the next commonest, and so
+    on in rounds, so that a test set of few sessions does not happen to be all sitting. An action's last group is held out
+    only when nothing else is left. The first groups go to test until it has a tenth of the frames, the next to val, the
+    rest to train. A group never straddles two parts.
 
     Args:
-        ids, groups: N names.
+        ids, groups, actions: N names.
         frames: (N,) frames of each segment.
 
     Raises:
         UserError: fewer than three groups.
     """
-    names = sorted(set(groups), key=lambda name: _key("group", name))
+    names = _hold_out_order(groups, actions, frames)
     if len(names) < 3:
         raise UserError(
             f"{where}: {len(names)} group(s) of segments; at least 3 are needed to hold out test and val "
@@ -69,6 +74,22 @@ def split_by_group(ids: Sequence[str], groups: Sequence[str], frames: np.ndarray
 
     train = sorted(members("train"), key=lambda i: _key("segment", ids[i]))
     return Split(np.array(train, dtype=int), members("val"), members("test"))
+
+
+def _hold_out_order(groups: Sequence[str], actions: Sequence[str], frames: np.ndarray) -> list[str]:
+    by_action: Counter[str] = Counter()
+    by_group: dict[str, Counter[str]] = defaultdict(Counter)
+    for group, action, length in zip(groups, actions, frames, strict=True):
+        by_action[action] += int(length)
+        by_group[group][action] += int(length)
+    queues: dict[str, list[str]] = defaultdict(list)
+    for group in sorted(by_group, key=lambda name: _key("group", name)):
+        commonest = max(by_group[group].items(), key=lambda item: (item[1], item[0]))[0]
+        queues[commonest].append(group)
+    ordered = sorted(queues, key=lambda action: (-by_action[action], action))
+    rounds = max(map(len, queues.values()), default=0)
+    first = [queues[action][i] for i in range(rounds) for action in ordered if i < len(queues[action]) - 1]
+    return first + [queues[action][-1] for action in ordered]
 
 
 def prefix(train: np.ndarray, frames: np.ndarray, fraction: float) -> np.ndarray:

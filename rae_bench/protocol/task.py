@@ -33,9 +33,9 @@ class Protocol:
     history: float = 1.0
     fractions: tuple[float, ...] = (0.01, 0.05, 0.2)
     default_fraction: float = 0.05
-    pretrain_updates: int = 300
-    adapt_updates: int = 150
-    frames_per_update: int = 384
+    pretrain_updates: int = 1600
+    adapt_updates: int = 800
+    frames_per_update: int = 128
     roles: tuple[str, ...] = ("pelvis",)
 
 

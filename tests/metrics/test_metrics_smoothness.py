@@ -45,3 +45,11 @@ def test_ratios() -> None:
     assert max(_values(held, truth)) < 0.01
     assert _values(held, held) == pytest.approx((1, 1))
     assert np.isfinite(_values(truth, held)).all()
+
+
+def test_root_speed_ratio() -> None:
+    truth = walk(3, 40)
+    faster = make_motion(truth.rig, 30, truth.root_positions * [1.5, 1, 1.5], truth.rotations)
+    assert evaluate(as_trajectory(faster), truth, keyframe_objectives(truth))["root_speed_ratio"] == pytest.approx(
+        1.5, rel=0.01
+    )
