@@ -14,8 +14,8 @@ tensor:
 A network reads turn to b (the 6-D rotation is a, b) and predicts a change: of `turn` and `rise`, and a small turn of
 every joint in root axes. Rotations stay rotations, positions and velocities follow by forward kinematics, so what a
 network reads back in a roll-out is what will be scored. World rotations make forward kinematics linear (every joint is
-its pelvis plus fixed combinations of rotation columns), so it is one matrix product; so are the key joints. At the sizes
-of a laptop run the count of tensor operations, not their arithmetic, is the cost of a frame.
+its pelvis plus fixed combinations of rotation columns), so it is one matrix product; so are the key joints. At the
+sizes of a laptop run the count of tensor operations, not their arithmetic, is the cost of a frame.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
             axis.errorbar(x, means, yerr=error, marker="o", capsize=3, label=label, color=COLOURS[label])
         for row in table_rows:
             if row.kind != "model" and row.values.get(name):
-                axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=":" if row.kind == "truth" else "--", lw=1,
-                             label=row.label)
+                style = ":" if row.kind == "truth" else "--"
+                axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=style, lw=1, label=row.label)
         axis.set(xscale="log", xlabel="target training data, %", title=title)
         axis.set_ylim(bottom=0)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -118,7 +118,8 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
             own, true = root_space(made, turned, rig), truth.root
             for step, t in enumerate(frames):
                 shift = step * 1.15 * rig.height
-                _draw(axis, rig, _side(truth.positions[clip, t], true.origin[clip, t], true.yaw[clip, t]), shift, "#c8c8c8")
+                here = _side(truth.positions[clip, t], true.origin[clip, t], true.yaw[clip, t])
+                _draw(axis, rig, here, shift, "#c8c8c8")
                 _draw(axis, rig, _side(made[step], own.origin[step], own.yaw[step]), shift, COLOURS[label])
             wide = SHEET_POSES * 1.15 * rig.height
             axis.set(xlim=(-0.8 * rig.height, wide), ylim=(-0.15 * rig.height, 1.25 * rig.height), xticks=[], yticks=[])
@@ -126,8 +127,8 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
             for spine in axis.spines.values():
                 spine.set_visible(False)
             if row == 0:
-                axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), every {length / SHEET_POSES / truth.fps:.2f} s",
-                               fontsize=9)
+                every = f"every {length / SHEET_POSES / truth.fps:.2f} s"
+                axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), {every}", fontsize=9)
             if column == 0:
                 axis.set_ylabel(label, color=COLOURS[label])
     figure.suptitle(f"{outcome.task.name}: roll-outs over the truth (grey), each in its own root frame")
@@ -151,5 +152,5 @@ def _draw(axis: Any, rig: Rig, points: np.ndarray, shift: float, colour: str) ->
     from matplotlib.collections import LineCollection
 
     joints = np.flatnonzero(rig.parents >= 0)
-    bones = np.stack([points[joints], points[rig.parents[joints]]], 1) + [shift, 0]
+    bones = np.stack([points[joints], points[rig.parents[joints]]], 1) + np.array([shift, 0])
     axis.add_collection(LineCollection(list(bones), colors=colour, linewidths=1))

@@ -37,10 +37,10 @@ def split_by_group(
 ) -> Split:
     """80 / 10 / 10 % of the frames by group, spread over actions.
 
-    Groups are held out in a fixed order: the first group, by hash, of the commonest action, of the next commonest, and so
-    on in rounds, so that a test set of few sessions does not happen to be all sitting. An action's last group is held out
-    only when nothing else is left. The first groups go to test until it has a tenth of the frames, the next to val, the
-    rest to train. A group never straddles two parts.
+    Groups are held out in a fixed order: the first group, by hash, of the commonest action, of the next commonest, and
+    so on in rounds, so that a test set of few sessions does not happen to be all sitting. An action's last group is
+    held out only when nothing else is left. The first groups go to test until it has a tenth of the frames, the next to
+    val, the rest to train. A group never straddles two parts.
 
     Args:
         ids, groups, actions: N names.
