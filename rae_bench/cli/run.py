@@ -57,7 +57,8 @@ def run(
     stderr = Console(stderr=True)
     model_names = expand("model", split(models), [name for name in list_models() if name not in CONTROLS])
     task_names: list[str | None] = [*expand("task", split(tasks), builtin_tasks())] or [None]
-    code, payload = 0, []
+    code = 0
+    payload: list[dict[str, Any]] = []
     for model in model_names:
         for task in task_names:
             arguments: dict[str, Any] = {

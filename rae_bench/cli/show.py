@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -139,7 +139,8 @@ def show_model(spec: str) -> None:
 
     from rae_bench.registry import load_model_class
 
-    card = asdict(load_model_class(spec).card)
+    model: Any = load_model_class(spec)
+    card = asdict(model.card)
     for key, value in card.items():
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
         click.echo(f"{key:<13} {text}")
