@@ -16,11 +16,12 @@ from rae_bench.baselines.layers import MixedLinear
 from rae_bench.data.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.features import make_skeleton
-from rae_bench.lightning_model import LightningModel, Normal, Sizes, Streams, TrainConfig, _Training, statistics
+from rae_bench.lightning_model import LightningModel, Sizes, TrainConfig
 from rae_bench.model import Budget, Context, Domain, ModelCard, Prompt
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.task import Protocol
 from rae_bench.rig import load_rig
+from rae_bench.training import Normal, Streams, Training, statistics
 
 PROTOCOL = Protocol(seconds=2.5)
 LENGTH = 5
@@ -308,7 +309,7 @@ def share_of_own(target: Domain, index: int, updates: int, ramp: float) -> float
     config = TrainConfig(windows=64, length=LENGTH, ramp=ramp)
     network, skeleton = Recording(), make_skeleton(target.rig, target.motion.fps)
     normal: Normal = statistics(target)
-    training = _Training(network, normal, skeleton, config, updates, context("cold"))
+    training = Training(network, normal, skeleton, config, updates, context("cold"))
     batch = next(iter(Streams(target, config, updates=1, seed=0)))
     training.training_step(batch, index)
     true = (batch.states[..., skeleton.layout.pose] - normal.mean) / normal.std
@@ -328,7 +329,7 @@ def test_the_carried_state_opens_the_next_window(target: Domain) -> None:
     config = TrainConfig(windows=32, length=LENGTH, ramp=0.01)
     network, skeleton = Recording(), make_skeleton(target.rig, target.motion.fps)
     normal = statistics(target)
-    training = _Training(network, normal, skeleton, config, 100, context("cold"))
+    training = Training(network, normal, skeleton, config, 100, context("cold"))
     first, second = list(Streams(target, config, updates=2, seed=0))
     training.training_step(first, 98)
     assert training.carried is not None
