@@ -49,6 +49,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_for(joints: int) -> Sizes:
+    """The sizes of a rig with so many joints."""
     layout = Layout(joints)
     return Sizes(layout.size_pose, CONTROL, PHASES, layout.size_change)
 
@@ -60,8 +61,9 @@ class TrainConfig:
     Attributes:
         windows: windows in an update.
         length: frames in a window; the first is given, the others are predicted.
-        rate, warmup, fall, weight_decay, clip: of AdamW; shares of the updates over which the rate rises linearly and by
-            which it has fallen, as a cosine, to a fiftieth.
+        rate, weight_decay, clip: of AdamW.
+        warmup, fall: shares of the updates over which the rate rises linearly, and by which it has fallen, as a cosine,
+            to a fiftieth.
         ramp: share of the updates over which the probability of reading one's own prediction rises from 0 to 1.
         position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
     """
@@ -273,7 +275,7 @@ class Training(lightning.LightningModule):
         loss = window_loss(torch.stack(path, 1), batch, torch.stack(phases, 1), self.skeleton, self.config)
         if hasattr(self.network, "extra_loss"):
             pose = (batch.states[:, 0, self.skeleton.layout.pose] - self.normal.mean) / self.normal.std
-            loss = loss + self.network.extra_loss(pose)
+            loss = loss + self.network.extra_loss(pose)  # type: ignore[operator]
         if self.ctx.progress is not None and (index % 10 == 0 or index == self.updates - 1):
             self.ctx.progress(index + 1, self.updates, float(loss.detach()))
         return loss
