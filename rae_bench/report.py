@@ -49,6 +49,11 @@ def primary_values(result: Mapping[str, Any]) -> dict[str, float]:
     return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
 
 
+def _number(value: Any) -> float:
+    """What a model reports as its cost may be anything."""
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
 def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Table rows of one model's cells on one task, with the controls' and the truth's.
 
@@ -75,18 +80,13 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         grouped[label, r["fraction"]].append(r)
 
     out = []
-    if truth is not None:
-        out.append(Row(TRUTH, None, "truth", {n: [truth[n]] for n in PRIMARIES} | {"score": [score(truth)]}, [0]))
-    for name in CONTROLS:
-        for r in results:
-            if r["model"] == name and r["regime"] == "none":
-                values = primary_values(r) if r["status"] == "ok" else {}
-                fraction = r["fraction"] if name == "nearest" else None
-                named: dict[str, list[float]] = {n: [values[n]] for n in PRIMARIES} if values else {}
-                out.append(
-                    Row(name, fraction, "control", named | ({"score": [score(values)]} if values else {}), [0],
-                        reason=r["reason"])
-                )
+    fixed = [r for r in results if r["regime"] == "none" and r["model"] in (TRUTH, *CONTROLS)]
+    for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"])):
+        name = r["model"]
+        values = primary_values(r) if r["status"] == "ok" else {}
+        shown = {n: [values[n]] for n in PRIMARIES} | {"score": [score(values)]} if values else {}
+        fraction = r["fraction"] if name == "nearest" else None
+        out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
@@ -96,8 +96,8 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             for name in PRIMARIES:
                 columns[name].append(values[name])
             columns["score"].append(score(values))
-            columns["core_seconds"].append(float(r["cost"].get("core_seconds", math.nan)))
-            columns["trained"].append(float(r["cost"].get("trained", math.nan)))
+            for name in ("core_seconds", "trained"):
+                columns[name].append(_number(r["cost"].get(name)))
             curve = sorted(cold[seed].items())
             if label in ("cold-long", "frozen", "finetune", "zero-shot"):
                 error = values[ERROR]
