@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rae_bench.kinematics import forward_kinematics, root_space
+from rae_bench.kinematics import RootSpace, forward_kinematics, root_space
 from rae_bench.report import Row, interval, row_label
 from rae_bench.results import load_trajectory
 from rae_bench.rig import Rig
@@ -26,7 +26,7 @@ COLOURS = {
     "finetune": "#2e9e4f",
     "zero-shot": "#c77f1a",
     "full": "#7b3fa0",
-    "hold": "#999999",
+    "hold": "#6b6b6b",
     "interpolate": "#b07d2b",
     "nearest": "#5b8c8c",
 }
@@ -37,7 +37,8 @@ PANELS = (
     ("objective_error", "objective error, cm"),
     ("adversarial_score", "adversarial score"),
 )
-SHEET_CLIPS, SHEET_POSES = 3, 9
+SHEET_CLIPS, SHEET_WIDTH, SHEET_ROW = 3, 6.2, 1.0
+"""Clips, and inches: of a clip, and of a row at least (where that leaves enough poses of a long rig)."""
 
 
 def _axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
@@ -57,38 +58,48 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     """Primary errors over the fraction of target data, one line a regime, controls as dashes."""
     lines: dict[str, list[Row]] = {}
     for row in table_rows:
-        if row.kind == "model" and row.values.get("reconstruction_error"):
+        if row.values.get("reconstruction_error") and row.fraction is not None:
             lines.setdefault("cold" if row.label == "full" else row.label, []).append(row)
-    if not lines:
+    learned = [row for points in lines.values() for row in points if row.kind == "model"]
+    if not learned:
         return None
     figure, axes = _axes(1, 4, (15, 4))
+    fractions = sorted({row.fraction or 0 for row in learned})
     for (name, title), axis in zip(PANELS, axes[0], strict=True):
-        for label, points in lines.items():
+        for k, (label, points) in enumerate(lines.items()):
             points = sorted(points, key=lambda r: r.fraction or 0)
-            x = [100 * (r.fraction or 0) for r in points]
+            # Side by side, so that the bars of one regime do not hide another's.
+            x = [100 * (r.fraction or 0) * 1.03 ** (k - (len(lines) - 1) / 2) for r in points]
             means, halves = zip(*(interval(r.values[name]) for r in points), strict=True)
-            error = [0 if math.isnan(h) else h for h in halves]
-            axis.errorbar(x, means, yerr=error, marker="o", capsize=3, label=label, color=COLOURS[label])
-        for row in table_rows:
-            if row.kind != "model" and row.values.get(name):
-                style = ":" if row.kind == "truth" else "--"
-                axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=style, lw=1, label=row.label)
+            bars = None if all(map(math.isnan, halves)) else [0 if math.isnan(h) else h for h in halves]
+            style: dict[str, Any] = {"ls": "-", "marker": "o"}
+            if points[0].kind != "model":
+                style = {"ls": "--", "marker": ".", "lw": 1}
+            axis.errorbar(x, means, yerr=bars, capsize=3, elinewidth=1, label=label, color=COLOURS[label], **style)
+        level = [row for row in table_rows if row.fraction is None and row.values.get(name)]
+        for row in level:
+            dashes = ":" if row.kind == "truth" else "--"
+            axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=dashes, lw=1, label=row.label)
         axis.set(xscale="log", xlabel="target training data, %", title=title)
-        axis.set_ylim(bottom=0)
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
         axis.minorticks_off()
         axis.grid(alpha=0.2)
-        if name == "objective_error":  # hold misses by metres; the models would lie on the axis
-            top = max(max(r.values[name]) for points in lines.values() for r in points)
-            axis.set_ylim(0, 1.4 * top)
+        # Fitted to values, not bars: those of two seeds can be ten times as long. Nor to controls where they miss
+        # their objectives by metres: the models would lie on the axis.
+        fitted = learned if name == "objective_error" else [*learned, *level]
+        top = max((v for row in fitted for v in row.values[name] if math.isfinite(v)), default=0)
+        axis.set_ylim(0, 1.15 * top if top > 0 else 1)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.suptitle(f"{outcome.task.name}: error over target data (right end: full)")
+    named = dict(zip(labels, handles, strict=True))
+    order = [label for label in COLOURS if label in named]
+    figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
+    repeated = "; bars: 95 % interval over seeds" if any(len(row.seeds) > 1 for row in learned) else ""
+    figure.suptitle(f"{outcome.task.name}: error over target data (100 % is full{repeated})")
     return _save(figure, path)
 
 
 def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
-    """Frames in a row of a few test clips: every roll-out of the first seed over the truth in grey.
+    """Frames in a row of a few test clips: every roll-out of the first seed and fraction over the truth in grey.
 
     Seen from the left and a little above, each pose in its own root frame, as the reconstruction error compares them.
     """
@@ -98,59 +109,61 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
     for n in np.argsort(-truth.lengths, kind="stable"):
         picked.setdefault(exam.actions[n], int(n))
     clips = list(picked.values())[:SHEET_CLIPS]
-    paths = {
-        _label(p): p.path.with_suffix(".npz")
-        for p in reversed(outcome.cells)
-        if p.cell.model != "truth" and p.path.with_suffix(".npz").exists()
-    }
-    order = [name for name in COLOURS if name in paths]
+    rows: dict[str, tuple[str, Path]] = {}  # kind of row -> its label and trajectory
+    for p in outcome.cells:
+        file = p.path.with_suffix(".npz")
+        if p.cell.model != "truth" and file.exists():
+            label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
+            rows.setdefault(label.partition(" ")[0], (label, file))
+    order = [kind for kind in COLOURS if kind in rows]
     if not order:
         return None
-    figure, axes = _axes(len(order), len(clips), (6.2 * len(clips), 1.35 * len(order) + 0.6))
-    for row, label in enumerate(order):
-        trajectory = load_trajectory(paths[label])
+
+    pictures = {clip: _side(truth.positions[clip], truth.root.origin[clip], truth.root.yaw[clip]) for clip in clips}
+    extent = np.concatenate([picture.reshape(-1, 2) for picture in pictures.values()])
+    low, high = extent.min(0) - 0.05 * rig.height, extent.max(0) + 0.05 * rig.height
+    pitch = high[0] - low[0]
+    poses = int(np.clip(SHEET_WIDTH * (high[1] - low[1]) / (SHEET_ROW * pitch), 5, 9))
+    tall = SHEET_WIDTH / (poses * pitch) * (high[1] - low[1])
+    figure, axes = _axes(len(order), len(clips), (SHEET_WIDTH * len(clips), (tall + 0.15) * len(order) + 0.8))
+    for row, kind in enumerate(order):
+        label, file = rows[kind]
+        trajectory = load_trajectory(file)
         for column, clip in enumerate(clips):
             axis = axes[row][column]
             length = int(truth.lengths[clip])
-            frames = np.linspace(0, length - 1, SHEET_POSES).round().astype(int)
-            rotations = trajectory.rotations[0, clip, frames]
-            made, turned = forward_kinematics(rotations, trajectory.root_positions[0, clip, frames], rig)
-            own, true = root_space(made, turned, rig), truth.root
-            for step, t in enumerate(frames):
-                shift = step * 1.15 * rig.height
-                here = _side(truth.positions[clip, t], true.origin[clip, t], true.yaw[clip, t])
-                _draw(axis, rig, here, shift, "#c8c8c8")
-                _draw(axis, rig, _side(made[step], own.origin[step], own.yaw[step]), shift, COLOURS[label])
-            wide = SHEET_POSES * 1.15 * rig.height
-            axis.set(xlim=(-0.8 * rig.height, wide), ylim=(-0.15 * rig.height, 1.25 * rig.height), xticks=[], yticks=[])
+            frames = np.linspace(0, length - 1, poses).round().astype(int)
+            made, turned = forward_kinematics(
+                trajectory.rotations[0, clip, frames], trajectory.root_positions[0, clip, frames], rig
+            )
+            own = root_space(made, turned, rig)
+            drawn = _side(made, own.origin, own.yaw)
+            for n, t in enumerate(frames):
+                _draw(axis, rig, pictures[clip][t], n * pitch, "#d0d0d0", 2)
+                _draw(axis, rig, drawn[n], n * pitch, COLOURS[kind], 1)
+            axis.set(xlim=(low[0], low[0] + poses * pitch), ylim=(low[1], high[1]), xticks=[], yticks=[])
             axis.set_aspect("equal")
             for spine in axis.spines.values():
                 spine.set_visible(False)
             if row == 0:
-                every = f"every {length / SHEET_POSES / truth.fps:.2f} s"
+                every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s"
                 axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), {every}", fontsize=9)
             if column == 0:
-                axis.set_ylabel(label, color=COLOURS[label])
+                axis.set_ylabel(label, color=COLOURS[kind], fontsize=9)
     figure.suptitle(f"{outcome.task.name}: roll-outs over the truth (grey), each in its own root frame")
     return _save(figure, path)
 
 
-def _label(planned: Any) -> str:
-    cell = planned.cell
-    return row_label(cell.model, cell.regime, cell.fraction).partition(" ")[0]
+def _side(positions: np.ndarray, origin: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """(T, J, 2) of world positions (T, J, 3), seen from the left of their root frames, a little from above."""
+    local = RootSpace(origin, yaw).points_in(positions)
+    x, y, z = np.moveaxis(local, -1, 0)
+    return np.stack([z + 0.25 * x, y - 0.12 * x], -1)
 
 
-def _side(positions: np.ndarray, origin: np.ndarray, yaw: float) -> np.ndarray:
-    """(J, 2) seen from the left of a root frame, a little from the front and above."""
-    c, s = np.cos(yaw), np.sin(yaw)
-    x, y, z = (positions - origin).T
-    along, across = c * z + s * x, c * x - s * z
-    return np.stack([along + 0.25 * across, y - 0.12 * across], -1)
-
-
-def _draw(axis: Any, rig: Rig, points: np.ndarray, shift: float, colour: str) -> None:
+def _draw(axis: Any, rig: Rig, points: np.ndarray, shift: float, colour: str, width: float) -> None:
     from matplotlib.collections import LineCollection
 
     joints = np.flatnonzero(rig.parents >= 0)
     bones = np.stack([points[joints], points[rig.parents[joints]]], 1) + np.array([shift, 0])
-    axis.add_collection(LineCollection(list(bones), colors=colour, linewidths=1))
+    axis.add_collection(LineCollection(list(bones), colors=colour, linewidths=width))
