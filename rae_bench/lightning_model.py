@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytorch_lightning as lightning
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -37,7 +38,7 @@ class LightningModel:
 
     with pose (B, sizes.pose) z-scored, control (B, sizes.control), phase (B, sizes.phase). `change` (B, sizes.change)
     is how root and joints move in this frame, in units of their usual size: zeros hold the pose. `phase` is the next
-    local phase. An optional method `extra_loss(pose)` is added to the loss.
+    local phase.
 
     `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
     Options (`--set key=value`) are the keyword arguments of the class and the fields of `TrainConfig`.
@@ -98,7 +99,7 @@ class LightningModel:
             )
             if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
                 skeleton = make_skeleton(domain.rig, domain.motion.fps)
-                training = Training(network, normal, skeleton, config, updates, ctx)
+                training = Training(network, normal, skeleton, config, updates, ctx, frozen=frozen)
                 data = DataLoader(Streams(domain, config, updates, seed), batch_size=None)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -156,21 +157,22 @@ class LightningModel:
 
     def load(self, folder: Path) -> None:
         """Restore what `save` kept. Raises `UserError` where the files do not fit this model."""
-        try:
-            meta = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            tensors = load_file(folder / "model.safetensors")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder}: no readable saved model ({error})") from None
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-        self._core = part("pretrained.")
-        if meta["joints"] is not None:
-            network = self.network(sizes_for(int(meta["joints"])))
-            network.load_state_dict(part("network."))
-            normal = part("normal.")
-            self._network, self._normal = network.eval(), Normal(normal["mean"], normal["std"], normal["change"])
+        try:
+            meta = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "model.safetensors")
+            self._core = part("pretrained.")
+            if meta["joints"] is not None:
+                network = self.network(sizes_for(int(meta["joints"])))
+                network.load_state_dict(part("network."))
+                normal = part("normal.")
+                self._network, self._normal = network.eval(), Normal(normal["mean"], normal["std"], normal["change"])
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
 
 
 __all__ = ["LightningModel", "Sizes", "TrainConfig"]

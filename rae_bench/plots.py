@@ -149,7 +149,7 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
                 every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s"
                 axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), {every}", fontsize=9)
             if column == 0:
-                axis.set_ylabel(label, color=COLOURS[kind], fontsize=9)
+                axis.set_ylabel(label, color=COLOURS[kind], fontsize=9, rotation=0, ha="right", va="center")
     figure.suptitle(f"{outcome.task.name}: roll-outs over the truth (grey), each in its own root frame")
     return _save(figure, path)
 

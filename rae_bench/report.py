@@ -103,7 +103,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
                 error = values[ERROR]
                 if fraction in cold[seed]:
                     columns["gain_over_cold"].append(gain_over_cold(cold[seed][fraction], error))
-                if len(curve) > 1:
+                if len(curve) > 1 and fraction > 0:
                     saved = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
                     columns["data_saved"].append(saved.factor)
                     capped = capped or saved.capped

@@ -246,14 +246,26 @@ class Training(lightning.LightningModule):
     """Scheduled sampling over windows, as a `pytorch_lightning` module."""
 
     def __init__(
-        self, network: nn.Module, normal: Normal, skeleton: Skeleton, config: TrainConfig, updates: int, ctx: Context
+        self,
+        network: nn.Module,
+        normal: Normal,
+        skeleton: Skeleton,
+        config: TrainConfig,
+        updates: int,
+        ctx: Context,
+        *,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
+        self.frozen = frozen
         self.network, self.normal = network, normal
         self.skeleton, self.config, self.updates, self.ctx = skeleton, config, updates, ctx
         self.carried: tuple[Tensor, Tensor] | None = None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The loss of one batch of windows, from carried-over states where they are worth going on from."""
+        if self.frozen and index == 0:
+            self.network.core.eval()  # type: ignore[union-attr] # running statistics are not to move either
         own = min(1.0, index / max(1.0, self.config.ramp * self.updates))
         given = Targets(batch.frames, batch.flags)
         state, phase = batch.states[:, 0], batch.start
@@ -273,9 +285,6 @@ class Training(lightning.LightningModule):
             phases.append(phase)
         self.carried = state.detach(), phase.detach()
         loss = window_loss(torch.stack(path, 1), batch, torch.stack(phases, 1), self.skeleton, self.config)
-        if hasattr(self.network, "extra_loss"):
-            pose = (batch.states[:, 0, self.skeleton.layout.pose] - self.normal.mean) / self.normal.std
-            loss = loss + self.network.extra_loss(pose)  # type: ignore[operator]
         if self.ctx.progress is not None and (index % 10 == 0 or index == self.updates - 1):
             self.ctx.progress(index + 1, self.updates, float(loss.detach()))
         return loss
@@ -287,6 +296,7 @@ class Training(lightning.LightningModule):
         return (apart > LOST * tall) | ((state[:, :3] - true[:, :3]).norm(dim=1) > LOST * tall)
 
     def configure_optimizers(self) -> Any:
+        """AdamW with a linear warm-up and a cosine fall."""
         config, updates = self.config, self.updates
         trained = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=config.rate, weight_decay=config.weight_decay, fused=True)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from rae_bench.protocol.cell import Cell
-from rae_bench.protocol.run import Outcome, prepare, run
+from rae_bench.protocol.run import Outcome, prepare, run_cells
 from rae_bench.results import load_results, load_trajectory, read_result
 
 MODELS = '''
@@ -224,14 +224,14 @@ def test_a_second_run_begins_no_job(tiny_run: Outcome, tiny_task: Path) -> None:
     out = tiny_run.cells[0].path.parents[2]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     events: list[str] = []
-    again = run("fe", str(tiny_task), out=out, observe=lambda event: events.append(event["kind"]))
+    again = run_cells("fe", str(tiny_task), out=out, observe=lambda event: events.append(event["kind"]))
     assert events == ["data", "plan"]
     assert again.reused == len(again.cells) == len(tiny_run.cells)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
 def test_same_seed_same_numbers_and_another_seed_others(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
-    again = by_cell(run("fe", str(tiny_task), out=tmp_path, regimes=LOGIC, seeds=2, controls=False, workers=1))
+    again = by_cell(run_cells("fe", str(tiny_task), out=tmp_path, regimes=LOGIC, seeds=2, controls=False, workers=1))
     first = by_cell(tiny_run)
     for regime in LOGIC:
         same, other = again["fe", regime, 0.05, 0], again["fe", regime, 0.05, 1]
@@ -278,7 +278,7 @@ def test_another_title_changes_no_result(tiny_run: Outcome, tiny_task: Path, tmp
 def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     regimes = ("cold", "frozen", "finetune", "cold-long", "full")
-    outcome = run(
+    outcome = run_cells(
         f"{models}:Spy", str(tiny_task), out=tmp_path / "out", options={"log": str(log)}, regimes=regimes,
         fractions=(0.05, 0.3), controls=False, workers=1,
     )  # fmt: skip
@@ -340,7 +340,7 @@ def test_a_failing_cell_says_why_and_the_others_go_on(models: Path, tiny_task: P
 def test_bad_trajectories_fail_with_what_is_wrong(
     model: str, reason: str, models: Path, tiny_task: Path, tmp_path: Path
 ) -> None:
-    outcome = run(f"{models}:{model}", str(tiny_task), out=tmp_path, regimes=("cold",), controls=False, workers=1)
+    outcome = run_cells(f"{models}:{model}", str(tiny_task), out=tmp_path, regimes=("cold",), controls=False, workers=1)
     (result,) = outcome.results
     assert result["status"] == "failed"
     assert reason in result["reason"]
@@ -350,7 +350,7 @@ def test_bad_trajectories_fail_with_what_is_wrong(
 
 def test_failed_pre_training_fails_what_needs_it(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     spec = f"{models}:RaisesInPretraining"
-    outcome = run(spec, str(tiny_task), out=tmp_path, regimes=LOGIC, controls=False, workers=1)
+    outcome = run_cells(spec, str(tiny_task), out=tmp_path, regimes=LOGIC, controls=False, workers=1)
     cold, frozen = outcome.results
     assert (cold["status"], frozen["status"]) == ("ok", "failed")
     assert frozen["reason"] == "pre-training failed: ValueError: no luck at all"
@@ -358,7 +358,7 @@ def test_failed_pre_training_fails_what_needs_it(models: Path, tiny_task: Path, 
 
 def test_what_a_model_cannot_do_is_skipped(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     spec = f"{models}:ColdOnly"
-    outcome = run(spec, str(tiny_task), out=tmp_path, regimes=(*LOGIC, "zero-shot"), controls=False, workers=1)
+    outcome = run_cells(spec, str(tiny_task), out=tmp_path, regimes=(*LOGIC, "zero-shot"), controls=False, workers=1)
     assert not outcome.failed
     cold, frozen, zero = outcome.results
     assert (cold["status"], frozen["status"], zero["status"]) == ("ok", "skipped", "skipped")
@@ -368,13 +368,13 @@ def test_what_a_model_cannot_do_is_skipped(models: Path, tiny_task: Path, tmp_pa
 
 
 def test_a_worker_that_dies_costs_its_cell_only(models: Path, tiny_task: Path, tmp_path: Path) -> None:
-    outcome = run(f"{models}:Killed", str(tiny_task), out=tmp_path, regimes=("cold",), workers=1)
+    outcome = run_cells(f"{models}:Killed", str(tiny_task), out=tmp_path, regimes=("cold",), workers=1)
     mine, *controls = outcome.results
     assert mine["status"] == "failed"
     assert mine["reason"] == "the worker process was killed by signal 9 (out of memory?)"
     assert [r["status"] for r in controls] == ["ok"] * 4
 
-    outcome = run(f"{models}:Quits", str(tiny_task), out=tmp_path, regimes=("cold",), controls=False, workers=1)
+    outcome = run_cells(f"{models}:Quits", str(tiny_task), out=tmp_path, regimes=("cold",), controls=False, workers=1)
     assert [r["reason"] for r in outcome.results] == ["the worker process ended with exit code 3"]
 
 

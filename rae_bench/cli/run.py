@@ -80,7 +80,7 @@ def run(
                     _print_plan(chosen, planned)
                 continue
             with RunProgress(stderr, f"{model} on {task or f'{source}2{target}'}") as progress:
-                outcome = runs.run(model, task, workers=workers, observe=progress.observe, **arguments)
+                outcome = runs.run_cells(model, task, workers=workers, observe=progress.observe, **arguments)
             code = max(code, int(bool(outcome.failed)))
             if as_json:
                 payload.extend(outcome.results)

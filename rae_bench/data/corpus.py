@@ -31,6 +31,7 @@ class Corpus:
         identity: what decides the content, as a sha256: file hashes and import options of recordings; rig,
             generator version and parameters of built-in motion (whose last bits may differ between machines).
         provenance: where it comes from, licence, what was fixed; for people.
+        exact_contacts: the motion's contacts are known; otherwise they were found by looking at it, a frame ahead too.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Corpus:
     actions: tuple[str, ...]
     identity: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    exact_contacts: bool = False
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -65,6 +67,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             "actions": corpus.actions,
             "identity": corpus.identity,
             "provenance": dict(corpus.provenance),
+            "exact_contacts": corpus.exact_contacts,
         }
         (part / "corpus.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
@@ -75,7 +78,7 @@ def load_corpus(folder: Path) -> Corpus:
         meta = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         if meta.get("schema") != SCHEMA:
             raise UserError(f"{folder}: schema {meta.get('schema')!r}, this version reads {SCHEMA}; import it again")
-        rig = read_rig(folder / "rig.toml")
+        rig, exact_contacts = read_rig(folder / "rig.toml"), bool(meta["exact_contacts"])
         with np.load(folder / "motion.npz", allow_pickle=False) as arrays:
             motion = Motion(
                 rig,
@@ -95,4 +98,5 @@ def load_corpus(folder: Path) -> Corpus:
         tuple(meta["actions"]),
         meta["identity"],
         meta["provenance"],
+        exact_contacts,
     )

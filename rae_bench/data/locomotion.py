@@ -879,6 +879,7 @@ def generate_locomotion(
         tuple(cell.action for cell in chosen),
         _identity(rig, clips, seconds, fps, seed),
         {"source": f"built-in motion 'locomotion', version {LOCOMOTION_VERSION}, seed {seed}", "licence": "MIT"},
+        exact_contacts=True,
     )
 
 

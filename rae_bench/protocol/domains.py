@@ -15,7 +15,7 @@ import numpy as np
 from rae_bench.data.corpus import Corpus
 from rae_bench.errors import UserError, unknown
 from rae_bench.model import Domain, Prompt
-from rae_bench.motion import Motion
+from rae_bench.motion import Motion, find_contacts, stance_heights
 from rae_bench.objectives import Objectives, keyframe_objectives
 from rae_bench.phases import local_phases
 from rae_bench.protocol.split import Split, prefix, split_by_group, subset_hash
@@ -79,7 +79,9 @@ class Side:
         return split_by_group(c.ids, c.groups, c.actions, c.motion.lengths, f"domain '{c.name}'")
 
     def fraction(self, fraction: float) -> np.ndarray:
-        """Indices of a fraction of the training segments."""
+        """Indices of a fraction of the training segments; none at 0, as for `zero-shot`."""
+        if fraction == 0:
+            return np.array([], dtype=int)
         return prefix(self.split.train, self.corpus.motion.lengths, fraction)
 
     def domain(self, indices: np.ndarray) -> Domain:
@@ -104,7 +106,12 @@ class Side:
         if not len(kept):
             raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
         corpus = self.corpus
-        return examine(motion[kept], history, [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept])
+        stance = None
+        if not corpus.exact_contacts:
+            train = motion[self.split.train]
+            stance = stance_heights(train.positions, train.rig, train.lengths)
+        ids, actions = [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept]
+        return examine(motion[kept], history, ids, actions, stance=stance)
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -129,8 +136,13 @@ class Examination:
     actions: list[str]
 
 
-def examine(motion: Motion, history: int, ids: list[str], actions: list[str]) -> Examination:
+def examine(
+    motion: Motion, history: int, ids: list[str], actions: list[str], *, stance: np.ndarray | None = None
+) -> Examination:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
+
+    Where contacts were found by looking at the motion, `stance` (C,), the height at which each contact joint stands,
+    has them found again in the history by itself: those of the whole clip look a frame ahead.
 
     The prompt's arrays are copies: a view would show what it was cut from (`.base`), and what a model writes into its
     prompt must not reach what it is scored with.
@@ -142,7 +154,9 @@ def examine(motion: Motion, history: int, ids: list[str], actions: list[str]) ->
         lengths=past.lengths.copy(),
         root_positions=past.root_positions.copy(),
         rotations=past.rotations.copy(),
-        contacts=past.contacts.copy(),
+        contacts=past.contacts.copy()
+        if stance is None
+        else find_contacts(past.positions, motion.rig, motion.fps, past.lengths, stance=stance),
     )
     prompt = Prompt(
         motion.rig,

@@ -67,6 +67,8 @@ def _cells(
         for regime in regimes:
             if regime == "full":
                 yield Cell(model, options, "cold", 1.0, seed)
+            elif regime == "zero-shot":
+                yield Cell(model, options, regime, 0.0, seed)
             else:
                 yield from (Cell(model, options, regime, fraction, seed) for fraction in fractions)
     if controls:
@@ -331,8 +333,19 @@ def default_workers() -> int:
     return 2 if (os.cpu_count() or 1) >= 2 else 1
 
 
-def run(model: str, task: str | None = None, *, workers: int | None = None, observe: Observer = lambda event: None,
-        **arguments: Any) -> Outcome:
+def run(model: str, task: str | None = None, **arguments: Any) -> list[dict[str, Any]]:
+    """`run_cells`, as the list of cell results in the order of the plan; see there for the arguments."""
+    return run_cells(model, task, **arguments).results
+
+
+def run_cells(
+    model: str,
+    task: str | None = None,
+    *,
+    workers: int | None = None,
+    observe: Observer = lambda event: None,
+    **arguments: Any,
+) -> Outcome:
     """Run a model on a task, or what is missing of it.
 
     Args:
