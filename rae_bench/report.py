@@ -135,6 +135,17 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean, float(stats.t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
 
 
+def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Geometric mean and ends of the 95 % t-interval of the logarithms: gains of 2 and 0.5 cancel.
+
+    The ends are NaN for fewer than two values, or where a value is not positive and finite.
+    """
+    if not all(0 < v < math.inf for v in values):
+        return interval(values)[0], math.nan, math.nan
+    mean, half = interval([math.log(v) for v in values])
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
 def by_action(paths: Mapping[str, Sequence[Path]], metrics: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Mean per-clip metrics by action: {action: {row label: {metric: value}}}, from the CSV files of cells.
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from rae_bench.report import Row, by_action, interval, row_label, rows
+from rae_bench.report import Row, by_action, interval, ratio_interval, row_label, rows
 
 NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
 ERRORS = {
@@ -178,6 +178,14 @@ def test_interval_over_seeds() -> None:
     mean, half = interval([3.0])
     assert mean == 3
     assert math.isnan(half)
+
+
+def test_ratios_average_in_logarithms() -> None:
+    mean, low, high = ratio_interval([2.0, 0.5])
+    assert mean == pytest.approx(1)
+    assert low * high == pytest.approx(1)
+    assert low < 0.5
+    assert all(math.isnan(end) for end in ratio_interval([2.0, math.nan])[1:])
 
 
 def test_labels() -> None:

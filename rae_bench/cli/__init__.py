@@ -71,6 +71,3 @@ def main(arguments: list[str] | None = None) -> Any:
     except (KeyboardInterrupt, click.Abort):
         print("rae-bench: interrupted; finished cells are kept, the same command does the rest", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left (`| head`)
-        sys.exit(0)

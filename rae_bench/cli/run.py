@@ -163,13 +163,27 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
 
 
+RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")
+
+
+def _value(name: str, values: Sequence[float], digits: int, capped: str) -> str:
+    from rae_bench.report import interval, ratio_interval
+
+    if name in RATIOS:
+        mean, low, high = ratio_interval(values)
+        sign = {"above": "> ", "below": "< "}.get(capped, "") if name == "data_saved" else ""
+        text = f"{sign}{mean:.{digits}f}"
+        return text if math.isnan(low) else f"{text} ({low:.{digits}f}-{high:.{digits}f})"
+    mean, half = interval(values)
+    plain = math.isnan(half) or name in ("trained", "core_seconds")
+    return f"{mean:,.{digits}f}" if plain else f"{mean:,.{digits}f} ± {half:.{digits}f}"
+
+
 def render(table_rows: Sequence[Row], title: str) -> Any:
     """The rows as a rich table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
-
-    from rae_bench.report import interval
 
     table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("regime")
@@ -187,12 +201,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
             if not values or all(math.isnan(v) for v in values):
                 cells.append("")
                 continue
-            mean, half = interval(values)
-            sign = {"above": "> ", "below": "< "}.get(row.capped, "") if name == "data_saved" else ""
-            text = f"{sign}{mean:,.{digits}f}"
-            if not math.isnan(half) and name not in ("trained", "core_seconds"):
-                text += f" ± {half:.{digits}f}"
-            cells.append(text)
+            cells.append(_value(name, values, digits, row.capped))
         fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
         label = f"{row.label} (x{len(row.seeds)} seeds)" if len(row.seeds) > 1 else row.label
         # Reasons come from models and may hold what rich takes for markup.
@@ -229,7 +238,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         if beaten:
             lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
     if any(len(r.seeds) > 1 for r in learned):
-        lines.append("± is half the 95 % t-interval over seeds.")
+        lines.append("± and brackets: 95 % t-interval over seeds; ratios are geometric means.")
     return lines
 
 

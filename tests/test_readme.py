@@ -1,0 +1,74 @@
+"""The README keeps its promises: its model is the tested one, its commands and links exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from rae_bench.cli import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    blocks: list[str] = []
+    within: str | None = None
+    for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            within = line[3:].strip() if within is None else None
+            if within == language:
+                blocks.append("")
+        elif within == language:
+            blocks[-1] += line + "\n"
+    return blocks
+
+
+def test_the_model_shown_is_the_model_tested() -> None:
+    mine = (ROOT / "tests" / "my_model.py").read_text(encoding="utf-8")
+    assert mine in _blocks("README.md", "python")
+
+
+def _commands(page: str) -> list[list[str]]:
+    lines = [line for block in _blocks(page, "") for line in block.splitlines()]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines += [span for span in re.findall(r"`([^`\n]+)`", text) if span.startswith("rae-bench ")]
+    found = []
+    for line in lines:
+        for part in line.split("&&"):
+            if "rae-bench" not in part:
+                continue
+            words = shlex.split(part, comments=True)
+            if words and words[0].endswith("rae-bench") and len(words) > 1 and not words[1].startswith("-"):
+                found.append(words[1:])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist_and_take_these_options(page: str) -> None:
+    for words in _commands(page):
+        command: click.Command = cli
+        rest = words
+        while isinstance(command, click.Group) and rest:
+            context = click.Context(command)
+            found = command.get_command(context, rest[0])
+            assert found is not None, f"{page}: no command {' '.join(words)}"
+            command, rest = found, rest[1:]
+        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        for word in rest:
+            if word.startswith("-"):
+                assert word in options, f"{page}: {' '.join(words)}: no option {word}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_readme_has_commands() -> None:
+    assert len(_commands("README.md")) > 5
