@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ Progress = Callable[[str, int, int, float], None]
 
 TRUTH = "truth"
 LATENCY_FRAMES = 30
+COST_FILE = "pretrained.json"
+"""In the folder of a pre-trained model: what it depends on, and what it cost."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def pretrain(
     with whole_folder(folder) as part:
         instance.save(part)
         cost = {"core_seconds": time.process_time() - started, **ctx.spent}
-        write_json(part / "pretrained.json", {"identity": dict(identity), "cost": cost})
+        write_json(part / COST_FILE, {"identity": dict(identity), "cost": cost})
 
 
 def run_cell(
@@ -75,6 +79,7 @@ def run_cell(
     progress: Progress,
 ) -> dict[str, Any]:
     """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it."""
+    reset_peak_memory()
     exam = target.examination(target.split.test)
     result: dict[str, Any] = {
         "schema": SCHEMA,
@@ -140,6 +145,8 @@ def _train_and_generate(
     )
     if cell.needs_pretraining:
         instance.load(pretrained)
+        before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
+        cost |= {"pretrain_core_seconds": before["core_seconds"]}
     domain = target.domain(target.fraction(cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     instance.adapt(domain, ctx)
@@ -183,6 +190,16 @@ def environment() -> dict[str, Any]:
     return out
 
 
+def reset_peak_memory() -> None:
+    """Start counting `peak_memory` anew, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory() -> float:
-    """MB that this process has used at most."""
+    """MB that this process has used at most since `reset_peak_memory`, or since it began where that does nothing."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.protocol.cell import TRUTH, Cell
+from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.task import Task, adhoc_task, load_task
@@ -112,7 +112,7 @@ def plan(
 def _pretrained_is_current(folder: Path, facts: Mapping[str, str]) -> bool:
     """Pre-training depends on all but the target's fraction, its test clips and the metrics."""
     try:
-        known = json.loads((folder / "pretrained.json").read_text(encoding="utf-8"))["identity"]
+        known = json.loads((folder / COST_FILE).read_text(encoding="utf-8"))["identity"]
     except (OSError, ValueError, KeyError):
         return False
     return all(known.get(key) == facts[key] for key in ("engine", "model", "config", "task", "data"))
