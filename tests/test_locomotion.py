@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rae_bench.data import locomotion
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.locomotion import generate_locomotion, load_locomotion
+from rae_bench.data.locomotion import generate, generate_locomotion, load_locomotion
+from rae_bench.data.locomotion.body import read_body
+from rae_bench.data.locomotion.gaits import GAITS, cells_of
+from rae_bench.data.locomotion.paths import GRAVITY
 from rae_bench.errors import UserError
 from rae_bench.kinematics import heading_angle, limit_angles, quat
 from rae_bench.rig import Rig, load_rig, make_rig
@@ -68,21 +70,21 @@ def test_joints_do_not_snap(corpus: Corpus) -> None:
     speed = 2 * turns[..., 1:] * motion.fps
     assert np.linalg.norm(speed, axis=-1).max() < 25
     # A runner's knee reaches some 500 rad/s^2; small legs step faster, with the root of their length.
-    bound = 700 * 0.9 / locomotion._body(motion.rig).leg_length
+    bound = 700 * 0.9 / read_body(motion.rig).leg_length
     assert np.linalg.norm(np.diff(speed, axis=1), axis=-1).max() * motion.fps < min(bound, 1000)
 
 
 def test_the_root_is_carried_smoothly(corpus: Corpus) -> None:
     motion = corpus.motion
     acceleration = np.diff(motion.root_positions.astype(np.float64), 2, axis=1) * motion.fps**2
-    assert np.linalg.norm(acceleration, axis=-1).max() < 2.2 * locomotion.GRAVITY
+    assert np.linalg.norm(acceleration, axis=-1).max() < 2.2 * GRAVITY
 
 
 def test_the_whole_body_moves(corpus: Corpus) -> None:
     rig, rotations = corpus.motion.rig, corpus.motion.rotations
     moving = [i for i, action in enumerate(corpus.actions) if action not in ("start", "stop")]
     turned = quat.angle(rotations[moving, :1], rotations[moving]).max(1)  # (clip, joint)
-    body = locomotion._body(rig)
+    body = read_body(rig)
     for joint in (*body.trunk, *body.neck, *(j for leg in body.legs for j in (leg.hip, leg.knee))):
         assert turned[:, joint].min() > np.radians(0.3), rig.joint_names[joint]
     for arm in body.arms:
@@ -163,7 +165,7 @@ def test_dog_knees_point_forward_and_hocks_back() -> None:
 def test_groups_actions_and_ids() -> None:
     for name in ("r1", "quad", "hexapod"):
         rig = load_rig(name)
-        table = locomotion._cells(locomotion._GAITS[len(rig.contact_joints)])
+        table = cells_of(GAITS[len(rig.contact_joints)])
         assert len({cell.group for cell in table}) == len(table) == 48
     corpus = generate_locomotion(load_rig("r4"))
     assert len(corpus.motion) == 240
@@ -211,7 +213,7 @@ def test_cache_gives_the_same_corpus_back(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> Corpus:
         raise AssertionError("generated again")
 
-    monkeypatch.setattr(locomotion, "generate_locomotion", refuse)
+    monkeypatch.setattr(generate, "generate_locomotion", refuse)
     kept = load_locomotion(rig, clips=6, seconds=2)
     np.testing.assert_array_equal(kept.motion.rotations, made.motion.rotations)
     np.testing.assert_array_equal(kept.motion.contacts, made.motion.contacts)

@@ -1,0 +1,272 @@
+"""The checks. Each returns what is wrong with a model, "" where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+
+from rae_bench.kinematics import quat
+from rae_bench.model import REGIMES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.objectives import CONTACT, KEYFRAME, Objectives
+from rae_bench.testing.faults import (
+    change_since,
+    copies_of,
+    fault_of,
+    file_fault,
+    finite_fault,
+    gap_between,
+    shape_fault,
+)
+from rae_bench.testing.subject import PROTOCOL, Subject
+
+TOLERANCE = 1e-3
+"""Metres and radians. Not zero: a matrix product over another number of clips adds in another order, so the last bits
+of float32 (1e-7) differ, and a roll-out feeds them back frame by frame."""
+
+
+class Skipped(Exception):
+    """Raised by a check that does not apply to a model; the text says why."""
+
+
+def card_complete(subject: Subject) -> str:
+    """The card names the model and who made it, and uses words that the protocol knows."""
+    card = subject.card
+    if not isinstance(card, ModelCard):
+        return f"card is a {type(card).__name__}; a rae_bench.model.ModelCard is needed"
+    empty = [name for name in ("name", "version", "authors", "licence", "description") if not getattr(card, name)]
+    if empty:
+        return f"card says nothing under: {', '.join(empty)}"
+    strange = sorted(set(card.capabilities) - set(REGIMES) - {"samples"})
+    if strange:
+        return f"card has unknown capabilities: {', '.join(strange)}; known: {', '.join(REGIMES)}, samples"
+    if card.access not in ("causal", "offline"):
+        return f"card has access '{card.access}'; causal or offline is needed"
+    return ""
+
+
+def shapes(subject: Subject) -> str:
+    """Trajectories are float32, (S, N, T, 3) and (S, N, T, J, 4), and rotations are unit quaternions."""
+    prompt = subject.material.prompt
+    fault = shape_fault(subject.output, prompt)
+    if fault:
+        return fault
+    for n, frames in enumerate(prompt.frames):
+        off = np.abs(np.linalg.norm(subject.output.rotations[:, n, :frames], axis=-1) - 1)
+        if off.max() > 0.01:
+            return f"rotations of clip {n} are not unit quaternions: a length is off by {off.max():.2g}"
+    if "samples" in subject.card.capabilities:
+        return shape_fault(subject.generate(subject.adapted, replace(prompt, num_samples=3)), prompt, samples=3)
+    return ""
+
+
+def finite(subject: Subject) -> str:
+    """No NaN and no infinity."""
+    return finite_fault(subject.output, subject.material.prompt)
+
+
+def deterministic(subject: Subject) -> str:
+    """The same seed gives the same numbers: generated twice, and trained and generated twice."""
+    frames = subject.material.prompt.frames
+    gap, where = gap_between(subject.output, subject.generate(subject.adapted), frames)
+    if gap:
+        return f"generate called twice with the same seed differs, {where}; draw from a generator seeded with ctx.seed"
+    gap, where = gap_between(subject.output, subject.generate(subject.adapt(subject.regimes[0])), frames)
+    if gap:
+        return f"two instances trained with the same seed differ, {where}; draw from a generator seeded with ctx.seed"
+    return ""
+
+
+def batch_split(subject: Subject) -> str:
+    """A clip comes out the same alone, in a part and in another order of the batch."""
+    prompt = subject.material.prompt
+    count = len(prompt.frames)
+    order = np.arange(count)
+    for what, parts in (
+        ("alone", [order[n : n + 1] for n in order]),
+        ("in another order", [order[::-1]]),
+        ("in a smaller batch", [order[: count // 2], order[count // 2 :]]),
+    ):
+        for clips in parts:
+            part = only(prompt, clips)
+            got = subject.generate(subject.adapted, part)
+            frames = got.rotations.shape[2]
+            whole = Trajectory(
+                subject.output.root_positions[:, clips, :frames], subject.output.rotations[:, clips, :frames]
+            )
+            gap, where = gap_between(whole, got, part.frames)
+            if not gap <= TOLERANCE:
+                return f"clips {clips.tolist()} {what} differ from the whole batch, {where}"
+    return ""
+
+
+def only(prompt: Prompt, clips: np.ndarray) -> Prompt:
+    """Some clips as they would come alone: objectives no longer than theirs."""
+    part = prompt[clips]
+    rows = part.history.root_positions.shape[1] + int(part.frames.max())
+    return replace(part, objectives=part.objectives.cut(0, rows))
+
+
+def no_future_objectives(subject: Subject) -> str:
+    """What becomes current later does not change what comes earlier; for cards with access `causal`."""
+    if subject.card.access != "causal":
+        raise Skipped("the card says offline")
+    prompt = subject.material.prompt
+    history = prompt.history.root_positions.shape[1]
+    for ahead in (1, 8, 25):
+        row = history + ahead
+        got = subject.generate(subject.adapted, with_other_objectives(prompt, row))
+        # Row t is what may be known when frame t + 1 is made: frames up to and with `row` come first.
+        gap, where = gap_between(subject.output, got, np.minimum(prompt.frames, ahead + 1))
+        if not gap <= TOLERANCE:
+            return (
+                f"uses the future: objectives current from generated frame {ahead} on change what comes before, "
+                f"{where}; frame t + 1 may use rows up to t alone, or the card says access='offline'"
+            )
+    return ""
+
+
+def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
+    """The same prompt with other objectives in the rows from `row` on: elsewhere, turned, later, of another kind."""
+    old = prompt.objectives
+    late = np.arange(old.kinds.shape[1])[:, None] >= row
+    moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, 0.2, -0.5], np.float32)
+    turned = quat.mul(np.broadcast_to(quat.from_yaw(np.array(1.0)), old.rotations.shape), old.rotations)
+    kinds = np.where(old.kinds == CONTACT, KEYFRAME, np.where(old.kinds == KEYFRAME, CONTACT, old.kinds))
+    new = Objectives(
+        np.where(late[..., None], moved, old.positions).astype(np.float32),
+        np.where(late[..., None], turned, old.rotations).astype(np.float32),
+        np.where(late, old.arrivals + 5, old.arrivals).astype(old.arrivals.dtype),
+        np.where(late, kinds, old.kinds).astype(old.kinds.dtype),
+    )
+    return replace(prompt, objectives=new)
+
+
+def inputs_unchanged(subject: Subject) -> str:
+    """Domains and prompts are the caller's: pretrain, adapt and generate leave every array as it was."""
+    model, material = subject.make(), deepcopy(subject.material)
+    regime = subject.regimes[0]
+    domain, prompt, source = material.target, material.prompt, material.source
+    before = copies_of(domain, "domain") | copies_of(prompt, "prompt") | copies_of(source, "ctx.source")
+    ctx = replace(subject.context(regime), source=source)
+    if subject.card.learns:
+        ctx.budget = Budget(1, PROTOCOL.frames_per_update)
+    pretraining = replace(ctx, regime="pretrain", source=None)
+    for call, run in (
+        ("pretrain", lambda: subject.make().pretrain(source, pretraining)),
+        ("adapt", lambda: model.adapt(domain, ctx)),
+        ("generate", lambda: model.generate(prompt, ctx)),
+    ):
+        run()
+        changed = (
+            change_since(domain, "domain", before)
+            or change_since(prompt, "prompt", before)
+            or change_since(source, "ctx.source", before)
+        )
+        if changed:
+            return f"{call}: {changed}"
+    return ""
+
+
+def one_segment(subject: Subject) -> str:
+    """One training segment is enough to go on."""
+    model = subject.adapt(subject.regimes[0], target=subject.material.one)
+    return fault_of(subject.generate(model), subject.material.prompt)
+
+
+def no_segments(subject: Subject) -> str:
+    """With no training segment `adapt` does not fail and what is generated is finite."""
+    model = subject.adapt(subject.regimes[0], target=subject.material.empty)
+    return fault_of(subject.generate(model), subject.material.prompt)
+
+
+def save_pretrained(subject: Subject) -> str:
+    """Saved after pre-training and loaded in a fresh instance, a model adapts to the same."""
+    if subject.transfer is None:
+        raise Skipped("the card claims no regime that starts from pre-training")
+    kept, _ = subject.pretrained
+    transferred = subject.transferred
+    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    kept.adapt(deepcopy(target), subject.context(subject.transfer))
+    got = subject.generate(kept, regime=subject.transfer)
+    gap, where = gap_between(got, transferred, subject.material.prompt.frames)
+    if not gap <= TOLERANCE:
+        return f"{subject.transfer} after save and load in a fresh instance differs from without them, {where}"
+    return ""
+
+
+def save_adapted(subject: Subject) -> str:
+    """Saved after adapting and loaded in a fresh instance, a model generates the same."""
+    folder = subject.folder / "adapted"
+    subject.adapted.save(folder)
+    fresh = subject.make()
+    fresh.load(folder)
+    gap, where = gap_between(subject.output, subject.generate(fresh), subject.material.prompt.frames)
+    return f"generate after save and load in a fresh instance differs, {where}" if not gap <= TOLERANCE else ""
+
+
+def saved_files(subject: Subject) -> str:
+    """What is saved is arrays and JSON: nothing that runs code when it is loaded."""
+    folders = [subject.folder / "files"]
+    subject.adapted.save(folders[0])
+    if subject.transfer is not None:
+        folders.append(subject.pretrained[1])
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            fault = "" if path.is_dir() and not path.is_symlink() else file_fault(path)
+            if fault:
+                return f"saved file {path.relative_to(folder)} {fault}"
+    return ""
+
+
+def claimed_regimes(subject: Subject) -> str:
+    """Every regime in the card's capabilities runs."""
+    if not subject.card.learns:
+        raise Skipped("the card says that it learns nothing")
+    for regime in subject.regimes:
+        if regime == "cold":
+            output = subject.output
+        elif regime == subject.transfer:
+            output = subject.transferred
+        else:
+            load = subject.pretrained[1] if regime in ("frozen", "finetune", "zero-shot") else None
+            target = subject.material.empty if regime == "zero-shot" else None
+            output = subject.generate(subject.adapt(regime, load=load, target=target), regime=regime)
+        fault = fault_of(output, subject.material.prompt)
+        if fault:
+            return f"{regime}: {fault}"
+    return ""
+
+
+def frozen_needs_pretraining(subject: Subject) -> str:
+    """Frozen without pre-training is refused, or differs: otherwise the source taught nothing."""
+    if "frozen" not in subject.card.capabilities:
+        raise Skipped("the card does not claim frozen")
+    try:
+        bare = subject.generate(subject.adapt("frozen"), regime="frozen")
+    except Exception:  # refusing is right, in whatever words
+        return ""
+    taught = subject.generate(subject.adapt("frozen", load=subject.pretrained[1]), regime="frozen")
+    if gap_between(bare, taught, subject.material.prompt.frames)[0] == 0:
+        return "frozen gives the same with and without pretrain: nothing of the source is used"
+    return ""
+
+
+CHECKS: tuple[Callable[[Subject], str], ...] = (
+    card_complete,
+    shapes,
+    finite,
+    deterministic,
+    batch_split,
+    no_future_objectives,
+    inputs_unchanged,
+    one_segment,
+    no_segments,
+    save_pretrained,
+    save_adapted,
+    saved_files,
+    claimed_regimes,
+    frozen_needs_pretraining,
+)

@@ -1,0 +1,146 @@
+"""What the checks try a model on: two tiny domains, and the trainings that several checks share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.data.locomotion import generate_locomotion
+from rae_bench.model import REGIMES, Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.motion import make_motion
+from rae_bench.protocol.domains import Side, examine
+from rae_bench.protocol.task import Protocol
+from rae_bench.registry import make_model
+from rae_bench.rig import load_rig
+
+SOURCE_RIG, TARGET_RIG = "r4", "quad"
+PROTOCOL = Protocol(seconds=2.5)
+LENGTHS = (75, 68, 60, 52)
+"""Frames of the test clips: uneven, so that padding is met."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The tiny domains; only ever handed to a model as copies.
+
+    Attributes:
+        source, target: training segments of two rigs.
+        one, empty: the first segment of the target, and none.
+        prompt: N = 4 test clips of the target's rig, of uneven length.
+    """
+
+    source: Domain
+    target: Domain
+    one: Domain
+    empty: Domain
+    prompt: Prompt
+
+
+@lru_cache(maxsize=1)
+def material() -> Material:
+    """The domains of r4 and the quadruped, made once."""
+
+    def side(rig: str, clips: int) -> Side:
+        return Side(generate_locomotion(load_rig(rig), clips=clips, seconds=PROTOCOL.seconds), PROTOCOL)
+
+    source, target = side(SOURCE_RIG, 10), side(TARGET_RIG, 20)
+    train, held = target.split.train[:8], np.concatenate([target.split.test, target.split.val])[: len(LENGTHS)]
+    motion = target.corpus.motion[held]
+    motion = make_motion(
+        motion.rig,
+        motion.fps,
+        motion.root_positions,
+        motion.rotations,
+        lengths=np.array(LENGTHS),
+        contacts=motion.contacts,
+    )
+    names = [target.corpus.ids[i] for i in held]
+    return Material(
+        source.domain(source.split.train),
+        target.domain(train),
+        target.domain(train[:1]),
+        target.domain(train[:0]),
+        examine(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names).prompt,
+    )
+
+
+class Subject:
+    """A model under test. What several checks need (a pre-training, an adaptation) is made once, on first use."""
+
+    def __init__(self, model: str | type, options: Mapping[str, Any] | None, updates: int, seed: int) -> None:
+        self.model, self.options, self.updates, self.seed = model, dict(options or {}), updates, seed
+        self.material = material()
+        self.folder = Path(tempfile.mkdtemp(prefix="rae-bench-check-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def make(self) -> Model:
+        """A fresh instance."""
+        return make_model(self.model, self.options) if isinstance(self.model, str) else self.model(**self.options)
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.make().card
+
+    @property
+    def regimes(self) -> list[str]:
+        """Regimes that the card claims; what learns nothing has only `none`."""
+        return ["cold", *(r for r in REGIMES if r in self.card.capabilities)] if self.card.learns else ["none"]
+
+    @property
+    def transfer(self) -> str | None:
+        """A claimed regime that starts from pre-training."""
+        return next((r for r in ("finetune", "frozen", "zero-shot") if r in self.card.capabilities), None)
+
+    def context(self, regime: str) -> Context:
+        """A fresh context with a small budget."""
+        budget = Budget(self.updates, self.updates * PROTOCOL.frames_per_update)
+        source = None if regime == "pretrain" else deepcopy(self.material.source)
+        return Context(regime, 1.0, budget, self.seed, source=source)
+
+    def adapt(self, regime: str, *, load: Path | None = None, target: Domain | None = None) -> Model:
+        """A fresh instance, loaded from `load` where given, adapted to `target` (as a rule eight segments)."""
+        model = self.make()
+        if load is not None:
+            model.load(load)
+        model.adapt(deepcopy(self.material.target if target is None else target), self.context(regime))
+        return model
+
+    def generate(self, model: Model, prompt: Prompt | None = None, regime: str | None = None) -> Trajectory:
+        """What an adapted model makes of a copy of `prompt` (as a rule the four test clips)."""
+        prompt = self.material.prompt if prompt is None else prompt
+        return model.generate(deepcopy(prompt), self.context(regime or self.regimes[0]))
+
+    @cached_property
+    def adapted(self) -> Model:
+        """An instance adapted without pre-training."""
+        return self.adapt(self.regimes[0])
+
+    @cached_property
+    def output(self) -> Trajectory:
+        """What `adapted` makes of the test clips."""
+        return self.generate(self.adapted)
+
+    @cached_property
+    def pretrained(self) -> tuple[Model, Path]:
+        """A pre-trained instance, and the folder that it was saved to."""
+        model = self.make()
+        model.pretrain(deepcopy(self.material.source), self.context("pretrain"))
+        model.save(self.folder / "pretrained")
+        return model, self.folder / "pretrained"
+
+    @cached_property
+    def transferred(self) -> Trajectory:
+        """What an instance makes of the test clips that was loaded from `pretrained` and adapted."""
+        assert self.transfer is not None
+        target = self.material.empty if self.transfer == "zero-shot" else None
+        return self.generate(self.adapt(self.transfer, load=self.pretrained[1], target=target), regime=self.transfer)
