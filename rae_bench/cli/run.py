@@ -126,16 +126,16 @@ def _print_plan(task: Task, planned: Sequence[Planned]) -> None:
 
 
 COLUMNS = (
-    ("reconstruction_error", "reconstruction\ncm", 2),
-    ("foot_sliding", "foot sliding\ncm/s", 1),
-    ("objective_error", "objective\ncm", 2),
-    ("adversarial_score", "adversarial\n0..1", 2),
-    ("score", "score\n0 is truth", 3),
-    ("gain_over_cold", "gain over\ncold x", 2),
-    ("quality_of_full", "of full\n%", 0),
-    ("data_saved", "data\nsaved x", 1),
+    ("reconstruction_error", "recon-\nstruction\ncm", 2),
+    ("foot_sliding", "foot\nsliding\ncm/s", 1),
+    ("objective_error", "objec-\ntive\ncm", 2),
+    ("adversarial_score", "adver-\nsarial\n0..1", 2),
+    ("score", "score\n0 is\ntruth", 3),
+    ("gain_over_cold", "gain\nover\ncold x", 2),
+    ("quality_of_full", "of\nfull\n%", 0),
+    ("data_saved", "data\nsaved\nx", 1),
     ("core_seconds", "adapt\ncore-s", 0),
-    ("trained", "trained\nparameters", 0),
+    ("trained", "trained\npara-\nmeters", 0),
 )
 
 
@@ -186,8 +186,8 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
     from rich.text import Text
 
     table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("regime")
-    table.add_column("target\ndata", justify="right")
+    table.add_column("regime", no_wrap=True)
+    table.add_column("target\ndata", justify="right", no_wrap=True)
     for _, heading, _ in COLUMNS:
         table.add_column(heading, justify="right")
     last = ""
@@ -203,9 +203,8 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
                 continue
             cells.append(_value(name, values, digits, row.capped))
         fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
-        label = f"{row.label} (x{len(row.seeds)} seeds)" if len(row.seeds) > 1 else row.label
         # Reasons come from models and may hold what rich takes for markup.
-        table.add_row(Text(label + (f": {row.reason}" if row.reason else "")), fraction, *cells)
+        table.add_row(Text(row.label + (f": {row.reason}" if row.reason else "")), fraction, *cells)
     return table
 
 
@@ -238,7 +237,8 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         if beaten:
             lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
     if any(len(r.seeds) > 1 for r in learned):
-        lines.append("± and brackets: 95 % t-interval over seeds; ratios are geometric means.")
+        seeds = max(len(r.seeds) for r in learned)
+        lines.append(f"± and brackets: 95 % t-interval over {seeds} seeds; ratios are geometric means.")
     return lines
 
 
