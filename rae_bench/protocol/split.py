@@ -89,7 +89,7 @@ def _hold_out_order(groups: Sequence[str], actions: Sequence[str], frames: np.nd
     ordered = sorted(queues, key=lambda action: (-by_action[action], action))
     rounds = max(map(len, queues.values()), default=0)
     first = [queues[action][i] for i in range(rounds) for action in ordered if i < len(queues[action]) - 1]
-    return first + [queues[action][-1] for action in ordered]
+    return first + sorted((queue[-1] for queue in queues.values()), key=lambda name: _key("group", name))
 
 
 def prefix(train: np.ndarray, frames: np.ndarray, fraction: float) -> np.ndarray:
