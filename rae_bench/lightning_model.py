@@ -53,6 +53,8 @@ class LightningModel:
             if key not in known:
                 raise unknown(f"option of model '{self.card.name}'", key, known)
         self.config = replace(self.train_defaults, **options)
+        if self.config.windows < 1 or self.config.length < 2:
+            raise UserError(f"model '{self.card.name}': windows must be at least 1, length at least 2")
         self._core: dict[str, Tensor] = {}
         self._network: nn.Module | None = None
         self._normal: Normal | None = None
@@ -68,8 +70,8 @@ class LightningModel:
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Train on the target fraction as the regime says."""
-        carried = self._core if ctx.regime in ("frozen", "finetune") else {}
-        if ctx.regime in ("frozen", "finetune") and not carried:
+        carried = self._core if ctx.regime in ("frozen", "finetune", "zero-shot") else {}
+        if ctx.regime in ("frozen", "finetune", "zero-shot") and not carried:
             raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
         self._network, self._normal = self._train(target, ctx, carried, frozen=ctx.regime == "frozen", stream=2)
 

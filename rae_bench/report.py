@@ -28,8 +28,8 @@ class Row:
         label: regime or control.
         fraction: of the target's data; None where it plays no part.
         kind: `truth`, `control` or `model`.
-        values: name -> one value a seed. Primary metrics, `score`, `gain_over_cold`, `quality_of_full`, `data_saved`,
-            `core_seconds`, `trained`.
+        values: name -> one value a seed, of transfer columns a seed whose cold cells are there. Primary metrics, `score`,
+            `gain_over_cold`, `quality_of_full`, `data_saved`, `core_seconds`, `trained`.
         seeds: in the order of the values.
         capped: the value of `data_saved` is a bound, not a measurement: "above" or "below".
         reason: why there are no values.
@@ -90,7 +90,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
-        capped = ""
+        bounds: set[str] = set()
         for r in good:
             values, seed = primary_values(r), r["seed"]
             for name in PRIMARIES:
@@ -106,9 +106,12 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
                 if len(curve) > 1 and fraction > 0:
                     saved = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
                     columns["data_saved"].append(saved.factor)
-                    capped = capped or saved.capped
+                    bounds.add(saved.capped)
             if label != "full" and 1.0 in cold[seed]:
                 columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], values[ERROR]))
+        if {"above", "below"} <= bounds:
+            del columns["data_saved"]  # bounds on either side have no mean
+        capped = next((bound for bound in ("above", "below") if bound in bounds), "")
         reasons = {r["reason"] for r in members if r["status"] != "ok"}
         out.append(
             Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
 from rae_bench.model import Trajectory
 from rae_bench.rig import Rig
 from rae_bench.storage import whole_file
@@ -72,12 +73,20 @@ def write_clips(path: Path, ids: list[str], actions: list[str], values: Mapping[
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
-    """Root positions as float32, rotations as 16-bit integers (a step of 3e-5, about 0.004 degrees)."""
+    """Root positions as float32, unit rotations as 16-bit integers (a step of 3e-5, about 0.004 degrees).
+
+    Frames past a clip's length are nobody's: they repeat its last one, whatever the model left there.
+
+    Args:
+        lengths: (N,) real frames of each clip.
+    """
+    last = np.minimum(np.arange(trajectory.root_positions.shape[2]), np.asarray(lengths)[:, None] - 1)
+    clip = np.arange(len(last))[:, None]
     with whole_file(path) as scratch, scratch.open("wb") as file:
         np.savez_compressed(
             file,
-            root_positions=trajectory.root_positions.astype(np.float32),
-            rotations=np.round(trajectory.rotations * QUANTUM).astype(np.int16),
+            root_positions=trajectory.root_positions[:, clip, last].astype(np.float32),
+            rotations=np.round(quat.normalize(trajectory.rotations[:, clip, last]) * QUANTUM).astype(np.int16),
             lengths=lengths.astype(np.int32),
             fps=np.float32(fps),
             rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),

@@ -118,7 +118,10 @@ class Rig:
 
         positions, rotations = forward_kinematics(self.rest[None], np.zeros((1, 3), np.float32), self)
         lowest = 0.0 if self.fixed_base else positions[0, :, 1].min()
-        return positions[0] - np.array([0, lowest, 0], np.float32), rotations[0]
+        positions = positions[0] - np.array([0, lowest, 0], np.float32)
+        for array in (positions, rotations[0]):
+            array.setflags(write=False)
+        return positions, rotations[0]
 
     @cached_property
     def height(self) -> float:

@@ -96,6 +96,18 @@ def test_the_order_of_results_does_not_matter() -> None:
         assert rows(shuffled) == expected
 
 
+def test_bounds_on_either_side_have_no_mean() -> None:
+    # Seed 0: better than any cold start; seed 1: worse than the smallest.
+    errors = {("cold", 0.05): (8, 8), ("cold", 1.0): (4, 4), ("frozen", 0.05): (2, 9)}
+    cells = [
+        result("m", regime, fraction, seed, (float(error), 1.0, 1.0, 0.5))
+        for (regime, fraction), values in errors.items()
+        for seed, error in enumerate(values)
+    ]
+    (frozen,) = [row for row in rows(cells) if row.label == "frozen"]
+    assert "data_saved" not in frozen.values
+
+
 def test_gains_are_paired_by_fraction_and_seed(table: dict[tuple[str, float | None], Row]) -> None:
     frozen, finetune = table["frozen", 0.05], table["finetune", 0.05]
     assert frozen.seeds == [0, 1]

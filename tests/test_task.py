@@ -102,7 +102,7 @@ def test_the_hash_is_of_what_decides_results() -> None:
 
 def test_adhoc_task_of_two_rigs() -> None:
     task = adhoc_task("r4", "quad")
-    assert task.name == "r42quad"
+    assert task.name == "r4-to-quad"
     assert task.source["rig"] == "r4"
     with pytest.raises(UserError, match="unknown domain 'quat'; did you mean quad"):
         adhoc_task("r4", "quat")

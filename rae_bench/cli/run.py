@@ -225,7 +225,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
             low, high = result["null_interval"]["adversarial_score"]
             lines.append(
                 f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "
-                "adversarial scores within it are as good as real."
+                "an adversarial score within it is no evidence against a model."
             )
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):

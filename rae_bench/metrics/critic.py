@@ -198,19 +198,15 @@ def critic_auc(real: Windows, fake: Windows, clips: int, seed: int) -> float:
     return float(np.average(aucs, weights=sizes)) if aucs else 0.5
 
 
-def _stance_height(truth: Motion) -> np.ndarray:
-    """(C,) metres: the 5th percentile of each contact joint's height over all real frames."""
-    feet = truth.positions[:, :, truth.rig.contact_joints, 1][truth.valid]
-    return np.percentile(feet, 5, axis=0) if len(feet) else np.zeros(len(truth.rig.contact_joints))
-
-
 def _windows(motion: Motion, stance_height: np.ndarray) -> Windows:
     return cut_windows(frame_vectors(motion, stance_height), motion.lengths, motion.fps)
 
 
 def critic_score(generated: Motion, truth: Motion, seed: int = 0) -> float:
     """2 |AUC - 0.5| of the critic between windows of `generated` and `truth`, clip by clip."""
-    height = _stance_height(truth)
+    from rae_bench.motion import stance_heights
+
+    height = stance_heights(truth.positions, truth.rig, truth.lengths)
     return 2 * abs(critic_auc(_windows(truth, height), _windows(generated, height), len(truth), seed) - 0.5)
 
 
@@ -240,7 +236,9 @@ def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: i
     half = len(truth) // 2
     if half < 2:
         return 0.0, 1.0
-    windows = _windows(truth, _stance_height(truth))
+    from rae_bench.motion import stance_heights
+
+    windows = _windows(truth, stance_heights(truth.positions, truth.rig, truth.lengths))
     rng = np.random.default_rng([seed, 1])
     scores = []
     for _ in range(draws):

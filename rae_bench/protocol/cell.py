@@ -29,6 +29,8 @@ Progress = Callable[[str, int, int, float], None]
 
 TRUTH = "truth"
 LATENCY_FRAMES = 30
+UNIT_TOLERANCE = 0.01
+"""How far from 1 the length of a generated quaternion may be."""
 COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
@@ -89,6 +91,7 @@ def run_cell(
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
+        "options": dict(cell.options),
         "identity": dict(identity),
         "metrics": {},
         "cost": {},
@@ -133,7 +136,6 @@ def _train_and_generate(
     instance: Any, cell: Cell, source: Side, target: Side, exam: Examination, pretrained: Path, cost: dict[str, Any],
     progress: Progress,
 ) -> Trajectory:
-    started = time.process_time()
     stage = f"{cell.regime} {100 * cell.fraction:g} %"
     ctx = Context(
         cell.regime,
@@ -143,12 +145,13 @@ def _train_and_generate(
         progress=lambda u, n, loss: progress(stage, u, n, loss),
         source=source.domain(source.split.train),
     )
+    domain = target.domain(target.fraction(cell.fraction))
+    cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
+    started = time.process_time()
     if cell.needs_pretraining:
         instance.load(pretrained)
         before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
         cost |= {"pretrain_core_seconds": before["core_seconds"]}
-    domain = target.domain(target.fraction(cell.fraction))
-    cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     instance.adapt(domain, ctx)
     cost |= {"core_seconds": time.process_time() - started, "budget": asdict(ctx.budget), **ctx.spent}
     cost.setdefault("enforced", False)
@@ -157,13 +160,14 @@ def _train_and_generate(
     started = time.process_time()
     trajectory = instance.generate(exam.prompt, ctx)
     cost["generate_seconds"] = time.process_time() - started
-    one = replace(exam.prompt[np.array([0])], frames=np.array([LATENCY_FRAMES]))
-    if exam.prompt.frames[0] >= LATENCY_FRAMES:
-        started = time.perf_counter()
-        instance.generate(one, ctx)
-        cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / LATENCY_FRAMES
+    one = exam.prompt[np.array([0])]
+    frames = min(LATENCY_FRAMES, int(one.frames[0]))
+    history = one.history.root_positions.shape[1]
+    one = replace(one, frames=np.array([frames]), objectives=one.objectives.cut(0, history + frames))
+    started = time.perf_counter()
+    instance.generate(one, ctx)
+    cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / frames
     return trajectory
-
 
 
 def check_trajectory(trajectory: Trajectory, exam: Examination, model: str) -> None:
@@ -178,8 +182,11 @@ def check_trajectory(trajectory: Trajectory, exam: Examination, model: str) -> N
         if len(shape) != 3 + len(tail) or shape[1:] != (clips, frames, *tail):
             wanted = ", ".join(map(str, ("S", clips, frames, *tail)))
             raise UserError(f"model '{model}': generate gave {name} of shape {shape}; ({wanted}) is needed")
-        if not np.isfinite(array).all():
+        if not np.isfinite(array[:, exam.truth.valid]).all():
             raise UserError(f"model '{model}': generate gave {name} that are not finite")
+    norms = np.linalg.norm(trajectory.rotations[:, exam.truth.valid], axis=-1)
+    if np.abs(norms - 1).max(initial=0) > UNIT_TOLERANCE:
+        raise UserError(f"model '{model}': generate gave rotations that are not unit quaternions (w, x, y, z)")
 
 
 def environment() -> dict[str, Any]:

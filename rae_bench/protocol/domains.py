@@ -50,6 +50,11 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
                 f"domain '{side['name']}' has {corpus.motion.fps:g} frames a second, the task {protocol.fps:g}; "
                 f"import it again with --fps {protocol.fps:g}"
             )
+        if corpus.motion.root_positions.shape[1] > round(protocol.seconds * protocol.fps):
+            raise UserError(
+                f"domain '{side['name']}' has segments longer than the task's {protocol.seconds:g} s; "
+                f"import it again with --seconds {protocol.seconds:g}"
+            )
         return corpus
 
     from rae_bench.data.recordings import Recipe, load_recording

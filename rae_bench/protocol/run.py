@@ -77,8 +77,9 @@ def _cells(
 
 
 def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
-    """`<out>/<model>-<config hash>/<task>`."""
-    return out / f"{model_name(cell.model)}-{config_hash(cell.options)}" / task.name
+    """`<out>/<model>-<config hash>/<task>`; the hash of a plug-in's covers where it comes from, as names may repeat."""
+    facts = {**cell.options, "": cell.model} if ":" in cell.model else cell.options
+    return out / f"{model_name(cell.model)}-{config_hash(facts)}" / task.name
 
 
 def plan(

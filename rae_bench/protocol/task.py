@@ -57,17 +57,20 @@ class Task:
 
     @property
     def content_hash(self) -> str:
-        """sha256 of what decides results: sides and protocol, not words for people."""
+        """sha256 of what decides a cell: sides and protocol; not words for people, nor which fractions there are."""
+        protocol = asdict(self.protocol)
+        del protocol["fractions"], protocol["default_fraction"]
         return hashlib.sha256(
-            json.dumps([dict(self.source), dict(self.target), asdict(self.protocol)], sort_keys=True).encode()
+            json.dumps([dict(self.source), dict(self.target), protocol], sort_keys=True).encode()
         ).hexdigest()
 
 
-KINDS = {
-    "builtin": {"kind", "rig", "motion", "clips", "seed"},
-    "recordings": None,  # checked by Recipe.from_table
-    "domain": {"kind", "name"},
+KINDS: dict[str, tuple[str, set[str] | None]] = {
+    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed"}),
+    "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
+    "domain": ("name", {"kind", "name"}),
 }
+"""Kind of a side -> the key that it needs, and all that it may have."""
 
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
@@ -82,18 +85,18 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         kind = table[side].get("kind")
         if kind not in KINDS:
             raise UserError(f"{where}: [{side}]: {unknown('kind', str(kind), KINDS)}")
-        allowed = KINDS[kind]
+        needed, allowed = KINDS[kind]
         for key in table[side]:
             if allowed is not None and key not in allowed:
                 raise UserError(f"{where}: [{side}]: {unknown('key', key, allowed)}")
+        if not isinstance(table[side].get(needed), str):
+            raise UserError(f"{where}: [{side}]: kind \"{kind}\" needs `{needed}`, a name")
     protocol = dict(table.get("protocol", {}))
     names = {field.name for field in fields(Protocol)}
     for key in protocol:
         if key not in names:
             raise UserError(f"{where}: [protocol]: {unknown('key', key, names)}")
-    for key in ("fractions", "roles"):
-        if key in protocol:
-            protocol[key] = tuple(protocol[key])
+        protocol[key] = _checked(key, protocol[key], f"{where}: [protocol]")
     return Task(
         name,
         str(table.get("title", name)),
@@ -102,6 +105,19 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         table["target"],
         Protocol(**protocol),
     )
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    if key in ("fractions", "roles"):
+        kind = str if key == "roles" else (int, float)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, kind) for item in value):
+            words = "names" if key == "roles" else "numbers"
+            raise UserError(f"{where}: {key} = {value!r} needs to be a list of {words}")
+        return tuple(value)
+    whole = key.endswith("updates") or key == "frames_per_update"
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
+        raise UserError(f"{where}: {key} = {value!r} needs to be a {'whole ' if whole else ''}number above 0")
+    return value
 
 
 def builtin_tasks() -> dict[str, Path]:
@@ -141,4 +157,4 @@ def adhoc_task(source: str, target: str) -> Task:
         raise unknown("domain", name, [*list_domains(), *builtin_rigs()])
 
     table = {"title": f"{source} to {target}", "source": side(source), "target": side(target)}
-    return task_from_table(f"{source}2{target}", table, f"--source {source} --target {target}")
+    return task_from_table(f"{source}-to-{target}", table, f"--source {source} --target {target}")
