@@ -28,8 +28,8 @@ class Row:
         label: regime or control.
         fraction: of the target's data; None where it plays no part.
         kind: `truth`, `control` or `model`.
-        values: name -> one value a seed, of transfer columns a seed whose cold cells are there. Primary metrics, `score`,
-            `gain_over_cold`, `quality_of_full`, `data_saved`, `core_seconds`, `trained`.
+        values: name -> one value a seed; of transfer columns, a seed whose cold cells are there. Primary metrics,
+            `score`, `gain_over_cold`, `quality_of_full`, `data_saved`, `core_seconds`, `trained`.
         seeds: in the order of the values.
         capped: the value of `data_saved` is a bound, not a measurement: "above" or "below".
         reason: why there are no values.
