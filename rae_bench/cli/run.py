@@ -173,10 +173,10 @@ def _value(name: str, values: Sequence[float], digits: int, capped: str) -> str:
         mean, low, high = ratio_interval(values)
         sign = {"above": "> ", "below": "< "}.get(capped, "") if name == "data_saved" else ""
         text = f"{sign}{mean:.{digits}f}"
-        return text if math.isnan(low) else f"{text} ({low:.{digits}f}-{high:.{digits}f})"
+        return text if math.isnan(low) else f"{text}\n({low:.{digits}f}-{high:.{digits}f})"
     mean, half = interval(values)
     plain = math.isnan(half) or name in ("trained", "core_seconds")
-    return f"{mean:,.{digits}f}" if plain else f"{mean:,.{digits}f} ± {half:.{digits}f}"
+    return f"{mean:,.{digits}f}" if plain else f"{mean:,.{digits}f}\n± {half:.{digits}f}"
 
 
 def render(table_rows: Sequence[Row], title: str) -> Any:
