@@ -290,9 +290,9 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
         "m on [t]: making or finding the data",
         f"failed  m cold 5 % seed 0: {reason}",
     ]
-    Console(file=sys.stdout, width=1000).print(render([Row("cold", 0.05, "model", {}, reason=reason)], "[/b]"))
+    Console(file=sys.stdout, width=1000).print(render([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]"))
     out = capsys.readouterr().out
-    assert reason.strip() in out
+    assert "[/i] *" in out
     assert out.splitlines()[0].strip() == "[/b]"
 
 

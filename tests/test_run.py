@@ -315,7 +315,11 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
 
 def test_a_failing_cell_says_why_and_the_others_go_on(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     command = _command(f"{models}:Raises", tiny_task, tmp_path, "cold,frozen", "--json")
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Called in a folder that holds a source tree of the same name, as README's first command is in a clone.
+    here = tmp_path / "clone"
+    (here / "rae_bench").mkdir(parents=True)
+    (here / "rae_bench" / "__init__.py").write_text("raise ImportError('not the installed package')")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)
     assert ended.returncode == 1, ended.stderr
     results = {(r["model"].rpartition(":")[2], r["regime"]): r for r in json.loads(ended.stdout)}
     bad = results.pop(("Raises", "frozen"))
@@ -438,7 +442,7 @@ def _temporary_name(pid: int, name: str) -> str:
 
 
 def _command(model: str, task: Path, out: Path, regimes: str, *more: str) -> list[str]:
-    start = [sys.executable, "-c", "from rae_bench.cli import main; main()"]
+    start = [sys.executable, "-P", "-c", "from rae_bench.cli import main; main()"]
     what = ["run", "--model", model, "--task", str(task), "--out", str(out), "--regimes", regimes, "--workers", "1"]
     return [*start, *what, *more]
 

@@ -36,6 +36,7 @@ class RunProgress:
         self.bars: dict[int, Any] = {}
         self.total: Any = None
         self.credited: dict[int, int] = {}
+        self.traced: set[str] = set()
 
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
@@ -73,8 +74,9 @@ class RunProgress:
             self._credit(event["worker"], job.updates + OVERHEAD)
             if kind == "failed":
                 self._say(f"  {label(job)}: {event['reason']}", "failed", "red")
-                if event.get("trace"):
+                if event.get("trace") and event["reason"] not in self.traced:
                     self._say(event["trace"])
+                    self.traced.add(event["reason"])
             else:
                 self._say(f"    {label(job)}", "done", "green")
 

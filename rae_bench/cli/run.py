@@ -203,8 +203,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
                 continue
             cells.append(_value(name, values, digits, row.capped))
         fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
-        # Reasons come from models and may hold what rich takes for markup.
-        table.add_row(Text(row.label + (f": {row.reason}" if row.reason else "")), fraction, *cells)
+        table.add_row(Text(row.label + (" *" if row.reason else "")), fraction, *cells)
     return table
 
 
@@ -227,6 +226,9 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
                 f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "
                 "an adversarial score within it is no evidence against a model."
             )
+    for row in table_rows:
+        if row.reason:
+            lines.append(f"* {row.label}{'' if row.fraction is None else f' {100 * row.fraction:g} %'}: {row.reason}")
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [

@@ -170,7 +170,8 @@ class _Worker:
 
     def __init__(self, inbox: queue.Queue[tuple[_Worker, dict[str, Any]]]) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "rae_bench.protocol.worker"]
+        # -P: the installed package, not a source folder of the same name where the command happens to be called.
+        command = [sys.executable, "-P", "-m", "rae_bench.protocol.worker"]
         self.inbox = inbox
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
