@@ -72,3 +72,9 @@ def test_links_lead_somewhere(page: str) -> None:
 
 def test_readme_has_commands() -> None:
     assert len(_commands("README.md")) > 5
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_left_to_fill_in(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.findall(r"[A-Z0-9]+_PLACEHOLDER|\bTODO\b|\bTBD\b", text)
