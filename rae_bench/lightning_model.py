@@ -25,8 +25,7 @@ from torch.utils.data import DataLoader
 from rae_bench.errors import UserError, unknown
 from rae_bench.features import make_skeleton, states, targets, to_motion
 from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory
-from rae_bench.rig import Rig
-from rae_bench.training import Normal, Sizes, Streams, TrainConfig, Training, sizes_for, statistics, step
+from rae_bench.training import Normal, Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics, step
 
 
 class LightningModel:
@@ -66,7 +65,7 @@ class LightningModel:
     def pretrain(self, source: Domain, ctx: Context) -> None:
         """Train codec and core on the source; the core is what is kept."""
         network, _ = self._train(source, ctx, {}, frozen=False, stream=1)
-        self._core = {k: v.clone() for k, v in network.core.state_dict().items()}  # type: ignore[union-attr]
+        self._core = {k: v.clone() for k, v in core_of(network).state_dict().items()}
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Train on the target fraction as the regime says."""
@@ -83,10 +82,10 @@ class LightningModel:
         seed = int(np.random.SeedSequence([ctx.seed, stream]).generate_state(1)[0])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = self._build(domain.rig)
+            network = self.network(sizes_for(len(domain.rig)))
             if core:
-                network.core.load_state_dict(core)  # type: ignore[union-attr]
-            for p in network.core.parameters():  # type: ignore[union-attr]
+                core_of(network).load_state_dict(core)
+            for p in core_of(network).parameters():
                 p.requires_grad_(not frozen)
             normal = statistics(domain)
             config = self.config
@@ -119,12 +118,6 @@ class LightningModel:
                     trainer.fit(training, data)
                 ctx.spent.update(updates=updates, frames=updates * per_update)
         return network.eval().cpu(), normal
-
-    def _build(self, rig: Rig) -> nn.Module:
-        network = self.network(sizes_for(len(rig)))
-        if not isinstance(getattr(network, "core", None), nn.Module):
-            raise UserError(f"model '{self.card.name}': its network needs submodules `codec` and `core`")
-        return network
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
         """Roll every clip out from its last history frame, all clips at once."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
+from rae_bench.errors import UserError
 from rae_bench.features import (
     CONTROL,
     PHASES,
@@ -198,6 +199,14 @@ class Streams(IterableDataset):
             first = first + config.length - 1
 
 
+def core_of(network: nn.Module) -> nn.Module:
+    """The part of a network that every rig shares. Raises `UserError` where a network has none."""
+    core = getattr(network, "core", None)
+    if not isinstance(core, nn.Module):
+        raise UserError(f"{type(network).__name__}: a network needs the submodules `codec` and `core`")
+    return core
+
+
 def step(
     network: nn.Module, normal: Normal, skeleton: Skeleton, state: Tensor, target: tuple[Tensor, Tensor], phase: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -265,7 +274,7 @@ class Training(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch of windows, from carried-over states where they are worth going on from."""
         if self.frozen and index == 0:
-            self.network.core.eval()  # type: ignore[union-attr] # running statistics are not to move either
+            core_of(self.network).eval()  # running statistics are not to move either
         own = min(1.0, index / max(1.0, self.config.ramp * self.updates))
         given = Targets(batch.frames, batch.flags)
         state, phase = batch.states[:, 0], batch.start

@@ -213,7 +213,7 @@ def test_a_network_without_a_core(target: Domain) -> None:
         def network(self, sizes: Sizes) -> nn.Module:
             return nn.Linear(3, 3)
 
-    with pytest.raises(UserError, match="needs submodules `codec` and `core`"):
+    with pytest.raises(UserError, match="needs the submodules `codec` and `core`"):
         Headless(**OPTIONS).adapt(target, context("cold"))
 
 

@@ -14,7 +14,8 @@ from rae_bench.protocol.domains import Side, examine
 from rae_bench.protocol.task import load_task
 from rae_bench.registry import make_model
 from rae_bench.rig import load_rig
-from rae_bench.testing import _arrays, assert_model
+from rae_bench.testing import assert_model
+from rae_bench.testing.faults import arrays_of
 
 SPEC = f"{Path(__file__).with_name('my_model.py')}:MyModel"
 UPDATES = 150
@@ -49,7 +50,7 @@ def test_nothing_of_the_test_clips_is_reachable(target: Side) -> None:
     """No array that a model is given is a view of a longer one."""
     domain, prompt = target.domain(target.split.train), target.examination(target.split.test).prompt
     assert not set(domain.ids) & {target.corpus.ids[i] for i in target.split.test}
-    for path, array in (_arrays(domain, "domain") | _arrays(prompt, "prompt")).items():
+    for path, array in (arrays_of(domain, "domain") | arrays_of(prompt, "prompt")).items():
         base = array
         while isinstance(base.base, np.ndarray):
             base = base.base
@@ -66,6 +67,6 @@ def test_history_and_phase_do_not_depend_on_what_follows(target: Side) -> None:
     contacts[:, history:] = ~contacts[:, history:]
     other = replace(motion, root_positions=root, rotations=rotations, contacts=contacts)
     prompt, changed = (examine(m, history, names, names).prompt for m in (motion, other))
-    before, after = _arrays(prompt, "prompt"), _arrays(changed, "prompt")
+    before, after = arrays_of(prompt, "prompt"), arrays_of(changed, "prompt")
     differ = {path for path in before if not np.array_equal(before[path], after[path])}
     assert differ == {f"prompt.objectives.{name}" for name in ("positions", "rotations", "arrivals", "kinds")}

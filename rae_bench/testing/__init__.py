@@ -25,7 +25,6 @@ from typing import Any
 
 from rae_bench.errors import UserError
 from rae_bench.testing.checks import CHECKS, TOLERANCE, Skipped
-from rae_bench.testing.faults import arrays_of as _arrays  # noqa: F401 - tests/test_plugin.py
 from rae_bench.testing.subject import Material, Subject
 
 __all__ = [
