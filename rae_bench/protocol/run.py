@@ -35,8 +35,8 @@ class Planned:
     """A cell, where its result goes, and whether it is there.
 
     Attributes:
-        state: `done`, `stale` or `to do`; `why` names the changed parts of a stale cell, an earlier failure, or that its
-            model was not kept.
+        state: `done`, `stale` or `to do`; `why` names the changed parts of a stale cell, an earlier failure, or that
+            its model was not kept.
         keep: whether the adapted model is kept.
     """
 
