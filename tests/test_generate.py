@@ -1,4 +1,4 @@
-"""Using an adapted model: run with keep, generate from a clip towards written objectives, and every way to ask wrongly."""
+"""Using an adapted model: run with keep, generate towards written objectives, and every way to ask wrongly."""
 
 from __future__ import annotations
 
