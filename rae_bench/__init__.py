@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rae_bench import metrics
     from rae_bench.data.bvh import read_bvh
+    from rae_bench.data.bvh_write import write_bvh
     from rae_bench.errors import UserError
     from rae_bench.lightning_model import LightningModel
     from rae_bench.model import ModelCard
@@ -35,6 +36,7 @@ _PLACES = {
     "make_motion": "rae_bench.motion",
     "read_bvh": "rae_bench.data.bvh",
     "run": "rae_bench.protocol.run",
+    "write_bvh": "rae_bench.data.bvh_write",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "metrics",
     "read_bvh",
     "run",
+    "write_bvh",
 ]
 
 

@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
+    "generate": ("rae_bench.cli.generate", "generate", "Make motion with an adapted model."),
     "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
     "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),
     "check": ("rae_bench.cli.check", "check", "Check that a model keeps the plug-in contract."),

@@ -46,13 +46,14 @@ def import_(
 
     Options of the command line win over the file's.
     """
+    from rae_bench.cli.words import length_unit
     from rae_bench.data.recordings import Recipe, import_folder, read_roles, save_domain, summarise
     from rae_bench.errors import UserError
 
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if "unit" in given:
-        given["unit"] = _unit(given["unit"])
+        given["unit"] = length_unit(given["unit"])
     if minimum_seconds > seconds or minimum_seconds <= 0:
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
@@ -62,13 +63,6 @@ def import_(
     kept = save_domain(corpus)
     report = summarise(corpus)
     click.echo(json.dumps({**report, "folder": str(kept)}, indent=1) if as_json else _table(report, kept))
-
-
-def _unit(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _table(report: dict[str, Any], kept: Path) -> str:

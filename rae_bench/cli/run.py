@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by what is done in the clips.")
 @click.option("--force", is_flag=True, help="Run finished cells again.")
+@click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate.")
 @click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON.")
 def run(
     models: tuple[str, ...], tasks: tuple[str, ...], source: str | None, target: str | None, regimes: tuple[str, ...],
     fractions: tuple[str, ...], seeds: int, data_root: Path | None, out: Path, options: tuple[str, ...],
-    workers: int | None, by: str | None, force: bool, dry_run: bool, as_json: bool,
+    workers: int | None, by: str | None, force: bool, keep: bool, dry_run: bool, as_json: bool,
 ) -> int:
     """Run models on tasks and show what transfer bought.
 
@@ -71,6 +72,7 @@ def run(
                 "options": assignments("--set", options),
                 "data_root": data_root,
                 "force": force,
+                "keep": keep,
             }
             if dry_run:
                 chosen, _, _, planned = runs.prepare(model, task, **arguments)
@@ -143,6 +145,7 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     from rich.console import Console
 
     from rae_bench.plots import contact_sheet, fraction_curves
+    from rae_bench.protocol.kept import kept_folder
     from rae_bench.protocol.run import cell_folder
     from rae_bench.report import rows
 
@@ -158,6 +161,9 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     curves = fraction_curves(outcome, table_rows, folder / "curves.png")
     pictures = [curves, contact_sheet(outcome, folder / "sheet.png")]
     stderr.print(f"results   {folder}", highlight=False, markup=False, soft_wrap=True)
+    for p in outcome.cells:
+        if p.keep and kept_folder(p.path).is_dir():
+            stderr.print(f"model     {kept_folder(p.path)}", highlight=False, markup=False, soft_wrap=True)
     for picture in pictures:
         if picture is not None:
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)

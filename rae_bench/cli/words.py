@@ -54,3 +54,11 @@ def assignments(option: str, words: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             out[key] = value
     return out
+
+
+def length_unit(text: str) -> str | float:
+    """A unit's name, or the metres in one unit as a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

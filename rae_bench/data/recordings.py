@@ -106,6 +106,7 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
+        "raised": float(shift),
     }
     styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
     if styles:

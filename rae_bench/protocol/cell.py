@@ -19,6 +19,7 @@ from rae_bench.errors import UserError
 from rae_bench.metrics import METRICS, adversarial, evaluate, evaluate_clips, null_interval
 from rae_bench.model import Budget, Context, Trajectory
 from rae_bench.protocol.domains import Examination, Side
+from rae_bench.protocol.kept import keep_model
 from rae_bench.protocol.task import Protocol, Task
 from rae_bench.registry import make_model
 from rae_bench.results import SCHEMA, save_trajectory, write_clips, write_json
@@ -78,9 +79,12 @@ def pretrain(
 
 def run_cell(
     cell: Cell, task: Task, source: Side, target: Side, pretrained: Path, path: Path, identity: Mapping[str, str],
-    progress: Progress,
+    progress: Progress, *, keep: bool = False,
 ) -> dict[str, Any]:
-    """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it."""
+    """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it.
+
+    `keep` leaves the adapted model there too, written before the result: a result says that all is there.
+    """
     reset_peak_memory()
     exam = target.examination(target.split.test)
     result: dict[str, Any] = {
@@ -111,6 +115,8 @@ def run_cell(
             return result
         trajectory = _train_and_generate(instance, cell, source, target, exam, pretrained, result["cost"], progress)
         check_trajectory(trajectory, exam, cell.model)
+        if keep:
+            keep_model(instance, cell, task, target, path, identity)
 
     progress("measure", 0, 1, float("nan"))
     values = evaluate(trajectory, exam.truth, exam.objectives) | adversarial(trajectory, exam.truth, seed=cell.seed)

@@ -83,6 +83,12 @@ class Side:
         c = self.corpus
         return split_by_group(c.ids, c.groups, c.actions, c.motion.lengths, f"domain '{c.name}'")
 
+    @cached_property
+    def stance(self) -> np.ndarray:
+        """(C,) metres: how high each contact joint stands, from the training segments."""
+        train = self.corpus.motion[self.split.train]
+        return stance_heights(train.positions, train.rig, train.lengths)
+
     def fraction(self, fraction: float) -> np.ndarray:
         """Indices of a fraction of the training segments; none at 0, as for `zero-shot`."""
         if fraction == 0:
@@ -111,10 +117,7 @@ class Side:
         if not len(kept):
             raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
         corpus = self.corpus
-        stance = None
-        if not corpus.exact_contacts:
-            train = motion[self.split.train]
-            stance = stance_heights(train.positions, train.rig, train.lengths)
+        stance = None if corpus.exact_contacts else self.stance
         ids, actions = [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept]
         return examine(motion[kept], history, ids, actions, stance=stance)
 

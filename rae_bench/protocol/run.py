@@ -19,6 +19,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
+from rae_bench.protocol.kept import is_kept
 from rae_bench.protocol.task import Task, adhoc_task, load_task
 from rae_bench.registry import CONTROLS, config_hash, load_model_class, make_model, model_name, source_hash
 from rae_bench.results import cell_name, read_result
@@ -34,7 +35,9 @@ class Planned:
     """A cell, where its result goes, and whether it is there.
 
     Attributes:
-        state: `done`, `stale` or `to do`; `why` names the changed parts of a stale cell or an earlier failure.
+        state: `done`, `stale` or `to do`; `why` names the changed parts of a stale cell, an earlier failure, or that
+            its model was not kept.
+        keep: whether the adapted model is kept.
     """
 
     cell: Cell
@@ -43,6 +46,7 @@ class Planned:
     pretrained: Path
     state: str
     why: str = ""
+    keep: bool = False
 
 
 @dataclass
@@ -83,7 +87,8 @@ def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
 
 
 def plan(
-    cells: Iterable[Cell], task: Task, source: Side, target: Side, out: Path, *, force: bool = False
+    cells: Iterable[Cell], task: Task, source: Side, target: Side, out: Path, *, force: bool = False,
+    keep: bool = False,
 ) -> list[Planned]:
     """Each distinct cell once, with what is known of it."""
     planned: dict[Path, Planned] = {}
@@ -97,6 +102,7 @@ def plan(
         spec = "hold" if cell.model == TRUTH else cell.model
         facts = identity(spec, cell.options, task, source, target, cell.fraction)
         state, why = "to do", ""
+        keeps = keep and cell.regime != "none"
         result = read_result(path)
         if result is not None and not force:
             changed = stale_parts(result.get("identity", {}), facts)
@@ -104,9 +110,11 @@ def plan(
                 state, why = "stale", f"changed: {', '.join(changed)}"
             elif result["status"] == "failed":
                 why = f"failed before: {result['reason']}"
+            elif keeps and result["status"] == "ok" and not is_kept(path, facts):
+                why = "model not kept"
             else:
                 state = "done"
-        planned[path] = Planned(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why)
+        planned[path] = Planned(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keeps)
     return list(planned.values())
 
 
@@ -145,6 +153,7 @@ def jobs_for(planned: Sequence[Planned], task: Task, data_root: Path | None) -> 
             "path": str(p.path),
             "pretrained": str(p.pretrained),
             "identity": dict(p.identity),
+            "keep": p.keep,
         }
         needs = {f"pretrain {p.pretrained}"} & set(jobs) if p.cell.needs_pretraining else set()
         updates = 0
@@ -299,6 +308,7 @@ def prepare(
     data_root: str | Path | None = None,
     controls: bool = True,
     force: bool = False,
+    keep: bool = False,
     observe: Observer = lambda event: None,
 ) -> tuple[Task, Side, Side, list[Planned]]:
     """Check what is asked for, make or find the data, and plan the cells. See `run` for the arguments."""
@@ -327,7 +337,7 @@ def prepare(
     observe({"kind": "data", "task": chosen})
     sides = load_sides(chosen, root)
     cells = _cells(model, dict(options or {}), regimes or DEFAULT_REGIMES, fractions, seeds, controls)
-    return chosen, *sides, plan(cells, chosen, *sides, Path(out), force=force)
+    return chosen, *sides, plan(cells, chosen, *sides, Path(out), force=force, keep=keep)
 
 
 def default_workers() -> int:
@@ -361,6 +371,7 @@ def run_cells(
         data_root: folder that holds the recordings a task names.
         controls: whether the rows that learn nothing are made too.
         force: whether finished cells are run again.
+        keep: whether adapted models are kept, each in `<cell>-model/` beside its result.
         workers: worker processes, one thread each.
         observe: called with events as work goes on.
 

@@ -69,7 +69,8 @@ def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
     else:
         cell = cells.Cell(**job["cell"])
         cells.run_cell(
-            cell, task, source, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress
+            cell, task, source, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress,
+            keep=job.get("keep", False),
         )
 
 

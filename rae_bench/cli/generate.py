@@ -1,0 +1,44 @@
+"""`rae-bench generate`: motion from an adapted model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
+@click.option("--objectives", type=click.Path(path_type=Path), required=True, help="TOML file: what to reach, when.")
+@click.option("--history", required=True, help="BVH file whose last second is continued; or rest, to start standing.")
+@click.option("--unit", default="cm", show_default=True, help="Of both BVH files: cm, m, mm, or metres per unit.")
+@click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
+@click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")
+@click.option("--with-history", is_flag=True, help="Write the history too, before the generated motion.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="BVH file to write.")
+def generate(
+    model_dir: Path, objectives: Path, history: str, unit: str, up: str, seconds: float | None, with_history: bool,
+    output: Path,
+) -> None:
+    """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
+
+    Writes the motion as BVH and says how far each objective was missed.
+    """
+    from rae_bench.cli.words import length_unit
+    from rae_bench.data.bvh import metres_per_unit
+    from rae_bench.data.bvh_write import write_bvh
+    from rae_bench.errors import UserError
+    from rae_bench.generate import generate as make
+
+    scale = length_unit(unit)
+    metres_per_unit(scale)
+    if output.is_dir() or not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {output}: give a file in a folder that is there and may be written to")
+    made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
+    motion = made.whole if with_history else made.motion
+    write_bvh(output, motion, unit=scale)
+    frames = int(motion.lengths[0])
+    click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
+    for role, time, metres in made.distances:
+        click.echo(f"  {role:<10} at {time:5.2f} s: missed by {100 * metres:.1f} cm")
