@@ -129,6 +129,8 @@ def _plan(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.n
     places = [spawn_place(variants[clip], point, reacher.scale) for clip, point, *_ in events]
     targets = np.stack([np.array(places) + limb.foot_of_cylinder for limb in limbs])  # (L, E, 3)
     chosen = _choose_limb(reacher, stand, np.array(places), targets, np.array([event[4] for event in events]))
+    if limbs[0].leg:  # what stands on its hands lifts one of them in a clip
+        chosen = chosen[np.searchsorted(clip_of, clip_of)]
 
     axes = np.array([event[3] for event in events])
     axis = axes[:, :3] * 2 - 1
@@ -165,8 +167,6 @@ def _plan(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.n
     for clip, variant in enumerate(variants):
         last = -1
         for e in np.flatnonzero(clip_of == clip):
-            if last >= 0 and last != chosen[e] and limbs[last].leg:
-                count[clip] += 1  # the other foot is put down first
             k, last = count[clip], chosen[e]
             row[clip, k], limb_at[clip, k], positions[clip, k] = index[e], last, wanted[e]
             turns_at[clip, k], again[clip, k] = rotations[e], respawned[e]
@@ -228,9 +228,10 @@ def _timetable(
     real = number < plan.count[:, None]
     holds = np.where(plan.limb >= 0, HOLD - 1, 0)
     still = np.round((STILL[0] + (STILL[1] - STILL[0]) * draw[:, _STILL]) * fps).astype(int)
-    # Where time is left over, part of it goes into the moves.
-    busy = (moves * real[:, 1:]).sum(1)
-    spare = frames - 1 - still - (holds * real).sum(1)
+    # Where time is left over, part of it goes into the moves; a clip short of time starts sooner.
+    busy, held = (moves * real[:, 1:]).sum(1), (holds * real).sum(1)
+    still = np.clip(frames - 1 - held - busy, np.minimum(still, round(STILL[0] * fps)), still)
+    spare = frames - 1 - still - held
     pace = np.clip(spare / np.maximum(busy, 1), 1, 1 + SLOWER * draw[:, _PACE])
     moves = np.floor(moves * pace[:, None]).astype(int)
     reached = still[:, None] + np.cumsum(moves, 1) + np.cumsum(np.concatenate([0 * holds[:, :1], holds[:, 1:-1]], 1), 1)

@@ -72,10 +72,12 @@ def read_reacher(rig: Rig) -> Reacher:
     for role, chain in chains.items():
         hand, leg = rig.roles[role], leg_of.get(role)
         foot = shoulders.copy()
-        if leg:  # legs reach from just above the ground; sprawled ones beside the body, where they stand
-            foot[1] = TOLERANCE * scale
+        if leg:  # legs reach from above the ground, ahead; sprawled ones beside the body, where they stand
+            foot[1] = 2 * TOLERANCE * scale
             if np.hypot(*(at[hand] - shoulders)[[0, 2]]) > RADII[1] * scale:
                 foot[[0, 2]] = at[hand][[0, 2]]
+            else:
+                foot[2] = at[hand][2] + RADII[0] * scale
         else:
             foot[1] -= (0.85 if body else 0.2) * CYLINDER * scale
         limbs.append(Limb(ROLES.index(role), hand, chain, 1 if role.startswith("left") else -1, leg, foot))

@@ -18,8 +18,10 @@ from rae_bench.rig import Rig
 
 YAW = np.radians(28)
 """How far the pelvis of a body with free hands turns after its target, at most."""
-LEAD = 0.3
+LEAD = 0.2
 """Share of a move by which the body goes ahead of a foot that is lifted, and follows one that is put down."""
+OVER = 0.3
+"""How near a leg comes to being lifted halfway between two targets, as a share."""
 SLACK = 0.97
 """Share of the joints' limits that reaching uses, so that rounding does not cross them."""
 ROUNDS = 3
@@ -136,7 +138,7 @@ def _lean(reacher: Reacher, limb: Limb, root: np.ndarray, targets: np.ndarray) -
         at = rig.rest_global[0].astype(np.float64)
         all_feet = np.array([at[leg.contact] for leg in reacher.legs])
         others = np.array([at[leg.contact] for leg in reacher.legs if leg is not limb.leg])
-        shift = 0.8 * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
+        shift = 0.4 * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
         return np.repeat(root + shift, len(targets), 0), np.zeros(len(targets))
     angle = np.arctan2(away[:, 0], away[:, 2])
     yaw = YAW * np.tanh(0.5 * angle / YAW)
@@ -150,7 +152,7 @@ def _narrow(reacher: Reacher) -> Rig:
     rig = reacher.rig
     limits = SLACK * rig.limits
     trunk = list(reacher.trunk)
-    limits[trunk] = (0.7 if all(limb.leg is None for limb in reacher.limbs) else 0.4) * np.clip(limits[trunk], -1, 1)
+    limits[trunk] = (0.5 if all(limb.leg is None for limb in reacher.limbs) else 0.1) * np.clip(limits[trunk], -1, 1)
     return replace(rig, limits=limits)
 
 
@@ -158,7 +160,7 @@ def _lifts(reacher: Reacher, limb: Limb, stand: Keys, narrow: Rig, movable: np.n
     """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
     rig, leg = reacher.rig, movable.copy()
     leg[list(reacher.trunk)] = False
-    rise = rig.rest_global[0][limb.hand].astype(np.float64) + 0.25 * reacher.legs[0].length(0.5) * UP
+    rise = rig.rest_global[0][limb.hand].astype(np.float64) + 0.25 * reacher.scale * UP
     _, rotations = solve_ik(narrow, stand.root, _rotations(rig, stand), [limb.hand], rise[None, None], movable=leg)
     return np.repeat(limit_angles(rotations, rig), count, 0)
 
@@ -185,7 +187,7 @@ def _rotations(rig: Rig, keys: Keys) -> np.ndarray:
 
 
 def _sink(reacher: Reacher, keys: Keys) -> np.ndarray:
-    """(P,) metres that the root must fall for the legs on the ground to reach it."""
+    """(P,) metres that the root must fall for the legs to reach the ground."""
     sink = np.zeros(len(keys.root))
     if not reacher.legs:
         return sink
@@ -193,9 +195,8 @@ def _sink(reacher: Reacher, keys: Keys) -> np.ndarray:
     pose = _upper(reacher, keys, Frames(here, here, np.zeros(here.shape)))[0]
     for leg in reacher.legs:
         stand, foot = _stand(reacher, leg, here.shape)
-        up = [keys.lifted[:, i] for i, limb in enumerate(reacher.limbs) if limb.leg is leg]
-        short = shortfall(pose, leg, stand, foot)[:, 0]  # type: ignore[arg-type]
-        sink = np.maximum(sink, np.where(up[0] > 0, 0, short) if up else short)
+        # Lifted ones count too: they are put down from here.
+        sink = np.maximum(sink, shortfall(pose, leg, stand, foot)[:, 0])  # type: ignore[arg-type]
     return sink
 
 
@@ -278,9 +279,10 @@ def _raise(
         planted.append(quat.mul(quat.inverse(parent), pose.turn(j)[air]))
     there = np.where(keys.lifted[b, index] > 0, b, a)
     for j, ground in zip(joints, planted, strict=True):
-        angles = np.where(
-            both[:, None], keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j]), keys.angles[there, j]
-        )
+        # From target to target it goes a little by way of the lifted leg too: not through the ground.
+        between = keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j])
+        between = between + OVER * 4 * along * (1 - along) * (keys.lift[there, j] - between)
+        angles = np.where(both[:, None], between, keys.angles[there, j])
         over, goal = _about(rest[j], keys.lift[there, j]), _about(rest[j], angles)
         turn = quat.slerp(quat.slerp(ground, over, part), quat.slerp(over, goal, part), part)
         if pose.turns[j] is None and not np.abs(angles).max() > 0:
