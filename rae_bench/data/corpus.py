@@ -60,7 +60,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             root_positions=motion.root_positions,
             rotations=motion.rotations,
             contacts=motion.contacts,
-            **{f"target_{name}": array for name, array in targets.items()},
+            **{f"target_{name}": array for name, array in targets.items()},  # type: ignore[arg-type]
         )
         meta = {
             "schema": SCHEMA,

@@ -83,4 +83,6 @@ def load_locomotion(
     def make() -> Corpus:
         return generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
 
-    return keep_generated(f"{rig.name}-locomotion", _identity(rig, clips, seconds, fps, seed), make) if cache else make()
+    return (
+        keep_generated(f"{rig.name}-locomotion", _identity(rig, clips, seconds, fps, seed), make) if cache else make()
+    )

@@ -144,7 +144,9 @@ def _plan(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.n
         for with_turn in (False, True):
             own = np.flatnonzero((chosen == i) & (turned == with_turn))
             if len(own):
-                made, at, rotation = reach_keys(reacher, limb, stand, targets[i, own], turns[own] if with_turn else None)
+                made, at, rotation = reach_keys(
+                    reacher, limb, stand, targets[i, own], turns[own] if with_turn else None
+                )
                 index[own] = first + np.arange(len(own))
                 first, keys = first + len(own), keys + made
                 places_met[own], rotations[own] = at, rotation
@@ -161,7 +163,10 @@ def _plan(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.n
 
     size = 2 * EVENTS
     row, limb_at = np.zeros((len(variants), size), int), np.full((len(variants), size), -1)
-    positions, turns_at = np.zeros((len(variants), size, 3)), np.tile(np.array([1.0, 0, 0, 0]), (len(variants), size, 1))
+    positions, turns_at = (
+        np.zeros((len(variants), size, 3)),
+        np.tile(np.array([1.0, 0, 0, 0]), (len(variants), size, 1)),
+    )
     again = np.zeros((len(variants), size), bool)
     count = np.ones(len(variants), int)
     for clip, variant in enumerate(variants):
@@ -206,7 +211,8 @@ def _durations(reacher: Reacher, plan: _Plan, fps: float) -> np.ndarray:
     for start in range(0, len(pairs), 8 * BLOCK):
         part = pairs[start : start + 8 * BLOCK]
         shape = (len(part), SAMPLES)
-        frames = Frames(*(np.broadcast_to(part[:, i : i + 1], shape) for i in (0, 1)), np.broadcast_to(u, shape))
+        a, b = (np.broadcast_to(part[:, i : i + 1], shape) for i in (0, 1))
+        frames = Frames(a, b, np.broadcast_to(u, shape))
         path = hands(reacher, make_pose(reacher, plan.keys, frames, reaching_only=True)[0])
         speed = np.linalg.norm(np.diff(path, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1)
         acceleration = np.linalg.norm(np.diff(path, 2, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1) ** 2
@@ -261,9 +267,7 @@ def _timetable(
     return course, Targets(slots, starts, arrivals, positions, rotations, again)
 
 
-def _block(
-    reacher: Reacher, plan: _Plan, course: Frames, clips: slice
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _block(reacher: Reacher, plan: _Plan, course: Frames, clips: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
     rig = reacher.rig
     pose, off_ground = make_pose(reacher, plan.keys, Frames(course.a[clips], course.b[clips], course.u[clips]))

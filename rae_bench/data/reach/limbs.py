@@ -57,8 +57,11 @@ def read_reacher(rig: Rig) -> Reacher:
     try:
         body = None if rig.fixed_base else read_body(rig)
     except UserError as error:
-        raise UserError(str(error).replace("cannot walk: locomotion", "cannot reach: standing").replace(
-            "cannot walk", "cannot reach")) from None
+        raise UserError(
+            str(error)
+            .replace("cannot walk: locomotion", "cannot reach: standing")
+            .replace("cannot walk", "cannot reach")
+        ) from None
     trunk = body.trunk if body else ()
     at = rig.rest_global[0].astype(np.float64)
     scale = rig.height / HUMAN

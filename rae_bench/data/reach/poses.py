@@ -260,9 +260,7 @@ def make_pose(reacher: Reacher, keys: Keys, frames: Frames, *, reaching_only: bo
     return pose, off_ground
 
 
-def _raise(
-    reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, share: np.ndarray, index: int
-) -> None:
+def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, share: np.ndarray, index: int) -> None:
     """Turns the joints of a standing leg towards those of the key, as far as it is off the ground."""
     rig = reacher.rig
     rest = rig.rest_global[1].astype(np.float64)
