@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.data.targets import Targets
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion
 from rae_bench.rig import ROLES, Rig
@@ -117,3 +118,21 @@ def keyframe_objectives(motion: Motion, interval: float = KEYFRAME_INTERVAL) -> 
     return Objectives(
         key_positions[clip, arrivals, slot], key_rotations[clip, arrivals, slot], arrivals.astype(np.int32), kinds
     )
+
+
+def objectives_of(motion: Motion, targets: Targets | None = None) -> Objectives:
+    """Objectives of a motion; in reaching clips, those of a hand are its targets, each while it is there."""
+    made = keyframe_objectives(motion)
+    if targets is None:
+        return made
+    frame = np.arange(made.kinds.shape[1])
+    for event in range(targets.slots.shape[1]):
+        slots, starts, arrivals = targets.slots[:, event], targets.starts[:, event], targets.arrivals[:, event]
+        there = (slots[:, None] >= 0) & (frame >= starts[:, None]) & (frame < arrivals[:, None])
+        clip, row = np.nonzero(there)
+        slot = slots[clip]
+        made.positions[clip, row, slot] = targets.positions[clip, event]
+        made.rotations[clip, row, slot] = targets.rotations[clip, event]
+        made.arrivals[clip, row, slot] = arrivals[clip]
+        made.kinds[clip, row, slot] = TARGET
+    return made

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError
 from rae_bench.motion import Motion
 from rae_bench.rig import read_rig, rig_to_toml
@@ -32,6 +33,7 @@ class Corpus:
             generator version and parameters of built-in motion (whose last bits may differ between machines).
         provenance: where it comes from, licence, what was fixed; for people.
         exact_contacts: the motion's contacts are known; otherwise they were found by looking at it, a frame ahead too.
+        targets: of reaching clips, None elsewhere.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Corpus:
     identity: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact_contacts: bool = False
+    targets: Targets | None = None
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -49,7 +52,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
     sweep(folder.parent)
     with whole_folder(folder) as part:
         part.mkdir()
-        motion = corpus.motion
+        motion, targets = corpus.motion, corpus.targets.arrays() if corpus.targets else {}
         (part / "rig.toml").write_text(rig_to_toml(motion.rig), encoding="utf-8")
         np.savez_compressed(
             part / "motion.npz",
@@ -57,6 +60,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             root_positions=motion.root_positions,
             rotations=motion.rotations,
             contacts=motion.contacts,
+            **{f"target_{name}": array for name, array in targets.items()},  # type: ignore[arg-type]
         )
         meta = {
             "schema": SCHEMA,
@@ -88,6 +92,9 @@ def load_corpus(folder: Path) -> Corpus:
                 arrays["rotations"],
                 arrays["contacts"],
             )
+            targets = None
+            if "target_slots" in arrays:
+                targets = Targets(**{field.name: arrays[f"target_{field.name}"] for field in fields(Targets)})
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: not a readable corpus ({error}); import or generate it again") from None
     return Corpus(
@@ -99,4 +106,5 @@ def load_corpus(folder: Path) -> Corpus:
         meta["identity"],
         meta["provenance"],
         exact_contacts,
+        targets,
     )

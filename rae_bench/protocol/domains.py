@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError, unknown
 from rae_bench.model import Domain, Prompt
 from rae_bench.motion import Motion, find_contacts, stance_heights
-from rae_bench.objectives import Objectives, keyframe_objectives
+from rae_bench.objectives import Objectives, objectives_of
 from rae_bench.phases import local_phases
 from rae_bench.protocol.split import Split, prefix, split_by_group, subset_hash
 from rae_bench.protocol.task import Protocol, Task
@@ -35,12 +36,14 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     """
     if side["kind"] == "builtin":
         from rae_bench.data.locomotion import load_locomotion
+        from rae_bench.data.reach import load_reach
 
-        motion = side.get("motion", "locomotion")
-        if motion != "locomotion":
-            raise unknown("built-in motion", str(motion), ["locomotion"])
+        load = {"locomotion": load_locomotion, "reach": load_reach}
+        motion = str(side.get("motion", "locomotion"))
+        if motion not in load:
+            raise unknown("built-in motion", motion, load)
         options = {key: side[key] for key in ("clips", "seed") if key in side}
-        return load_locomotion(load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
+        return load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
     if side["kind"] == "domain":
         from rae_bench.data.recordings import load_domain
 
@@ -97,12 +100,12 @@ class Side:
 
     def domain(self, indices: np.ndarray) -> Domain:
         """What a model sees of these segments, and nothing else."""
-        motion = self.corpus.motion[indices]
+        motion, targets = self.corpus.motion[indices], self.corpus.targets
         return Domain(
             self.corpus.name,
             motion.rig,
             motion,
-            keyframe_objectives(motion),
+            objectives_of(motion, None if targets is None else targets[indices]),
             local_phases(motion),
             tuple(self.corpus.ids[i] for i in indices),
             tuple(self.corpus.groups[i] for i in indices),
@@ -119,7 +122,8 @@ class Side:
         corpus = self.corpus
         stance = None if corpus.exact_contacts else self.stance
         ids, actions = [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept]
-        return examine(motion[kept], history, ids, actions, stance=stance)
+        targets = None if corpus.targets is None else corpus.targets[kept]
+        return examine(motion[kept], history, ids, actions, stance=stance, targets=targets)
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -145,7 +149,13 @@ class Examination:
 
 
 def examine(
-    motion: Motion, history: int, ids: list[str], actions: list[str], *, stance: np.ndarray | None = None
+    motion: Motion,
+    history: int,
+    ids: list[str],
+    actions: list[str],
+    *,
+    stance: np.ndarray | None = None,
+    targets: Targets | None = None,
 ) -> Examination:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 
@@ -155,7 +165,7 @@ def examine(
     The prompt's arrays are copies: a view would show what it was cut from (`.base`), and what a model writes into its
     prompt must not reach what it is scored with.
     """
-    objectives = keyframe_objectives(motion)
+    objectives = objectives_of(motion, targets)
     past = motion.cut(0, history)
     given = replace(
         past,
@@ -170,7 +180,7 @@ def examine(
         motion.rig,
         motion.fps,
         given,
-        keyframe_objectives(motion),
+        objectives_of(motion, targets),
         (motion.lengths - history).astype(int),
         local_phases(given, past_only=True)[:, -1].copy(),
     )

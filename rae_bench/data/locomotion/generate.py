@@ -7,7 +7,8 @@ import json
 
 import numpy as np
 
-from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
+from rae_bench.data.corpus import Corpus
+from rae_bench.data.generated import keep_generated
 from rae_bench.data.locomotion.body import read_body
 from rae_bench.data.locomotion.gaits import GAITS, cells_of
 from rae_bench.data.locomotion.paths import DRAWS
@@ -15,7 +16,6 @@ from rae_bench.data.locomotion.poses import make_poses
 from rae_bench.errors import UserError
 from rae_bench.motion import make_motion
 from rae_bench.rig import Rig
-from rae_bench.storage import home
 
 LOCOMOTION_VERSION = 1
 """Raised whenever the motion changes; the golden values of the tests change with it."""
@@ -79,14 +79,10 @@ def load_locomotion(
     rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 30.0, seed: int = 0, cache: bool = True
 ) -> Corpus:
     """`generate_locomotion`, kept under `home()/generated` between calls unless `cache` is off."""
-    identity = _identity(rig, clips, seconds, fps, seed)
-    folder = home() / "generated" / f"{rig.name}-locomotion-{identity[:16]}"
-    if cache and (folder / "corpus.json").exists():
-        try:
-            return load_corpus(folder)
-        except UserError:  # damaged, or of an older schema: as good as absent
-            pass
-    corpus = generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
-    if cache:
-        save_corpus(corpus, folder)
-    return corpus
+
+    def make() -> Corpus:
+        return generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
+
+    return (
+        keep_generated(f"{rig.name}-locomotion", _identity(rig, clips, seconds, fps, seed), make) if cache else make()
+    )

@@ -149,14 +149,14 @@ def _arms_and_tails(course: _Course, pose: Pose) -> None:
         back = back + 0.02 * np.sin(2 * np.pi * (times * 0.25 + draw[:, 27:28]))
         flex = np.radians(8) + np.radians(number("elbow")) * vary(25, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
         spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 26:27]
-        _swing_arm(pose, arm, back, flex, spread)
+        swing_arm(pose, arm, back, flex, spread)
     for tail in body.tails:
         for i, joint in enumerate(tail):
             wave = (0.10 + 0.05 * i) * vary(20, 0.5) * (0.35 + 0.65 * go)
             pose.bend(joint, euler(x=0.3 * wave * np.cos(2 * cycle - i), y=wave * np.sin(cycle - 0.8 * i)))
 
 
-def _swing_arm(pose: Pose, arm: Arm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
+def swing_arm(pose: Pose, arm: Arm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
     """Set one arm: swung `back`, the elbow bent by `flex`, hanging `spread` out from the body; (N, T), radians."""
     shoulder, elbow, hand, side, rest = arm.shoulder, arm.elbow, arm.hand, arm.side, pose.rest
     hang = rest[hand] - rest[shoulder]
