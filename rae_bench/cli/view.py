@@ -17,7 +17,9 @@ from rae_bench.errors import UserError
 @click.option("--png", type=click.Path(path_type=Path), help="Also a picture: frames in a row.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
 @click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
-def view(what: str, output: Path | None, clips: int, png: Path | None, task: str | None, data_root: Path | None) -> None:
+def view(
+    what: str, output: Path | None, clips: int, png: Path | None, task: str | None, data_root: Path | None
+) -> None:
     """Show motion in a page that any browser opens: one file, no network.
 
     RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>: its roll-outs over the truth. DOMAIN is an

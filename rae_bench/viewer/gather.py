@@ -122,7 +122,8 @@ def run_scene(outcome: Outcome, model: str, clips: int = CLIPS) -> Scene:
 
 def _words(model: str, task: Task, exam: Examination) -> tuple[str, str]:
     rig = exam.truth.rig
-    return f"{model} on {task.name}: {task.title}", f"rig {rig.name}, {100 * rig.height:.0f} cm; roll-outs over the truth"
+    subtitle = f"rig {rig.name}, {100 * rig.height:.0f} cm; {len(exam.ids)} held-out clips, roll-outs beside the truth"
+    return f"{model} on {task.name}: {task.title}", subtitle
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,9 @@ def open_result(folder: Path, task_spec: str | None = None, data_root: Path | No
     model = str(next((r["model"] for r, _ in found if r["regime"] != "none"), found[0][0]["model"]))
     task = _task_of(folder.name, task_spec)
     if any(r["identity"].get("task") != task.content_hash for r, _ in found):
-        raise UserError(f"{folder}: the task '{task.name}' is another one now; run it again, or name its file with --task")
+        raise UserError(
+            f"{folder}: made of another '{task.name}' than there is now; run it again, or name its file with --task"
+        )
     for path in sorted(folder.parent.parent.glob("*/*/none-*.json")):
         control = read_result(path) if path.parent.name == folder.name and path.parent != folder else None
         if control and control["model"] in CONTROLS and control["identity"].get("task") == task.content_hash:

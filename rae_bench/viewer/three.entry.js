@@ -2,6 +2,6 @@
 export {
   BufferAttribute, BufferGeometry, CylinderGeometry, Fog, DirectionalLight, Group, HemisphereLight,
   InstancedMesh, Line, LineBasicMaterial, LineSegments, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial,
-  PerspectiveCamera, Quaternion, RingGeometry, Scene, SphereGeometry, OctahedronGeometry, GridHelper, Vector3, WebGLRenderer,
+  PerspectiveCamera, Quaternion, RingGeometry, Scene, SphereGeometry, OctahedronGeometry, Vector3, WebGLRenderer,
 } from "three";
 export { OrbitControls } from "three/addons/controls/OrbitControls.js";
