@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from rae_bench.rig import Rig
 from rae_bench.storage import whole_file
 
 if TYPE_CHECKING:
+    from rae_bench.data.corpus import Corpus
+    from rae_bench.protocol.domains import Examination
     from rae_bench.protocol.run import Outcome
 
 COLOURS = {
@@ -103,22 +105,25 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
 
     Seen from the left and a little above, each pose in its own root frame, as the reconstruction error compares them.
     """
-    exam = outcome.target.examination(outcome.target.split.test)
-    truth, rig = exam.truth, exam.truth.rig
-    picked: dict[str, int] = {}
-    for n in np.argsort(-truth.lengths, kind="stable"):
-        picked.setdefault(exam.actions[n], int(n))
-    clips = list(picked.values())[:SHEET_CLIPS]
     rows: dict[str, tuple[str, Path]] = {}  # kind of row -> its label and trajectory
     for p in outcome.cells:
         file = p.path.with_suffix(".npz")
         if p.cell.model != "truth" and file.exists():
             label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
             rows.setdefault(label.partition(" ")[0], (label, file))
-    order = [kind for kind in COLOURS if kind in rows]
-    if not order:
+    if not rows:
         return None
+    return exam_sheet(outcome.task.name, outcome.target.examination(outcome.target.split.test), rows, path)
 
+
+def exam_sheet(task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], path: Path) -> Path:
+    """`contact_sheet` of the trajectories in `rows`: kind (a key of `COLOURS`) -> label and file."""
+    truth, rig = exam.truth, exam.truth.rig
+    picked: dict[str, int] = {}
+    for n in np.argsort(-truth.lengths, kind="stable"):
+        picked.setdefault(exam.actions[n], int(n))
+    clips = list(picked.values())[:SHEET_CLIPS]
+    order = [kind for kind in COLOURS if kind in rows]
     pictures = {clip: _side(truth.positions[clip], truth.root.origin[clip], truth.root.yaw[clip]) for clip in clips}
     extent = np.concatenate([picture.reshape(-1, 2) for picture in pictures.values()])
     low, high = extent.min(0) - 0.05 * rig.height, extent.max(0) + 0.05 * rig.height
@@ -150,8 +155,42 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
                 axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), {every}", fontsize=9)
             if column == 0:
                 axis.set_ylabel(label, color=COLOURS[kind], fontsize=9, rotation=0, ha="right", va="center")
-    figure.suptitle(f"{outcome.task.name}: roll-outs over the truth (grey), each in its own root frame")
+    figure.suptitle(f"{task}: roll-outs over the truth (grey), each in its own root frame")
     return _save(figure, path)
+
+
+def domain_sheet(corpus: Corpus, path: Path, clips: int) -> Path:
+    """Frames in a row of the longest clip of each action, seen as in `contact_sheet`."""
+    motion, rig = corpus.motion, corpus.motion.rig
+    picked: dict[str, int] = {}
+    for n in np.argsort(-motion.lengths, kind="stable"):
+        picked.setdefault(corpus.actions[n], int(n))
+    shown = list(picked.values())[:clips]
+    part = motion[shown]
+    drawn = _side(part.positions, part.root.origin, part.root.yaw)  # (N, T, J, 2)
+    low, high = drawn.min((0, 1, 2)) - 0.05 * rig.height, drawn.max((0, 1, 2)) + 0.05 * rig.height
+    pitch, poses = high[0] - low[0], 9
+    width = 2 * SHEET_WIDTH
+    tall = width / (poses * pitch) * (high[1] - low[1])
+    figure, axes = _axes(len(shown), 1, (width, (tall + 0.3) * len(shown) + 0.5))
+    for row, n in enumerate(shown):
+        axis = axes[row][0]
+        frames = np.linspace(0, motion.lengths[n] - 1, poses).round().astype(int)
+        for k, t in enumerate(frames):
+            _draw(axis, rig, drawn[row, t], k * pitch, COLOURS["truth"], 1)
+        axis.set(xlim=(low[0], low[0] + poses * pitch), ylim=(low[1], high[1]), xticks=[], yticks=[])
+        axis.set_aspect("equal")
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+        every = f"every {(motion.lengths[n] - 1) / (poses - 1) / motion.fps:.2f} s"
+        axis.set_title(_plain(f"{corpus.actions[n]} ({corpus.ids[n]}), {every}"), fontsize=9)
+    figure.suptitle(_plain(f"{corpus.name}: in its own root frame"))
+    return _save(figure, path)
+
+
+def _plain(text: str) -> str:
+    """Not mathematics, whatever dollars are in it."""
+    return text.replace("$", r"\$")
 
 
 def _side(positions: np.ndarray, origin: np.ndarray, yaw: np.ndarray) -> np.ndarray:

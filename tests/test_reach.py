@@ -10,6 +10,7 @@ import pytest
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.reach import generate, generate_reach, load_reach
 from rae_bench.data.reach.plan import HOLD, HUMAN, MAX_ACCELERATION, MAX_SPEED, TOLERANCE, choose
+from rae_bench.errors import UserError
 from rae_bench.kinematics import limit_angles
 from rae_bench.objectives import TARGET, objectives_of
 from rae_bench.protocol.domains import Side
@@ -19,7 +20,7 @@ from rae_bench.rig import load_rig
 _MADE: dict[str, Corpus] = {}
 
 
-@pytest.fixture(params=("r1", "r2", "r3", "r4", "r5", "quad", "hexapod", "arm"))
+@pytest.fixture(params=("r1", "r2", "r3", "r4", "r5", "hexapod", "arm"))
 def corpus(request: pytest.FixtureRequest) -> Corpus:
     """A clip of every spawn point, made once."""
     if request.param not in _MADE:
@@ -44,9 +45,7 @@ def test_hands_keep_their_speed_and_acceleration(corpus: Corpus) -> None:
     speed = np.linalg.norm(np.diff(hands, axis=1), axis=-1) * 60
     assert speed.max() < MAX_SPEED * scale
     acceleration = np.linalg.norm(np.diff(hands, 2, axis=1), axis=-1) * 3600
-    bound = MAX_ACCELERATION * scale * 1.02
-    # a fore leg that is nearly straight when it is lifted may jerk
-    assert (acceleration.max((1, 2)) > bound).mean() <= (0.05 if rig.name == "quad" else 0)
+    assert acceleration.max() < MAX_ACCELERATION * scale * 1.02
 
 
 def test_feet_do_not_slide(corpus: Corpus) -> None:
@@ -60,7 +59,12 @@ def test_limits_are_kept(corpus: Corpus) -> None:
     rig = corpus.motion.rig
     angles = limit_angles(corpus.motion.rotations.astype(np.float64), rig)
     over = np.maximum(angles - rig.limits[..., 1], rig.limits[..., 0] - angles)
-    assert over.max() < (0.2 if rig.name == "quad" else 1e-3)
+    assert over.max() < 1e-3
+
+
+def test_four_legs_do_not_reach_yet() -> None:
+    with pytest.raises(UserError, match="stands on four legs"):
+        generate_reach(load_rig("quad"), clips=2)
 
 
 def test_only_the_current_target_is_shown(corpus: Corpus) -> None:

@@ -148,6 +148,7 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     from rae_bench.protocol.kept import kept_folder
     from rae_bench.protocol.run import cell_folder
     from rae_bench.report import rows
+    from rae_bench.viewer import run_scene, write_page
 
     table_rows = rows(outcome.results)
     console = Console(width=None if Console().is_terminal else 150)
@@ -167,6 +168,8 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     for picture in pictures:
         if picture is not None:
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
+    page = write_page(run_scene(outcome, model), folder / "view.html")
+    stderr.print(f"page      {page}", highlight=False, markup=False, soft_wrap=True)
 
 
 RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")

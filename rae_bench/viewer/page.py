@@ -1,0 +1,145 @@
+"""From arrays to the text of a page. What is shown may come from anybody: names reach it as JSON and as text only."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.objectives import Objectives
+from rae_bench.rig import Rig
+from rae_bench.storage import whole_file
+
+LIMIT = 32767
+ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+
+
+@dataclass(frozen=True)
+class Character:
+    """One skeleton of the page.
+
+    Attributes:
+        label: in the legend.
+        colours: on light and on dark ground, "#rrggbb".
+        note: small print beside the label.
+        shown: from the start.
+    """
+
+    label: str
+    colours: tuple[str, str]
+    note: str = ""
+    shown: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One clip, T frames of it.
+
+    Attributes:
+        positions: one (T, J, 3) a character, metres, world; None where it has none.
+        objectives: of this clip alone, (1, T, 8, ...).
+        contacts: (T, C) bool, the truth's.
+    """
+
+    name: str
+    positions: Sequence[np.ndarray | None]
+    objectives: Objectives
+    contacts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that a page shows; the first character is the truth."""
+
+    title: str
+    subtitle: str
+    rig: Rig
+    fps: float
+    characters: Sequence[Character]
+    clips: Sequence[Clip]
+
+
+def _packed(points: np.ndarray) -> dict[str, Any]:
+    """(..., 3) metres as 16-bit steps: a fifth of a millimetre where they span ten metres."""
+    points = np.nan_to_num(np.asarray(points, np.float64), posinf=0, neginf=0).reshape(-1, 3)
+    low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
+    offset, step = (low + high) / 2, max(float((high - low).max()) / 2, 1e-3) / LIMIT
+    whole = np.clip(np.round((points - offset) / step), -LIMIT, LIMIT).astype("<i2")
+    return {"offset": [float(v) for v in offset], "step": step, "data": _text(whole)}
+
+
+def _text(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+
+
+def _clip(clip: Clip) -> dict[str, Any]:
+    return {
+        "name": clip.name,
+        "frames": len(clip.contacts),
+        "tracks": [None if p is None else _packed(p) for p in clip.positions],
+        "objectives": _packed(clip.objectives.positions[0]),
+        "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),
+        "contacts": _text(clip.contacts.astype(np.uint8)),
+    }
+
+
+def _frame_of(scene: Scene) -> dict[str, float]:
+    """How much room the truth takes, in metres: `span` of a picture of it, `width` between two, `middle` height."""
+    root = scene.rig.roles.get("pelvis", 0)
+    truth = np.concatenate([p for clip in scene.clips for p in clip.positions[:1] if p is not None])
+    reach = np.percentile(np.linalg.norm((truth - truth[:, root, None])[..., [0, 2]], axis=-1).max(1), 95)
+    low, high = np.percentile(truth[..., 1].min(1), 5), np.percentile(truth[..., 1].max(1), 95)
+    span = max(2.0 * reach, high - low, 0.3 * scene.rig.height)
+    return {"span": float(span), "width": float(1.3 * max(reach, 0.25 * span)), "middle": float((low + high) / 2)}
+
+
+def page_data(scene: Scene) -> dict[str, Any]:
+    """What the page's script reads, JSON-ready."""
+    rig = scene.rig
+    return {
+        "title": scene.title,
+        "subtitle": scene.subtitle,
+        "fps": float(scene.fps),
+        "height": float(rig.height),
+        **_frame_of(scene),
+        "root": int(rig.roles.get("pelvis", 0)),
+        "parents": [int(p) for p in rig.parents],
+        "contactJoints": [int(j) for j in rig.contact_joints],
+        "keyJoints": [int(j) if filled else -1 for j, filled in zip(rig.key_joints, rig.role_mask, strict=True)],
+        "characters": [
+            {"label": c.label, "note": c.note, "colours": list(c.colours), "shown": c.shown} for c in scene.characters
+        ],
+        "clips": [_clip(clip) for clip in scene.clips],
+    }
+
+
+@lru_cache(maxsize=1)
+def _template() -> tuple[str, str, str]:
+    """The page before the data, between the data and the library, and after, the library filled in."""
+    folder = resources.files("rae_bench.viewer")
+    text = (folder / "template.html").read_text(encoding="utf-8")
+    head, _, rest = text.partition("{{data}}")
+    middle, _, tail = rest.partition("{{three}}")
+    return head, middle + (folder / "three.bundle.js").read_text(encoding="utf-8"), tail
+
+
+def page(scene: Scene) -> str:
+    """The whole page: one HTML file that asks nothing of the network."""
+    # No "<", so that no name can end the script element that the JSON stands in.
+    data = json.dumps(page_data(scene), allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+    head, middle, tail = _template()
+    return head + data + middle + tail
+
+
+def write_page(scene: Scene, path: Path) -> Path:
+    """`page` as a file, whole or not at all."""
+    with whole_file(path) as scratch:
+        scratch.write_text(page(scene), encoding="utf-8")
+    return path
