@@ -385,7 +385,14 @@ def test_a_worker_that_dies_costs_its_cell_only(models: Path, tiny_task: Path, t
 def test_an_interrupt_ends_the_workers_and_leaves_nothing(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     log = tmp_path / "pid"
     command = _command(f"{models}:Sleeper", tiny_task, tmp_path / "out", "cold", "--set", f"log={log}")
-    cli = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    cli = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a shell inherit an ignored SIGINT; a terminal's user does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     worker = int(_wait_for(lambda: log.exists() and log.read_text(encoding="utf-8")))
     cli.send_signal(signal.SIGINT)
     _, stderr = cli.communicate(timeout=30)
