@@ -19,6 +19,8 @@ from rae_bench.metrics.registry import PRIMARY
 HEADLINE_CATEGORIES = ("reconstruction", "feet", "objective", "adversarial")
 SPEED = "truth_contact_speed"
 TINY = 1e-6
+STANDING = 5.0
+"""cm/s: the least yardstick of sliding. Feet that only stand, as in reaching, have no speed of their own to go by."""
 
 
 def category_scores(
@@ -46,7 +48,7 @@ def category_scores(
             continue
         best = _get(truth, name, "the ground truth")
         if category == "feet":
-            yardstick = _get(truth, SPEED, "the ground truth")
+            yardstick = max(_get(truth, SPEED, "the ground truth"), STANDING)
         else:
             yardstick = _get(hold, name, "the control hold") - best
         scores[category] = _share(e - best, yardstick)

@@ -41,3 +41,9 @@ def test_without_yardstick() -> None:
 def test_missing_metrics_are_named() -> None:
     with pytest.raises(UserError, match="objective_error"):
         category_scores({"reconstruction_error": 1, "foot_sliding": 1}, TRUTH, HOLD)
+
+
+def test_feet_that_only_stand_have_a_yardstick() -> None:
+    # 0.6 cm/s of sliding where the truth's feet stand still: 0.6 / 5, not 0.6 / 0.0002.
+    standing = TRUTH | {"foot_sliding": 0.0, "truth_contact_speed": 2e-4}
+    assert category_scores(CELL | {"foot_sliding": 0.6}, standing, HOLD)["feet"] == pytest.approx(0.12)
