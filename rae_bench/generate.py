@@ -18,6 +18,7 @@ from rae_bench.objectives_file import Wishes, frames_of, read_wishes, to_objecti
 from rae_bench.phases import local_phases
 from rae_bench.protocol.kept import Kept, read_kept
 from rae_bench.rig import ROLES, Rig
+from rae_bench.walk import lay_out
 
 SAME_OFFSET = 0.02
 """Share of its length by which a bone of the history may differ from the rig's."""
@@ -78,7 +79,11 @@ def generate(
     past = standing(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
-    asked = to_objectives(wishes, kept.rig, kept.fps, root, frames, objectives.name)
+    laid_out = wishes
+    if wishes.walk:
+        steps = lay_out(wishes.walk, wishes.wishes, wishes.seconds, past, objectives.name)
+        laid_out = replace(wishes, wishes=steps)
+    asked = to_objectives(laid_out, kept.rig, kept.fps, root, frames, objectives.name)
     prompt = Prompt(
         kept.rig,
         kept.fps,

@@ -52,8 +52,8 @@ class LightningModel:
             if key not in known:
                 raise unknown(f"option of model '{self.card.name}'", key, known)
         self.config = replace(self.train_defaults, **options)
-        if self.config.windows < 1 or self.config.length < 2:
-            raise UserError(f"model '{self.card.name}': windows must be at least 1, length at least 2")
+        if self.config.windows < 0 or self.config.length < 2:
+            raise UserError(f"model '{self.card.name}': windows must be at least 0, length at least 2")
         self._core: dict[str, Tensor] = {}
         self._network: nn.Module | None = None
         self._normal: Normal | None = None
@@ -88,8 +88,10 @@ class LightningModel:
             for p in core_of(network).parameters():
                 p.requires_grad_(not frozen)
             normal = statistics(domain)
-            config = self.config
-            per_update = config.windows * (config.length - 1)
+            config, steps = self.config, self.config.length - 1
+            if not config.windows:
+                config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))
+            per_update = config.windows * steps
             updates = min(ctx.budget.updates, ctx.budget.frames // per_update)
             ctx.spent.update(
                 updates=0,

@@ -9,7 +9,8 @@
     kind = "keyframe"            # keyframe | contact | target
 
 Without heading and rotation a joint is asked to be turned as in the rest pose, facing as at the end of the history.
-Each role's objectives follow one another in time; roles without an objective are inactive, as is a role after its last.
+Each role's objectives follow one another in time; roles without an objective are inactive, as is a role after its last,
+unless a `[walk]` table lays out the rest (`rae_bench.walk`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.kinematics import RootSpace, quat
 from rae_bench.objectives import KEYFRAME, KINDS, NONE, Objectives
 from rae_bench.rig import ROLES, Rig
+from rae_bench.walk import Walk, read_walk
 
 LONGEST = 600.0
 """Seconds that may be asked for."""
@@ -57,10 +59,11 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class Wishes:
-    """A whole file: how long to generate, and what for."""
+    """A whole file: how long to generate, and what for; `walk` lays out the steps between."""
 
     seconds: float
     wishes: tuple[Wish, ...]
+    walk: Walk | None = None
 
 
 def read_wishes(table: Mapping[str, Any], where: str, seconds: float | None = None) -> Wishes:
@@ -75,8 +78,8 @@ def read_wishes(table: Mapping[str, Any], where: str, seconds: float | None = No
         UserError: one line saying which objective is wrong and how.
     """
     for key in table:
-        if key not in ("seconds", "objectives"):
-            raise UserError(f"{where}: {unknown('key', key, ('seconds', 'objectives'))}")
+        if key not in ("seconds", "objectives", "walk"):
+            raise UserError(f"{where}: {unknown('key', key, ('seconds', 'objectives', 'walk'))}")
     if seconds is None:
         if "seconds" not in table:
             raise UserError(f"{where}: no `seconds`; it says how long to generate, as --seconds does")
@@ -91,7 +94,7 @@ def read_wishes(table: Mapping[str, Any], where: str, seconds: float | None = No
     if len(entries) > MOST:
         raise UserError(f"{where}: {len(entries)} objectives; up to {MOST} are read")
     wishes = tuple(_wish(entry, f"{where}: objective {n}", seconds) for n, entry in enumerate(entries, 1))
-    return Wishes(seconds, wishes)
+    return Wishes(seconds, wishes, read_walk(table["walk"], f"{where}: walk") if "walk" in table else None)
 
 
 def _wish(entry: Mapping[str, Any], where: str, seconds: float) -> Wish:

@@ -60,7 +60,7 @@ class TrainConfig:
     """How a `LightningModel` trains.
 
     Attributes:
-        windows: windows in an update.
+        windows: windows in an update; 0: as many as the budget's frames make.
         length: frames in a window; the first is given, the others are predicted.
         rate, weight_decay, clip: of AdamW.
         warmup, fall: shares of the updates over which the rate rises linearly, and by which it has fallen, as a cosine,
@@ -69,7 +69,7 @@ class TrainConfig:
         position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
     """
 
-    windows: int = 32
+    windows: int = 0
     length: int = 5
     rate: float = 3e-3
     warmup: float = 0.05
