@@ -13,7 +13,7 @@ GRAVITY = 9.81
 DRAWS = 28
 """Random numbers a clip is made of, each in [0, 1); the first ten shape its path, the others its poses."""
 MARGIN = 3.0
-"""Seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
+"""Least seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def make_path(
 
     fine = 4
     step = 1 / (fps * fine)
-    times = np.arange(-round(MARGIN * fps) * fine, round((seconds + MARGIN) * fps) * fine + 1) * step
+    margin = max(MARGIN, float(1.5 * (stride / reference).max()))
+    times = np.arange(-round(margin * fps) * fine, round((seconds + margin) * fps) * fine + 1) * step
     # Stops and starts take about one stride; a change of speed two.
     lasts = np.where((before > 0) & (after > 0), 2.0, 1.3) * stride / reference
     middle = seconds * (0.4 + 0.2 * draw[:, 2:3])
