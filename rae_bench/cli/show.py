@@ -114,7 +114,8 @@ def task_lines(task: Task) -> list[str]:
 
     def side(table: dict[str, object]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence")}
-        return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items())
+        swept = ", sweep" if table.get("sweep") else ""
+        return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items()) + swept
 
     p = task.protocol
     fractions = ", ".join(f"{100 * f:g} %" for f in p.fractions)

@@ -42,7 +42,7 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         motion = str(side.get("motion", "locomotion"))
         if motion not in load:
             raise unknown("built-in motion", motion, load)
-        options = {key: side[key] for key in ("clips", "seed") if key in side}
+        options = {key: side[key] for key in ("clips", "seed", "sweep") if key in side}
         return load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
     if side["kind"] == "domain":
         from rae_bench.data.recordings import load_domain

@@ -44,8 +44,8 @@ class Task:
     """A question: what does moving from `source` to `target` cost?
 
     Attributes:
-        source, target: where motion comes from: {"kind": "builtin", "rig", "motion"}, {"kind": "recordings", "folder",
-            ...recipe} or {"kind": "domain", "name"}.
+        source, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
+            "folder", ...recipe} or {"kind": "domain", "name"}.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Task:
 
 
 KINDS: dict[str, tuple[str, set[str] | None]] = {
-    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed"}),
+    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
     "domain": ("name", {"kind", "name"}),
 }
@@ -91,6 +91,12 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
                 raise UserError(f"{where}: [{side}]: {unknown('key', key, allowed)}")
         if not isinstance(table[side].get(needed), str):
             raise UserError(f"{where}: [{side}]: kind \"{kind}\" needs `{needed}`, a name")
+        if "sweep" in table[side] and table[side].get("motion", "locomotion") != "locomotion":
+            raise UserError(
+                f"{where}: [{side}]: `sweep` belongs to the motion 'locomotion', not to '{table[side]['motion']}'"
+            )
+        if not isinstance(table[side].get("sweep", False), bool):
+            raise UserError(f"{where}: [{side}]: sweep = {table[side]['sweep']!r} needs to be true or false")
     protocol = dict(table.get("protocol", {}))
     names = {field.name for field in fields(Protocol)}
     for key in protocol:

@@ -67,9 +67,10 @@ def foot_path(
     stride: np.ndarray,
     lift: np.ndarray,
     height: float,
+    swept: np.ndarray,
 ) -> Step:
     """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `stride`, `lift` (N, 1) and
-    `height` (of the standing foot) in metres.
+    `height` (of the standing foot) in metres; `swept`: (N, 1) 1 where the foot flies along a cycloid.
     """
     phase = clips.at(clips.phase, times) - offset
     index = np.floor(phase)
@@ -77,13 +78,15 @@ def foot_path(
     x, z, yaw = _place(clips, index, offset, duty, length, fore, place)
     next_x, next_z, next_yaw = _place(clips, index + 1, offset, duty, length, fore, place)
     swing = np.clip((phase - duty) / (1 - duty), 0, 1)
-    along = ease(swing)
     distance = np.hypot(next_x - x, next_z - z)
     gain = fade(1.2 * distance / stride)
+    around = 2 * np.pi * swing
+    along = np.where(swept, swing - np.sin(around) / (2 * np.pi), ease(swing))
+    rise = np.where(swept, lift * (1 - np.cos(around)) / 2, lift * gain * bump(swing, 3, 4))
     position = np.stack(
         [
             x + (next_x - x) * along,
-            height + lift * gain * bump(swing, 3, 4),
+            height + rise,
             z + (next_z - z) * along,
         ],
         -1,

@@ -24,6 +24,7 @@ class Gait:
         arm, elbow: swing of the arms and bend of the elbows.
         width: distance of the feet from the midline, of that at rest.
         behind: how far the feet stand behind their rest place.
+        swept: clips keep to these numbers: constant speed, straight ahead, and feet that fly along cycloids.
     """
 
     touchdowns: Mapping[str, float]
@@ -43,6 +44,7 @@ class Gait:
     elbow: float = 0
     width: float = 1
     behind: float = 0
+    swept: bool = False
 
 
 SPEEDS = ("slow", "medium", "fast")
@@ -94,7 +96,7 @@ class Cell:
 
     group: str
     action: str
-    gait: str
+    gait: Gait
     before: float
     after: float
     turn: float
@@ -109,15 +111,16 @@ def cells_of(gaits: Mapping[str, Gait]) -> list[Cell]:
         for speed in speeds:
             for turn in turns:
                 label = SPEEDS[gait.speeds.index(speed)]
-                cells.append(Cell(f"{name}/{label}/{turn}", name, name, speed, speed, TURNS[turn]))
+                cells.append(Cell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
     # The gaits that start, stop and change: the first for all, and the second where there are more than two.
     for name in names[:2]:
-        slow, medium, fast = gaits[name].speeds
+        gait = gaits[name]
+        slow, medium, fast = gait.speeds
         for turn in FEW:
             rate = TURNS[turn]
-            cells.append(Cell(f"start-{name}/medium/{turn}", "start", name, 0, medium, rate))
-            cells.append(Cell(f"stop-{name}/medium/{turn}", "stop", name, medium, 0, rate))
+            cells.append(Cell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
+            cells.append(Cell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
             if name == names[0]:
-                cells.append(Cell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", name, slow, fast, rate))
-                cells.append(Cell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", name, fast, slow, rate))
+                cells.append(Cell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
+                cells.append(Cell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
     return cells

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.locomotion.gaits import Cell, Gait
+from rae_bench.data.locomotion.gaits import Cell
 
 GRAVITY = 9.81
 DRAWS = 28
 """Random numbers a clip is made of, each in [0, 1); the first ten shape its path, the others its poses."""
 MARGIN = 3.0
-"""Seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
+"""Least seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +75,34 @@ def fade(x: np.ndarray) -> np.ndarray:
 
 
 def make_path(
-    cells: Sequence[Cell], gaits: Mapping[str, Gait], leg: float, draw: np.ndarray, seconds: float, fps: float
+    cells: Sequence[Cell], leg: float, draw: np.ndarray, seconds: float, fps: float
 ) -> tuple[Clips, np.ndarray, np.ndarray]:
     """Paths of all clips, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, DRAWS) in [0, 1)."""
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, float)[:, None]
 
+    swept = column([cell.gait.swept for cell in cells])
+    first = draw[:, 9:10]
+    draw = np.where(swept, 0.5, draw)  # the middle of a draw changes nothing
     unit = np.sqrt(GRAVITY * leg)
     varied = 1 + 0.14 * (draw[:, :1] - 0.5)
     before = column([cell.before for cell in cells]) * unit * varied
     after = column([cell.after for cell in cells]) * unit * varied
-    medium = column([gaits[cell.gait].speeds[1] for cell in cells]) * unit
+    medium = column([cell.gait.speeds[1] for cell in cells]) * unit
     reference = np.where((before > 0) & (after > 0), (before + after) / 2, np.maximum(before, after))
-    stride = column([gaits[cell.gait].stride for cell in cells]) * leg * (0.94 + 0.12 * draw[:, 1:2])
+    stride = column([cell.gait.stride for cell in cells]) * leg * (0.94 + 0.12 * draw[:, 1:2])
     stride = stride * np.sqrt(reference / medium)
 
     fine = 4
     step = 1 / (fps * fine)
-    times = np.arange(-round(MARGIN * fps) * fine, round((seconds + MARGIN) * fps) * fine + 1) * step
+    margin = max(MARGIN, float(1.5 * (stride / reference).max()))
+    times = np.arange(-round(margin * fps) * fine, round((seconds + margin) * fps) * fine + 1) * step
     # Stops and starts take about one stride; a change of speed two.
     lasts = np.where((before > 0) & (after > 0), 2.0, 1.3) * stride / reference
     middle = seconds * (0.4 + 0.2 * draw[:, 2:3])
     change = ease((times - middle) / lasts + 0.5)
-    wander = 1 + 0.05 * np.sin(2 * np.pi * (times / (2.5 + 2 * draw[:, 3:4]) + draw[:, 4:5]))
+    wander = 1 + 0.05 * (1 - swept) * np.sin(2 * np.pi * (times / (2.5 + 2 * draw[:, 3:4]) + draw[:, 4:5]))
     speed = (before + (after - before) * change) * wander
     frequency = reference / stride * np.sqrt(0.3 + 0.7 * speed / reference)
     rate = column([cell.turn for cell in cells]) * np.sqrt(GRAVITY / leg) * (0.75 + 0.5 * draw[:, 5:6])
@@ -121,7 +125,7 @@ def make_path(
         integral(speed * np.sin(yaw)),
         integral(speed * np.cos(yaw)),
         yaw,
-        integral(frequency) + draw[:, 9:10],
+        integral(frequency) + first,
         speed,
         curvature * fade(speed / reference),
     )

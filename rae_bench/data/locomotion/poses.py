@@ -11,7 +11,7 @@ from scipy.ndimage import convolve1d, maximum_filter1d
 
 from rae_bench.data.locomotion.body import UP, Arm, Body, Leg, only_axis
 from rae_bench.data.locomotion.feet import Home, Step, foot_path
-from rae_bench.data.locomotion.gaits import GAITS, Cell
+from rae_bench.data.locomotion.gaits import Cell
 from rae_bench.data.locomotion.paths import GRAVITY, Clips, Ground, bump, ease, fade, ground_at, make_path
 from rae_bench.data.locomotion.solve import Pose, euler, shortfall, solve_leg, unit
 from rae_bench.kinematics import from_limit_angles, limit_angles, quat
@@ -48,10 +48,9 @@ class _Course:
 
     def number(self, field: str) -> np.ndarray:
         """(N, 1) of a gait's number for each clip."""
-        gaits = GAITS[len(self.body.legs)]
-        return np.array([getattr(gaits[cell.gait], field) for cell in self.cells], float)[:, None]
+        return np.array([getattr(cell.gait, field) for cell in self.cells], float)[:, None]
 
-    def vary(self, draw: int, spread: float) -> np.ndarray:
+    def vary(self, draw: int, spread: float | np.ndarray) -> np.ndarray:
         """(N, 1) factors within 1 +- `spread`, from the draw of that index."""
         return 1 + spread * (2 * self.draw[:, draw : draw + 1] - 1)
 
@@ -70,7 +69,7 @@ def make_poses(
     rig: Rig, body: Body, cells: Sequence[Cell], draw: np.ndarray, seconds: float, fps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all clips."""
-    clips, reference, stride = make_path(cells, GAITS[len(body.legs)], body.leg_length, draw, seconds, fps)
+    clips, reference, stride = make_path(cells, body.leg_length, draw, seconds, fps)
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
     phase, speed = clips.at(clips.phase, times), clips.at(clips.speed, times)
     ground = ground_at(clips, times, body.length)
@@ -193,16 +192,18 @@ def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     """The path of a leg's foot and the foot's turn (N, T, 4); girdle and toes are set."""
     rig, body, number, vary = course.rig, course.body, course.number, course.vary
     rest, duty = pose.rest, number("duty")
-    gaits = GAITS[len(body.legs)]
-    offset = np.array([gaits[cell.gait].touchdowns[leg.role] for cell in course.cells])[:, None]
+    offset = np.array([cell.gait.touchdowns[leg.role] for cell in course.cells])[:, None]
     side, _, ahead = rest[leg.contact] - rest[body.trunk[-1] if leg.fore else 0]
     if leg.coxa >= 0:  # sprawled legs rest straight out; at work the fore ones reach ahead, the hind ones back
         ahead += SPREAD.get(leg.role.split("_")[1], 0) * body.leg_length
     width = number("width") * vary(21, 0.15)
     home = Home(float(side), float(ahead), width, number("behind") * body.leg_length, course.reference)
-    lift = number("lift") * body.leg_length * vary(22, 0.3)
+    swept = number("swept")
+    lift = number("lift") * body.leg_length * vary(22, 0.3 * (1 - swept))
     height = float(rest[leg.contact, 1])
-    step = foot_path(course.clips, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height)
+    step = foot_path(
+        course.clips, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height, swept
+    )
 
     opening = 0.45 * duty
     window = (step.phase - opening) / (duty + 0.72 * (1 - duty) - opening)
