@@ -1,15 +1,16 @@
-"""`rae-bench check`: does a plug-in keep its contract?"""
+"""`rae-bench check`: does a plug-in keep its contract, and does our arithmetic agree with published numbers?"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 
 @click.group()
 def check() -> None:
-    """Check that a model keeps the plug-in contract."""
+    """Check a model's contract, or our metrics against published numbers."""
 
 
 @check.command("model")
@@ -28,4 +29,16 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         for c in checks:
             click.echo(f"{'ok  ' if c.ok else 'FAIL'}  {c.name}" + (f": {c.reason}" if c.reason else ""))
     if not all(c.ok for c in checks):
+        raise click.exceptions.Exit(1)
+
+
+@check.command("lafan1")
+@click.argument("path", type=click.Path(path_type=Path))
+def check_lafan1(path: Path) -> None:
+    """Run LaFAN1's in-betweening baselines on PATH, its lafan1.zip, and show them beside the published numbers."""
+    from rae_bench.metrics import lafan1
+
+    text, agree = lafan1.table(lafan1.benchmark(*lafan1.published_clips(path)))
+    click.echo(text)
+    if not agree:
         raise click.exceptions.Exit(1)
