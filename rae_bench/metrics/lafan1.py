@@ -102,8 +102,8 @@ def benchmark(
 
 def npss(generated: np.ndarray, truth: np.ndarray) -> float:
     """LaFAN1's own NPSS of (N, T, J, 4) quaternions: of the real part of the spectrum."""
-    spectra = [real_power(q.reshape(*q.shape[:2], -1)) for q in (generated, truth)]
-    distance, weight = spectral_distance(*spectra)
+    made, true = (real_power(np.moveaxis(q, 1, -1)) for q in (generated, truth))
+    distance, weight = spectral_distance(made, true, truth.shape[1])
     return float((distance * weight).sum() / weight.sum())
 
 

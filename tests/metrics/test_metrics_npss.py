@@ -24,27 +24,37 @@ def _slow_power(signal: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 8, 9])
-def test_power_is_of_all_frequencies(frames: int) -> None:
-    signals = np.random.default_rng(0).standard_normal((2, frames, 3))
+def test_distance_is_over_all_frequencies(frames: int) -> None:
+    signals = np.random.default_rng(0).standard_normal((2, 3, frames))
+    half = power(signals)
+    assert half.shape == (2, 3, frames // 2 + 1)
     for n in range(2):
         for d in range(3):
-            np.testing.assert_allclose(power(signals)[n, :, d], _slow_power(signals[n, :, d]), rtol=1e-9)
+            whole = _slow_power(signals[n, d])
+            np.testing.assert_allclose(half[n, d], whole[: frames // 2 + 1], rtol=1e-9)
+            other = half[n, d] * np.arange(1, frames // 2 + 2)
+            full = np.concatenate([other, other[1 : (frames + 1) // 2][::-1]])
+            assert len(full) == frames
+            emd = np.abs(np.cumsum(full / full.sum()) - np.cumsum(whole / whole.sum())).sum()
+            distance, total = spectral_distance(other, half[n, d], frames)
+            assert distance == pytest.approx(emd)
+            assert total == pytest.approx(whole.sum())
 
 
 def test_a_shift_in_time_costs_nothing_but_a_change_of_pace_does() -> None:
-    t = 2 * np.pi * np.arange(60)[None, :, None] / 60
+    t = 2 * np.pi * np.arange(60) / 60
     sine, cosine, faster = np.sin(3 * t), np.cos(3 * t), np.sin(5 * t)
-    assert spectral_distance(power(cosine), power(sine))[0] == pytest.approx(0, abs=1e-9)
+    assert spectral_distance(power(cosine), power(sine), 60)[0] == pytest.approx(0, abs=1e-9)
     # Half of the power moves from bin 3 to bin 5, half from 57 to 55.
-    assert spectral_distance(power(faster), power(sine))[0] == pytest.approx(2)
-    assert spectral_distance(real_power(cosine), real_power(sine))[0] > 1
+    assert spectral_distance(power(faster), power(sine), 60)[0] == pytest.approx(2)
+    assert spectral_distance(real_power(cosine), real_power(sine), 60)[0] > 1
 
 
 def test_constant_channels() -> None:
-    still, moving = np.zeros((1, 8, 1)), np.sin(2 * np.pi * np.arange(8) / 8).reshape(1, 8, 1)
+    still, moving = np.zeros(8), np.sin(2 * np.pi * np.arange(8) / 8)
     for a, b in ((still, still), (still, still + 1), (still + 1, still)):
-        assert spectral_distance(power(a), power(b))[0] == pytest.approx(0)
-    assert spectral_distance(power(still), power(moving))[0] == pytest.approx(0.5 * 1 + 0.5 * 7)
+        assert spectral_distance(power(a), power(b), 8)[0] == pytest.approx(0)
+    assert spectral_distance(power(still), power(moving), 8)[0] == pytest.approx(0.5 * 1 + 0.5 * 7)
 
 
 def test_against_loops() -> None:
