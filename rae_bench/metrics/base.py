@@ -78,7 +78,8 @@ Result = TypeVar("Result")
 def shared(function: Callable[..., Result]) -> Callable[..., Result]:
     """`function` of motions and objectives, computed once for the same ones: several metrics begin with it.
 
-    What was computed for an object goes when the object does. Whoever gets it must not write into it.
+    What was computed for an object goes when the object does. Nobody may write into the result, nor into the arrays of
+    an object between two calls: `evaluation.measure` therefore works on shallow copies.
     """
     kept: WeakKeyDictionary[Any, tuple[tuple[ref[Any], ...], Result]] = WeakKeyDictionary()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,8 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
 
 def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, Sums]:
     """Sums of every metric of one trajectory, by name; samples are averaged."""
+    # Fresh ones, so that what metrics share lasts no longer than this call, whoever writes into an array afterwards.
+    truth, objectives = copy(truth), copy(objectives)
     infos = [info for info in METRICS.values() if info.measure is not None]
     found: dict[str, list[Sums]] = {info.name: [] for info in infos}
     for generated in samples(trajectory, truth):
