@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 if TYPE_CHECKING:
+    from rae_bench.metrics.windows import Windows
     from rae_bench.motion import Motion
     from rae_bench.objectives import Objectives
 
@@ -97,6 +98,13 @@ Measure = Callable[["Motion", "Motion", "Objectives"], Sums]
 """measure(generated, truth, objectives): both motions with the truth's lengths and contacts."""
 
 
+Compare = Callable[["Windows", "Windows", int, int], float]
+"""compare(real, generated, clips, seed): windows of both, clip by clip, and how many clips there are."""
+
+Spread = Callable[[Sequence["Motion"], "Motion"], Sums]
+"""spread(samples, truth): of several continuations of the same clips."""
+
+
 @dataclass(frozen=True)
 class MetricInfo:
     """One metric: what stands in its column, and how it is measured.
@@ -109,7 +117,9 @@ class MetricInfo:
         primary: whether it stands for its category in the headline score.
         source: where the definition comes from.
         description: one line for people.
-        measure: for metrics of one trajectory; None for those that need more (a critic, other cells).
+        measure: for metrics of one trajectory, clip by clip; None for those that need more.
+        compare: for those of all windows of all clips together, as a critic sees them.
+        spread: for those of several samples.
         optional: left out of a result when no clip has anything to measure (a horizon beyond every clip).
     """
 
@@ -122,3 +132,5 @@ class MetricInfo:
     description: str
     measure: Measure | None = field(default=None, repr=False, compare=False)
     optional: bool = False
+    compare: Compare | None = field(default=None, repr=False, compare=False)
+    spread: Spread | None = field(default=None, repr=False, compare=False)
