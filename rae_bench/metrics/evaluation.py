@@ -23,11 +23,13 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
     Rotations are scaled to unit length, and frames past a clip's length, which nobody looks at, repeat its last.
 
     Raises:
-        UserError: where the shapes do not fit the truth or a value within the clips is not finite.
+        UserError: where a clip has no frames, shapes do not fit the truth, or a value within the clips is not finite.
     """
     from rae_bench.kinematics import quat
     from rae_bench.motion import make_motion
 
+    if not truth.lengths.all():
+        raise UserError(f"truth: clip {int(truth.lengths.argmin())} has no frames; leave it out")
     root, rotations = np.asarray(trajectory.root_positions), np.asarray(trajectory.rotations)
     for name, array, expected in (
         ("root positions", root, truth.root_positions.shape),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.metrics import METRICS, adversarial, evaluate, evaluate_clips, null_interval
+from rae_bench.metrics import METRICS, adversarial, measure, null_interval
 from rae_bench.model import Budget, Context, Trajectory
 from rae_bench.protocol.domains import Examination, Side
 from rae_bench.protocol.kept import keep_model
@@ -95,6 +95,7 @@ def run_cell(
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
+        "fps": target.protocol.fps,
         "options": dict(cell.options),
         "identity": dict(identity),
         "metrics": {},
@@ -119,7 +120,9 @@ def run_cell(
             keep_model(instance, cell, task, target, path, identity)
 
     progress("measure", 0, 1, float("nan"))
-    values = evaluate(trajectory, exam.truth, exam.objectives) | adversarial(trajectory, exam.truth, seed=cell.seed)
+    measured = measure(trajectory, exam.truth, exam.objectives)
+    values = {name: sums.value() for name, sums in measured.items()}
+    values |= adversarial(trajectory, exam.truth, seed=cell.seed)
     result["metrics"] = {
         name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
         for name, value in values.items()
@@ -127,7 +130,7 @@ def run_cell(
     if cell.model == TRUTH:
         low, high = null_interval(exam.truth, seed=cell.seed)
         result["null_interval"] = {"adversarial_score": [low, high]}
-    clips = evaluate_clips(trajectory, exam.truth, exam.objectives)
+    clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.actions, clips)
     if cell.model != TRUTH:
         save_trajectory(
