@@ -142,8 +142,13 @@ def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return normalize(np.where(w > 1e-6, np.concatenate([w, np.cross(a, b)], -1), np.concatenate([0 * w, normal], -1)))
 
 
+def chord(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distance (...) between unit quaternions as points of the sphere, the nearer of b and -b."""
+    sign = np.where(_dot(a, b) < 0, -1, 1).astype(a.dtype)
+    between = a - sign[..., None] * b
+    return np.sqrt(_dot(between, between))
+
+
 def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Geodesic distance in radians of unit quaternions: four times the arc over half the chord, accurate near zero."""
-    sign = np.where(_dot(a, b) < 0, -1, 1).astype(a.dtype)
-    chord = a - sign[..., None] * b
-    return 4 * np.arcsin(np.minimum(np.sqrt(_dot(chord, chord)) / 2, 1))
+    return 4 * np.arcsin(np.minimum(chord(a, b) / 2, 1))

@@ -49,6 +49,8 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
 def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, Sums]:
     """Sums of every metric of one trajectory, by name; samples are averaged."""
     # Fresh ones, so that what metrics share lasts no longer than this call, whoever writes into an array afterwards.
+    # Kinematics stay with the original, for the next call.
+    _ = truth.root
     truth, objectives = copy(truth), copy(objectives)
     infos = [info for info in METRICS.values() if info.measure is not None]
     found: dict[str, list[Sums]] = {info.name: [] for info in infos}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rae_bench.metrics.base import MetricInfo, Sums, length
 
 if TYPE_CHECKING:
@@ -18,9 +16,9 @@ if TYPE_CHECKING:
 
 def l2q(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
     """Norm over joints and components of the difference of world quaternions, the nearer of q and -q."""
-    a, b = generated.global_rotations, truth.global_rotations
-    dot = np.abs(np.einsum("...i,...i->...", a, b))
-    return Sums.over(np.sqrt(np.maximum(2 - 2 * dot, 0).sum(-1)), truth.valid)
+    from rae_bench.kinematics import quat
+
+    return Sums.over(length(quat.chord(generated.global_rotations, truth.global_rotations)), truth.valid)
 
 
 def l2p(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
