@@ -43,14 +43,16 @@ SHEET_CLIPS, SHEET_WIDTH, SHEET_ROW = 3, 6.2, 1.0
 """Clips, and inches: of a clip, and of a row at least (where that leaves enough poses of a long rig)."""
 
 
-def _axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
+def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
+    """A figure of `size` inches and its (rows, columns) axes."""
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
+    """As a PNG, whole or not at all."""
     with whole_file(path) as scratch:
         figure.savefig(scratch, dpi=110, format="png")
     return path
@@ -65,7 +67,7 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     learned = [row for points in lines.values() for row in points if row.kind == "model"]
     if not learned:
         return None
-    figure, axes = _axes(1, 4, (15, 4))
+    figure, axes = make_axes(1, 4, (15, 4))
     fractions = sorted({row.fraction or 0 for row in learned})
     for (name, title), axis in zip(PANELS, axes[0], strict=True):
         for k, (label, points) in enumerate(lines.items()):
@@ -97,7 +99,7 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
     repeated = "; bars: 95 % interval over seeds" if any(len(row.seeds) > 1 for row in learned) else ""
     figure.suptitle(f"{outcome.task.name}: error over target data (100 % is full{repeated})")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
@@ -130,7 +132,7 @@ def exam_sheet(task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]
     pitch = high[0] - low[0]
     poses = int(np.clip(SHEET_WIDTH * (high[1] - low[1]) / (SHEET_ROW * pitch), 5, 9))
     tall = SHEET_WIDTH / (poses * pitch) * (high[1] - low[1])
-    figure, axes = _axes(len(order), len(clips), (SHEET_WIDTH * len(clips), (tall + 0.15) * len(order) + 0.8))
+    figure, axes = make_axes(len(order), len(clips), (SHEET_WIDTH * len(clips), (tall + 0.15) * len(order) + 0.8))
     for row, kind in enumerate(order):
         label, file = rows[kind]
         trajectory = load_trajectory(file)
@@ -156,7 +158,7 @@ def exam_sheet(task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]
             if column == 0:
                 axis.set_ylabel(label, color=COLOURS[kind], fontsize=9, rotation=0, ha="right", va="center")
     figure.suptitle(f"{task}: roll-outs over the truth (grey), each in its own root frame")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def domain_sheet(corpus: Corpus, path: Path, clips: int) -> Path:
@@ -172,7 +174,7 @@ def domain_sheet(corpus: Corpus, path: Path, clips: int) -> Path:
     pitch, poses = high[0] - low[0], 9
     width = 2 * SHEET_WIDTH
     tall = width / (poses * pitch) * (high[1] - low[1])
-    figure, axes = _axes(len(shown), 1, (width, (tall + 0.3) * len(shown) + 0.5))
+    figure, axes = make_axes(len(shown), 1, (width, (tall + 0.3) * len(shown) + 0.5))
     for row, n in enumerate(shown):
         axis = axes[row][0]
         frames = np.linspace(0, motion.lengths[n] - 1, poses).round().astype(int)
@@ -185,7 +187,7 @@ def domain_sheet(corpus: Corpus, path: Path, clips: int) -> Path:
         every = f"every {(motion.lengths[n] - 1) / (poses - 1) / motion.fps:.2f} s"
         axis.set_title(_plain(f"{corpus.actions[n]} ({corpus.ids[n]}), {every}"), fontsize=9)
     figure.suptitle(_plain(f"{corpus.name}: in its own root frame"))
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _plain(text: str) -> str:

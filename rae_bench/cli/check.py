@@ -1,15 +1,16 @@
-"""`rae-bench check`: does a plug-in keep its contract?"""
+"""`rae-bench check`: does a plug-in keep its contract, and does our arithmetic agree with published numbers?"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 
 @click.group()
 def check() -> None:
-    """Check that a model keeps the plug-in contract."""
+    """Check a model's contract, or our metrics against published numbers."""
 
 
 @check.command("model")
@@ -28,4 +29,47 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         for c in checks:
             click.echo(f"{'ok  ' if c.ok else 'FAIL'}  {c.name}" + (f": {c.reason}" if c.reason else ""))
     if not all(c.ok for c in checks):
+        raise click.exceptions.Exit(1)
+
+
+@check.command("lafan1")
+@click.argument("path", type=click.Path(path_type=Path))
+def check_lafan1(path: Path) -> None:
+    """Run LaFAN1's in-betweening baselines on PATH, its lafan1.zip, and show them beside the published numbers."""
+    from rae_bench.metrics import lafan1
+
+    text, agree = lafan1.table(lafan1.benchmark(*lafan1.published_clips(path)))
+    click.echo(text)
+    if not agree:
+        raise click.exceptions.Exit(1)
+
+
+@check.command("metrics")
+@click.option("--task", "task_name", default="biped2quad", show_default=True, help="Its test clips are spoilt.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings, for tasks that need them.")
+@click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Draw the primaries over strength (PNG).")
+@click.option("--json", "as_json", is_flag=True, help="Print every value as JSON.")
+def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_json: bool) -> None:
+    """Put known faults into true motion at rising strength and show which metric sees which (about a minute).
+
+    Fails where a category's primary does not rise with its own fault, or a fault is seen by no metric.
+    """
+    from rae_bench import robustness
+    from rae_bench.protocol.domains import load_sides
+    from rae_bench.protocol.task import load_task
+
+    _, target = load_sides(load_task(task_name), data)
+    exam = target.examination(target.split.test)
+    found = robustness.readings(exam.truth, exam.objectives)
+    failings = robustness.failings(found)
+    if as_json:
+        listed = [vars(reading) | {"values": dict(reading.values)} for reading in found]
+        click.echo(json.dumps({"readings": listed, "failings": failings}, indent=1))
+    else:
+        click.echo(robustness.table(found))
+    if plot_path:
+        click.echo(f"plot: {robustness.plot(found, plot_path)}", err=True)
+    for failing in failings:
+        click.echo(f"FAIL  {failing}", err=True)
+    if failings:
         raise click.exceptions.Exit(1)

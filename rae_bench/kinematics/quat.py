@@ -40,8 +40,15 @@ def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def normalize(q: np.ndarray) -> np.ndarray:
     """Scaled to unit length; a zero quaternion becomes the identity."""
-    norm = np.linalg.norm(q, axis=-1, keepdims=True)
-    return np.where(norm > 1e-12, q / np.maximum(norm, 1e-12), np.array([1, 0, 0, 0], q.dtype))
+    norm = np.sqrt(_dot(q, q))
+    unit = q / np.maximum(norm, 1e-12)[..., None]
+    unit[norm <= 1e-12] = IDENTITY
+    return unit
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(...) of (..., 4); several times as fast as a product and its sum."""
+    return np.einsum("...i,...i->...", a, b)
 
 
 def from_axis_angle(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -107,7 +114,7 @@ def from_6d(d: np.ndarray) -> np.ndarray:
 def continuous(q: np.ndarray, axis: int) -> np.ndarray:
     """The same rotations with signs chosen so that neighbours along `axis` lie in one half-space."""
     q = np.moveaxis(q, axis, 0)
-    flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1, 1).astype(q.dtype)
+    flips = np.where(_dot(q[1:], q[:-1]) < 0, -1, 1).astype(q.dtype)
     sign = np.concatenate([np.ones_like(q[:1, ..., 0]), np.cumprod(flips, 0)])
     return np.moveaxis(q * sign[..., None], 0, axis)
 
@@ -135,7 +142,13 @@ def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return normalize(np.where(w > 1e-6, np.concatenate([w, np.cross(a, b)], -1), np.concatenate([0 * w, normal], -1)))
 
 
+def chord(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distance (...) between unit quaternions as points of the sphere, the nearer of b and -b."""
+    sign = np.where(_dot(a, b) < 0, -1, 1).astype(a.dtype)
+    between = a - sign[..., None] * b
+    return np.sqrt(_dot(between, between))
+
+
 def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Geodesic distance in radians, accurate near zero: 2 atan2(|vector part|, |scalar part|) of a^-1 b."""
-    d = mul(inverse(a), b)
-    return 2 * np.arctan2(np.linalg.norm(d[..., 1:], axis=-1), np.abs(d[..., 0]))
+    """Geodesic distance in radians of unit quaternions: four times the arc over half the chord, accurate near zero."""
+    return 4 * np.arcsin(np.minimum(chord(a, b) / 2, 1))

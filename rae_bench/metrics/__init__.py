@@ -6,8 +6,8 @@ The adversarial score lives in `critic`: a module called `adversarial` would hid
 """
 
 from rae_bench.metrics.base import CATEGORIES, MetricInfo, Sums
-from rae_bench.metrics.critic import adversarial, null_interval
-from rae_bench.metrics.evaluation import evaluate, evaluate_clips, measure
+from rae_bench.metrics.critic import null_interval
+from rae_bench.metrics.evaluation import adversarial, evaluate, evaluate_clips, measure
 from rae_bench.metrics.headline import category_scores, headline_score
 from rae_bench.metrics.registry import METRICS, PRIMARY
 

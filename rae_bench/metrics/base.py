@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from rae_bench.metrics.windows import Windows
     from rae_bench.motion import Motion
     from rae_bench.objectives import Objectives
 
@@ -65,8 +68,41 @@ def _mean_of_means(totals: np.ndarray, weights: np.ndarray, empty: float) -> np.
     return np.where(groups > 0, means.sum(1) / np.maximum(groups, 1), empty)
 
 
+def length(vectors: np.ndarray) -> np.ndarray:
+    """(...) Euclidean length of (..., D), faster than numpy's norm over a short axis."""
+    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+
+
+Result = TypeVar("Result")
+
+
+def shared(function: Callable[..., Result]) -> Callable[..., Result]:
+    """`function` of motions and objectives, computed once for the same ones: several metrics begin with it.
+
+    What was computed for an object goes when the object does. Nobody may write into the result, nor into the arrays of
+    an object between two calls: `evaluation.measure` therefore works on shallow copies.
+    """
+    kept: WeakKeyDictionary[Any, tuple[tuple[ref[Any], ...], Result]] = WeakKeyDictionary()
+
+    @wraps(function)
+    def once(of: Any, *others: Any) -> Result:
+        entry = kept.get(of)
+        if entry is None or any(known() is not other for known, other in zip(entry[0], others, strict=True)):
+            entry = kept[of] = tuple(map(ref, others)), function(of, *others)
+        return entry[1]
+
+    return once
+
+
 Measure = Callable[["Motion", "Motion", "Objectives"], Sums]
 """measure(generated, truth, objectives): both motions with the truth's lengths and contacts."""
+
+
+Compare = Callable[["Windows", "Windows", int, int], float]
+"""compare(real, generated, clips, seed): windows of both, clip by clip, and how many clips there are."""
+
+Spread = Callable[[Sequence["Motion"], "Motion"], Sums]
+"""spread(samples, truth): of several continuations of the same clips."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +117,9 @@ class MetricInfo:
         primary: whether it stands for its category in the headline score.
         source: where the definition comes from.
         description: one line for people.
-        measure: for metrics of one trajectory; None for those that need more (a critic, other cells).
+        measure: for metrics of one trajectory, clip by clip; None for those that need more.
+        compare: for those of all windows of all clips together, as a critic sees them.
+        spread: for those of several samples.
         optional: left out of a result when no clip has anything to measure (a horizon beyond every clip).
     """
 
@@ -94,3 +132,5 @@ class MetricInfo:
     description: str
     measure: Measure | None = field(default=None, repr=False, compare=False)
     optional: bool = False
+    compare: Compare | None = field(default=None, repr=False, compare=False)
+    spread: Spread | None = field(default=None, repr=False, compare=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +23,13 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
     Rotations are scaled to unit length, and frames past a clip's length, which nobody looks at, repeat its last.
 
     Raises:
-        UserError: where the shapes do not fit the truth or a value within the clips is not finite.
+        UserError: where a clip has no frames, shapes do not fit the truth, or a value within the clips is not finite.
     """
     from rae_bench.kinematics import quat
     from rae_bench.motion import make_motion
 
+    if not truth.lengths.all():
+        raise UserError(f"truth: clip {int(truth.lengths.argmin())} has no frames; leave it out")
     root, rotations = np.asarray(trajectory.root_positions), np.asarray(trajectory.rotations)
     for name, array, expected in (
         ("root positions", root, truth.root_positions.shape),
@@ -45,12 +48,19 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
 
 def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, Sums]:
     """Sums of every metric of one trajectory, by name; samples are averaged."""
+    # Fresh ones, so that what metrics share lasts no longer than this call, whoever writes into an array afterwards.
+    # Kinematics stay with the original, for the next call.
+    _ = truth.root
+    truth, objectives = copy(truth), copy(objectives)
     infos = [info for info in METRICS.values() if info.measure is not None]
     found: dict[str, list[Sums]] = {info.name: [] for info in infos}
-    for generated in samples(trajectory, truth):
+    several = samples(trajectory, truth)
+    for generated in several:
         for info in infos:
             assert info.measure is not None
             found[info.name].append(info.measure(generated, truth, objectives))
+    if len(several) > 1:
+        found |= {info.name: [info.spread(several, truth)] for info in METRICS.values() if info.spread is not None}
     # What is measured depends on the truth alone, so all samples have the same weights.
     return {
         name: Sums(np.mean([s.totals for s in sums], 0), sums[0].weights, sums[0].empty)
@@ -60,7 +70,7 @@ def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> di
 
 
 def evaluate(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, float]:
-    """Every metric that one trajectory is enough for (all but the critic).
+    """Every metric of a trajectory that is measured clip by clip; `adversarial` has the others.
 
     Each is the mean over what it is defined on, over all clips at once: frames for the reconstruction errors, joints in
     stance for sliding, objectives of a role, then roles, for the objective errors. So a long clip counts for more.
@@ -80,3 +90,27 @@ def evaluate(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> d
 def evaluate_clips(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, np.ndarray]:
     """The same per clip: {name: (N,) float64}, NaN where a clip has nothing to measure."""
     return {name: sums.per_clip() for name, sums in measure(trajectory, truth, objectives).items()}
+
+
+def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[str, float]:
+    """Every metric of how unlike real motion the whole of a trajectory is: critics and distances of windows.
+
+    Args:
+        trajectory: (S, N, T, ...) frames after the history; values are means over samples.
+        truth: N clips of the same frames.
+        seed: of the critics' folds and random features.
+
+    Returns:
+        {name: value}; the values of a perfect model for fewer than two clips, where nothing can be held out.
+    """
+    from rae_bench.metrics.windows import windows_of
+    from rae_bench.motion import stance_heights
+
+    height = stance_heights(truth.positions, truth.rig, truth.lengths)
+    real = windows_of(truth, height)
+    generated = [windows_of(motion, height) for motion in samples(trajectory, truth)]
+    return {
+        info.name: float(np.mean([info.compare(real, fake, len(truth), seed) for fake in generated]))
+        for info in METRICS.values()
+        if info.compare is not None
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
+from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
 
 if TYPE_CHECKING:
     from rae_bench.motion import Motion
@@ -15,83 +15,155 @@ if TYPE_CHECKING:
 
 REACHED = 0.05
 """Within this share of the rig's height counts as reached."""
+RADII = (0.01, 0.02, 0.1)
+"""Other shares of the height: the curve of the reach rate."""
+THESIS_RADIUS = 0.1
+"""Metres."""
+WIDEST = 0.2
+"""Share of the height up to which the area under that curve goes."""
+HOLD_SECONDS = 0.5
+"""How long after its arrival, at most, and before it, a hold is followed."""
+COST_FLOOR = 1e-3
+"""Heights: what the truth's mean distance counts at least."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrivals:
-    """Each distinct objective (clip, role, arrival frame) once.
+    """Each distinct objective (clip, role, arrival frame) once, K of them.
 
     Attributes:
-        due: (N, T, 8) bool, an objective of the role arrives at this frame.
-        positions: (N, T, 8, 3) metres, world; of the latest row that names the arrival.
-        rotations: (N, T, 8, 4) world, relative to the rest pose.
+        clip, frame, slot: (K,) int, where and when it is due.
+        positions: (K, 3) metres, world; of the latest row that names the arrival.
+        rotations: (K, 4) world, relative to the rest pose.
+        kinds: (K,) index into `rae_bench.objectives.KINDS`.
     """
 
-    due: np.ndarray
+    clip: np.ndarray
+    frame: np.ndarray
+    slot: np.ndarray
     positions: np.ndarray
     rotations: np.ndarray
+    kinds: np.ndarray
 
 
-def arrivals(objectives: Objectives, lengths: np.ndarray) -> Arrivals:
+@shared
+def arrivals(objectives: Objectives, truth: Motion) -> Arrivals:
     """The objectives that come due within the clips.
 
     One that is due at frame 0 is not among the rows (row t looks beyond t), nor would it ask anything: it is one
     frame away from the history.
     """
-    due = np.zeros(objectives.kinds.shape, bool)
-    positions = np.zeros_like(objectives.positions)
-    rotations = np.zeros_like(objectives.rotations)
-    rotations[..., 0] = 1
-    frame = np.arange(objectives.kinds.shape[1])[:, None]
+    clips, frames, slots = objectives.kinds.shape
     at = objectives.arrivals
-    inside = objectives.active & (at > frame) & (at < np.asarray(lengths)[:, None, None])
-    # Rows come in frame order, so where several name one arrival the latest is kept.
+    inside = objectives.active & (at > np.arange(frames)[:, None]) & (at < truth.lengths[:, None, None])
     clip, row, slot = np.nonzero(inside)
     when = at[clip, row, slot]
-    due[clip, when, slot] = True
-    positions[clip, when, slot] = objectives.positions[clip, row, slot]
-    rotations[clip, when, slot] = objectives.rotations[clip, row, slot]
-    return Arrivals(due, positions, rotations)
+    # Rows come in frame order, so where several name one arrival the latest is kept.
+    latest = np.full((clips, frames, slots), -1)
+    latest[clip, when, slot] = row
+    clip, when, slot = np.nonzero(latest >= 0)
+    of = clip, latest[clip, when, slot], slot
+    return Arrivals(clip, when, slot, objectives.positions[of], objectives.rotations[of], objectives.kinds[of])
 
 
-def distances(generated: Motion, targets: Arrivals) -> np.ndarray:
-    """Metres between each key joint and the objective due, (N, T, 8); 0 where none is due."""
+@shared
+def key_poses(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """World positions (N, T, 8, 3) and rest-relative rotations (N, T, 8, 4) of the key joints."""
     from rae_bench.objectives import key_transforms
 
-    positions, _ = key_transforms(generated.positions, generated.global_rotations, generated.rig)
-    return np.where(targets.due, np.linalg.norm(positions - targets.positions, axis=-1), 0)
+    return key_transforms(motion.positions, motion.global_rotations, motion.rig)
 
 
-def angles(generated: Motion, targets: Arrivals) -> np.ndarray:
-    """Radians between each key joint's rotation and that of the objective due, (N, T, 8); 0 where none is due."""
-    from rae_bench.kinematics import quat
-    from rae_bench.objectives import key_transforms
-
-    _, rotations = key_transforms(generated.positions, generated.global_rotations, generated.rig)
-    return np.where(targets.due, quat.angle(rotations, targets.rotations), 0)
+@shared
+def distances(generated: Motion, truth: Motion, objectives: Objectives) -> np.ndarray:
+    """(K,) metres between each key joint and the objective due."""
+    due = arrivals(objectives, truth)
+    return length(key_poses(generated)[0][due.clip, due.frame, due.slot] - due.positions)
 
 
-def _by_role(values: np.ndarray, due: np.ndarray) -> Sums:
-    return Sums(np.where(due, values, 0).sum(1).astype(np.float64), due.sum(1).astype(np.float64))
+def _by_role(values: np.ndarray, due: Arrivals, shape: tuple[int, int, int]) -> Sums:
+    """Sums by role over objectives with `values` (K,); `shape` is that of the objectives, (N, T, 8)."""
+    cell = due.clip * shape[2] + due.slot
+    size, table = shape[0] * shape[2], (shape[0], shape[2])
+    totals = np.bincount(cell, values, size).reshape(table)
+    return Sums(totals, np.bincount(cell, minlength=size).astype(np.float64).reshape(table))
 
 
 def objective_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
     """Distance in cm at arrival: mean within each role, then over roles."""
-    targets = arrivals(objectives, truth.lengths)
-    return _by_role(CENTIMETRES * distances(generated, targets), targets.due)
+    gaps = CENTIMETRES * distances(generated, truth, objectives)
+    return _by_role(gaps, arrivals(objectives, truth), objectives.kinds.shape)
 
 
 def objective_rotation_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
     """Angle in degrees at arrival: mean within each role, then over roles."""
-    targets = arrivals(objectives, truth.lengths)
-    return _by_role(np.degrees(angles(generated, targets)), targets.due)
+    from rae_bench.kinematics import quat
+
+    due = arrivals(objectives, truth)
+    turns = quat.angle(key_poses(generated)[1][due.clip, due.frame, due.slot], due.rotations)
+    return _by_role(np.degrees(turns), due, objectives.kinds.shape)
 
 
-def objective_reached(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Percent of objectives with the key joint within 5 % of the rig's height at arrival: within, then over roles."""
-    targets = arrivals(objectives, truth.lengths)
-    near = distances(generated, targets) <= REACHED * truth.rig.height
-    return _by_role(100.0 * near, targets.due)
+def reached(share: float = 0.0, metres: float = 0.0) -> Measure:
+    """Percent of objectives with the key joint this near at arrival (`share` of the height plus `metres`)."""
+
+    def measure(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+        near = distances(generated, truth, objectives) <= share * truth.rig.height + metres
+        return _by_role(100.0 * near, arrivals(objectives, truth), objectives.kinds.shape)
+
+    return measure
+
+
+def objective_reach_area(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Percent reached, averaged over all radii from 0 to `WIDEST`: a distance e is within a share 1 - e / R of them."""
+    gaps = distances(generated, truth, objectives) / max(WIDEST * truth.rig.height, 1e-6)
+    return _by_role(100.0 * np.maximum(1 - gaps, 0), arrivals(objectives, truth), objectives.kinds.shape)
+
+
+@shared
+def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (K, W) about each arrival, and whether the truth keeps to the objective from there to the arrival.
+
+    Keeping to it is being within `REACHED` of it, frame after frame. Of contacts and targets only: a keyframe of a
+    pelvis is passed, not held.
+    """
+    from rae_bench.objectives import CONTACT, TARGET
+
+    due = arrivals(objectives, truth)
+    reach = max(round(HOLD_SECONDS * truth.fps), 1)
+    frames = due.frame[:, None] + np.arange(-reach, reach + 1)
+    inside = (frames >= 0) & (frames < truth.lengths[due.clip][:, None])
+    frames = np.where(inside, frames, due.frame[:, None])
+    there = key_poses(truth)[0][due.clip[:, None], frames, due.slot[:, None]]
+    near = inside & (length(there - due.positions[:, None]) <= REACHED * truth.rig.height)
+    near &= np.isin(due.kinds, (CONTACT, TARGET))[:, None]
+    before = np.logical_and.accumulate(near[:, reach::-1], axis=1)[:, ::-1]
+    after = np.logical_and.accumulate(near[:, reach:], axis=1)
+    return frames, np.concatenate([before, after[:, 1:]], 1)
+
+
+def hold_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Distance in cm over the frames in which the truth keeps to a contact or target: frames, then roles."""
+    due = arrivals(objectives, truth)
+    frames, kept = holds(truth, objectives)
+    objective, offset = np.nonzero(kept)
+    clip, slot = due.clip[objective], due.slot[objective]
+    gaps = length(key_poses(generated)[0][clip, frames[objective, offset], slot] - due.positions[objective])
+    count, _, slots = objectives.kinds.shape
+    totals = np.bincount(clip * slots + slot, CENTIMETRES * gaps, count * slots)
+    weights = np.bincount(clip * slots + slot, minlength=count * slots).astype(np.float64)
+    return Sums(totals.reshape(count, slots), weights.reshape(count, slots))
+
+
+def objective_cost_ratio(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Area under the distance to the current objective over that of the truth, by role; 1 goes there as directly."""
+    inside = objectives.active & truth.valid[..., None]
+    over, under = (
+        np.where(inside, length(key_poses(motion)[0] - objectives.positions), 0).sum(1, dtype=np.float64)
+        for motion in (generated, truth)
+    )
+    floor = COST_FLOOR * truth.rig.height * inside.sum(1)
+    return Sums(over + floor, under + floor, empty=1.0)
 
 
 METRICS = (
@@ -123,6 +195,59 @@ METRICS = (
         False,
         "rae-bench; success radius as a share of height",
         "objectives met within 5 % of the rig's height, averaged within then over roles",
-        objective_reached,
+        reached(REACHED),
+    ),
+    *(
+        MetricInfo(
+            f"objective_reached@{100 * share:g}%",
+            "%",
+            "higher",
+            "objective",
+            False,
+            "rae-bench; success radius as a share of height",
+            f"objectives met within {100 * share:g} % of the rig's height, averaged within then over roles",
+            reached(share),
+        )
+        for share in RADII
+    ),
+    MetricInfo(
+        "objective_reached@0.1m",
+        "%",
+        "higher",
+        "objective",
+        False,
+        "thesis' contact accuracy",
+        "objectives met within 0.1 m, averaged within then over roles",
+        reached(metres=THESIS_RADIUS),
+    ),
+    MetricInfo(
+        "objective_reach_area",
+        "%",
+        "higher",
+        "objective",
+        False,
+        "rae-bench",
+        "objectives met, averaged over radii from 0 to 20 % of the rig's height",
+        objective_reach_area,
+    ),
+    MetricInfo(
+        "hold_error",
+        "cm",
+        "lower",
+        "objective",
+        False,
+        "rae-bench",
+        "distance of key joints to contacts and targets while the truth keeps to them",
+        hold_error,
+    ),
+    MetricInfo(
+        "objective_cost_ratio",
+        "",
+        "none",
+        "objective",
+        False,
+        "thesis' summed position cost, as a ratio",
+        "area under the distance to the current objective over that of the truth; ideal 1",
+        objective_cost_ratio,
     ),
 )

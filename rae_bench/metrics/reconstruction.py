@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums
+from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
 
 if TYPE_CHECKING:
     from rae_bench.motion import Motion
@@ -16,18 +16,19 @@ HORIZONS = (0.5, 1.0, 2.0, 4.0)
 """Seconds after the history."""
 
 
+@shared
 def root_aligned_error(generated: Motion, truth: Motion) -> np.ndarray:
     """Mean over joints of |p_hat - p|, each pose seen from its own root space; metres, (N, T).
 
     Drift of the root over the ground and of the heading is not counted here; height over the ground is.
     """
     difference = generated.root.points_in(generated.positions) - truth.root.points_in(truth.positions)
-    return np.linalg.norm(difference, axis=-1).mean(-1)
+    return length(difference).mean(-1)
 
 
 def world_error(generated: Motion, truth: Motion) -> np.ndarray:
     """Mean over joints of |p_hat - p| in the world; metres, (N, T)."""
-    return np.linalg.norm(generated.positions - truth.positions, axis=-1).mean(-1)
+    return length(generated.positions - truth.positions).mean(-1)
 
 
 def rotation_angle(generated: Motion, truth: Motion) -> np.ndarray:
@@ -37,9 +38,9 @@ def rotation_angle(generated: Motion, truth: Motion) -> np.ndarray:
     """
     from rae_bench.kinematics import quat
 
-    a = generated.root.rotations_in(generated.global_rotations)
-    b = truth.root.rotations_in(truth.global_rotations)
-    return quat.angle(a, b).mean(-1)
+    # Turning one motion by the difference of headings gives the angles between both seen from their roots.
+    turn = quat.from_yaw(truth.root.yaw - generated.root.yaw)
+    return quat.angle(quat.mul(turn[..., None, :], generated.global_rotations), truth.global_rotations).mean(-1)
 
 
 def reconstruction_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from rae_bench.errors import UserError, unknown
 from rae_bench.metrics.base import CATEGORIES, MetricInfo
 
-SHELL = ("base", "evaluation", "headline", "registry")
+SHELL = ("base", "evaluation", "headline", "lafan1", "registry")
 """Modules of this folder that define no metric; they may import this one."""
 
 

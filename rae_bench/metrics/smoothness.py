@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rae_bench.metrics.base import MetricInfo, Sums
+from rae_bench.metrics.base import MetricInfo, Sums, length
 
 if TYPE_CHECKING:
     from rae_bench.motion import Motion
@@ -22,8 +22,10 @@ SPEED_FLOOR = 1e-3
 
 def jerk(motion: Motion) -> np.ndarray:
     """fps^3 |third difference| of world joint positions, mean over joints, m/s^3; (N, max(T - 3, 0))."""
-    third = np.diff(motion.positions.astype(np.float64), n=3, axis=1)
-    return np.linalg.norm(third, axis=-1).mean(-1) * motion.fps**3
+    p = motion.positions
+    if p.shape[1] < 4:
+        return np.zeros((len(p), 0), p.dtype)
+    return length(p[:, 3:] - p[:, :-3] - 3 * (p[:, 2:-1] - p[:, 1:-2])).mean(-1) * motion.fps**3
 
 
 def angular_speed(motion: Motion) -> np.ndarray:

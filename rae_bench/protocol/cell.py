@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.metrics import METRICS, adversarial, evaluate, evaluate_clips, null_interval
-from rae_bench.model import Budget, Context, Trajectory
-from rae_bench.protocol.domains import Examination, Side
+from rae_bench.metrics import METRICS, adversarial, measure, null_interval
+from rae_bench.metrics.one_step import one_step_error
+from rae_bench.model import Budget, Context, Prompt, Trajectory
+from rae_bench.motion import Motion
+from rae_bench.protocol.domains import Side
 from rae_bench.protocol.kept import keep_model
 from rae_bench.protocol.task import Protocol, Task
 from rae_bench.registry import make_model
@@ -95,6 +97,7 @@ def run_cell(
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
+        "fps": target.protocol.fps,
         "options": dict(cell.options),
         "identity": dict(identity),
         "metrics": {},
@@ -102,9 +105,11 @@ def run_cell(
         "environment": environment(),
         "reason": "",
     }
+    steps, following, step_clips = exam.single_steps()
     if cell.model == TRUTH:
         truth = exam.truth
         trajectory = Trajectory(truth.root_positions[None], truth.rotations[None])
+        step = Trajectory(following.root_positions[None], following.rotations[None])
     else:
         instance = make_model(cell.model, cell.options)
         card = instance.card
@@ -113,13 +118,19 @@ def run_cell(
             result |= {"status": "skipped", "reason": f"the model does not support the regime {cell.regime}"}
             write_json(path, result)
             return result
-        trajectory = _train_and_generate(instance, cell, source, target, exam, pretrained, result["cost"], progress)
-        check_trajectory(trajectory, exam, cell.model)
+        trajectory, step = _train_and_generate(
+            instance, cell, source, target, (exam.prompt, steps), pretrained, result["cost"], progress
+        )
+        check_trajectory(trajectory, exam.truth, cell.model)
+        check_trajectory(step, following, cell.model)
         if keep:
             keep_model(instance, cell, task, target, path, identity)
 
     progress("measure", 0, 1, float("nan"))
-    values = evaluate(trajectory, exam.truth, exam.objectives) | adversarial(trajectory, exam.truth, seed=cell.seed)
+    measured = measure(trajectory, exam.truth, exam.objectives)
+    measured["one_step_error"] = one_step_error(step, following, step_clips, len(exam.truth))
+    values = {name: sums.value() for name, sums in measured.items()}
+    values |= adversarial(trajectory, exam.truth, seed=cell.seed)
     result["metrics"] = {
         name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
         for name, value in values.items()
@@ -127,7 +138,7 @@ def run_cell(
     if cell.model == TRUTH:
         low, high = null_interval(exam.truth, seed=cell.seed)
         result["null_interval"] = {"adversarial_score": [low, high]}
-    clips = evaluate_clips(trajectory, exam.truth, exam.objectives)
+    clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.actions, clips)
     if cell.model != TRUTH:
         save_trajectory(
@@ -139,9 +150,10 @@ def run_cell(
 
 
 def _train_and_generate(
-    instance: Any, cell: Cell, source: Side, target: Side, exam: Examination, pretrained: Path, cost: dict[str, Any],
-    progress: Progress,
-) -> Trajectory:
+    instance: Any, cell: Cell, source: Side, target: Side, prompts: tuple[Prompt, Prompt], pretrained: Path,
+    cost: dict[str, Any], progress: Progress,
+) -> tuple[Trajectory, Trajectory]:
+    """Continuations of both prompts; the first is the one that is timed."""
     stage = f"{cell.regime} {100 * cell.fraction:g} %"
     ctx = Context(
         cell.regime,
@@ -164,22 +176,23 @@ def _train_and_generate(
 
     progress("generate", 0, 1, float("nan"))
     started = time.process_time()
-    trajectory = instance.generate(exam.prompt, ctx)
+    whole, steps = prompts
+    trajectory = instance.generate(whole, ctx)
     cost["generate_seconds"] = time.process_time() - started
-    one = exam.prompt[np.array([0])]
+    one = whole[np.array([0])]
     frames = min(LATENCY_FRAMES, int(one.frames[0]))
     history = one.history.root_positions.shape[1]
     one = replace(one, frames=np.array([frames]), objectives=one.objectives.cut(0, history + frames))
     started = time.perf_counter()
     instance.generate(one, ctx)
     cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / frames
-    return trajectory
+    return trajectory, instance.generate(steps, ctx)
 
 
-def check_trajectory(trajectory: Trajectory, exam: Examination, model: str) -> None:
+def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
     """Raise `UserError` where a model gave another shape than asked for, or numbers that are not finite."""
-    clips, frames = exam.truth.root_positions.shape[:2]
-    joints = len(exam.truth.rig)
+    clips, frames = truth.root_positions.shape[:2]
+    joints = len(truth.rig)
     for name, array, tail in (
         ("root_positions", trajectory.root_positions, (3,)),
         ("rotations", trajectory.rotations, (joints, 4)),
@@ -188,9 +201,9 @@ def check_trajectory(trajectory: Trajectory, exam: Examination, model: str) -> N
         if len(shape) != 3 + len(tail) or shape[1:] != (clips, frames, *tail):
             wanted = ", ".join(map(str, ("S", clips, frames, *tail)))
             raise UserError(f"model '{model}': generate gave {name} of shape {shape}; ({wanted}) is needed")
-        if not np.isfinite(array[:, exam.truth.valid]).all():
+        if not np.isfinite(array[:, truth.valid]).all():
             raise UserError(f"model '{model}': generate gave {name} that are not finite")
-    norms = np.linalg.norm(trajectory.rotations[:, exam.truth.valid], axis=-1)
+    norms = np.linalg.norm(trajectory.rotations[:, truth.valid], axis=-1)
     if np.abs(norms - 1).max(initial=0) > UNIT_TOLERANCE:
         raise UserError(f"model '{model}': generate gave rotations that are not unit quaternions (w, x, y, z)")
 

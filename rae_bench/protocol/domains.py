@@ -26,6 +26,8 @@ from rae_bench.rig import load_rig
 DATA_ROOT = "RAE_BENCH_DATA"
 MINIMUM_GENERATED = 0.5
 """Seconds: test clips with less left after the history are not scored."""
+STEP_INTERVAL = 0.5
+"""Seconds between the histories from which single frames are asked for."""
 
 
 def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
@@ -139,6 +141,8 @@ class Examination:
         truth: the same clips, frames after the history only.
         objectives: rows of the same frames, arrivals counted from their first.
         ids, actions: N names.
+        whole, plan: the clips with their history, and their objectives; not for models.
+        stance: (C,) metres where contacts are found again in a history by itself, else None.
     """
 
     prompt: Prompt
@@ -146,6 +150,30 @@ class Examination:
     objectives: Objectives
     ids: list[str]
     actions: list[str]
+    whole: Motion
+    plan: Objectives
+    stance: np.ndarray | None
+
+    def single_steps(self) -> tuple[Prompt, Motion, np.ndarray]:
+        """True histories `STEP_INTERVAL` apart, each to be continued by one frame.
+
+        Returns:
+            The prompt of M histories, their true next frame (M clips of one frame), and (M,) int, the clip each is of.
+        """
+        size = self.prompt.history.root_positions.shape[1]
+        starts = np.arange(0, self.truth.root_positions.shape[1], max(round(STEP_INTERVAL * self.whole.fps), 1))
+        clip, which = np.nonzero(starts < self.truth.lengths[:, None])
+        rows = starts[which][:, None] + np.arange(size + 1)
+        cut = _frames(self.whole, clip, rows)
+        plan = self.plan
+        objectives = Objectives(
+            plan.positions[clip[:, None], rows],
+            plan.rotations[clip[:, None], rows],
+            plan.arrivals[clip[:, None], rows] - starts[which][:, None, None].astype(plan.arrivals.dtype),
+            plan.kinds[clip[:, None], rows],
+        )
+        prompt = _prompt(cut.cut(0, size), objectives, np.ones(len(clip), int), self.stance)
+        return prompt, cut.cut(size), clip
 
 
 def examine(
@@ -166,7 +194,14 @@ def examine(
     prompt must not reach what it is scored with.
     """
     objectives = objectives_of(motion, targets)
-    past = motion.cut(0, history)
+    prompt = _prompt(
+        motion.cut(0, history), objectives_of(motion, targets), (motion.lengths - history).astype(int), stance
+    )
+    cut = motion.cut(history), objectives.cut(history)
+    return Examination(prompt, *cut, ids, actions, motion, objectives, stance)
+
+
+def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np.ndarray | None) -> Prompt:
     given = replace(
         past,
         lengths=past.lengths.copy(),
@@ -174,17 +209,21 @@ def examine(
         rotations=past.rotations.copy(),
         contacts=past.contacts.copy()
         if stance is None
-        else find_contacts(past.positions, motion.rig, motion.fps, past.lengths, stance=stance),
+        else find_contacts(past.positions, past.rig, past.fps, past.lengths, stance=stance),
     )
-    prompt = Prompt(
-        motion.rig,
-        motion.fps,
-        given,
-        objectives_of(motion, targets),
-        (motion.lengths - history).astype(int),
-        local_phases(given, past_only=True)[:, -1].copy(),
+    phases = local_phases(given, past_only=True)[:, -1].copy()
+    return Prompt(past.rig, past.fps, given, objectives, frames, phases)
+
+
+def _frames(motion: Motion, clips: np.ndarray, frames: np.ndarray) -> Motion:
+    """Clips (M,) of these frames (M, T), all of them real."""
+    return replace(
+        motion,
+        lengths=np.full(len(clips), frames.shape[1]),
+        root_positions=motion.root_positions[clips[:, None], frames],
+        rotations=motion.rotations[clips[:, None], frames],
+        contacts=motion.contacts[clips[:, None], frames],
     )
-    return Examination(prompt, motion.cut(history), objectives.cut(history), ids, actions)
 
 
 def load_sides(task: Task, data_root: Path | None = None) -> tuple[Side, Side]:

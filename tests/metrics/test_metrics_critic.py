@@ -7,7 +7,8 @@ from walking import as_trajectory, noisy, walk
 
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial, null_interval
-from rae_bench.metrics.critic import _pair_auc, cut_windows
+from rae_bench.metrics.critic import _pair_auc
+from rae_bench.metrics.windows import cut_windows
 from rae_bench.motion import Motion, make_motion
 
 CLIPS, FRAMES = 24, 60

@@ -10,6 +10,7 @@ import pytest
 from walking import as_trajectory, noisy, relabel, walk
 
 from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
 from rae_bench.metrics import CATEGORIES, METRICS, PRIMARY, adversarial, evaluate, evaluate_clips
 from rae_bench.metrics.registry import discover
 from rae_bench.model import Trajectory
@@ -79,11 +80,12 @@ def test_samples_are_averaged() -> None:
     a, b = noisy(truth, 2), noisy(truth, 6, seed=1)
     objectives = keyframe_objectives(truth)
     both = evaluate(as_trajectory(a, b), truth, objectives)
+    assert both.pop("diversity") > 0
     for name, value in both.items():
         separate = [evaluate(as_trajectory(m), truth, objectives)[name] for m in (a, b)]
         assert value == pytest.approx(np.mean(separate), rel=1e-6), name
-    separate = [adversarial(as_trajectory(m), truth)["adversarial_score"] for m in (a, b)]
-    assert adversarial(as_trajectory(a, b), truth)["adversarial_score"] == pytest.approx(np.mean(separate))
+    for name, value in adversarial(as_trajectory(a, b), truth).items():
+        assert value == pytest.approx(np.mean([adversarial(as_trajectory(m), truth)[name] for m in (a, b)]))
 
 
 def test_frames_past_a_clip_do_not_matter() -> None:
@@ -160,3 +162,64 @@ def test_import_is_cheap_and_nothing_needs_torch() -> None:
         "m.adversarial(as_trajectory(walk(4, 20)), walk(4, 20))\n"
     )
     subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True)
+
+
+def test_how_clips_are_batched_does_not_matter() -> None:
+    truth = walk(5, 40)
+    generated, objectives = noisy(truth, 5), keyframe_objectives(truth)
+    whole = evaluate_clips(as_trajectory(generated), truth, objectives)
+    parts = [
+        evaluate_clips(as_trajectory(generated[part]), truth[part], objectives[part])
+        for part in (slice(0, 2), slice(2, 5))
+    ]
+    for name, values in whole.items():
+        np.testing.assert_allclose(np.concatenate([p[name] for p in parts]), values, rtol=1e-5, err_msg=name)
+
+
+def test_place_and_heading_do_not_matter() -> None:
+    truth = walk(4, 40)
+    generated = noisy(truth, 5)
+
+    def moved(motion: Motion) -> Motion:
+        turn = quat.from_yaw(np.array(2.0)).astype(np.float32)
+        q = motion.rotations.copy()
+        q[:, :, 0] = quat.mul(turn, q[:, :, 0])
+        root = quat.rotate(turn, motion.root_positions) + np.array([3, 0, -2], np.float32)
+        return make_motion(motion.rig, 30, root, q, contacts=motion.contacts)
+
+    a, b = _all(generated, truth), _all(moved(generated), moved(truth))
+    for name in a:
+        assert a[name] == pytest.approx(b[name], rel=5e-3, abs=1e-3), name
+
+
+def test_only_what_is_asked_for_is_in_metres() -> None:
+    """A rig twice as tall: ratios, shares, angles and rig heights stay, lengths and speeds double."""
+    small = walk(4, 40)
+    rig = small.rig
+    joints = [
+        (n, None if p < 0 else rig.joint_names[p], 2 * o)
+        for n, p, o in zip(rig.joint_names, rig.parents, rig.offsets, strict=True)
+    ]
+    tall = make_rig(
+        "tall",
+        joints,
+        {role: rig.joint_names[j] for role, j in rig.roles.items()},
+        contact_joints=[rig.joint_names[j] for j in rig.contact_joints],
+    )
+
+    def grown(motion: Motion) -> Motion:
+        return make_motion(tall, 30, 2 * motion.root_positions, motion.rotations, contacts=motion.contacts)
+
+    a, b = _all(noisy(small, 5), small), _all(grown(noisy(small, 5)), grown(small))
+    assert tall.height == pytest.approx(2 * rig.height)
+    for name in a:
+        if name != "objective_reached@0.1m":
+            factor = 2 if METRICS[name].unit in ("cm", "cm/s") else 1
+            assert factor * a[name] == pytest.approx(b[name], rel=2e-3, abs=1e-3), name
+
+
+def test_zero_length_clips_are_refused() -> None:
+    truth = walk(3, 20)
+    empty = Motion(truth.rig, 30, np.array([20, 0, 20]), truth.root_positions, truth.rotations, truth.contacts)
+    with pytest.raises(UserError, match="clip 1"):
+        evaluate(as_trajectory(truth), empty, keyframe_objectives(truth))

@@ -1,0 +1,55 @@
+"""L2Q and L2P: the pose as one long vector, as in-betweening reports it (Harvey et al. 2020).
+
+Close to the published errors, not equal to them: `rae_bench.metrics.lafan1` has the published protocol.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rae_bench.metrics.base import MetricInfo, Sums, length
+
+if TYPE_CHECKING:
+    from rae_bench.motion import Motion
+    from rae_bench.objectives import Objectives
+
+
+def l2q(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Norm over joints and components of the difference of world quaternions, the nearer of q and -q."""
+    from rae_bench.kinematics import quat
+
+    return Sums.over(length(quat.chord(generated.global_rotations, truth.global_rotations)), truth.valid)
+
+
+def l2p(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Norm over joints and axes of the difference of world positions, in rig heights.
+
+    Published L2P divides by the spread of the training positions, which is another one in each cell: the rig's height
+    takes its place.
+    """
+    gap = (generated.positions - truth.positions).reshape(*truth.valid.shape, -1)
+    return Sums.over(length(gap) / max(truth.rig.height, 1e-6), truth.valid)
+
+
+METRICS = (
+    MetricInfo(
+        "l2q",
+        "",
+        "lower",
+        "reconstruction",
+        False,
+        "L2Q (Harvey et al. 2020), signs aligned",
+        "norm of the difference of all world quaternions of a pose",
+        l2q,
+    ),
+    MetricInfo(
+        "l2p",
+        "h",
+        "lower",
+        "reconstruction",
+        False,
+        "L2P (Harvey et al. 2020), in rig heights",
+        "norm of the difference of all world joint positions of a pose, in rig heights",
+        l2p,
+    ),
+)

@@ -1,0 +1,248 @@
+"""LaFAN1's in-betweening benchmark (Harvey et al. 2020), to check our arithmetic against published numbers.
+
+The protocol, for whoever compares: windows begin every `offset` frames while one more frame than the window is left;
+each is centred over the ground by its mean root position and turned so that the hips' own y axis, on the last frame of
+the past, points along +X. Statistics are those of the training windows; all clips have the first one's bones.
+Lengths are in whatever unit the clips have: the errors have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+
+from rae_bench.data.bvh import read_bvh
+from rae_bench.errors import UserError
+from rae_bench.kinematics import RootSpace, forward_kinematics, quat
+from rae_bench.metrics.npss import real_power, spectral_distance
+from rae_bench.motion import Motion
+from rae_bench.rig import Rig, make_rig
+
+Clip = tuple[np.ndarray, np.ndarray]
+"""Local quaternions wxyz (F, 22, 4) and local positions (F, 22, 3)."""
+
+JOINTS = (
+    "Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "LeftToe", "RightUpLeg", "RightLeg", "RightFoot", "RightToe",
+    "Spine", "Spine1", "Spine2", "Neck", "Head", "LeftShoulder", "LeftArm", "LeftForeArm", "LeftHand",
+    "RightShoulder", "RightArm", "RightForeArm", "RightHand",
+)  # fmt: skip
+PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 12, 11, 14, 15, 16, 11, 18, 19, 20)
+TRAIN, TEST = (50, 20), (65, 40)
+"""(window, offset) in frames at 30 fps."""
+PAST, FUTURE = 10, 10
+BASELINES = ("zero_velocity", "interpolation")
+MEASURES = ("l2q", "l2p", "npss")
+STRAIGHT = 0.01
+"""Quaternions whose dot product is closer to 1 than this are interpolated linearly."""
+
+SHA256 = "ea918082b500a5d158e9d3aa39039df04cd42e25f5c02fe8f7e88e8e9365a977"
+BYTES = 144_051_503
+TRAINING_SUBJECTS, TEST_SUBJECT = (1, 2, 3, 4), 5
+PUBLISHED = {
+    ("zero_velocity", "l2q"): (0.56, 1.10, 1.51),
+    ("zero_velocity", "l2p"): (1.5230, 3.6944, 6.6002),
+    ("zero_velocity", "npss"): (0.0053, 0.0522, 0.2318),
+    ("interpolation", "l2q"): (0.22, 0.62, 0.98),
+    ("interpolation", "l2p"): (0.3729, 1.2488, 2.3158),
+    ("interpolation", "npss"): (0.0023, 0.0391, 0.2013),
+}
+"""(baseline, measure) -> at `PUBLISHED_LENGTHS`."""
+PUBLISHED_LENGTHS = (5, 15, 30)
+TOLERANCE = {"l2q": 0.006, "l2p": 5e-4, "npss": 6e-5}
+"""Half the last published digit, and what float32 adds."""
+
+
+def benchmark(
+    train: Sequence[Clip], test: Sequence[Clip], lengths: Sequence[int] = (5, 15, 30)
+) -> dict[tuple[str, str, int], float]:
+    """Errors of the two published baselines on transitions of so many frames.
+
+    Args:
+        train, test: clips at 30 frames a second.
+        lengths: transitions, frames; at most 45 fit.
+
+    Returns:
+        {(baseline, measure, length): value} of `BASELINES` and `MEASURES`.
+
+    Raises:
+        UserError: no window fits, shapes are wrong, or a transition is too long for the test windows.
+    """
+    for n in lengths:
+        if not 1 <= n <= TEST[0] - PAST - FUTURE:
+            raise UserError(f"lafan1: a transition of {n} frames does not fit; use 1 to {TEST[0] - PAST - FUTURE}")
+    _check([*train, *test])
+    if not train or not test:
+        raise UserError("lafan1: both training and test clips are needed")
+    rig = _rig(train[0][1][0])
+    mean, std = _statistics(train, rig)
+    windows = [_windows(clip, *TEST) for clip in test]
+    rotations, root = (np.concatenate(part) for part in zip(*windows, strict=True))
+    if not len(root):
+        raise UserError(f"lafan1: no test clip is longer than {TEST[0]} frames")
+    rotations, root = _canonical(rotations, root)
+    out = {}
+    for n in lengths:
+        whole, between = slice(0, PAST + n + FUTURE), slice(PAST, PAST + n)
+        truth = forward_kinematics(rotations[:, between], root[:, between], rig)
+        for baseline in BASELINES:
+            made = _fill(baseline, rotations[:, whole], root[:, whole], n)
+            positions, turns = forward_kinematics(*made, rig)
+            gap = ((positions - mean) / std - (truth[0] - mean) / std).reshape(len(root), n, -1)
+            out[baseline, "l2q", n] = _length(turns - truth[1])
+            out[baseline, "l2p", n] = float(np.linalg.norm(gap, axis=-1).mean())
+            out[baseline, "npss", n] = npss(turns, truth[1])
+    return out
+
+
+def npss(generated: np.ndarray, truth: np.ndarray) -> float:
+    """LaFAN1's own NPSS of (N, T, J, 4) quaternions: of the real part of the spectrum."""
+    made, true = (real_power(np.moveaxis(q, 1, -1)) for q in (generated, truth))
+    distance, weight = spectral_distance(made, true, truth.shape[1])
+    return float((distance * weight).sum() / weight.sum())
+
+
+def _length(difference: np.ndarray) -> float:
+    """Mean norm of what lies behind the first two axes."""
+    return float(np.linalg.norm(difference.reshape(*difference.shape[:2], -1), axis=-1).mean())
+
+
+def _check(clips: Sequence[Clip]) -> None:
+    for number, (rotations, positions) in enumerate(clips):
+        shapes = np.shape(rotations), np.shape(positions)
+        frames = len(rotations)
+        if shapes != ((frames, len(PARENTS), 4), (frames, len(PARENTS), 3)) or not frames:
+            raise UserError(f"lafan1: clip {number} has shapes {shapes[0]} and {shapes[1]}; (F, 22, 4) and (F, 22, 3)")
+
+
+def _rig(offsets: np.ndarray) -> Rig:
+    """The skeleton with these bones, (22, 3)."""
+    parents = [None if p < 0 else JOINTS[p] for p in PARENTS]
+    return make_rig("lafan1", list(zip(JOINTS, parents, offsets, strict=True)), {})
+
+
+def _windows(clip: Clip, size: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
+    """Local rotations (W, size, 22, 4) and root positions (W, size, 3); a window that just fits is left out."""
+    rotations = quat.continuous(np.asarray(clip[0], np.float64), axis=0)
+    starts = np.arange(0, max(len(rotations) - size, 0), offset)
+    frame = starts[:, None] + np.arange(size)
+    return rotations[frame], np.asarray(clip[1], np.float64)[:, 0][frame]
+
+
+def _canonical(rotations: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Windows over the origin, facing +X at the end of the past."""
+    place = RootSpace(_centre(root)[:, None], _facing(rotations)[:, None])
+    turned = rotations.copy()
+    turned[:, :, 0] = quat.mul(quat.inverse(place.rotation), rotations[:, :, 0])
+    return turned, place.points_in(root[:, :, None])[:, :, 0]
+
+
+def _centre(root: np.ndarray) -> np.ndarray:
+    """(W, 3) on the ground: mean place of the root over each window."""
+    return root.mean(1) * np.array([1.0, 0, 1])
+
+
+def _facing(rotations: np.ndarray) -> np.ndarray:
+    """(W,) radians about +Y that turn +X to where the hips' own y axis points on the last frame of the past."""
+    forward = quat.rotate(rotations[:, PAST - 1, 0], np.array([0.0, 1, 0]))
+    return np.arctan2(-forward[:, 2], forward[:, 0])
+
+
+def _statistics(train: Sequence[Clip], rig: Rig) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (22, 3) of world joint positions over all frames of all training windows."""
+    count, total, squares = 0, np.zeros((len(rig), 3)), np.zeros((len(rig), 3))
+    for clip in train:
+        positions, _ = forward_kinematics(*_canonical(*_windows(clip, *TRAIN)), rig)
+        count += positions.shape[0] * positions.shape[1]
+        total += positions.sum((0, 1))
+        squares += (positions**2).sum((0, 1))
+    if not count:
+        raise UserError(f"lafan1: no training clip is longer than {TRAIN[0]} frames")
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+
+
+def _fill(baseline: str, rotations: np.ndarray, root: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Local rotations and root positions of the transition, from the frames on either side of it."""
+    last, following = PAST - 1, PAST + frames
+    if baseline == "zero_velocity":
+        return np.repeat(rotations[:, last, None], frames, 1), np.repeat(root[:, last, None], frames, 1)
+    share = np.arange(1, frames + 1) / (frames + 1)
+    line = share[:, None]
+    between = (1 - line) * root[:, last, None] + line * root[:, following, None]
+    return _slerp(rotations[:, last, None], rotations[:, following, None], share[:, None]), between
+
+
+def _slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The publication's: the short arc, a straight line where it is short."""
+    dot = (a * b).sum(-1)
+    b = np.where(dot[..., None] < 0, -b, b)
+    dot = np.abs(dot)
+    straight = 1 - dot < STRAIGHT
+    angle = np.arccos(np.where(straight, 0, np.minimum(dot, 1)))
+    wa = np.where(straight, 1 - t, np.sin((1 - t) * angle) / np.sin(angle))
+    wb = np.where(straight, t, np.sin(t * angle) / np.sin(angle))
+    return quat.normalize(wa[..., None] * a + wb[..., None] * b)
+
+
+def published_clips(path: str | Path) -> tuple[list[Clip], list[Clip]]:
+    """Training and test clips of the data set, lengths in centimetres.
+
+    Args:
+        path: lafan1.zip as its authors give it, or a folder that holds it. Only those bytes are read.
+
+    Raises:
+        UserError: it is not there, or differs.
+    """
+    path = Path(path)
+    archive = path / "lafan1.zip" if path.is_dir() else path
+    if not archive.is_file():
+        raise UserError(f"{archive}: not there; get lafan1.zip from the data set's own page (CC BY-NC-ND 4.0)")
+    size = archive.stat().st_size
+    if size != BYTES:
+        raise UserError(f"{archive}: has {size} bytes, lafan1.zip has {BYTES}; get it again")
+    with archive.open("rb") as data:
+        found = hashlib.file_digest(data, "sha256").hexdigest()
+    if found != SHA256:
+        raise UserError(f"{archive}: sha256 {found[:12]}... differs from lafan1.zip's {SHA256[:12]}...; get it again")
+    train: list[Clip] = []
+    test: list[Clip] = []
+    with ZipFile(archive) as files, tempfile.TemporaryDirectory() as scratch:
+        for name in sorted(n for n in files.namelist() if n.lower().endswith(".bvh")):
+            subject = re.search(r"subject(\d+)\.bvh$", name, re.IGNORECASE)
+            number = int(subject[1]) if subject else -1
+            if number not in (*TRAINING_SUBJECTS, TEST_SUBJECT):
+                continue
+            file = Path(scratch) / "clip.bvh"
+            file.write_bytes(files.read(name))
+            # A unit of 1 leaves the numbers as they are.
+            (test if number == TEST_SUBJECT else train).append(_as_clip(read_bvh(file, unit=1.0)))
+    return train, test
+
+
+def _as_clip(motion: Motion) -> Clip:
+    missing = [name for name in JOINTS if name not in motion.rig.joint_names]
+    if missing:
+        raise UserError(f"lafan1: no joint {missing[0]}; these are not LaFAN1's files")
+    pick = [motion.rig.index(name) for name in JOINTS]
+    positions = np.repeat(motion.rig.offsets[None, pick].astype(np.float64), len(motion.root_positions[0]), 0)
+    positions[:, 0] = motion.root_positions[0]
+    return motion.rotations[0][:, pick].astype(np.float64), positions
+
+
+def table(values: Mapping[tuple[str, str, int], float]) -> tuple[str, bool]:
+    """Our numbers beside the published ones as text, and whether all agree."""
+    head = "".join(f"{f'{n} frames':>12}{'published':>12}" for n in PUBLISHED_LENGTHS)
+    lines, agree = [f"{'':<24}{head}"], True
+    for (baseline, measure), published in PUBLISHED.items():
+        ours = [values[baseline, measure, n] for n in PUBLISHED_LENGTHS]
+        close = all(abs(a - b) <= TOLERANCE[measure] for a, b in zip(ours, published, strict=True))
+        cells = "".join(f"{a:>12.4f}{b:>12g}" for a, b in zip(ours, published, strict=True))
+        lines.append(f"{f'{baseline} {measure}':<24}{cells}{'' if close else '   differs'}")
+        agree &= close
+    return "\n".join(lines), agree

@@ -1,0 +1,49 @@
+"""The thesis' adversarial error: a least-squares critic (LSGAN, Mao et al. 2017), here linear and in closed form.
+
+The thesis trains a convolutional critic once, real clips against an autoencoder's, so that its scores depend on that
+training. This one is fitted anew for every model, on the critic's own descriptors, and scores windows it has not seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rae_bench.metrics.base import MetricInfo
+from rae_bench.metrics.critic import NOISE, cross_fits
+from rae_bench.metrics.windows import Windows
+
+UNDECIDED = 0.125
+"""0.5 (D - 1)^2 at D = 0.5."""
+
+
+def least_squares_error(real: Windows, fake: Windows, clips: int, seed: int) -> float:
+    """Mean of 0.5 (D(x) - 1)^2 over generated windows left out; D is fitted to 1 on real and 0 on generated ones.
+
+    The fit is under Gaussian noise of `NOISE` on the descriptors, as the critic's.
+    """
+    errors, sizes = [], []
+    for fit in cross_fits(real, fake, clips, seed, repeats=1):
+        means = fit.real.mean(0), fit.fake.mean(0)
+        difference = means[0] - means[1]
+        within = (np.cov(fit.real.T, bias=True) + np.cov(fit.fake.T, bias=True)) / 2
+        # With both kinds weighing a half, the covariance with the label is a quarter of the difference of the means.
+        whole = within + np.outer(difference, difference) / 4 + NOISE**2 * np.eye(len(difference))
+        w = np.linalg.solve(whole, difference / 4)
+        d = 0.5 + (fit.fake_out - (means[0] + means[1]) / 2) @ w
+        errors.append(float((0.5 * (d - 1) ** 2).mean()))
+        sizes.append(len(d))
+    return float(np.average(errors, weights=sizes)) if errors else UNDECIDED
+
+
+METRICS = (
+    MetricInfo(
+        "least_squares_error",
+        "",
+        "lower",
+        "adversarial",
+        False,
+        "thesis' adversarial error (LSGAN, Mao et al. 2017)",
+        "0.5 (D - 1)^2 of a linear least-squares critic: 0.125 cannot tell, 0.5 always",
+        compare=least_squares_error,
+    ),
+)

@@ -1,0 +1,100 @@
+"""NPSS: do the joints swing at the right frequencies, whatever the moment? (Gopalakrishnan et al. 2019)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rae_bench.metrics.base import MetricInfo, Sums
+
+if TYPE_CHECKING:
+    from rae_bench.motion import Motion
+    from rae_bench.objectives import Objectives
+
+
+def power(signals: np.ndarray) -> np.ndarray:
+    """|DFT|^2 over the last axis of real (..., T), at frequencies 0 to T // 2, (..., T // 2 + 1)."""
+    # numpy's transform computes in float64 before its version 2.
+    from scipy.fft import rfft
+
+    spectrum = rfft(signals)
+    return spectrum.real**2 + spectrum.imag**2
+
+
+def real_power(signals: np.ndarray) -> np.ndarray:
+    """LaFAN1's own: the real part only. A sine and a cosine of one frequency then differ."""
+    from scipy.fft import rfft
+
+    return rfft(signals).real ** 2
+
+
+def spectral_distance(generated: np.ndarray, truth: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Earth mover's distance between normalised power spectra, in bins, and the truth's power, both (...).
+
+    Over all T frequencies as published, the negative ones too, which mirror the others. A channel without power is
+    constant: all that it has sits at frequency 0.
+
+    Args:
+        generated, truth: (..., T // 2 + 1) power.
+        frames: T.
+    """
+    totals = [_total(spectrum, frames) for spectrum in (generated, truth)]
+    shares = [_share(spectrum, total) for spectrum, total in zip((generated, truth), totals, strict=True)]
+    difference = np.subtract(*shares)
+    up = np.cumsum(difference, axis=-1)
+    # Running down again from the highest frequency, as much is left out as was gained on the way up.
+    down = up[..., : (frames - 1) // 2] - difference[..., :1]
+    return np.abs(up).sum(-1) + np.abs(down).sum(-1), totals[1]
+
+
+def _total(spectrum: np.ndarray, frames: int) -> np.ndarray:
+    """Power over all T frequencies of a half spectrum."""
+    return spectrum.sum(-1) + spectrum[..., 1 : (frames + 1) // 2].sum(-1)
+
+
+def _share(spectrum: np.ndarray, total: np.ndarray) -> np.ndarray:
+    share = spectrum / np.where(total > 0, total, 1)[..., None]
+    share[..., 0] += total == 0
+    return share
+
+
+def npss(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Spectral distance of the joints' rotations to their parents, weighted by the truth's power.
+
+    Channels are quaternion components, continuous over time; their power does not depend on the sign of the whole. The
+    root's rotation is taken relative to its heading, so that it does not matter where north is.
+    """
+    totals, weights = np.zeros((2, len(truth), 1))
+    for length in np.unique(truth.lengths[truth.lengths > 0]):
+        clips = np.flatnonzero(truth.lengths == length)
+        made, true = (power(_channels(motion, clips, int(length))) for motion in (generated, truth))
+        distance, weight = spectral_distance(made, true, int(length))
+        totals[clips, 0] = (distance * weight).sum(1, dtype=np.float64)
+        weights[clips, 0] = weight.sum(1, dtype=np.float64)
+    return Sums(totals, weights)
+
+
+def _channels(motion: Motion, clips: np.ndarray, length: int) -> np.ndarray:
+    """(N, 4 J, T) float32."""
+    from rae_bench.kinematics import quat
+
+    root = int(np.flatnonzero(motion.rig.parents < 0)[0])
+    rotations = motion.rotations[clips, :length]
+    facing = motion.root.rotation[clips, :length]
+    rotations[:, :, root] = quat.continuous(quat.mul(quat.inverse(facing), rotations[:, :, root]), axis=1)
+    return np.ascontiguousarray(rotations.reshape(len(clips), length, -1).swapaxes(1, 2))
+
+
+METRICS = (
+    MetricInfo(
+        "npss",
+        "",
+        "lower",
+        "reconstruction",
+        False,
+        "Gopalakrishnan et al. 2019",
+        "earth mover's distance between power spectra of joint rotations, weighted by the truth's power",
+        npss,
+    ),
+)

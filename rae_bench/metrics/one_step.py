@@ -1,0 +1,42 @@
+"""One-step error: a frame from true histories, as most papers report. What drifts in a roll-out does not show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
+from rae_bench.metrics.reconstruction import root_aligned_error
+
+if TYPE_CHECKING:
+    from rae_bench.model import Trajectory
+    from rae_bench.motion import Motion
+
+
+def one_step_error(trajectory: Trajectory, truth: Motion, clips: np.ndarray, count: int) -> Sums:
+    """Root-aligned joint position error in cm of single frames.
+
+    Args:
+        trajectory: (S, M, 1, ...), one frame after each of M true histories; errors are averaged over samples.
+        truth: the M true frames, clips of length 1.
+        clips: (M,) int, which of `count` test clips each history is of.
+    """
+    from rae_bench.metrics.evaluation import samples
+
+    errors = np.mean([root_aligned_error(one, truth)[:, 0] for one in samples(trajectory, truth)], axis=0)
+    totals = np.bincount(clips, CENTIMETRES * errors, count)
+    return Sums(totals[:, None], np.bincount(clips, minlength=count).astype(np.float64)[:, None])
+
+
+METRICS = (
+    MetricInfo(
+        "one_step_error",
+        "cm",
+        "lower",
+        "reconstruction",
+        False,
+        "MPJPE, root-aligned (Ionescu et al. 2014)",
+        "joint position error in root space of one frame from true histories, half a second apart",
+    ),
+)

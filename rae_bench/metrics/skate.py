@@ -1,0 +1,85 @@
+"""Skating as others measure it: by the height of the generated foot, without contact labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
+from rae_bench.metrics.feet import horizontal_speed
+from rae_bench.metrics.ground import heights, standing
+
+if TYPE_CHECKING:
+    from rae_bench.motion import Motion
+    from rae_bench.objectives import Objectives
+
+WEIGHT_HEIGHT = 0.015
+"""Heights: MANN's 2.5 cm on a person of 1.7 m."""
+SHARE_HEIGHT, SHARE_SPEED = 0.03, 0.3
+"""Heights, and heights a second: 5 cm and 0.5 m/s on a person of 1.7 m."""
+SHARE_WINDOW = 0.25
+"""Seconds: five frames at the 20 a second for which the rule was made."""
+
+
+def skate(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Mean in cm/s over contact joints and frames of v (2 - 2^clip(h / H, 0, 1)).
+
+    v is horizontal speed, h height over the joint's stance height, H = `WEIGHT_HEIGHT`: all of v on the ground,
+    nothing from H on.
+    """
+    least = max(WEIGHT_HEIGHT * truth.rig.height, 1e-6)
+    weight = 2 - np.exp2(np.clip(heights(generated, truth)[:, 1:] / least, 0, 1))
+    mask = standing(truth)[1][:, None] & truth.valid[:, 1:, None]
+    return Sums.over(CENTIMETRES * horizontal_speed(generated) * weight, mask)
+
+
+def skating_share(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Percent of frames in which any contact joint skates.
+
+    It does where it is low at both ends of a step, fast in it, and fast on average over `SHARE_WINDOW` around it.
+    """
+    speed, fast = horizontal_speed(generated), SHARE_SPEED * truth.rig.height
+    low: np.ndarray = heights(generated, truth) < SHARE_HEIGHT * truth.rig.height
+    steps = truth.valid[:, 1:]
+    reach = max(round((SHARE_WINDOW * truth.fps - 1) / 2), 0)
+    lasting = _average(speed, np.broadcast_to(steps[..., None], speed.shape), reach) > fast
+    skates = low[:, 1:] & low[:, :-1] & (speed > fast) & lasting & standing(truth)[1][:, None]
+    return Sums.over(100.0 * skates.any(-1), steps & standing(truth)[1].any(1, keepdims=True))
+
+
+def _average(values: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
+    """(N, T, C) mean over the frames at most `reach` away, of those where `mask`."""
+    total, count = (_window_sum(part.astype(np.float64), reach) for part in (np.where(mask, values, 0), mask))
+    return total / np.maximum(count, 1)
+
+
+def _window_sum(values: np.ndarray, reach: int) -> np.ndarray:
+    frames = values.shape[1]
+    running = np.concatenate([np.zeros_like(values[:, :1]), np.cumsum(values, axis=1)], 1)
+    frame = np.arange(frames)
+    return running[:, np.minimum(frame + reach + 1, frames)] - running[:, np.maximum(frame - reach, 0)]
+
+
+METRICS = (
+    MetricInfo(
+        "skate",
+        "cm/s",
+        "lower",
+        "feet",
+        False,
+        "MANN (Zhang et al. 2018), height scaled to the rig",
+        "horizontal speed of contact joints, weighted by how near they are to their stance height",
+        skate,
+    ),
+    MetricInfo(
+        "skating_share",
+        "%",
+        "lower",
+        "feet",
+        False,
+        "GMD (Karunratanakul et al. 2023), thresholds scaled to the rig",
+        "frames in which a low contact joint moves faster than 0.3 heights a second",
+        skating_share,
+    ),
+)
