@@ -16,7 +16,7 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.objectives import CONTACT, KEYFRAME, TARGET
 from rae_bench.storage import whole_file
-from rae_bench.viewer.page import Character, Clip, Scene
+from rae_bench.viewer.page import Character, Clip, Scene, bulk
 
 WIDTH, HEIGHT, HEAD, FOOT = 960, 540, 46, 34
 """Pixels: of the picture, of its title and of its time line. Even, as video wants it."""
@@ -144,7 +144,7 @@ class _Stage:
         key = f"white: {scene.characters[0].label}; " if shown[0][1] is not clip.truth else ""
         self._text(14, HEIGHT - 31, clip.name, SOFT, 9, va="top")
         self._text(WIDTH - 14, HEIGHT - 31, f"{key}{KEY}", SOFT, 9, va="top", ha="right")
-        width = float(np.clip(0.02 * rig.height * self.camera.pixels, 1.2, 5))
+        width = float(np.clip(0.018 * bulk(rig) * self.camera.pixels, 1.2, 5))
         self.panels = [
             _Panel(self, box, character, track, middle, width)
             for box, (character, track), middle in zip(boxes, shown, self.middles, strict=True)
@@ -254,7 +254,7 @@ class _Panel:
             self.ghost.set_data(_broken(self._on(np.stack([truth[bones], truth[rig.parents[bones]]], 1))))
         feet = now[rig.contact_joints[stage.clip.contacts[t]]] * [1, 0, 1]
         turn = np.linspace(0, 2 * np.pi, 17)
-        circle = 0.035 * rig.height * np.stack([np.cos(turn), np.zeros(17), np.sin(turn)], -1)
+        circle = 0.035 * bulk(rig) * np.stack([np.cos(turn), np.zeros(17), np.sin(turn)], -1)
         self.rings.set_data(_broken(self._on(feet[:, None] + circle)))
         kinds = np.where(rig.role_mask, stage.clip.objectives.kinds[0, t], 0)
         wanted = self._on(stage.clip.objectives.positions[0, t])
@@ -311,7 +311,7 @@ def find_encoder() -> str:
     if found:
         return found
     try:
-        import imageio_ffmpeg  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import imageio_ffmpeg
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):

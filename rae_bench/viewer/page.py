@@ -94,6 +94,11 @@ def _clip(clip: Clip) -> dict[str, Any]:
     }
 
 
+def bulk(rig: Rig) -> float:
+    """Metres: what thickness is measured by. The height, and of a rig much longer than high more than that."""
+    return float(max(rig.height, 0.6 * np.ptp(rig.rest_global[0], axis=0).max()))
+
+
 def page_data(scene: Scene) -> dict[str, Any]:
     """What the page's script reads, JSON-ready."""
     rig = scene.rig
@@ -101,7 +106,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
         "title": scene.title,
         "subtitle": scene.subtitle,
         "fps": float(scene.fps),
-        "height": float(rig.height),
+        "size": bulk(rig),
         "root": int(rig.roles.get("pelvis", 0)),
         "parents": [int(p) for p in rig.parents],
         "contactJoints": [int(j) for j in rig.contact_joints],
