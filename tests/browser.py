@@ -134,6 +134,13 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, **place)
 
+    def drag(self, selector: str, across: int) -> None:
+        """Press in the middle of an element and move so many pixels to the right."""
+        x, y = self.run(f"(() => {{ const r = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+                        "return [r.x + r.width / 2, r.y + r.height / 2]; })()")  # fmt: skip
+        for kind, by in (("mousePressed", 0), ("mouseMoved", across), ("mouseReleased", across)):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x + by, y=y, button="left", buttons=1, clickCount=1)
+
     def key(self, name: str) -> None:
         """Press a key."""
         code = CODES.get(name) or ord(name.upper())

@@ -17,7 +17,7 @@ from rae_bench.errors import UserError
 @click.option("--png", type=click.Path(path_type=Path), help="Also a picture: frames in a row.")
 @click.option("--gif", type=click.Path(path_type=Path), help="Also a film, as a GIF.")
 @click.option("--mp4", type=click.Path(path_type=Path), help="Also a film, as an MP4; needs ffmpeg.")
-@click.option("--clips", type=click.IntRange(1), help="How many: one of each action first (4).")
+@click.option("--clips", type=int, help="How many: one of each action first (4).")
 @click.option("--clip", "names", multiple=True, help="Clips or actions by name or glob, comma-separated.")
 @click.option("--regimes", multiple=True, help="Of RESULT: regimes, full and controls (all), comma-separated.")
 @click.option("--fraction", help="Of RESULT: the target's fraction, 0.05 or 5% (the first).")
@@ -51,6 +51,8 @@ def view(
     from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
     from rae_bench.viewer.page import write_page
 
+    if clips is not None and clips < 1:
+        raise UserError("--clips takes a number above 0")
     encoder = find_encoder() if mp4 else ""  # before the work: it may not be there
     part = numbers("--fraction", [fraction])[0] if fraction else None
     choice = Choice(tuple(split(names)), clips or 0, tuple(split(regimes)), part, seed)

@@ -24,7 +24,6 @@ GIF_FPS, MP4_FPS, PAUSE = 12.5, 30, 0.4
 """Frames a second (a GIF counts in hundredths of a second), and seconds for which the last frame of a clip stays."""
 LENS = math.tan(math.radians(18))
 PAPER, INK, SOFT, GROUND, AMBER = "#14171c", "#eceff3", "#a0a9b5", "#2c333d", "#e09a00"
-KEY = "amber: objectives; rings: feet that stand in the truth"
 MARKERS = {CONTACT: "o", KEYFRAME: "D", TARGET: "o"}
 
 
@@ -141,9 +140,12 @@ class _Stage:
         self.axis.axis("off")
         self.movers: list[Any] = []
         self._text(14, HEIGHT - 13, scene.title, INK, 11, va="top")
-        key = f"white: {scene.characters[0].label}; " if shown[0][1] is not clip.truth else ""
+        others = shown[0][1] is not clip.truth
+        key = [f"white: {scene.characters[0].label}"] * others + ["amber: objectives"]
+        if len(rig.contact_joints):
+            key.append(f"rings: feet that stand{' in the truth' if others else ''}")
         self._text(14, HEIGHT - 31, clip.name, SOFT, 9, va="top")
-        self._text(WIDTH - 14, HEIGHT - 31, f"{key}{KEY}", SOFT, 9, va="top", ha="right")
+        self._text(WIDTH - 14, HEIGHT - 31, "; ".join(key), SOFT, 9, va="top", ha="right")
         width = float(np.clip(0.018 * bulk(rig) * self.camera.pixels, 1.2, 5))
         self.panels = [
             _Panel(self, box, character, track, middle, width)

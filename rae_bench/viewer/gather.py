@@ -112,7 +112,7 @@ def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) ->
     rig = exam.truth.rig
     subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(exam.ids)} held-out clips, roll-outs beside the truth"
     if missing:
-        subtitle += f"; not to be shown: {', '.join(missing)}"
+        subtitle += f"; missing: {', '.join(missing)}"
     return f"{model} on {task.name}: {task.title}", subtitle
 
 
