@@ -144,6 +144,14 @@ def test_from_standing_in_metres(generate: Generate, tmp_path: Path) -> None:
     assert abs(made.positions[0, 0, 0, [0, 2]]).max() < 1e-5
 
 
+def test_the_page_shows_history_motion_and_objectives(generate: Generate, tmp_path: Path) -> None:
+    generate(EXAMPLE.read_text(encoding="utf-8"), "--page", str(tmp_path / "out.html"))
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert '"start":30' in page.replace(" ", "")
+    assert "generated after 1 s of history" in page
+    assert page.startswith("<!doctype html>")
+
+
 def test_the_example_works(generate: Generate) -> None:
     made = generate(EXAMPLE.read_text(encoding="utf-8"))
     assert int(made.lengths[0]) == 120

@@ -23,6 +23,7 @@ from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_cli
 from rae_bench.viewer.page import Character, Clip, Scene
 
 if TYPE_CHECKING:
+    from rae_bench.generate import Generated
     from rae_bench.protocol.run import Outcome
 
 ON_DARK = {
@@ -230,3 +231,11 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
     rig = motion.rig
     subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
     return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_character("truth", "motion")], clips)
+
+
+def generated_scene(made: Generated, title: str) -> Scene:
+    """What `generate` made after its history, with what was asked of it."""
+    whole, start = made.whole, made.history.root_positions.shape[1]
+    clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
+    subtitle = f"rig {whole.rig.name}, {_length(whole.rig.height)}; generated after {start / whole.fps:g} s of history"
+    return Scene(title, subtitle, whole.rig, whole.fps, [_character("finetune", "generated")], [clip])
