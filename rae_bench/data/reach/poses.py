@@ -22,6 +22,8 @@ LEAD = 0.2
 """Share of a move by which the body goes ahead of a foot that is lifted, and follows one that is put down."""
 OVER = 0.3
 """How near a leg comes to being lifted halfway between two targets, as a share."""
+RISE = 0.25
+"""Metres, for a body of `HUMAN` height, to which a leg is lifted on its way."""
 SLACK = 0.97
 """Share of the joints' limits that reaching uses, so that rounding does not cross them."""
 ROUNDS = 3
@@ -93,7 +95,8 @@ def reach_keys(
     rig, count = reacher.rig, len(targets)
     narrow = _narrow(reacher)
     movable = np.zeros(len(rig), bool)
-    movable[[*reacher.trunk, *limb.chain]] = True
+    # What stands on its hands keeps its back as it is: the legs that stay on the ground hang on it.
+    movable[[*(() if limb.leg else reacher.trunk), *limb.chain]] = True
     index = reacher.limbs.index(limb)
     lifted = np.zeros((count, len(reacher.limbs)))
     lifted[:, index] = limb.leg is not None
@@ -123,7 +126,7 @@ def reach_keys(
         keys = replace(keys, angles=np.where(movable[:, None], found, keys.angles))
     keys = replace(keys, angles=_look(reacher, keys, targets))
     if limb.leg:
-        keys = replace(keys, lift=_lifts(reacher, limb, stand, narrow, movable, count))
+        keys = replace(keys, lift=_lifts(reacher, limb, stand, keys, narrow, movable))
     positions, globals_ = forward_kinematics(_rotations(rig, keys), keys.root, rig)
     return keys, positions[:, limb.hand], quat.mul(globals_[:, limb.hand], quat.inverse(rest[limb.hand]))
 
@@ -138,7 +141,8 @@ def _lean(reacher: Reacher, limb: Limb, root: np.ndarray, targets: np.ndarray) -
         at = rig.rest_global[0].astype(np.float64)
         all_feet = np.array([at[leg.contact] for leg in reacher.legs])
         others = np.array([at[leg.contact] for leg in reacher.legs if leg is not limb.leg])
-        shift = 0.4 * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
+        share = 0.8 if len(others) == 3 else 0.4
+        shift = share * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
         return np.repeat(root + shift, len(targets), 0), np.zeros(len(targets))
     angle = np.arctan2(away[:, 0], away[:, 2])
     yaw = YAW * np.tanh(0.5 * angle / YAW)
@@ -152,17 +156,17 @@ def _narrow(reacher: Reacher) -> Rig:
     rig = reacher.rig
     limits = SLACK * rig.limits
     trunk = list(reacher.trunk)
-    limits[trunk] = (0.5 if all(limb.leg is None for limb in reacher.limbs) else 0.1) * np.clip(limits[trunk], -1, 1)
+    limits[trunk] = 0.5 * np.clip(limits[trunk], -1, 1)
     return replace(rig, limits=limits)
 
 
-def _lifts(reacher: Reacher, limb: Limb, stand: Keys, narrow: Rig, movable: np.ndarray, count: int) -> np.ndarray:
+def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, movable: np.ndarray) -> np.ndarray:
     """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
-    rig, leg = reacher.rig, movable.copy()
-    leg[list(reacher.trunk)] = False
-    rise = rig.rest_global[0][limb.hand].astype(np.float64) + 0.25 * reacher.scale * UP
-    _, rotations = solve_ik(narrow, stand.root, _rotations(rig, stand), [limb.hand], rise[None, None], movable=leg)
-    return np.repeat(limit_angles(rotations, rig), count, 0)
+    rig = reacher.rig
+    rise = rig.rest_global[0][limb.hand].astype(np.float64) + RISE * reacher.scale * UP
+    at = replace(stand, root=keys.root[:1])  # the body goes to one place for all targets of a leg
+    _, rotations = solve_ik(narrow, at.root, _rotations(rig, at), [limb.hand], rise[None, None], movable=movable)
+    return np.repeat(limit_angles(rotations, rig), len(keys.root), 0)
 
 
 def _look(reacher: Reacher, keys: Keys, targets: np.ndarray) -> np.ndarray:
@@ -267,26 +271,28 @@ def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, s
     air = np.nonzero(share > 0)
     if not len(air[0]):
         return
-    a, b, part = frames.a[air], frames.b[air], share[air]
+    a, b, part = frames.a[air], frames.b[air], share[air][:, None]
     both = (keys.lifted[a, index] > 0) & (keys.lifted[b, index] > 0)
     along = ease(frames.u[air])[:, None]
     joints = (*leg.girdle, *leg.joints)
-    planted = []
+    planted = np.tile(rig.rest.astype(np.float64), (len(a), 1, 1))
     for j in joints:
-        parent = pose.turn(int(rig.parents[j]))[air]
-        planted.append(quat.mul(quat.inverse(parent), pose.turn(j)[air]))
+        turn = quat.mul(quat.inverse(pose.turn(int(rig.parents[j]))[air]), pose.turn(j)[air])
+        planted[:, j] = quat.mul(rig.rest[j], quat.mul(quat.mul(quat.inverse(rest[j]), turn), rest[j]))
+    ground = limit_angles(planted, rig)
     there = np.where(keys.lifted[b, index] > 0, b, a)
-    for j, ground in zip(joints, planted, strict=True):
+    for j in joints:
+        over, goal = keys.lift[there, j], keys.angles[there, j]
         # From target to target it goes a little by way of the lifted leg too: not through the ground.
         between = keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j])
-        between = between + OVER * 4 * along * (1 - along) * (keys.lift[there, j] - between)
-        angles = np.where(both[:, None], between, keys.angles[there, j])
-        over, goal = _about(rest[j], keys.lift[there, j]), _about(rest[j], angles)
-        turn = quat.slerp(quat.slerp(ground, over, part), quat.slerp(over, goal, part), part)
+        between = between + OVER * 4 * along * (1 - along) * (over - between)
+        goal = np.where(both[:, None], between, goal)
+        # Limit angles between angles within the limits are within them, too.
+        angles = (1 - part) ** 2 * ground[:, j] + 2 * part * (1 - part) * over + part**2 * goal
         if pose.turns[j] is None and not np.abs(angles).max() > 0:
             continue
         whole = pose.turn(j).copy()
-        whole[air] = quat.mul(pose.turn(int(rig.parents[j]))[air], turn)
+        whole[air] = quat.mul(pose.turn(int(rig.parents[j]))[air], _about(rest[j], angles))
         pose.turns[j] = whole
 
 
