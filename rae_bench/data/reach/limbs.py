@@ -48,6 +48,11 @@ class Reacher:
         """All legs it stands on."""
         return self.body.legs if self.body else ()
 
+    @property
+    def free_hands(self) -> bool:
+        """Whether it has two hands and stands on neither."""
+        return len(self.limbs) == 2 and all(limb.leg is None for limb in self.limbs)
+
 
 def read_reacher(rig: Rig) -> Reacher:
     """What `rig` reaches with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,9 +11,9 @@ import numpy as np
 from rae_bench.data.locomotion.body import UP, Leg
 from rae_bench.data.locomotion.paths import ease
 from rae_bench.data.locomotion.poses import swing_arm
-from rae_bench.data.locomotion.solve import Pose, rotate, shortfall, solve_leg, unit
+from rae_bench.data.locomotion.solve import Pose, rotate, shortfall, solve_leg
 from rae_bench.data.reach.limbs import Limb, Reacher
-from rae_bench.data.reach.plan import TOLERANCE
+from rae_bench.data.reach.plan import RADII, TOLERANCE
 from rae_bench.kinematics import forward_kinematics, from_limit_angles, limit_angles, quat, solve_ik
 from rae_bench.rig import Rig
 
@@ -20,8 +21,9 @@ YAW = np.radians(28)
 """How far the pelvis of a body with free hands turns after its target, at most."""
 LEAD = 0.2
 """Share of a move by which the body goes ahead of a foot that is lifted, and follows one that is put down."""
-OVER = 0.3
-"""How near a leg comes to being lifted halfway between two targets, as a share."""
+OVER = 0.1
+"""How near a leg comes to being raised halfway between two targets, as a share; less where they are close, less than
+a radian of its joints apart."""
 RISE = 0.25
 """Metres, for a body of `HUMAN` height, to which a leg is lifted on its way."""
 SLACK = 0.97
@@ -50,6 +52,24 @@ class Keys:
     def __add__(self, other: Keys) -> Keys:
         both = zip(vars(self).values(), vars(other).values(), strict=True)
         return Keys(*(np.concatenate(pair) for pair in both))
+
+    def between(self, a: np.ndarray, b: np.ndarray, share: np.ndarray) -> Keys:
+        """Key poses at `share` (P,) of the way from `a` to `b` (P,); where `b` lifts a leg, from where that is raised."""
+        rises = (self.lifted[b] > self.lifted[a]).any(-1)
+
+        def mix(start: np.ndarray, end: np.ndarray, raised: np.ndarray) -> np.ndarray:
+            one = (-1, *[1] * (end.ndim - 1))
+            start = np.where(rises.reshape(one), raised, start)
+            return start + share.reshape(one) * (end - start)
+
+        root, yaw, angles = self.root, self.yaw, self.angles
+        return Keys(
+            mix(root[a], root[b], root[b]),
+            mix(yaw[a], yaw[b], yaw[b]),
+            mix(angles[a], angles[b], self.lift[b]),
+            self.lifted[b],
+            self.lift[b],
+        )
 
 
 class Frames(NamedTuple):
@@ -85,70 +105,80 @@ def standing(reacher: Reacher) -> Keys:
 
 
 def reach_keys(
-    reacher: Reacher, limb: Limb, stand: Keys, targets: np.ndarray, turns: np.ndarray | None = None
-) -> tuple[Keys, np.ndarray, np.ndarray]:
-    """Key poses of one limb at `targets` (P, 3), world, the hand turned by `turns` (P, 4) as far as that is free.
-
-    Returns:
-        The keys, and the hand's positions (P, 3) and rest-relative rotations (P, 4), both world.
-    """
+    reacher: Reacher,
+    crew: Sequence[Limb],
+    stand: Keys,
+    targets: np.ndarray,
+    turns: np.ndarray | None,
+    gaze: np.ndarray,
+) -> Keys:
+    """P key poses of K limbs at `targets` (P, K, 3), world, the hands turned by `turns` (P, K, 4) as far as that is
+    free, the face turned towards `gaze` (P, 3). A crew of several limbs stands on none of them."""
     rig, count = reacher.rig, len(targets)
     narrow = _narrow(reacher)
     movable = np.zeros(len(rig), bool)
     # What stands on its hands keeps its back as it is: the legs that stay on the ground hang on it.
-    movable[[*(() if limb.leg else reacher.trunk), *limb.chain]] = True
-    index = reacher.limbs.index(limb)
+    movable[[*(() if crew[0].leg else reacher.trunk), *(j for limb in crew for j in limb.chain)]] = True
+    ends = [limb.hand for limb in crew]
     lifted = np.zeros((count, len(reacher.limbs)))
-    lifted[:, index] = limb.leg is not None
-    root, yaw = _lean(reacher, limb, stand.root, targets)
+    lifted[:, reacher.limbs.index(crew[0])] = crew[0].leg is not None
+    root, yaw = _lean(reacher, crew, stand.root, targets)
     angles = np.repeat(stand.angles, count, 0)
     keys = Keys(root, yaw, angles, lifted, angles)
-    rest = rig.rest_global[1].astype(np.float64)
     for turn in range(ROUNDS):
         sink = _sink(reacher, keys)
         keys = replace(keys, root=keys.root - sink[:, None] * UP)
         rotations = _rotations(rig, keys)
         wanted = None
         if turns is not None and turn == ROUNDS - 2:
-            globals_ = forward_kinematics(rotations, keys.root, rig)[1][:, limb.hand]
-            wanted = quat.mul(turns, globals_)[:, None]
+            wanted = quat.mul(turns, forward_kinematics(rotations, keys.root, rig)[1][:, ends])
         _, rotations = solve_ik(
             narrow,
             keys.root,
             rotations,
-            [limb.hand],
-            targets[:, None],
+            ends,
+            targets,
             target_rotations=wanted,
             iterations=40 if turn == 0 else 20,
             movable=movable,
         )
         found = limit_angles(rotations, rig)
         keys = replace(keys, angles=np.where(movable[:, None], found, keys.angles))
-    keys = replace(keys, angles=_look(reacher, keys, targets))
-    if limb.leg:
-        keys = replace(keys, lift=_lifts(reacher, limb, stand, keys, narrow, movable))
-    positions, globals_ = forward_kinematics(_rotations(rig, keys), keys.root, rig)
-    return keys, positions[:, limb.hand], quat.mul(globals_[:, limb.hand], quat.inverse(rest[limb.hand]))
+    keys = replace(keys, angles=_look(reacher, keys, gaze))
+    return replace(keys, lift=_lifts(reacher, crew[0], stand, keys, narrow, movable)) if crew[0].leg else keys
 
 
-def _lean(reacher: Reacher, limb: Limb, root: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (P, 3) and turns (P,): towards the target, or over the feet that stay on the ground."""
-    rig, scale = reacher.rig, reacher.scale
-    away = targets - root
+def hand_places(reacher: Reacher, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands that are off the ground, both world."""
+    ends = [limb.hand for limb in reacher.limbs]
+    rest = reacher.rig.rest_global[1][ends].astype(np.float64)
+    positions, globals_ = forward_kinematics(_rotations(reacher.rig, keys), keys.root, reacher.rig)
+    return positions[:, ends], quat.mul(globals_[:, ends], quat.inverse(rest))
+
+
+def _lean(
+    reacher: Reacher, crew: Sequence[Limb], root: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Root positions (P, 3) and turns (P,): towards the targets, or over the feet that stay on the ground."""
+    rig, scale, leg = reacher.rig, reacher.scale, crew[0].leg
     if reacher.body is None:
         return np.repeat(root, len(targets), 0), np.zeros(len(targets))
-    if limb.leg:
+    if leg:
         at = rig.rest_global[0].astype(np.float64)
-        all_feet = np.array([at[leg.contact] for leg in reacher.legs])
-        others = np.array([at[leg.contact] for leg in reacher.legs if leg is not limb.leg])
+        all_feet = np.array([at[other.contact] for other in reacher.legs])
+        others = np.array([at[other.contact] for other in reacher.legs if other is not leg])
+        # Five legs carry the body wherever it is; of four, the other three have it between them by then.
         share = 0.8 if len(others) == 3 else 0.4
         shift = share * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
         return np.repeat(root + shift, len(targets), 0), np.zeros(len(targets))
-    angle = np.arctan2(away[:, 0], away[:, 2])
-    yaw = YAW * np.tanh(0.5 * angle / YAW)
-    shift = 0.04 * scale * unit(away * [1, 0, 1])
-    low = np.clip((limb.foot_of_cylinder[1] + 0.25 * scale - targets[:, 1]) / (0.25 * scale), 0, 1)
-    return root + shift - 0.05 * scale * low[:, None] * UP, yaw
+    away = targets - root[:, None]
+    sides = np.array([limb.side for limb in crew])
+    # Straight behind is on the hand's own side.
+    angle = np.arctan2(np.where(np.abs(away[..., 0]) < 1e-6, 1e-6 * sides, away[..., 0]), away[..., 2]).mean(1)
+    flat = away.mean(1) * [1, 0, 1]
+    shift = 0.04 * scale * flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), RADII[0] * scale)
+    low = np.clip((crew[0].foot_of_cylinder[1] + 0.25 * scale - targets[..., 1].mean(1)) / (0.25 * scale), 0, 1)
+    return root + shift - 0.05 * scale * low[:, None] * UP, YAW * np.tanh(0.5 * angle / YAW)
 
 
 def _narrow(reacher: Reacher) -> Rig:
@@ -169,12 +199,12 @@ def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, m
     return np.repeat(limit_angles(rotations, rig), len(keys.root), 0)
 
 
-def _look(reacher: Reacher, keys: Keys, targets: np.ndarray) -> np.ndarray:
-    """Angles (P, J, 3) with the neck turned towards the targets."""
+def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
+    """Angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
     if not reacher.neck:
         return keys.angles
     angles = keys.angles.copy()
-    away = targets - keys.root
+    away = gaze - keys.root
     angle = np.arctan2(away[:, 0], away[:, 2]) - keys.yaw - angles[:, list(reacher.trunk), 1].sum(1)
     angle = np.arctan2(np.sin(angle), np.cos(angle))
     for joint in reacher.neck:
@@ -281,11 +311,13 @@ def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, s
         planted[:, j] = quat.mul(rig.rest[j], quat.mul(quat.mul(quat.inverse(rest[j]), turn), rest[j]))
     ground = limit_angles(planted, rig)
     there = np.where(keys.lifted[b, index] > 0, b, a)
+    way = np.sqrt(((keys.angles[b] - keys.angles[a])[:, list(joints)] ** 2).sum((1, 2)))[:, None]
+    bow = 4 * OVER * np.minimum(way, 1)
     for j in joints:
         over, goal = keys.lift[there, j], keys.angles[there, j]
         # From target to target it goes a little by way of the lifted leg too: not through the ground.
         between = keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j])
-        between = between + OVER * 4 * along * (1 - along) * (over - between)
+        between = between + bow * along * (1 - along) * (over - between)
         goal = np.where(both[:, None], between, goal)
         # Limit angles between angles within the limits are within them, too.
         angles = (1 - part) ** 2 * ground[:, j] + 2 * part * (1 - part) * over + part**2 * goal
