@@ -9,9 +9,10 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.generated import keep_generated
+from rae_bench.data.reach.keys import standing
 from rae_bench.data.reach.limbs import Reacher, read_reacher
 from rae_bench.data.reach.plan import HOLD, MAX_ACCELERATION, MAX_SPEED, choose
-from rae_bench.data.reach.poses import Frames, hands, make_pose, standing
+from rae_bench.data.reach.poses import Frames, hands, make_pose
 from rae_bench.data.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
 from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError
@@ -120,7 +121,7 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
 
 def _holds(route: Route) -> np.ndarray:
     """(N, S) frames for which each key pose is held."""
-    return np.where(route.active.any(-1), HOLD - 1, 0)
+    return np.where(route.aims, HOLD - 1, 0)
 
 
 def _soonest(moves: np.ndarray, fps: float) -> np.ndarray:
@@ -130,7 +131,7 @@ def _soonest(moves: np.ndarray, fps: float) -> np.ndarray:
 
 def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[Route, np.ndarray]:
     """The route with targets brought nearer where the clip would end before the last, and its `_durations`."""
-    aims = route.active.any(-1)
+    aims = route.aims
     held = _holds(route).sum(1)
     moves = _durations(reacher, route, np.arange(len(aims)), fps)
     for _ in range(NEARER):
@@ -153,7 +154,7 @@ def _timetable(
     clips, size = route.row.shape
     number = np.arange(size)
     real = number < route.count[:, None]
-    aims = route.active.any(-1)
+    aims = route.aims
     holds = _holds(route)
     # Where time is left over, part of it goes into the moves; a clip short of time starts sooner.
     busy, held = (moves * real[:, 1:]).sum(1), holds.sum(1)
@@ -166,7 +167,8 @@ def _timetable(
     reached = np.concatenate([np.zeros((clips, 1), int), reached], 1)  # (N, S) the frame of the key pose
     left = np.where(number == 0, still[:, None], reached + holds)  # and the one from which it is left
     t = np.arange(frames)
-    step = np.minimum((t[None, :, None] >= left[:, None, :]).sum(-1), route.count[:, None] - 1)  # on the way to this key
+    # On the way to this key pose.
+    step = np.minimum((t[None, :, None] >= left[:, None, :]).sum(-1), route.count[:, None] - 1)
     before = np.maximum(step - 1, 0)
     leave, arrive = np.take_along_axis(left, before, 1), np.take_along_axis(reached, step, 1)
     u = np.where(step == 0, 1.0, np.clip((t - leave) / np.maximum(arrive - leave, 1), 0, 1))

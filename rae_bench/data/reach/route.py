@@ -1,4 +1,4 @@
-"""The row of key poses that each clip goes through: where its hands go, solved, and brought nearer where time is short."""
+"""The row of key poses that each clip goes through: where its hands go, and what comes nearer where time is short."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rae_bench.data.reach.keys import hand_places, reach_keys
 from rae_bench.data.reach.limbs import Reacher
 from rae_bench.data.reach.plan import LEVELS, POINTS, Variant, spawn_places
-from rae_bench.data.reach.poses import Frames, Keys, hand_places, hands, make_pose, reach_keys, tolerance
+from rae_bench.data.reach.poses import Frames, Keys, hands, make_pose, tolerance
 from rae_bench.kinematics import quat
 
 TURN = np.radians(40)
@@ -41,6 +42,11 @@ class Route:
     positions: np.ndarray
     rotations: np.ndarray
     respawned: np.ndarray
+
+    @property
+    def aims(self) -> np.ndarray:
+        """(N, S) bool, any limb reaches a target in that key pose."""
+        return np.asarray(self.active.any(-1))
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def make_route(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw:
         for with_turn in (False, True):
             own = np.flatnonzero(goals.active[:, crew].all(1) & (goals.turned == with_turn))
             if len(own):
-                at = np.ix_(own, crew)
+                at = own[:, None], np.array(crew)
                 made = reach_keys(
                     reacher,
                     [reacher.limbs[i] for i in crew],
@@ -84,15 +90,12 @@ def make_route(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw:
                     goals.positions[own, goals.first[own]],
                 )
                 index[own] = len(keys.root) + np.arange(len(own))
-                met[at], rotations[at] = hand_places(reacher, made)[0][:, crew], hand_places(reacher, made)[1][:, crew]
+                met[at], rotations[at] = (places[:, crew] for places in hand_places(reacher, made))
                 keys = keys + made
     respawned = np.linalg.norm(met - goals.positions, axis=-1) > 0.2 * tolerance(reacher)
     wanted = np.where(respawned[..., None], met, goals.positions)
 
-    here = np.zeros((1, 1), int)
-    at_rest = make_pose(reacher, stand, Frames(here, here, np.zeros((1, 1))))[0]
-    rest = reacher.rig.rest_global[1].astype(np.float64)
-    ends = [limb.hand for limb in reacher.limbs]
+    rest_places, rest_turns = _at_rest(reacher, stand)
     size = (len(variants), STEPS)
     route = Route(
         keys,
@@ -112,11 +115,16 @@ def make_route(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw:
         route.count[clip] = 2 + len(own)
         if variant.setting.count == 1:  # the next target is where the hand rests
             route.active[clip, 2] = goals.active[own[0]]
-            route.positions[clip, 2] = hands(reacher, at_rest)[0, 0]
-            route.rotations[clip, 2] = quat.mul(
-                quat.mul(np.stack([at_rest.turn(j)[0, 0] for j in ends]), rest[ends]), quat.inverse(rest[ends])
-            )
+            route.positions[clip, 2], route.rotations[clip, 2] = rest_places, rest_turns
     return route
+
+
+def _at_rest(reacher: Reacher, stand: Keys) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (L, 3) and rest-relative rotations (L, 4) of all hands at rest, those on the ground included."""
+    here = np.zeros((1, 1), int)
+    pose = make_pose(reacher, stand, Frames(here, here, np.zeros((1, 1))))[0]
+    # Turns away from the rest pose are what rest-relative rotations are.
+    return hands(reacher, pose)[0, 0], np.stack([pose.turn(limb.hand)[0, 0] for limb in reacher.limbs])
 
 
 def _goals(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.ndarray) -> _Goals:
