@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,11 @@ RISE = 0.25
 """Metres, for a body of `HUMAN` height, to which a leg is lifted on its way."""
 SLACK = 0.97
 """Share of the joints' limits that reaching uses, so that rounding does not cross them."""
+ASKEW = 0.1
+"""Radians by which an arm on a base is turned before it is solved for."""
 ROUNDS = 3
+CALM: dict[str, Any] = {"damping": 1.0, "floor": 1e-3}
+"""How targets are solved for: the same on any machine, however the last digit is rounded."""
 
 
 def standing(reacher: Reacher) -> Keys:
@@ -65,6 +70,9 @@ def reach_keys(
     lifted[:, reacher.limbs.index(crew[0])] = crew[0].leg is not None
     root, yaw = _lean(reacher, crew, stand.root, targets)
     angles = np.repeat(stand.angles, count, 0)
+    if reacher.body is None:
+        # Straight behind a base is as far by the left as by the right: a little turn, not rounding, settles which.
+        angles = np.clip(angles + ASKEW * movable[:, None], narrow.limits[..., 0], narrow.limits[..., 1])
     keys = Keys(root, yaw, angles, lifted, angles)
     for turn in range(ROUNDS):
         keys = _lowered(reacher, keys)
@@ -81,6 +89,7 @@ def reach_keys(
             target_rotations=wanted,
             iterations=40 if turn == 0 else 20,
             movable=movable,
+            **CALM,
         )
         found = limit_angles(rotations, rig)
         keys = replace(keys, angles=np.where(movable[:, None], found, keys.angles))
@@ -135,7 +144,9 @@ def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, m
     rig = reacher.rig
     rise = rig.rest_global[0][limb.hand].astype(np.float64) + RISE * reacher.scale * UP
     at = replace(stand, root=keys.root[:1])  # the body goes to one place for all targets of a leg
-    _, rotations = solve_ik(narrow, at.root, _rotations(rig, at), [limb.hand], rise[None, None], movable=movable)
+    _, rotations = solve_ik(
+        narrow, at.root, _rotations(rig, at), [limb.hand], rise[None, None], movable=movable, **CALM
+    )
     return np.repeat(limit_angles(rotations, rig), len(keys.root), 0)
 
 
