@@ -101,8 +101,8 @@ def solve_ik(
         weights: (K,) or (..., K), how much each target counts; 0 leaves it out. Default 1.
         iterations: at most this many steps; a pose stops by itself when it has arrived.
         damping: share of the squared residual that is added to the normal equations; more is slower and calmer.
-        floor: least damping, as a share of the squared reach. Where a limb is all but straight, little of it lets rounding
-            decide between poses far apart: 1e-3 does not, but arrives less exactly.
+        floor: least damping, as a share of the squared reach. With little of it, rounding may decide between poses far
+            apart where a limb is all but straight; with 1e-3 it does not, but poses take longer to arrive.
         movable: (J,) bool, joints that may turn; default all (but the root of a rig with a fixed base).
         move_root: whether the root may travel.
 
