@@ -9,7 +9,9 @@ import pytest
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.reach import REACH_VERSION, generate, generate_reach, load_reach
-from rae_bench.data.reach.plan import choose
+from rae_bench.data.reach.keys import reach_keys, standing
+from rae_bench.data.reach.limbs import read_reacher
+from rae_bench.data.reach.plan import choose, spawn_places
 from rae_bench.errors import UserError
 from rae_bench.kinematics import limit_angles
 from rae_bench.objectives import TARGET, objectives_of
@@ -89,6 +91,22 @@ def test_feet_stay_where_they_stand_and_nothing_is_under_the_ground(corpus: Corp
 
 def test_limits_are_kept(corpus: Corpus) -> None:
     _limits_are_kept(corpus)
+
+
+@pytest.mark.parametrize("name", ["r1", "quad", "arm"])
+def test_rounding_does_not_decide_between_poses(name: str) -> None:
+    """Targets all over the cylinder, of free hands on their own sides, and 1e-11 m beside."""
+    reacher = read_reacher(load_rig(name))
+    stand, crew = standing(reacher), reacher.limbs if reacher.free_hands else reacher.limbs[:1]
+    radius, level, point = (np.ravel(index) for index in np.indices((2, 5, 5 if reacher.free_hands else 8)))
+    places = [
+        spawn_places(radius, (level + 2 * i) % 5, point * (1, -1)[i], reacher.scale) + limb.foot_of_cylinder
+        for i, limb in enumerate(crew)
+    ]
+    targets = np.stack(places, 1)
+    beside = targets + 1e-11 * np.random.default_rng(0).normal(size=targets.shape)
+    one, other = (reach_keys(reacher, crew, stand, at, None, at[:, 0]) for at in (targets, beside))
+    np.testing.assert_allclose(one.angles, other.angles, atol=1e-6)
 
 
 @pytest.mark.slow

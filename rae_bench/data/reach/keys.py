@@ -158,6 +158,8 @@ def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
     away = gaze - keys.root
     angle = np.arctan2(away[:, 0], away[:, 2]) - keys.yaw - angles[:, list(reacher.trunk), 1].sum(1)
     angle = np.arctan2(np.sin(angle), np.cos(angle))
+    # Nobody looks at what is straight behind, which is as far by the left as by the right.
+    angle = angle * np.clip((np.pi - np.abs(angle)) / 0.5, 0, 1)
     for joint in reacher.neck:
         low, high = 0.6 * np.clip(reacher.rig.limits[joint, 1], -1, 1)
         angles[:, joint, 1] = np.clip(0.5 * angle / len(reacher.neck), low, high)
