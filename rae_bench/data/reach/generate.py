@@ -141,7 +141,7 @@ def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[R
         if not len(late):
             break
         # At a given acceleration the way goes with the square of the time.
-        share = np.clip((left / needed)[late] ** 2 * 0.97, 0.5, 0.97)
+        share = np.clip((np.maximum(left, 0) / needed)[late] ** 2 * 0.97, 0.5, 0.97)
         route = come_nearer(reacher, route, late, share)
         moves[late] = _durations(reacher, route, late, fps)
     return route, moves
