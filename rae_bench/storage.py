@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,6 +64,19 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def pack(folder: Path) -> dict[str, bytes]:
+    """{name within the folder: content} of all files under `folder`, to travel where no disk is shared."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def unpack(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write what `pack` read to a folder that is not there yet."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left half written in `folder`."""
     for path in folder.glob(f"{PREFIX}-*"):
@@ -74,6 +87,11 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def scratch_folder(parent: Path) -> Path:
+    """A new folder under `parent` that `sweep` removes once this process has died."""
+    return Path(tempfile.mkdtemp(dir=parent, prefix=_prefix()))
 
 
 def _prefix() -> str:

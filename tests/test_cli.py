@@ -277,7 +277,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
 
     from rae_bench.cli.progress import RunProgress
     from rae_bench.cli.run import render
-    from rae_bench.protocol.run import Job
+    from rae_bench.protocol.plan import Job
     from rae_bench.report import Row
 
     reason = "ValueError: " + "[/red] of a long [list] " * 8

@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
+    "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds with Ray."),
     "generate": ("rae_bench.cli.generate", "generate", "Make motion with an adapted model."),
     "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
     "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),
