@@ -81,7 +81,7 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left half written in `folder`."""
     for path in folder.glob(f"{PREFIX}-*"):
         _, machine, pid, *_ = [*path.name.split("-"), "", ""]
-        if machine != _machine() or not pid.isdecimal() or _alive(int(pid)):
+        if machine != _machine() or not pid.isdecimal() or alive(int(pid)):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -103,7 +103,8 @@ def _machine() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -468,4 +468,4 @@ def _wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
 def _runs(pid: int) -> bool:
     from rae_bench import storage
 
-    return storage._alive(pid)
+    return storage.alive(pid)

@@ -38,6 +38,7 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         click.option(
             "--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model, such as preset=paper."
         ),
+        click.option("--preset", type=click.Path(path_type=Path), help="File of options that rae-bench tune wrote."),
         click.option("--force", is_flag=True, help="Run finished cells again."),
         click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate."),
         click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do."),

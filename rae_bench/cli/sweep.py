@@ -51,7 +51,7 @@ def sweep(
             entries = {p.path: plan_entry(plan.task, p) for plan in plans for p in plan.cells}
             click.echo(json.dumps(list(entries.values()), indent=1))
         else:
-            print_plans(plans, workers or sweeps.default_workers(Resources(cpus_per_cell)))
+            print_plans(plans, workers or Resources(cpus_per_cell).fit())
         return 0
     with SweepProgress(Console(stderr=True)) as progress:
         outcomes = sweeps.sweep_cells(

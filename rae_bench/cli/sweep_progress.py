@@ -56,6 +56,8 @@ class SweepProgress:
             self.ended += 1
             place = f"{self.ended}/{self.clock.jobs} " if not self.console.is_terminal else ""
             say_end(self.console, event, f"{place}{job.payload['task']['name']}  {label(job)}", self.traced)
+        elif kind == "lost":
+            say(self.console, event["reason"])
         elif kind == "end" and event["refused"]:
             say(
                 self.console,

@@ -39,13 +39,18 @@ COST_FILE = "pretrained.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One training, one result file. Controls and the truth have the regime `none`."""
+    """One training, one result file. Controls and the truth have the regime `none`.
+
+    Attributes:
+        trials: configurations that were tried before these options were chosen.
+    """
 
     model: str
     options: Mapping[str, Any]
     regime: str
     fraction: float
     seed: int
+    trials: int = 0
 
     @property
     def needs_pretraining(self) -> bool:
@@ -110,7 +115,7 @@ def run_cell(
     else:
         instance = make_model(cell.model, cell.options)
         card = instance.card
-        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities)}
+        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities), "trials": cell.trials}
         if cell.regime not in ("none", "cold") and cell.regime not in card.capabilities:
             result |= {"status": "skipped", "reason": f"the model does not support the regime {cell.regime}"}
             write_json(path, result)

@@ -14,6 +14,7 @@ from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.kept import is_kept
+from rae_bench.protocol.preset import read_preset
 from rae_bench.protocol.task import Task, adhoc_task, load_task
 from rae_bench.registry import CONTROLS, config_hash, load_model_class, make_model, model_name, source_hash
 from rae_bench.results import cell_name, read_result
@@ -68,6 +69,7 @@ class Request:
         controls: whether the rows that learn nothing are asked for too.
         force: whether finished cells count as not done.
         keep: whether adapted models are kept.
+        trials: configurations that were tried before these options were chosen.
     """
 
     model: str
@@ -81,17 +83,15 @@ class Request:
     controls: bool
     force: bool
     keep: bool
+    trials: int = 0
 
     def cells(self) -> Iterator[Cell]:
         """The cells in the order of a plan; some may be the same."""
         for seed in self.seeds:
             for regime in self.regimes:
-                if regime == "full":
-                    yield Cell(self.model, self.options, "cold", 1.0, seed)
-                elif regime == "zero-shot":
-                    yield Cell(self.model, self.options, regime, 0.0, seed)
-                else:
-                    yield from (Cell(self.model, self.options, regime, fraction, seed) for fraction in self.fractions)
+                name = "cold" if regime == "full" else regime
+                for fraction in {"full": (1.0,), "zero-shot": (0.0,)}.get(regime, self.fractions):
+                    yield Cell(self.model, self.options, name, fraction, seed, self.trials)
         if self.controls:
             yield from (Cell(name, {}, "none", 1.0, 0) for name in (TRUTH, *CONTROLS) if name != "nearest")
             yield from (Cell("nearest", {}, "none", fraction, 0) for fraction in self.fractions)
@@ -131,8 +131,15 @@ def request(
     controls: bool = True,
     force: bool = False,
     keep: bool = False,
+    preset: str | Path | None = None,
 ) -> Request:
     """Check what is asked for, all but the data. See `run_cells` for the arguments; `all` fractions are the task's."""
+    trials = 0
+    if preset is not None:
+        found = read_preset(Path(preset))
+        if model_name(found.model) != model_name(model):
+            raise UserError(f"{preset}: a preset of model '{found.model}', not of '{model}'")
+        options, trials = {**found.options, **(options or {})}, found.trials
     source_hash(model)  # is there such a model?
     # Found out here rather than by every cell; the import of an installed entry is left to the workers.
     if options:
@@ -158,7 +165,7 @@ def request(
     root = Path(data_root) if data_root is not None else None
     return Request(
         model, dict(options or {}), chosen, tuple(regimes or DEFAULT_REGIMES), fractions, tuple(seeds), Path(out), root,
-        controls, force, keep,
+        controls, force, keep, trials,
     )  # fmt: skip
 
 

@@ -14,22 +14,23 @@ import secrets
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rae_bench.errors import UserError
+from rae_bench.errors import RayLost, UserError
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.identity import installation, stale_parts
 from rae_bench.protocol.plan import Job, Plan
 from rae_bench.protocol.task import Task
 from rae_bench.protocol.worker import failure, perform
 from rae_bench.registry import plugin_file, source_hash, use_copy
-from rae_bench.storage import home, pack, scratch_folder, sweep, unpack, whole_file, whole_folder
+from rae_bench.storage import alive, home, pack, scratch_folder, sweep, unpack, whole_file, whole_folder
 
 if TYPE_CHECKING:
     import ray
@@ -47,6 +48,11 @@ class Resources:
     cpus: int = 1
     gpus: float = 0.0
 
+    def fit(self) -> int:
+        """Cells at a time on this machine: as many as it has cores for."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(cores // self.cpus, 1)
+
 
 @contextmanager
 def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[None]:
@@ -56,6 +62,9 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None:
+        # Where a part of a Ray of our own is killed, nobody brings it back: do not wait a minute for it.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     if address is None and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         # Read on import. Ray would put a token into the user's home folder otherwise.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -64,6 +73,7 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
     if ray.is_initialized():
         yield
         return
+    quiet = redirect_stdout(_WithoutRay(sys.stdout))
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     threads = {name: str(resources.cpus) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     if address is not None:
@@ -73,7 +83,8 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
             reason = str(error).partition("\n")[0]
             raise UserError(f"--ray-address {address}: no Ray cluster there ({reason}); see ray start --help") from None
         try:
-            yield
+            with quiet:
+                yield
         finally:
             ray.shutdown()
         return
@@ -91,10 +102,46 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
             _temp_dir=str(scratch),
             **options,
         )
-        yield
+        _remember_vital()
+        with quiet:
+            yield
     finally:
+        _VITAL.clear()
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+_VITAL: dict[int, str] = {}
+"""Processes of a Ray that this process started, without which it cannot go on: {process id: name}."""
+
+
+def _remember_vital() -> None:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError, ValueError):
+            name, _, rest = (folder / "stat").read_text(encoding="utf-8").partition("(")[2].rpartition(")")
+            if name in ("gcs_server", "raylet") and int(rest.split()[1]) == os.getpid():
+                _VITAL[int(folder.name)] = name
+
+
+def check_alive() -> None:
+    """Raise `RayLost` where a part of this machine's own Ray was killed (Linux)."""
+    for pid, name in _VITAL.items():
+        if not alive(pid):
+            raise RayLost(f"Ray's {name} was killed; finished cells are kept, the same command does the rest")
+
+
+class _WithoutRay:
+    """A stdout without what Ray's listening threads print there; our own events say which cell died."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, unless it is Ray that does."""
+        return len(text) if threading.current_thread().name.startswith("ray_") else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class RayCrew:
@@ -104,16 +151,16 @@ class RayCrew:
         import ray
 
         self._resources = resources
-        tasks = {plan.task.name: (plan.task, _bare(plan.source), _bare(plan.target)) for plan in plans}
+        tasks = {plan.task.name: (plan.task, plan.source.bare(), plan.target.bare()) for plan in plans}
         self._corpora = {name: ray.put(content) for name, content in tasks.items()}
-        self._plugins = {model: _plugin(model) for job in jobs if (model := _model(job))}
+        self._plugins = {model: ship_plugin(model) for job in jobs if (model := _model(job))}
         self._users = Counter(job.payload["pretrained"] for job in jobs if _starts_pretrained(job))
         self._pretrained: dict[str, ray.ObjectRef] = {}
         self._running: dict[ray.ObjectRef, tuple[Job, int]] = {}
         self._again: list[Job] = []
         self._tries: Counter[str] = Counter()
         self._slots, self._looked = 0, -math.inf
-        self._remote = ray.remote(_shipped(os.getcwd()))
+        self._remote = ray.remote(shipped(__name__, "answer"))
         if not self._look():
             raise UserError(
                 f"no node of the Ray cluster has {resources.cpus} CPU(s) and {resources.gpus:g} GPU(s) for a cell; "
@@ -129,6 +176,7 @@ class RayCrew:
         import ray
 
         if time.monotonic() > self._looked + PATIENCE:
+            check_alive()  # asking a dead Ray takes long, and ends this process
             wanted = {"CPU": self._resources.cpus, "GPU": self._resources.gpus}
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             fit = [min(int(node.get(k, 0) / n) for k, n in wanted.items() if n) for node in nodes]
@@ -167,6 +215,7 @@ class RayCrew:
         import ray
 
         ended, _ = ray.wait(list(self._running), timeout=PATIENCE)
+        check_alive()
         events = []
         for ref in ended:
             job, number = self._running.pop(ref)
@@ -208,16 +257,12 @@ class RayCrew:
             ray.cancel(ref, force=True)
 
 
-def _bare(side: Side) -> Side:
-    """Without the arrays that were derived from it here."""
-    return Side(replace(side.corpus, motion=replace(side.corpus.motion)), side.protocol)
-
-
 def _model(job: Job) -> str:
     return str(job.payload["model"] if job.payload["do"] == "pretrain" else job.payload["cell"]["model"])
 
 
-def _plugin(spec: str) -> tuple[str, bytes] | None:
+def ship_plugin(spec: str) -> tuple[str, bytes] | None:
+    """Path and content of a plug-in's file; None for models that are installed."""
     file = plugin_file(spec)
     return None if file is None else (str(file.resolve()), file.read_bytes())
 
@@ -243,24 +288,43 @@ def _deliver(job: Job, files: Mapping[str, bytes]) -> None:
             scratch.write_bytes(files[name])
 
 
-def _shipped(folder: str) -> Any:
-    """The function that Ray calls on a worker.
+def warm_up(workers: int, resources: Resources) -> None:
+    """Have this machine's workers import what cells need while the cells are planned. Returns at once."""
+    import ray
+
+    job = ray.remote(shipped(__name__, "imports")).options(num_cpus=resources.cpus, max_retries=0)
+    for _ in range(workers):
+        job.remote()
+
+
+def imports() -> None:
+    """Import what takes long."""
+    import torch
+
+    import rae_bench.lightning_model
+
+    assert torch
+    assert rae_bench.lightning_model
+
+
+def shipped(module: str, name: str) -> Any:
+    """A function of this package as Ray calls it on a worker.
 
     It travels by value, as it is a local one: Ray puts the folder where the sweep was called on the workers' path, and
     a source tree of this package there must not be taken for the installed one.
     """
+    folder = os.getcwd()
     known = folder in sys.path
 
-    def job(payload: Any, corpora: Any, plugin: Any, pretrained: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
+        import importlib
         import sys
 
         if not known:
             sys.path[:] = [place for place in sys.path if place not in (folder, "")]
-        from rae_bench.protocol.remote import answer
+        return getattr(importlib.import_module(module), name)(*arguments, **named)
 
-        return answer(payload, corpora, plugin, pretrained)
-
-    return job
+    return call
 
 
 _SIDES: dict[str, tuple[Task, Side, Side]] = {}
@@ -279,8 +343,7 @@ def answer(
         _SIDES.clear()  # a worker goes from task to task and needs one at a time
         _SIDES[key] = ray.get(corpora[0])
     try:
-        if plugin is not None:
-            use_copy(spec, _here(*plugin))
+        take_plugin(spec, plugin)
         _check_installation(payload["identity"], spec)
         with tempfile.TemporaryDirectory(prefix="rae-bench-") as folder:
             before, after = Path(folder) / "pretrained", Path(folder) / "out"
@@ -298,6 +361,12 @@ def answer(
         return {"kind": "failed", "reason": f"the worker process ended with exit code {error.code}", "trace": ""}
     except Exception as error:
         return {"kind": "failed", **failure(error)}
+
+
+def take_plugin(spec: str, plugin: tuple[str, bytes] | None) -> None:
+    """Have this machine load the model from what `ship_plugin` gave."""
+    if plugin is not None:
+        use_copy(spec, _here(*plugin))
 
 
 def _here(path: str, content: bytes) -> Path:

@@ -66,6 +66,7 @@ def run_cells(
         seeds: how many, or which.
         out: folder of results.
         options: keyword arguments of the model.
+        preset: file with more of them, as `tune` writes it.
         data_root: folder that holds the recordings a task names.
         controls: whether the rows that learn nothing are made too.
         force: whether finished cells are run again.

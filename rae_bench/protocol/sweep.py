@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from rae_bench.errors import UserError
+from rae_bench.errors import RayLost, UserError
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.estimate import estimate
 from rae_bench.protocol.plan import Job, Observer, Plan, Request, jobs_of, plan, request
-from rae_bench.protocol.remote import RayCrew, Resources, cluster
+from rae_bench.protocol.remote import RayCrew, Resources, cluster, warm_up
 from rae_bench.protocol.run import Outcome, outcome_of, recording, tidy
 from rae_bench.protocol.work import work_off
 
@@ -95,12 +94,6 @@ def _listed(names: Any) -> list[Any]:
     return [names] if names is None or isinstance(names, str) else list(names)
 
 
-def default_workers(resources: Resources) -> int:
-    """Cells at a time on this machine: as many as it has cores for."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(cores // resources.cpus, 1)
-
-
 def sweep_cells(
     models: Sequence[str],
     tasks: Sequence[str | None] = (None,),
@@ -128,18 +121,21 @@ def sweep_cells(
 
     Raises:
         UserError: bad names, fractions, data or output folder; no cluster at the address; no node with these resources.
+        RayLost: a part of Ray on this machine was killed.
     """
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
     asked = requests(models, tasks, **arguments)
     observe({"kind": "data", "requests": asked})
     resources = Resources(cpus_per_cell, gpus_per_cell)
-    room = workers or default_workers(resources)
+    room = workers or resources.fit()
     with ExitStack() as stack, ThreadPoolExecutor(1) as thread:
         # Ray takes seconds to start, and so does the data.
         planning = thread.submit(plans_of, asked)
         if any(not r.path(cell).exists() for r in asked for cell in r.cells()):
             stack.enter_context(cluster(ray_address, room, resources))
+            if ray_address is None:
+                warm_up(room, resources)
         plans = planning.result()
         jobs = jobs_of(plans)
         expected = estimate(jobs)
@@ -156,7 +152,11 @@ def sweep_cells(
 
             stack.callback(tidy, plans)
             stack.callback(crew.cancel)
-            failed = work_off(jobs, crew, recording(plans, watch), purse.affordable)
+            try:
+                failed = work_off(jobs, crew, recording(plans, watch), purse.affordable)
+            except RayLost as error:
+                observe({"kind": "lost", "reason": str(error)})  # at once: Ray may end this process
+                raise
         else:
             observe({"kind": "plan", "jobs": jobs, "plans": plans, "expected": expected, "crew": None})
     observe({"kind": "end", "refused": purse.refused, "core_hours": purse.spent / 3600})

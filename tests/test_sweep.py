@@ -1,0 +1,481 @@
+"""Sweeps: the same results as a run's, from workers that share no disk, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rae_bench.cli import main
+from rae_bench.cli.sweep_progress import SweepProgress
+from rae_bench.errors import UserError
+from rae_bench.protocol.estimate import estimate
+from rae_bench.protocol.plan import Job, jobs_of, prepare
+from rae_bench.protocol.remote import Resources, cluster
+from rae_bench.protocol.run import Outcome, run_cells
+from rae_bench.protocol.sweep import Purse, plans_of, requests, results_of, sweep_cells
+from rae_bench.protocol.work import work_off
+from rae_bench.results import read_result
+
+MODELS = '''
+"""Models that need no torch and note when they adapt."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rae_bench.model import ModelCard, Trajectory
+
+
+class Base:
+    card = ModelCard(name="base")
+
+    def __init__(self, log="", nap=0.0):
+        self.log, self.nap = log, nap
+
+    def note(self, *words):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(" ".join(map(str, words)) + "\\n")
+
+    def pretrain(self, source, ctx):
+        self.note("pretrain", ctx.seed)
+        self.state = ctx.seed + 1
+
+    def adapt(self, target, ctx):
+        self.note("adapt", ctx.regime, ctx.fraction, ctx.seed, ctx.threads, __file__)
+        self.shift = np.float32(len(target) / 100 + getattr(self, "state", 0))
+        time.sleep(self.nap)
+
+    def generate(self, prompt, ctx):
+        frames, history = int(prompt.frames.max()), prompt.history
+        return Trajectory(
+            np.repeat(history.root_positions[None, :, -1:], frames, 2) + self.shift,
+            np.repeat(history.rotations[None, :, -1:], frames, 2),
+        )
+
+    def save(self, folder):
+        folder.mkdir(parents=True)
+        (folder / "state.json").write_text(json.dumps(self.state if hasattr(self, "state") else 0))
+
+    def load(self, folder):
+        self.state = json.loads((folder / "state.json").read_text())
+
+
+class Raises(Base):
+    def adapt(self, target, ctx):
+        if ctx.regime == "frozen":
+            raise ValueError("no luck")
+        super().adapt(target, ctx)
+
+
+class Quits(Base):
+    def adapt(self, target, ctx):
+        raise SystemExit(3)
+
+
+class KilledOnce(Base):
+    def adapt(self, target, ctx):
+        super().adapt(target, ctx)
+        if Path(self.log).read_text().count("adapt") == 1:
+            os.kill(os.getpid(), 9)
+
+
+class Killed(Base):
+    def adapt(self, target, ctx):
+        super().adapt(target, ctx)
+        os.kill(os.getpid(), 9)
+'''
+LOGIC = ("cold", "frozen")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugins") / "models.py"
+    path.write_text(MODELS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for the sweeps of this module; they use what is running."""
+    with cluster(None, 2, Resources()):
+        yield
+
+
+def scrubbed(path: Path) -> Any:
+    """What a result says besides time and memory."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result.pop("cost")
+    return result
+
+
+def test_results_are_those_of_a_run(one_ray: None, tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
+    (outcome,) = sweep_cells(["fe"], [str(tiny_task)], seeds=1, fractions=[0.05], out=tmp_path)
+    assert not outcome.failed
+    there = tiny_run.cells[0].path.parents[2]
+
+    def files(folder: Path) -> set[Path]:
+        drawn = (".png", ".html")
+        return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and p.suffix not in drawn}
+
+    assert files(tmp_path) == files(there)
+    for name in files(there) - {p for p in files(there) if p.parent.name.startswith("pretrained")}:
+        if name.suffix == ".json":
+            assert scrubbed(tmp_path / name) == scrubbed(there / name), name
+        else:
+            assert (tmp_path / name).read_bytes() == (there / name).read_bytes(), name
+    weights = [p for p in files(there) if p.suffix == ".safetensors"]
+    assert weights
+    assert all((tmp_path / p).read_bytes() == (there / p).read_bytes() for p in weights)
+
+    # Either command takes the other's results for its own.
+    assert {p.state for p in prepare("fe", str(tiny_task), out=tmp_path).cells} == {"done"}
+    events: list[str] = []
+    (again,) = sweep_cells(
+        ["fe"], [str(tiny_task)], seeds=1, fractions=[0.05], out=there, observe=lambda e: events.append(e["kind"])
+    )
+    assert events == ["data", "plan", "end"]
+    assert again.reused == len(again.cells)
+
+
+def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(models.parent)  # the file is named by a path that means nothing elsewhere
+    log = tmp_path / "log"
+    names = [f"models.py:{name}" for name in ("Base", "Raises", "Quits")]
+    asked: dict[str, Any] = {
+        "regimes": (*LOGIC, "finetune"), "fractions": [0.05, 0.3], "seeds": 1, "out": tmp_path / "out",
+        "options": {"log": str(log)},
+    }  # fmt: skip
+    events: list[dict[str, Any]] = []
+    outcomes = sweep_cells(names, [str(tiny_task)], observe=lambda e: events.append(dict(e)), **asked)
+    base, raises, quits = ({(r["regime"], r["fraction"]): r for r in o.results} for o in outcomes)
+    assert {r["status"] for r in base.values()} == {"ok"}
+    for fraction in (0.05, 0.3):
+        assert (raises["frozen", fraction]["status"], raises["frozen", fraction]["reason"]) == (
+            "failed", "ValueError: no luck",
+        )  # fmt: skip
+        assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
+        assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
+    assert all("no luck" in e["trace"] for e in events if e["kind"] == "failed" and "no luck" in e["reason"])
+
+    notes = log.read_text(encoding="utf-8").splitlines()
+    assert notes.count("pretrain 0") == 3  # one a model
+    begun = [e["job"].name for e in events if e["kind"] == "begin"]
+    assert len(begun) == len(set(begun)) == 3 * (1 + 6) + 5  # the controls once for all models
+
+    states = [p.state for o in plans_of(requests(names, [str(tiny_task)], **asked)) for p in o.cells]
+    assert states.count("to do") == 2 + 6
+
+
+def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
+    for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
+        log = tmp_path / name
+        (outcome,) = sweep_cells(
+            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)}, **asked
+        )
+        (result,) = outcome.results
+        assert result["status"] == status
+        assert log.read_text(encoding="utf-8").count("adapt") == tries
+    assert "died" in result["reason"]
+
+
+def test_a_plugin_of_another_machine_travels(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
+) -> None:
+    """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
+    from rae_bench.protocol.remote import _here
+
+    assert _here(str(models), models.read_bytes()) == models
+    copy = _here(str(models), b"other = 1")
+    assert copy.read_bytes() == b"other = 1"
+    assert copy.is_relative_to(home_folder)
+    assert copy.name == models.name  # the name counts for the identity
+    assert _here("/nowhere/m.py", b"x = 1") == _here("/nowhere/m.py", b"x = 1")
+
+
+def test_more_cores_a_cell_are_threads_and_too_many_are_told(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    asked: dict[str, Any] = {
+        "regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False, "options": {"log": str(log)},
+        "out": tmp_path,
+    }  # fmt: skip
+    (outcome,) = sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=2, **asked)
+    assert outcome.results[0]["environment"]["threads"] == 2
+    assert log.read_text(encoding="utf-8").split()[4] == "2"
+    with pytest.raises(UserError, match="no node of the Ray cluster has 3 CPU"):
+        sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=3, force=True, **asked)
+
+
+def test_core_hours_are_kept(one_ray: None, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 3, "controls": False}
+    seen = []
+    for hours in (1e-9, 1e-9, 1.0):
+        events: list[dict[str, Any]] = []
+        (outcome,) = sweep_cells(
+            [f"{models}:Base"], [str(tiny_task)], out=tmp_path, max_core_hours=hours,
+            observe=lambda event, events=events: events.append(dict(event)), **asked,
+        )  # fmt: skip
+        assert not outcome.failed
+        seen.append((events[-1]["refused"], len(outcome.results)))
+    # Of the first cell's cost nothing is known, so it begins.
+    assert seen == [(True, 1), (True, 1), (False, 3)]
+
+
+def test_a_purse_counts_what_runs() -> None:
+    purse = Purse(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
+    jobs = {name: Job(name, {}) for name in "abc"}
+    assert purse.affordable(jobs["a"])
+    purse.observe({"kind": "begin", "job": jobs["a"]})
+    assert not purse.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
+    assert purse.refused
+    assert purse.affordable(jobs["c"])
+    purse.observe({"kind": "done", "job": jobs["a"]})  # took no time in truth
+    assert purse.affordable(jobs["b"])
+    assert Purse(None, 1, {}).affordable(jobs["a"])
+
+
+class FakeCrew:
+    """Does one job at a time, at once."""
+
+    def __init__(self, fail: str = "") -> None:
+        self.fail, self.now = fail, [Job("", {})][:0]
+        self.order: list[str] = []
+
+    def room(self) -> bool:
+        return not self.now
+
+    def begin(self, job: Job) -> int:
+        self.now.append(job)
+        self.order.append(job.name)
+        return 0
+
+    def news(self) -> list[tuple[Job, int, dict[str, Any]]]:
+        job = self.now.pop()
+        event = {"kind": "failed", "reason": "why"} if job.name == self.fail else {"kind": "done"}
+        return [(job, 0, event)]
+
+
+def test_jobs_wait_for_what_they_need() -> None:
+    jobs = [Job("late", {}, {"early"}), Job("free", {}), Job("early", {})]
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None) == {}
+    assert crew.order == ["free", "early", "late"]
+
+    crew = FakeCrew(fail="early")
+    assert work_off(jobs, crew, lambda event: None) == {"early": "why", "late": "pre-training failed: why"}
+    assert crew.order == ["free", "early"]
+
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None, affordable=lambda job: job.name == "free") == {}
+    assert crew.order == ["free"]
+
+
+def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
+    """10 s for 100 updates are 0.1 s each; 3 s come on top."""
+    folder = tmp_path / "m-00000000" / "t"
+    folder.mkdir(parents=True)
+    cost = {"core_seconds": 10.0, "total_core_seconds": 13.0, "budget": {"updates": 100}}
+    result = {"schema": "rae-bench.result/1", "status": "ok", "regime": "cold", "cost": cost}
+    (folder / "cold-f0.05-s0.json").write_text(json.dumps(result))
+    there, other = folder / "cold-f0.05-s1.json", tmp_path / "m-00000000" / "u" / "cold-f1-s0.json"
+    jobs = [
+        Job("same task", {"do": "cell", "path": str(there)}, updates=50),
+        Job("other task", {"do": "cell", "path": str(other)}, updates=200),
+        Job("pre-training", {"do": "pretrain", "folder": str(folder / "pretrained-s1")}, updates=30),
+        Job("other model", {"do": "cell", "path": str(tmp_path / "n" / "t" / "cold.json")}, updates=50),
+    ]
+    expected = {"same task": 8.0, "other task": 23.0, "pre-training": 3.0}
+    assert estimate(jobs) == pytest.approx(expected)
+
+
+def test_dry_run_lists_and_estimates(
+    tiny_run: Outcome, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tiny_run.cells[0].path.parents[2]
+    command = ["sweep", "--model", "f*", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--seeds", "2"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("done") for line in lines) == 8
+    assert sum(line.startswith("to do") for line in lines) == 4
+    assert lines[-1].startswith("about ")
+    assert "core-hours, by what earlier cells took" in lines[-1]
+    with pytest.raises(SystemExit):
+        main([*command, "--seeds", "1", "--json"])
+    assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--workers", "0"], "--workers takes a number above 0"),
+        (["--cpus-per-cell", "0"], "--cpus-per-cell takes a number above 0"),
+        (["--gpus-per-cell", "-1"], "no negative number of GPUs"),
+        (["--workers", "2", "--ray-address", "auto"], "--workers is for this machine"),
+        (["--regimes", "frozn"], "did you mean frozen"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(
+    more: list[str], reason: str, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "--model", "fe", "--task", str(tiny_task), *more])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert reason in err[0]
+
+
+def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> None:
+    other = tmp_path / tiny_task.name
+    text = tiny_task.read_text(encoding="utf-8")
+    other.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    with pytest.raises(UserError, match="two tasks are named 'tiny'"):
+        requests(["fe"], [str(tiny_task), str(other)])
+
+
+def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None:
+    plans = plans_of(requests([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path))
+    jobs = jobs_of(plans)
+
+    class Two:
+        slots = 2
+
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    progress = SweepProgress(console)
+    progress.observe({"kind": "plan", "plans": plans, "jobs": jobs, "expected": {}, "crew": Two()})
+    for job in jobs[:3]:
+        progress.observe({"kind": "begin", "job": job, "worker": 0})
+    assert "no estimate yet" in progress.clock.words()
+    progress.observe({"kind": "done", "job": jobs[0], "worker": 0})
+    progress.observe({"kind": "failed", "job": jobs[1], "worker": 0, "reason": "[why]", "trace": ""})
+    assert "left" in progress.clock.words()
+    console.print(progress.table())
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["tiny", "Base", "1", "1", "1", "6"] in rows
+    assert ["tiny", "controls", "4"] in rows
+    assert ["all", "1", "1", "1", "10"] in rows
+
+
+def _command(*more: str) -> list[str]:
+    return [sys.executable, "-P", "-c", "from rae_bench.cli import main; main()", "sweep", *more]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_sweep_is_taken_up_again(number: int, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    log, out = tmp_path / "log", tmp_path / "out"
+    command = _command(
+        "--model", f"{models}:Base", "--task", str(tiny_task), "--seeds", "4", "--fractions", "5%", "--regimes",
+        "cold,frozen", "--out", str(out), "--set", f"log={log}", "--set", "nap=1", "--json",
+    )  # fmt: skip
+    first = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while time.monotonic() < until and len(_finished(out)) < 3:
+        time.sleep(0.05)
+    first.send_signal(number)
+    _, stderr = first.communicate(timeout=60)
+    finished = _finished(out)
+    assert 3 <= len(finished) < 12
+    if number == signal.SIGINT:
+        assert first.returncode == 130
+        assert stderr.splitlines()[-1].startswith("rae-bench: interrupted")
+        assert "Traceback" not in stderr
+    deadline = time.monotonic() + 20
+    while _processes_of(first.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _processes_of(first.pid)
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    results = json.loads(ended.stdout)
+    assert {r["status"] for r in results} == {"ok"}
+    assert len(results) == 12
+    assert all(path.stat().st_mtime_ns == at for path, at in finished.items())  # not run again
+    reference = run_cells(
+        f"{models}:Base", str(tiny_task), seeds=4, regimes=LOGIC, out=tmp_path / "reference",
+        options={"log": str(log), "nap": 1}, workers=2,
+    )  # fmt: skip
+    for planned, result in reference.found():
+        assert scrubbed(out / planned.path.relative_to(tmp_path / "reference")) == {
+            key: value for key, value in result.items() if key != "cost"
+        }
+
+
+def _finished(out: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in out.rglob("*-s*.json") if read_result(p)}
+
+
+def _processes_of(pid: int) -> list[str]:
+    """Command lines of what a sweep of that process id started: they name its scratch folder."""
+    from rae_bench import storage
+
+    name = storage._prefix().replace(f"-{os.getpid()}-", f"-{pid}-")
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_text()
+        except OSError:
+            continue
+        if name in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.slow
+def test_two_nodes_of_which_one_dies(models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    """The cluster's second node is killed in the middle; what ran there is done on the first."""
+    code = f"""
+import os, sys, threading, time
+os.environ["RAY_AUTH_MODE"] = "disabled"
+from ray.cluster_utils import Cluster
+from rae_bench.protocol.sweep import sweep_cells
+nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
+second = nodes.add_node(num_cpus=1)
+done = []
+def observe(event):
+    if event["kind"] == "done":
+        done.append(event["job"].name)
+        if len(done) == 6:
+            nodes.remove_node(second, allow_graceful=False)
+(outcome,) = sweep_cells(
+    ["{models}:Base"], ["{tiny_task}"], ray_address=nodes.address, seeds=4, regimes=["cold", "frozen"],
+    fractions=[0.05], out="{tmp_path}/out", options={{"log": "{tmp_path}/log", "nap": 1}}, observe=observe,
+)
+nodes.shutdown()
+assert not outcome.failed, outcome.failed
+assert len(outcome.results) == 12, len(outcome.results)
+assert len(done) == len(set(done))
+"""
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert len({line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("adapt")}) == 8
+
+
+def test_results_are_listed_once(tiny_run: Outcome) -> None:
+    results = results_of([tiny_run, tiny_run])
+    assert len(results) == len(tiny_run.cells)
