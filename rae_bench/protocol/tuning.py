@@ -106,9 +106,7 @@ def _key(options: Mapping[str, Any]) -> str:
     return json.dumps(dict(options), sort_keys=True)
 
 
-def score(
-    spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed: int = 0, threads: int = 1
-) -> float:
+def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed: int = 0, threads: int = 1) -> float:
     """Reconstruction error, cm, on the source's val segments after training on its training segments.
 
     Args:
@@ -125,14 +123,15 @@ def score(
 
 
 def try_out(
-    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], threads: int
+    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
+    threads: int,
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
     from ray import tune
 
     options, known = trials[config["trial"]]
     take_plugin(spec, plugin)
-    for ninths in RUNGS:
+    for ninths in rungs:
         began, reason, again = time.process_time(), "", ninths in known
         try:
             error = known[ninths] if again else score(spec, options, source, ninths, threads=threads)
@@ -242,6 +241,7 @@ def _search(
         "plugin": ship_plugin(model),
         "source": source.bare(),
         "trials": [(o, ledger.of(o)) for o in drawn],
+        "rungs": RUNGS if halving else RUNGS[-1:],
         "threads": resources.cpus,
     }
     function = shipped("rae_bench.protocol.tuning", "try_out")
@@ -255,7 +255,7 @@ def _search(
             work,
             param_space={"trial": tune.grid_search(list(range(len(drawn))))},
             tune_config=tune.TuneConfig(
-                metric="error", mode="min", scheduler=asha if halving else FIFOScheduler()
+                metric="error", mode="min", scheduler=asha if halving else FIFOScheduler(), reuse_actors=True
             ),
             run_config=tune.RunConfig(storage_path=scratch, callbacks=[Listener()], verbose=0),
         )
