@@ -452,11 +452,13 @@ def _processes_of(pid: int) -> list[str]:
 def test_two_nodes_of_which_one_dies(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     """The cluster's second node is killed in the middle; what ran there is done on the first."""
     code = f"""
-import os, sys, threading, time
+import os, shutil, tempfile
 os.environ["RAY_AUTH_MODE"] = "disabled"
 from ray.cluster_utils import Cluster
 from rae_bench.protocol.sweep import sweep_cells
-nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
+folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
+head = {{"num_cpus": 1, "include_dashboard": False, "temp_dir": folder}}
+nodes = Cluster(initialize_head=True, head_node_args=head)
 second = nodes.add_node(num_cpus=1)
 done = []
 def observe(event):
@@ -469,6 +471,7 @@ def observe(event):
     fractions=[0.05], out="{tmp_path}/out", options={{"log": "{tmp_path}/log", "nap": 1}}, observe=observe,
 )
 nodes.shutdown()
+shutil.rmtree(folder, ignore_errors=True)
 assert not outcome.failed, outcome.failed
 assert len(outcome.results) == 12, len(outcome.results)
 assert len(done) == len(set(done))

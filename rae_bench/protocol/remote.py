@@ -344,7 +344,7 @@ def answer(
         _SIDES[key] = ray.get(corpora[0])
     try:
         take_plugin(spec, plugin)
-        _check_installation(payload["identity"], spec)
+        check_installation(payload["identity"], spec)
         with tempfile.TemporaryDirectory(prefix="rae-bench-") as folder:
             before, after = Path(folder) / "pretrained", Path(folder) / "out"
             if pretrained is not None:
@@ -384,8 +384,8 @@ def _here(path: str, content: bytes) -> Path:
     return copy
 
 
-def _check_installation(wanted: Mapping[str, str], spec: str) -> None:
-    """Results must not claim an identity that they do not have."""
+def check_installation(wanted: Mapping[str, str], spec: str) -> None:
+    """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
     found = installation()
     if spec != "truth":
         found |= {"model": source_hash(spec)}
