@@ -89,13 +89,15 @@ USAGE = {
     "nothing to show": ["show", "rig"],
     "name of a domain": ["data", "import", "empty"],
 }
-HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich")
+HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich", "ray")
 LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "help": (["--help"], (*HEAVY, "numpy")),
     "version": (["--version"], (*HEAVY, "numpy")),
     "list": (["list"], (*HEAVY, "numpy")),
     "list --json": (["list", "--json"], (*HEAVY, "numpy")),
     "run --help": (["run", "--help"], (*HEAVY, "numpy")),
+    "sweep --help": (["sweep", "--help"], (*HEAVY, "numpy")),
+    "tune --help": (["tune", "--help"], (*HEAVY, "numpy")),
     "show rig": (["show", "rig", "quad"], HEAVY),
     "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
 }

@@ -75,6 +75,7 @@ def test_draws_stay_within_and_spread_over_the_space() -> None:
     assert min(counts) > 70
     assert draw(SPACE, 10) == drawn[:10]
     assert len({json.dumps(options) for options in drawn}) == 300
+    assert len(draw({"size": SPACE["size"]}, 10)) == 3
 
 
 def test_a_grid_has_every_combination() -> None:
@@ -185,11 +186,12 @@ def test_a_search_finds_the_best_and_goes_on_from_its_ledger(
         halved = sum(line.split()[1] == "30" for line in tried)
         assert 0 < halved < len(tried) - halved
         tune(spec, str(task), trials=12, **asked)  # type: ignore[arg-type]
-        assert len(log.read_text(encoding="utf-8").splitlines()) == len(lines) + len(tried)
+        tried = log.read_text(encoding="utf-8").splitlines()  # ASHA may let others go on now
+        assert len(tried) == len(set(tried))
     preset = read_preset(drawn.preset)
-    assert preset.trials == 12
+    assert preset.trials == 11  # there are no more
     outcome = run_cells(spec, str(task), preset=drawn.preset, regimes=["cold"], controls=False, out=asked["out"])
-    assert outcome.results[0]["card"]["trials"] == 12
+    assert outcome.results[0]["card"]["trials"] == 11
 
 
 def test_tune_is_told_what_is_wrong(tiny_task: Path, capsys: pytest.CaptureFixture[str]) -> None:

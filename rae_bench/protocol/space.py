@@ -21,6 +21,8 @@ from rae_bench.model import Space
 
 GRID_POINTS = 3
 DIGITS = 3
+TRIES = 20
+"""Draws for each configuration that is wanted, as some come twice."""
 
 
 def check_space(model: str, space: Any, fixed: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
@@ -43,11 +45,18 @@ def check_space(model: str, space: Any, fixed: Mapping[str, Any]) -> dict[str, t
 
 
 def draw(space: Space, count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """So many configurations at random. More of them begin with the same ones."""
-    out = []
-    for trial in range(count):
+    """So many different configurations at random, fewer where a space of choices has no more.
+
+    More of them begin with the same ones.
+    """
+    out: list[dict[str, Any]] = []
+    for trial in range(TRIES * count):
         rng = np.random.default_rng([seed, trial])
-        out.append({option: _at(space[option], rng.random()) for option in sorted(space)})
+        drawn = {option: _at(space[option], rng.random()) for option in sorted(space)}
+        if drawn not in out:
+            out.append(drawn)
+        if len(out) == count:
+            break
     return out
 
 

@@ -24,9 +24,9 @@ from rae_bench.protocol.domains import Side, load_side
 from rae_bench.protocol.identity import identity
 from rae_bench.protocol.plan import Observer, check_out
 from rae_bench.protocol.preset import Preset, write_preset
-from rae_bench.protocol.remote import Resources, cluster, ship_plugin, shipped, take_plugin
+from rae_bench.protocol.remote import Resources, check_installation, cluster, ship_plugin, shipped, take_plugin
 from rae_bench.protocol.space import check_space, draw, grid
-from rae_bench.protocol.task import Task, load_task
+from rae_bench.protocol.task import load_task
 from rae_bench.protocol.worker import failure
 from rae_bench.registry import config_hash, load_model_class, make_model, model_name
 from rae_bench.results import strict
@@ -124,7 +124,7 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
 
 def try_out(
     config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
-    threads: int,
+    threads: int, facts: Mapping[str, str],
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
     from ray import tune
@@ -134,6 +134,7 @@ def try_out(
     for ninths in rungs:
         began, reason, again = time.process_time(), "", ninths in known
         try:
+            check_installation(facts, spec)
             error = known[ninths] if again else score(spec, options, source, ninths, threads=threads)
         except Exception as raised:
             error, reason = math.inf, failure(raised)["reason"]
@@ -185,7 +186,8 @@ def tune(
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
-    ledger = Ledger(folder / "ledger.jsonl", _identity(model, chosen, source))
+    facts = identity(model, {}, chosen, source, source, 1.0)
+    ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
     observe({"kind": "plan", "trials": drawn, "known": sum(bool(ledger.of(o)) for o in drawn)})
 
@@ -199,7 +201,7 @@ def tune(
 
     resources = Resources(cpus_per_cell)
     with cluster(ray_address, workers or resources.fit(), resources):
-        _search(model, drawn, ledger, source, resources, take, halving=search != "grid")
+        _search(model, facts, drawn, ledger, source, resources, take, halving=search != "grid")
     done = [Trial(o, ledger.of(o), failed.get(n, "")) for n, o in enumerate(drawn)]
     whole = [t for t in done if RUNGS[-1] in t.errors]
     if not whole:
@@ -210,14 +212,9 @@ def tune(
     return Tuned(done, best, folder / "preset.toml")
 
 
-def _identity(model: str, task: Task, source: Side) -> str:
-    facts = identity(model, {}, task, source, source, 1.0)
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
 def _search(
-    model: str, drawn: Sequence[Mapping[str, Any]], ledger: Ledger, source: Side, resources: Resources, take: Observer,
-    *, halving: bool,
+    model: str, facts: Mapping[str, str], drawn: Sequence[Mapping[str, Any]], ledger: Ledger, source: Side,
+    resources: Resources, take: Observer, *, halving: bool,
 ) -> None:
     """Run all trials with Ray Tune; `take` is given what each reports."""
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
@@ -243,6 +240,7 @@ def _search(
         "trials": [(o, ledger.of(o)) for o in drawn],
         "rungs": RUNGS if halving else RUNGS[-1:],
         "threads": resources.cpus,
+        "facts": facts,
     }
     function = shipped("rae_bench.protocol.tuning", "try_out")
 
