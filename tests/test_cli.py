@@ -249,7 +249,7 @@ def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Ca
     assert len(out.splitlines()) == 8
     assert all(line.startswith("done") for line in out.splitlines())
     out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
-    assert "core-minutes" in out.splitlines()[-1]
+    assert "core-hours" in out.splitlines()[-1]
 
 
 def test_json_is_the_cell_results(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:

@@ -336,6 +336,8 @@ def test_dry_run_lists_and_estimates(
         (["--gpus-per-cell", "-1"], "no negative number of GPUs"),
         (["--workers", "2", "--ray-address", "auto"], "--workers is for this machine"),
         (["--regimes", "frozn"], "did you mean frozen"),
+        (["--ray-address", "127.0.0.1:9"], "--ray-address 127.0.0.1:9: no Ray cluster there"),
+        (["--ray-address", "nonsense"], "--ray-address nonsense: no Ray cluster there"),
     ],
 )
 def test_bad_input_is_told_in_one_line(

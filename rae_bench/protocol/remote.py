@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -109,6 +110,17 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
         _VITAL.clear()
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def require_answer(address: str | None) -> None:
+    """Raise `UserError` where nobody listens at a cluster's address: Ray would try for minutes."""
+    if address in (None, "auto"):
+        return
+    host, _, port = str(address).removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"--ray-address {address}: no Ray cluster there ({error}); see ray start --help") from None
 
 
 _VITAL: dict[int, str] = {}

@@ -12,7 +12,7 @@ from rae_bench.errors import RayLost, UserError
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.estimate import estimate
 from rae_bench.protocol.plan import Job, Observer, Plan, Request, jobs_of, plan, request
-from rae_bench.protocol.remote import RayCrew, Resources, cluster, warm_up
+from rae_bench.protocol.remote import RayCrew, Resources, cluster, require_answer, warm_up
 from rae_bench.protocol.run import Outcome, outcome_of, recording, tidy
 from rae_bench.protocol.work import work_off
 
@@ -126,6 +126,7 @@ def sweep_cells(
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
     asked = requests(models, tasks, **arguments)
+    require_answer(ray_address)
     observe({"kind": "data", "requests": asked})
     resources = Resources(cpus_per_cell, gpus_per_cell)
     room = workers or resources.fit()

@@ -24,7 +24,15 @@ from rae_bench.protocol.domains import Side, load_side
 from rae_bench.protocol.identity import identity
 from rae_bench.protocol.plan import Observer, check_out
 from rae_bench.protocol.preset import Preset, write_preset
-from rae_bench.protocol.remote import Resources, check_installation, cluster, ship_plugin, shipped, take_plugin
+from rae_bench.protocol.remote import (
+    Resources,
+    check_installation,
+    cluster,
+    require_answer,
+    ship_plugin,
+    shipped,
+    take_plugin,
+)
 from rae_bench.protocol.space import check_space, draw, grid
 from rae_bench.protocol.task import load_task
 from rae_bench.protocol.worker import failure
@@ -179,6 +187,7 @@ def tune(
         raise UserError("--trials takes a number above 0")
     chosen = load_task(task)
     check_out(Path(out))
+    require_answer(ray_address)
     observe({"kind": "data", "task": chosen})
     root = Path(data_root) if data_root is not None else None
     source = Side(load_side(chosen.source, chosen.protocol, root), chosen.protocol)
