@@ -23,7 +23,8 @@ from rae_bench.motion import Motion
 from rae_bench.objectives import CONTACT, KEYFRAME
 from rae_bench.objectives_file import read_wishes, to_objectives
 from rae_bench.protocol.kept import kept_folder, read_kept
-from rae_bench.protocol.run import Outcome, prepare, run_cells
+from rae_bench.protocol.plan import prepare
+from rae_bench.protocol.run import Outcome, run_cells
 from rae_bench.rig import ROLES
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "objectives.toml"
