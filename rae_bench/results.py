@@ -60,16 +60,18 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and result.get("schema") == SCHEMA else None
 
 
-def write_clips(path: Path, ids: list[str], actions: list[str], values: Mapping[str, np.ndarray]) -> None:
-    """Per-clip metrics as CSV: clip, action, one column a metric; empty where a clip has nothing to measure."""
+def write_clips(
+    path: Path, ids: list[str], groups: list[str], actions: list[str], values: Mapping[str, np.ndarray]
+) -> None:
+    """Per-clip metrics as CSV: clip, group, action, a column a metric; empty where a clip has nothing to measure."""
     import csv
 
     with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["clip", "action", *values])
-        for n, (clip, action) in enumerate(zip(ids, actions, strict=True)):
+        writer.writerow(["clip", "group", "action", *values])
+        for n, names in enumerate(zip(ids, groups, actions, strict=True)):
             row = [float(column[n]) for column in values.values()]
-            writer.writerow([clip, action, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
+            writer.writerow([*names, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
