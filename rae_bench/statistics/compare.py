@@ -1,0 +1,238 @@
+"""A against B: paired clip by clip and seed by seed, with an interval and a word.
+
+Every effect is written so that more is better for A. Errors compare as ratios: the mean over clips and seeds of
+log(b / a) for a metric of which less is better. Where any value is 0, as the sliding of a held pose, they compare as
+differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rae_bench.errors import UserError
+from rae_bench.statistics.intervals import DRAWS, Effects, Interval, hierarchical_interval
+from rae_bench.statistics.significance import holm, wilcoxon
+from rae_bench.statistics.tables import listed, names, refuse_twice
+
+ANY = -1.0
+"""The fraction of what stands against every fraction of the other side."""
+SIGNIFICANT = 0.05
+COLUMNS = (
+    *("task", "regime", "fraction", "tasks", "seeds", "groups", "clips"),
+    *("scale", "effect", "low", "high", "p", "p_holm", "p_wilcoxon", "verdict"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """The same clips by A and by B.
+
+    Attributes:
+        a, b: (S, N) values, seeds by clips.
+        groups: (N,) group of each clip.
+    """
+
+    task: str
+    regime: str
+    fraction: float
+    seeds: tuple[int, ...]
+    clips: tuple[str, ...]
+    groups: tuple[str, ...]
+    a: np.ndarray
+    b: np.ndarray
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, direction: str, rng: np.random.Generator, *, draws: int = DRAWS,
+    across_regimes: bool = False,
+) -> pd.DataFrame:
+    """Effects of A over B, a row for each task, regime and fraction that both have, and one over all of them.
+
+    Args:
+        a, b: one metric of one entry each, a row a clip: `entry`, `task`, `regime`, `fraction`, `seed`, `clip`,
+            `group`, `value`. Metrics of a whole cell have one clip. NaN says that there is nothing to measure.
+        direction: "lower" or "higher" is better.
+        across_regimes: A and B hold one regime each, to be compared with each other.
+
+    Returns:
+        Columns `COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x") or differences in the metric's unit
+        ("-"), positive where A is better. `p_holm` is adjusted over the rows of the same kind, `p_wilcoxon` is of the
+        clip groups alone. `verdict`: better, worse or undecided. Rows over several tasks have the task "all", an
+        interquartile mean; over several fractions the fraction NaN, a mean.
+
+    Raises:
+        UserError: cells or clips that one side lacks, by name; a direction of "none".
+    """
+    if direction not in ("lower", "higher"):
+        raise UserError("neither more nor less of this metric is better; see docs/metrics.md")
+    pairings = list(pair(a, b, across_regimes=across_regimes))
+    if not pairings:
+        raise UserError("A and B have no task, regime and fraction in common")
+    ratio = all((p.a > 0).all() and (p.b > 0).all() for p in pairings)
+    same = int(rng.integers(2**63))  # every row draws alike, whatever rows there are beside it
+    sign = 1.0 if direction == "lower" else -1.0
+    by_regime: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
+    for p in pairings:
+        gains = np.log(p.b / p.a) if ratio else p.b - p.a
+        by_regime.setdefault(p.regime, []).append((p, sign * gains))
+    single, overall = [], []
+    for regime, members in by_regime.items():
+        for p, gains in members:
+            effects = grouped(gains, p.groups)
+            single.append(_row(p.task, regime, p.fraction, [(p, effects)], ratio, same, draws))
+        if len(members) > 1:
+            overall.append(_overall(regime, members, ratio, same, draws))
+    return pd.DataFrame(_judged(single) + _judged(overall), columns=list(COLUMNS))
+
+
+def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> Iterator[Pairing]:
+    """A and B side by side for each task, regime and fraction of both, in that order.
+
+    Controls have one cell, which stands against every seed and regime of the other side (and every fraction, but for
+    `nearest`, which was given one). So do, between regimes, `full` and `zero-shot` against every fraction.
+    """
+    sides = [_strata(table, across_regimes) for table in (a, b)]
+    for key_a, one in sorted(sides[0].items()):
+        for key_b, other in sorted(sides[1].items()):
+            if key_a[0] != key_b[0] or not _meet(key_a, key_b, across_regimes):
+                continue
+            regime = " / ".join((key_a[1], key_b[1])) if key_a[1] != key_b[1] else key_a[1]
+            fraction = max(key_a[2], key_b[2])
+            yield _matched((key_a[0], regime, 1.0 if fraction == ANY else fraction), one, other)
+
+
+def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
+    """Sums over the clips of each group, of (S, N) gains."""
+    known, which = np.unique(np.asarray(groups), return_inverse=True)
+    totals = np.zeros((len(gains), len(known)))
+    np.add.at(totals.T, which, gains.T)
+    return Effects(totals, np.bincount(which))
+
+
+def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[tuple[str, str, float], pd.DataFrame]:
+    """(task, regime, fraction) -> rows; the fraction is `ANY` where it plays no part."""
+    entries = table["entry"].unique()
+    if len(entries) != 1:
+        raise UserError(f"one entry a side is compared; here are {listed(sorted(entries))}")
+    refuse_twice(table, ["task", "regime", "fraction", "seed", "clip"])
+    free = (table["regime"] == "none") & (table["fraction"] == 1)
+    if across_regimes:
+        free |= table["regime"].isin(["full", "zero-shot"])
+    keyed = table.assign(fraction=table["fraction"].where(~free, ANY))
+    strata = {}
+    for (task, regime, fraction), rows in keyed.groupby(["task", "regime", "fraction"]):
+        strata[str(task), str(regime), float(str(fraction))] = rows
+    return strata
+
+
+def _meet(a: tuple[str, str, float], b: tuple[str, str, float], across_regimes: bool) -> bool:
+    regimes = across_regimes or a[1] == b[1] or "none" in (a[1], b[1])
+    return regimes and (a[2] == b[2] or ANY in (a[2], b[2]))
+
+
+def _matched(key: tuple[str, str, float], one: pd.DataFrame, other: pd.DataFrame) -> Pairing:
+    """Both sides as arrays of the same seeds and clips; a control's single cell is repeated."""
+    wide = [t.pivot(index="seed", columns=["clip", "group"], values="value").sort_index(axis=1) for t in (one, other)]
+    control = [bool((t["regime"] == "none").all()) for t in (one, other)]
+    if control[0] != control[1]:
+        which = control.index(True)
+        seeds = wide[1 - which].index
+        wide[which] = pd.DataFrame(
+            np.repeat(wide[which].to_numpy()[:1], len(seeds), 0), seeds, wide[which].columns
+        )
+    for mine, yours, whose in ((0, 1, other), (1, 0, one)):
+        lacking = wide[mine].index.difference(wide[yours].index)
+        if len(lacking):
+            head = whose[["entry", "task", "regime", "fraction"]].iloc[[0] * len(lacking)]
+            raise UserError(
+                f"missing: {names(head.assign(seed=lacking.to_numpy()))}; run these cells, or compare fewer --seeds"
+            )
+        clips = wide[mine].columns.difference(wide[yours].columns).get_level_values("clip")
+        if len(clips):
+            where = f"{whose['entry'].iloc[0]} {key[0]}"
+            raise UserError(f"missing: clips of {where}: {listed(clips)}; other held-out motion?")
+    arrays = [w.to_numpy(float) for w in wide]
+    gone = [np.isnan(array) for array in arrays]
+    if (gone[0] != gone[1]).any() or (gone[0] != gone[0][:1]).any():
+        seed, clip = np.argwhere((gone[0] != gone[1]) | (gone[0] != gone[0][:1]))[0]
+        where = f"{key[0]} {key[1]} seed {wide[0].index[seed]} clip {wide[0].columns[clip][0]}"
+        raise UserError(f"missing: a value of {where}, which the other side or another seed has")
+    kept = ~gone[0][0]
+    if not kept.any():
+        raise UserError(f"{key[0]} {key[1]}: nothing to measure in any clip")
+    columns = wide[0].columns[kept]
+    return Pairing(
+        *key, tuple(map(int, wide[0].index)), tuple(c for c, _ in columns), tuple(g for _, g in columns),
+        arrays[0][:, kept], arrays[1][:, kept],
+    )
+
+
+def _overall(
+    regime: str, members: Sequence[tuple[Pairing, np.ndarray]], ratio: bool, same: int, draws: int
+) -> dict[str, object]:
+    """All fractions and tasks of a regime: means over fractions, then an interquartile mean over tasks."""
+    wanted = sorted({seed for p, _ in members for seed in p.seeds})
+    tasks: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
+    for p, gains in members:
+        lacking = sorted(set(wanted) - set(p.seeds))
+        if lacking:
+            cells = [(p.task, p.regime, p.fraction, seed) for seed in lacking]
+            table = pd.DataFrame(cells, columns=["task", "regime", "fraction", "seed"])
+            raise UserError(f"missing: {names(table)}, which other tasks or fractions have; compare fewer --seeds")
+        tasks.setdefault(p.task, []).append((p, gains))
+    parts = []
+    for task, both in tasks.items():
+        first = both[0][0]
+        if any(p.clips != first.clips for p, _ in both):
+            raise UserError(f"{task}: fractions were tested on different clips")
+        parts.append((first, grouped(np.mean([gains for _, gains in both], 0), first.groups)))
+    fractions = {p.fraction for p, _ in members}
+    return _row(
+        "all" if len(tasks) > 1 else parts[0][0].task,
+        regime,
+        fractions.pop() if len(fractions) == 1 else math.nan,
+        parts, ratio, same, draws,
+    )
+
+
+def _row(
+    task: str, regime: str, fraction: float, parts: Sequence[tuple[Pairing, Effects]], ratio: bool,
+    same: int, draws: int,
+) -> dict[str, object]:
+    effects = [e for _, e in parts]
+    found = hierarchical_interval(effects, np.random.default_rng(same), draws)
+    means = np.concatenate([(e.totals.mean(0) / e.clips) for e in effects])
+    seeds = len(parts[0][0].seeds)
+    return {
+        "task": task,
+        "regime": regime,
+        "fraction": fraction,
+        "tasks": len(parts),
+        "seeds": seeds,
+        "groups": sum(len(e.clips) for e in effects),
+        "clips": int(sum(e.clips.sum() for e in effects)),
+        "scale": "x" if ratio else "-",
+        **_shown(found, ratio),
+        "p_wilcoxon": wilcoxon(means.tolist()) if len(means) > len(effects) else math.nan,
+    }
+
+
+def _shown(found: Interval, ratio: bool) -> Mapping[str, float]:
+    ends = {"effect": found.estimate, "low": found.low, "high": found.high}
+    return {**{k: math.exp(v) if ratio else v for k, v in ends.items()}, "p": found.p}
+
+
+def _judged(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows with Holm's p and the word."""
+    adjusted = holm([float(str(row["p"])) for row in rows])
+    out = []
+    for row, p in zip(rows, adjusted, strict=True):
+        gain = float(str(row["effect"])) - (1 if row["scale"] == "x" else 0)
+        word = "undecided" if not p < SIGNIFICANT else "better" if gain > 0 else "worse"
+        out.append({**row, "p_holm": float(p), "verdict": word})
+    return out
