@@ -74,6 +74,9 @@ BAD = {
     "data folder": ([*RUN, "--task", "human2dog", "--data", "empty"], "not found under empty"),
     "rig that cannot": ([*RUN, "--task", "arm.toml"], "rig 'arm' cannot walk"),
     "rig without roles": ([*RUN, "--task", "mid.toml"], "left_mid"),
+    "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
+    "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
+    "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
     "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no file matches"),
     "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such folder"),
     "truncated": (["data", "import", "cut", "--name", "x", "--roles", "roles.toml"], "a.bvh: "),
@@ -96,6 +99,7 @@ LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "list": (["list"], (*HEAVY, "numpy")),
     "list --json": (["list", "--json"], (*HEAVY, "numpy")),
     "run --help": (["run", "--help"], (*HEAVY, "numpy")),
+    "compare --help": (["compare", "--help"], (*HEAVY, "numpy")),
     "show rig": (["show", "rig", "quad"], HEAVY),
     "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
 }

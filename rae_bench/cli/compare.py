@@ -157,7 +157,7 @@ def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[s
             f"{ends[1]} to {ends[2]}" if known else "none",
             ("< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}") if known else "none",
             str(row["seeds"]),
-            str(row["clips"]),
+            str(row["clips"]) if row["clips"] > row["tasks"] else "",
             str(row["verdict"]),
         ))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -169,11 +169,18 @@ def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[s
 def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
     """What a reader must know to read the rows."""
     above = "above 1" if ratio else "above 0"
-    notes = [f"{above}: A is better. Interval and p: seeds and held-out clip groups drawn anew; p adjusted by Holm."]
+    notes = [
+        f"{above}: A is better. Interval: over seeds and groups of held-out clips; p: adjusted by Holm for the rows, "
+        "and below 0.05 where it is decided."
+    ]
+    if not ratio:
+        notes.append("Differences: some clip has next to none of it, so a mean of ratios would be that clip's.")
     if (found["seeds"] < 2).any():
         notes.append("One seed has no interval, so nothing is decided: run at least three (--seeds 3).")
-    if (found["groups"] == found["tasks"]).any():
-        notes.append("This metric is one of whole cells: the interval covers seeds, not the choice of held-out clips.")
+    if (found["clips"] == found["tasks"]).any():
+        notes.append("The critic's metrics are of whole cells: the interval covers seeds, not the choice of clips.")
+    elif (found["groups"] == found["tasks"]).any():
+        notes.append("One group of held-out clips: the interval covers seeds, not the choice of clips.")
     if found["fraction"].isna().any():
         notes.append("data all: the mean over the fractions above.")
     if (found["task"] == "all").any():

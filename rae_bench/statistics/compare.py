@@ -1,8 +1,8 @@
 """A against B: paired clip by clip and seed by seed, with an interval and a word.
 
 Every effect is written so that more is better for A. Errors compare as ratios: the mean over clips and seeds of
-log(b / a) for a metric of which less is better. Where any value is 0, as the sliding of a held pose, they compare as
-differences.
+log(b / a) for a metric of which less is better. Where some clip has next to none of it, as a foot that only stands has
+of sliding, the ratio of that clip would drown all others, and values compare as differences.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from rae_bench.statistics.tables import listed, names, refuse_twice
 ANY = -1.0
 """The fraction of what stands against every fraction of the other side."""
 SIGNIFICANT = 0.05
+LEAST_SHARE = 0.01
+"""Of the median value: with a smaller one among them, or one of 0, values do not compare as ratios."""
 COLUMNS = (
     *("task", "regime", "fraction", "tasks", "seeds", "groups", "clips"),
     *("scale", "effect", "low", "high", "p", "p_holm", "p_wilcoxon", "verdict"),
@@ -73,7 +75,8 @@ def compare(
     pairings = list(pair(a, b, across_regimes=across_regimes))
     if not pairings:
         raise UserError("A and B have no task, regime and fraction in common")
-    ratio = all((p.a > 0).all() and (p.b > 0).all() for p in pairings)
+    values = np.concatenate([side.ravel() for p in pairings for side in (p.a, p.b)])
+    ratio = bool(values.min() > LEAST_SHARE * np.median(values) and values.min() > 0)
     same = int(rng.integers(2**63))  # every row draws alike, whatever rows there are beside it
     sign = 1.0 if direction == "lower" else -1.0
     by_regime: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
@@ -101,7 +104,8 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
         for key_b, other in sorted(sides[1].items()):
             if key_a[0] != key_b[0] or not _meet(key_a, key_b, across_regimes):
                 continue
-            regime = " / ".join((key_a[1], key_b[1])) if key_a[1] != key_b[1] else key_a[1]
+            regimes = [regime for regime in dict.fromkeys((key_a[1], key_b[1])) if regime != "none"]
+            regime = " / ".join(regimes) or "none"
             fraction = max(key_a[2], key_b[2])
             yield _matched((key_a[0], regime, 1.0 if fraction == ANY else fraction), one, other)
 

@@ -38,7 +38,7 @@ def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.Dat
     primaries = [PRIMARY[category] for category in HEADLINE_CATEGORIES]
     cells = pd.concat([cell_values(results, name).assign(metric=name) for name in primaries])
     speed = cell_values(results, SPEED).assign(metric=SPEED)
-    yardsticks = _yardsticks(pd.concat([cells, speed]))
+    yardsticks = _yardsticks(pd.concat([cells, speed], ignore_index=True))
     chosen = cells[(cells["regime"] == cells["entry"].map(regimes)) & (cells["fraction"] < 1)]
     without = sorted(set(regimes) - set(chosen["entry"]))
     if without:
@@ -62,7 +62,7 @@ def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[s
     controls = cells[cells["regime"] == "none"]
     names = controls["entry"].str.rpartition("-")[0]
     for task, group in controls.groupby("task"):
-        rows = [group[names.loc[group.index].eq(name).to_numpy()] for name in ("truth", "hold")]
+        rows = [group[names[group.index] == name] for name in ("truth", "hold")]
         if all(len(row) for row in rows):
             truth, hold = (dict(zip(row["metric"], row["value"], strict=True)) for row in rows)
             out[str(task)] = (truth, hold)

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import (
-    data_saved,
     error_area,
     gain_over_cold,
     gap_closed,
     is_negative_transfer,
     quality_of_full,
 )
-from rae_bench.statistics.intervals import LEVEL, interval, ratio_interval
+from rae_bench.statistics.curves import LEAST_FRACTIONS, Saved, Share, data_saved_interval, gap_interval
+from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.statistics.tables import CELL, names, refuse_twice
 
 GAINS = {"cold": "gain_over_cold", "cold-long": "gain_over_cold_long", "reference": "gain_over_reference_cold"}
 STRATUM = ["entry", "task", "regime", "fraction"]
-LEAST_FRACTIONS = 3
-"""Of a cold curve on which data saved is read."""
-GRID = 200
-"""Steps between two measured fractions in the search for the ends of an interval of data saved."""
 
 
 def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.DataFrame:
@@ -39,8 +34,9 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
     Returns:
         A row for each cell of another regime than cold, full and none: `CELL`, `value`, the columns of `GAINS`,
-        `quality_of_full`, `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0). NaN
-        where the entry has no cell at all of the regime that is compared with.
+        `quality_of_full`, `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0), and
+        what each was compared with: `cold`, `cold-long`, `reference`, `full`. NaN where the entry has no cell at all
+        of the regime that is compared with.
 
     Raises:
         UserError: cells that the other seeds have and one lacks, by name.
@@ -64,7 +60,6 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
     table["gap_closed"] = _each(gap_closed, table["cold"], table["value"], table["full"])
     negative = _each(is_negative_transfer, table["cold"], table["value"])
     table["negative"] = np.where(table["cold"].isna(), np.nan, negative)
-    table = table.drop(columns=list(pools))
     return table.sort_values(CELL, ignore_index=True)
 
 
@@ -73,24 +68,17 @@ def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.
 
     Returns:
         `STRATUM`, `seeds`; for each of `GAINS` and `quality_of_full` the geometric mean, `_low` and `_high`;
-        `gap_closed` (mean), `gap_closed_low`, `_high` and `gap_closed_words` ("" or why there is none); `data_saved`,
-        `data_saved_low`, `_high`, `_words`; `negative`, the number of seeds worse than their cold start.
+        `gap_closed` and `data_saved`, each with `_low`, `_high` and `_words` ("" or what is wrong with it; see
+        `rae_bench.statistics.curves`); `negative`, the number of seeds worse than their cold start.
     """
     rows = []
     for key, group in transfer_cells(cells, references).groupby(STRATUM):
         row: dict[str, object] = {**dict(zip(STRATUM, key, strict=True)), "seeds": len(group)}
         for column in (*GAINS.values(), "quality_of_full"):
             row |= zip((column, f"{column}_low", f"{column}_high"), ratio_interval(list(group[column])), strict=True)
-        closed = list(group["gap_closed"])
-        undefined = sum(math.isnan(value) for value in closed)
-        mean, half = interval(closed)
-        row |= {"gap_closed": mean, "gap_closed_low": mean - half, "gap_closed_high": mean + half}
-        row["gap_closed_words"] = f"no gap to close at {undefined} of {len(closed)} seeds" if undefined else ""
-        saved = _saved_of(cells, group)
-        row |= {
-            "data_saved": saved.factor, "data_saved_low": saved.low, "data_saved_high": saved.high,
-            "data_saved_words": saved.words, "negative": float(group["negative"].sum(skipna=False)),
-        }
+        row |= _with_ends("gap_closed", _closed_by(group))
+        row |= _with_ends("data_saved", _saved_by(cells, group))
+        row["negative"] = float(group["negative"].sum(skipna=False))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -135,74 +123,19 @@ def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]
     return placed.pivot(index="source", columns="target", values=value)
 
 
-@dataclass(frozen=True)
-class Saved:
-    """Data saved with its interval.
-
-    Attributes:
-        factor, low, high: times less target data than a cold start for the same error. An end beyond the measured
-            range is 0 or infinite; a factor beyond it is the bound.
-        words: "" where all three were measured, else what was not.
-    """
-
-    factor: float
-    low: float
-    high: float
-    words: str
+def _with_ends(name: str, found: Share | Saved) -> dict[str, object]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_words": found.words}
 
 
-def data_saved_interval(
-    fractions: Sequence[float], cold: np.ndarray, fraction: float, errors: np.ndarray, level: float = LEVEL
-) -> Saved:
-    """Times less data, over seeds, with the fractions that the data do not rule out.
-
-    At a fraction f' each seed has a difference d = log(cold(f') / e), where its cold curve is a straight line between
-    measured fractions in logarithms. The factor is where the mean of d is 0, by `metrics.transfer.data_saved`. The
-    interval holds every f' at which the t-interval of d over seeds contains 0, from the first such to the last.
-
-    Args:
-        fractions: (F,) ascending, F at least three.
-        cold: (S, F) errors of the cold starts, above 0.
-        fraction: of the transfer.
-        errors: (S,) errors of the transfer, above 0.
-    """
-    cold, errors = np.asarray(cold, float), np.asarray(errors, float)
-    if len(fractions) < LEAST_FRACTIONS:
-        raise UserError(f"data saved needs cold starts at {LEAST_FRACTIONS} fractions or more, not {len(fractions)}")
-    if (cold <= 0).any() or (errors <= 0).any():
-        raise UserError("data saved needs errors above 0")
-    log_cold, log_errors = np.log(cold), np.log(errors)
-    point = data_saved(fractions, np.exp(log_cold.mean(0)).tolist(), fraction, float(np.exp(log_errors.mean())))
-    beyond = "beyond the measured range"
-    words = {"above": [f"at least, {beyond}"], "below": [f"at most, {beyond}"]}.get(point.capped, [])
-    if len(errors) < 2:
-        return Saved(point.factor, math.nan, math.nan, "; ".join([*words, "no interval of one seed"]))
-    log_fractions = np.log(np.asarray(fractions, float))
-    steps = np.linspace(0, 1, GRID, endpoint=False)
-    grid = np.append((log_fractions[:-1, None] + np.diff(log_fractions)[:, None] * steps).ravel(), log_fractions[-1])
-    curves = np.stack([np.interp(grid, log_fractions, line) for line in log_cold])
-    differences = curves - log_errors[:, None]
-    from scipy import stats
-
-    half = stats.t.ppf((1 + level) / 2, len(errors) - 1) * differences.std(0, ddof=1) / math.sqrt(len(errors))
-    possible = np.abs(differences.mean(0)) <= half
-    if not possible.any():
-        # Every measured fraction is ruled out: the answer lies outside on the side of the bound, or between two steps.
-        at = point.factor
-        ends = {"above": (at, math.inf), "below": (0.0, at)}.get(point.capped, (at, at))
-        return Saved(at, *ends, "; ".join(words))
-    inside = np.exp(grid[possible]) / fraction
-    low, high = min(inside[0], point.factor), max(inside[-1], point.factor)
-    if possible[0] or point.capped == "below":
-        low = 0.0
-    if possible[-1] or point.capped == "above":
-        high = math.inf
-    if not point.capped:
-        words += [f"interval reaches {beyond}"] if low == 0 or high == math.inf else []
-    return Saved(point.factor, float(low), float(high), "; ".join(words))
+def _closed_by(group: pd.DataFrame) -> Share:
+    """Gap closed by one stratum of transfer cells."""
+    if group[["cold", "full"]].isna().any(axis=None):
+        return Share(math.nan, math.nan, math.nan, "no cold start and full data to go by")
+    cold, errors, full = (group[name].to_numpy(float) for name in ("cold", "value", "full"))
+    return gap_interval(cold, errors, full)
 
 
-def _saved_of(cells: pd.DataFrame, group: pd.DataFrame) -> Saved:
+def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> Saved:
     """Data saved by one stratum of transfer cells."""
     entry, task, _, fraction = (group[name].iloc[0] for name in STRATUM)
     mine = cells[(cells["entry"] == entry) & (cells["task"] == task) & cells["regime"].isin(["cold", "full"])]
