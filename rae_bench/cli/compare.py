@@ -45,6 +45,8 @@ def compare(
     import numpy as np
 
     from rae_bench.statistics import compare as comparison
+    from rae_bench.statistics import pairs
+    from rae_bench.statistics.tables import listed
 
     sides = [_Side(text, results) for text in (a, b)]
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
@@ -55,13 +57,17 @@ def compare(
     direction = str(tables[0]["direction"].iloc[0])
     across = bool(sides[0].regime) and bool(sides[1].regime)
     found = comparison.compare(tables[0], tables[1], direction, np.random.default_rng(0), across_regimes=across)
+    lonely = pairs.left_out(*tables, across_regimes=across)
     unit = str(tables[0]["unit"].iloc[0])
     if as_json:
-        listed = [{k: _json(v) for k, v in row.items()} for row in found.to_dict("records")]
-        click.echo(json.dumps({"a": a, "b": b, "metric": metric, "unit": unit, "rows": listed}, indent=1))
+        rows = [{k: _json(v) for k, v in row.items()} for row in found.to_dict("records")]
+        facts = {"a": a, "b": b, "metric": metric, "unit": unit, "rows": rows, "left_out": lonely}
+        click.echo(json.dumps(facts, indent=1))
         return
     for line in lines(found, a, b, metric, unit):
         click.echo(line)
+    if lonely:
+        click.echo(f"Only one side has, so not compared: {listed(lonely)}.")
 
 
 class _Side:
@@ -77,9 +83,11 @@ class _Side:
         self.text, self.regime = text, regime if name and regime in REGIMES else ""
         folder = _folder(name if self.regime else text, results)
         table = with_entry(load_results(folder))
-        entries = sorted(table["entry"].unique())
-        if not entries:
+        if table.empty:
             raise UserError(f"{folder}: no cell results here")
+        learned = table[table["regime"] != "none"]
+        table = learned if len(learned) else table
+        entries = sorted(table["entry"].unique())
         if len(entries) > 1:
             raise UserError(f"{folder} holds {len(entries)} entries, name one of them: {', '.join(entries)}")
         self.is_control = set(table["regime"]) == {"none"}

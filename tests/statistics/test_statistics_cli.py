@@ -78,6 +78,8 @@ def test_words_and_numbers(place: Path, call: Call) -> None:
     # Both have the same noise, so the mean ratio is exactly 3.
     assert all("3.00" in row for row in rows)
     assert all(row[-1] == "better" for row in rows)
+    only = "m-00000000 biped2quad finetune 5 %; m-00000000 biped2quad finetune 20 %"
+    assert lines[-1] == f"Only one side has, so not compared: {only}."
     assert "worse" in call(["n-00000000", "results/m-00000000"])[1]
 
 
@@ -112,7 +114,7 @@ BAD = {
     "half a regime": (["m-00000000:cold", "n-00000000"], "a regime to both A and B"),
     "no regime": (["m-00000000:cold", "m-00000000:frozen"], "no finished cell of the regime frozen"),
     "name": (["m-00000000", "m-0000000"], "did you mean m-00000000"),
-    "many": (["results", "m-00000000"], "holds 3 entries, name one of them: hold-00000000, m-00000000, n-00000000"),
+    "many": (["results", "m-00000000"], "holds 2 entries, name one of them: m-00000000, n-00000000"),
     "task": (["m-00000000", "n-00000000", "--task", "biped2quat"], "did you mean biped2quad"),
     "metric": (["m-00000000", "n-00000000", "--metric", "reconstruction"], "did you mean reconstruction_error"),
     "fraction": (["m-00000000", "n-00000000", "--fractions", "7%"], "no cell of 7 %"),
