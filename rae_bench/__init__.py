@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rae_bench.model import ModelCard
     from rae_bench.motion import Motion, make_motion
     from rae_bench.protocol.run import run
+    from rae_bench.protocol.sweep import sweep
     from rae_bench.protocol.task import Task, load_task
     from rae_bench.results import load_results
     from rae_bench.rig import Rig, load_rig
@@ -36,6 +37,7 @@ _PLACES = {
     "make_motion": "rae_bench.motion",
     "read_bvh": "rae_bench.data.bvh",
     "run": "rae_bench.protocol.run",
+    "sweep": "rae_bench.protocol.sweep",
     "write_bvh": "rae_bench.data.bvh_write",
 }
 
@@ -54,6 +56,7 @@ __all__ = [
     "metrics",
     "read_bvh",
     "run",
+    "sweep",
     "write_bvh",
 ]
 

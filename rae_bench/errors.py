@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class RayLost(Exception):
+    """A part of Ray on this machine died; what has been finished is kept."""
+
+
 class UserError(Exception):
     """Bad input or usage: one line saying what is wrong, where, and what to do. The CLI exits with 2."""
 

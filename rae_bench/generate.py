@@ -14,6 +14,7 @@ from rae_bench.errors import UserError
 from rae_bench.kinematics import RootSpace
 from rae_bench.model import Budget, Context, Prompt
 from rae_bench.motion import Motion, find_contacts, make_motion
+from rae_bench.objectives import Objectives
 from rae_bench.objectives_file import Wishes, frames_of, read_wishes, to_objectives
 from rae_bench.phases import local_phases
 from rae_bench.protocol.kept import Kept, read_kept
@@ -35,11 +36,13 @@ class Generated:
     Attributes:
         history: one clip, what the model was given.
         motion: one clip, the frames after it.
+        objectives: what the model was asked, over the frames of both.
         distances: (role, seconds, metres): how far each objective was missed on arrival.
     """
 
     history: Motion
     motion: Motion
+    objectives: Objectives
     distances: tuple[tuple[str, float, float], ...]
 
     @property
@@ -47,8 +50,8 @@ class Generated:
         """History and motion as one clip."""
         roots = np.concatenate([self.history.root_positions, self.motion.root_positions], 1)
         rotations = np.concatenate([self.history.rotations, self.motion.rotations], 1)
-        nobody = np.zeros((1, roots.shape[1], len(self.motion.rig.contact_joints)), bool)
-        return make_motion(self.motion.rig, self.motion.fps, roots, rotations, contacts=nobody)
+        contacts = np.concatenate([self.history.contacts, self.motion.contacts], 1)
+        return make_motion(self.motion.rig, self.motion.fps, roots, rotations, contacts=contacts)
 
 
 def generate(
@@ -94,7 +97,8 @@ def generate(
     )
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
-    return Generated(_lowered(past, kept.raised), motion, _distances(wishes, made, root))
+    asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(wishes, made, root))
 
 
 def _read_objectives(path: Path, seconds: float | None) -> Wishes:

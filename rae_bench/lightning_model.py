@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.features import make_skeleton, states, targets, to_motion
-from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory
+from rae_bench.model import Context, Domain, ModelCard, Prompt, Space, Trajectory
 from rae_bench.training import Normal, Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics, step
 
 
@@ -40,11 +40,18 @@ class LightningModel:
     local phase.
 
     `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
+    `search_space` says which options `rae-bench tune` may choose, and from what (`rae_bench.protocol.space`).
     Options (`--set key=value`) are the keyword arguments of the class and the fields of `TrainConfig`.
     """
 
     card: ClassVar[ModelCard]
     train_defaults: ClassVar[TrainConfig] = TrainConfig()
+    search_space: ClassVar[Space] = {
+        "rate": ("log", 1e-3, 1e-2),
+        "weight_decay": ("log", 1e-3, 1e-1),
+        "ramp": ("uniform", 0.05, 0.5),
+        "slide": ("log", 0.1, 1.6),
+    }
 
     def __init__(self, **options: Any) -> None:
         known = {field.name for field in fields(TrainConfig)}

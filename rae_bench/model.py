@@ -6,7 +6,7 @@ All arrays are numpy float32 unless said otherwise; shapes use N clips, T frames
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -168,3 +168,5 @@ class Model(Protocol):
 
 
 Config = Mapping[str, Any]
+Space = Mapping[str, Sequence[Any]]
+"""Options that may be tuned, and from what: a model's optional attribute `search_space`, see `protocol.space`."""

@@ -40,8 +40,9 @@ PANELS = (
     ("objective_error", "objective error, cm"),
     ("adversarial_score", "adversarial score"),
 )
-SHEET_CLIPS, SHEET_WIDTH, SHEET_ROW = 3, 6.2, 1.0
-"""Clips, and inches: of a clip, and of a row at least (where that leaves enough poses of a long rig)."""
+SHEET_CLIPS, SHEET_COLUMNS, SHEET_WIDTH, SHEET_ROW = 3, 3, 6.2, 1.0
+"""Clips, those side by side, and inches: of a clip, and of a row at least (where that leaves enough poses of a long
+rig)."""
 
 
 def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
@@ -116,29 +117,36 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
             rows.setdefault(label.partition(" ")[0], (label, file))
     if not rows:
         return None
-    return exam_sheet(outcome.task.name, outcome.target.examination(outcome.target.split.test), rows, path)
-
-
-def exam_sheet(task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], path: Path) -> Path:
-    """`contact_sheet` of the trajectories in `rows`: kind (a key of `COLOURS`) -> label and file."""
-    truth, rig = exam.truth, exam.truth.rig
+    exam = outcome.target.examination(outcome.target.split.test)
     picked: dict[str, int] = {}
-    for n in np.argsort(-truth.lengths, kind="stable"):
+    for n in np.argsort(-exam.truth.lengths, kind="stable"):
         picked.setdefault(exam.actions[n], int(n))
-    clips = list(picked.values())[:SHEET_CLIPS]
+    return exam_sheet(outcome.task.name, exam, rows, list(picked.values())[:SHEET_CLIPS], path)
+
+
+def exam_sheet(
+    task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], clips: Sequence[int], path: Path
+) -> Path:
+    """`contact_sheet` of these clips, and of the trajectories in `rows`: kind (a key of `COLOURS`) -> label, file."""
+    truth, rig = exam.truth, exam.truth.rig
     order = [kind for kind in COLOURS if kind in rows]
     pictures = {clip: _side(truth.positions[clip], truth.root.origin[clip], truth.root.yaw[clip]) for clip in clips}
     extent = np.concatenate([picture.reshape(-1, 2) for picture in pictures.values()])
     low, high = extent.min(0) - 0.05 * rig.height, extent.max(0) + 0.05 * rig.height
     pitch = high[0] - low[0]
     poses = int(np.clip(SHEET_WIDTH * (high[1] - low[1]) / (SHEET_ROW * pitch), 5, 9))
-    tall = SHEET_WIDTH / (poses * pitch) * (high[1] - low[1])
-    figure, axes = make_axes(len(order), len(clips), (SHEET_WIDTH * len(clips), (tall + 0.15) * len(order) + 0.8))
+    tall = SHEET_WIDTH / (poses * pitch) * (high[1] - low[1]) + 0.15
+    columns = 2 if len(clips) in (2, 4) else min(len(clips), SHEET_COLUMNS)
+    blocks = -(-len(clips) // columns)
+    size = (SHEET_WIDTH * columns, (tall * len(order) + 0.3) * blocks + 0.5)
+    figure, axes = make_axes(len(order) * blocks, columns, size)
+    for axis in axes.flat:
+        axis.axis("off")
     for row, kind in enumerate(order):
         label, file = rows[kind]
         trajectory = load_trajectory(file)
-        for column, clip in enumerate(clips):
-            axis = axes[row][column]
+        for k, clip in enumerate(clips):
+            axis = axes[k // columns * len(order) + row][k % columns]
             length = int(truth.lengths[clip])
             frames = np.linspace(0, length - 1, poses).round().astype(int)
             made, turned = forward_kinematics(
@@ -149,46 +157,51 @@ def exam_sheet(task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]
             for n, t in enumerate(frames):
                 _draw(axis, rig, pictures[clip][t], n * pitch, "#d0d0d0", 2)
                 _draw(axis, rig, drawn[n], n * pitch, COLOURS[kind], 1)
-            axis.set(xlim=(low[0], low[0] + poses * pitch), ylim=(low[1], high[1]), xticks=[], yticks=[])
-            axis.set_aspect("equal")
-            for spine in axis.spines.values():
-                spine.set_visible(False)
-            if row == 0:
-                every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s"
-                axis.set_title(f"{exam.actions[clip]} ({exam.ids[clip]}), {every}", fontsize=9)
-            if column == 0:
-                axis.set_ylabel(label, color=COLOURS[kind], fontsize=9, rotation=0, ha="right", va="center")
-    figure.suptitle(f"{task}: roll-outs over the truth (grey), each in its own root frame")
+            every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s" if row == 0 else ""
+            _strip(axis, low, high, poses, f"{exam.actions[clip]} ({exam.ids[clip]}), {every}" if every else "")
+            if k % columns == 0:
+                axis.text(
+                    -0.01,
+                    0.5,
+                    label,
+                    color=COLOURS[kind],
+                    fontsize=9,
+                    ha="right",
+                    va="center",
+                    transform=axis.transAxes,
+                )
+    figure.suptitle(_plain(f"{task}: roll-outs over the truth (grey), each in its own root frame"))
     return save_figure(figure, path)
 
 
-def domain_sheet(corpus: Corpus, path: Path, clips: int) -> Path:
-    """Frames in a row of the longest clip of each action, seen as in `contact_sheet`."""
+def domain_sheet(corpus: Corpus, clips: Sequence[int], path: Path) -> Path:
+    """Frames in a row of some clips, seen as in `contact_sheet`."""
     motion, rig = corpus.motion, corpus.motion.rig
-    picked: dict[str, int] = {}
-    for n in np.argsort(-motion.lengths, kind="stable"):
-        picked.setdefault(corpus.actions[n], int(n))
-    shown = list(picked.values())[:clips]
-    part = motion[shown]
+    part = motion[list(clips)]
     drawn = _side(part.positions, part.root.origin, part.root.yaw)  # (N, T, J, 2)
     low, high = drawn.min((0, 1, 2)) - 0.05 * rig.height, drawn.max((0, 1, 2)) + 0.05 * rig.height
     pitch, poses = high[0] - low[0], 9
     width = 2 * SHEET_WIDTH
     tall = width / (poses * pitch) * (high[1] - low[1])
-    figure, axes = make_axes(len(shown), 1, (width, (tall + 0.3) * len(shown) + 0.5))
-    for row, n in enumerate(shown):
+    figure, axes = make_axes(len(clips), 1, (width, (tall + 0.3) * len(clips) + 0.5))
+    for row, n in enumerate(clips):
         axis = axes[row][0]
+        axis.axis("off")
         frames = np.linspace(0, motion.lengths[n] - 1, poses).round().astype(int)
         for k, t in enumerate(frames):
             _draw(axis, rig, drawn[row, t], k * pitch, COLOURS["truth"], 1)
-        axis.set(xlim=(low[0], low[0] + poses * pitch), ylim=(low[1], high[1]), xticks=[], yticks=[])
-        axis.set_aspect("equal")
-        for spine in axis.spines.values():
-            spine.set_visible(False)
         every = f"every {(motion.lengths[n] - 1) / (poses - 1) / motion.fps:.2f} s"
-        axis.set_title(_plain(f"{corpus.actions[n]} ({corpus.ids[n]}), {every}"), fontsize=9)
+        _strip(axis, low, high, poses, f"{corpus.actions[n]} ({corpus.ids[n]}), {every}")
     figure.suptitle(_plain(f"{corpus.name}: in its own root frame"))
     return save_figure(figure, path)
+
+
+def _strip(axis: Any, low: np.ndarray, high: np.ndarray, poses: int, title: str) -> None:
+    """Room for so many poses in a row, each between the corners `low` and `high`."""
+    axis.set(xlim=(low[0], low[0] + poses * (high[0] - low[0])), ylim=(low[1], high[1]))
+    axis.set_aspect("equal")
+    if title:
+        axis.set_title(_plain(title), fontsize=9)
 
 
 def _plain(text: str) -> str:

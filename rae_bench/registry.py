@@ -17,6 +17,7 @@ from rae_bench.errors import UserError, unknown
 
 GROUP = "rae_bench.models"
 CONTROLS = ("hold", "interpolate", "nearest")
+_COPIES: dict[str, Path] = {}
 
 
 def list_models() -> dict[str, EntryPoint]:
@@ -27,6 +28,17 @@ def list_models() -> dict[str, EntryPoint]:
 def model_name(spec: str) -> str:
     """A short name for files and tables: that of the entry point, else of the class."""
     return spec.rpartition(":")[2] if ":" in spec else spec
+
+
+def plugin_file(spec: str) -> Path | None:
+    """The file of a `path/to/file.py:Class`, or the copy of it that this machine was given; None for other models."""
+    place = spec.rpartition(":")[0]
+    return _COPIES.get(place, Path(place)) if place.endswith(".py") else None
+
+
+def use_copy(spec: str, path: Path) -> None:
+    """Take the model `path/to/file.py:Class` from another file, on machines where the named one is not."""
+    _COPIES[spec.rpartition(":")[0]] = path
 
 
 def load_model_class(spec: str) -> type:
@@ -41,8 +53,9 @@ def load_model_class(spec: str) -> type:
             raise unknown("model", spec, models)
         return _checked(models[spec].load(), spec)
     place, _, name = spec.rpartition(":")
-    if place.endswith(".py"):
-        path = Path(place).resolve()
+    file = plugin_file(spec)
+    if file is not None:
+        path = file.resolve()
         if not path.is_file():
             raise UserError(f"model '{spec}': no such file {place}")
         module_name = f"rae_bench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
@@ -108,8 +121,9 @@ def source_hash(spec: str) -> str:
         if spec not in models:
             raise unknown("model", spec, models)
         place = models[spec].module
-    if place.endswith(".py"):
-        path = Path(place)
+    file = plugin_file(spec)
+    if file is not None:
+        path = file
     else:
         try:
             found = importlib.util.find_spec(place)
@@ -122,6 +136,6 @@ def source_hash(spec: str) -> str:
         raise UserError(f"model '{spec}': no such file {place}")
     files = sorted(path.parent.glob("*.py")) if place.startswith("rae_bench.baselines") else [path]
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for member in files:
+        digest.update(member.name.encode() + b"\0" + member.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,16 +64,46 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def pack(folder: Path) -> dict[str, bytes]:
+    """{name within the folder: content} of all files under `folder`, to travel where no disk is shared."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def unpack(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write what `pack` read to a folder that is not there yet."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left half written in `folder`."""
     for path in folder.glob(f"{PREFIX}-*"):
         _, machine, pid, *_ = [*path.name.split("-"), "", ""]
-        if machine != _machine() or not pid.isdecimal() or _alive(int(pid)):
+        if machine != _machine() or not pid.isdecimal() or alive(int(pid)):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def scratch_folder(parent: Path) -> Path:
+    """A new folder under `parent` that `sweep` removes once this process has died."""
+    return Path(tempfile.mkdtemp(dir=parent, prefix=_prefix()))
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder of this machine, gone after the block; what killed processes left there goes too."""
+    parent = Path(tempfile.gettempdir())
+    sweep(parent)
+    folder = scratch_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prefix() -> str:
@@ -85,7 +115,8 @@ def _machine() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -92,7 +92,7 @@ USAGE = {
     "nothing to show": ["show", "rig"],
     "name of a domain": ["data", "import", "empty"],
 }
-HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich")
+HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich", "ray")
 LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "help": (["--help"], (*HEAVY, "numpy")),
     "version": (["--version"], (*HEAVY, "numpy")),
@@ -100,6 +100,8 @@ LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "list --json": (["list", "--json"], (*HEAVY, "numpy")),
     "run --help": (["run", "--help"], (*HEAVY, "numpy")),
     "compare --help": (["compare", "--help"], (*HEAVY, "numpy")),
+    "sweep --help": (["sweep", "--help"], (*HEAVY, "numpy")),
+    "tune --help": (["tune", "--help"], (*HEAVY, "numpy")),
     "show rig": (["show", "rig", "quad"], HEAVY),
     "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
 }
@@ -251,7 +253,7 @@ def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Ca
     assert len(out.splitlines()) == 8
     assert all(line.startswith("done") for line in out.splitlines())
     out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
-    assert "core-minutes" in out.splitlines()[-1]
+    assert "core-hours" in out.splitlines()[-1]
 
 
 def test_json_is_the_cell_results(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
@@ -281,7 +283,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
 
     from rae_bench.cli.progress import RunProgress
     from rae_bench.cli.run import render
-    from rae_bench.protocol.run import Job
+    from rae_bench.protocol.plan import Job
     from rae_bench.report import Row
 
     reason = "ValueError: " + "[/red] of a long [list] " * 8

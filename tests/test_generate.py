@@ -23,7 +23,8 @@ from rae_bench.motion import Motion
 from rae_bench.objectives import CONTACT, KEYFRAME
 from rae_bench.objectives_file import read_wishes, to_objectives
 from rae_bench.protocol.kept import kept_folder, read_kept
-from rae_bench.protocol.run import Outcome, prepare, run_cells
+from rae_bench.protocol.plan import prepare
+from rae_bench.protocol.run import Outcome, run_cells
 from rae_bench.rig import ROLES
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "objectives.toml"
@@ -142,6 +143,14 @@ def test_from_standing_in_metres(generate: Generate, tmp_path: Path) -> None:
     assert np.ptp(made.positions[0, :30], axis=0).max() < 1e-6
     assert np.linalg.norm(made.positions[0, 30] - made.positions[0, 29], axis=-1).max() < 0.05
     assert abs(made.positions[0, 0, 0, [0, 2]]).max() < 1e-5
+
+
+def test_the_page_shows_history_motion_and_objectives(generate: Generate, tmp_path: Path) -> None:
+    generate(EXAMPLE.read_text(encoding="utf-8"), "--page", str(tmp_path / "out.html"))
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert '"start":30' in page.replace(" ", "")
+    assert "generated after 1 s of history" in page
+    assert page.startswith("<!doctype html>")
 
 
 def test_the_example_works(generate: Generate) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_bench.plots import contact_sheet, fraction_curves
+from rae_bench.plots import contact_sheet, exam_sheet, fraction_curves
 from rae_bench.protocol.run import Outcome
 from rae_bench.report import Row, rows
 
@@ -69,3 +69,15 @@ def test_a_sheet_shows_what_there_is(kept: list[str], tiny_run: Outcome, tmp_pat
         assert path is None
     else:
         assert size(path) > (1000, 100)
+
+
+def test_a_sheet_of_four_clips_is_a_square_of_blocks(tiny_run: Outcome, tmp_path: Path) -> None:
+    """Two blocks above two: as wide as two clips side by side, and about twice as tall as one block of two."""
+    exam = tiny_run.target.examination(tiny_run.target.split.test)
+    file = next(p.path.with_suffix(".npz") for p in tiny_run.cells if p.cell.model == "hold")
+    rows = {"hold": ("hold", file)}
+    two, four = (
+        size(exam_sheet("tiny", exam, rows, clips, tmp_path / "sheet.png")) for clips in ([0, 1], [0, 1, 0, 1])
+    )
+    assert four[0] == two[0]
+    assert 1.4 * two[1] < four[1] < 2 * two[1]

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from rae_bench.protocol.cell import Cell
-from rae_bench.protocol.run import Outcome, prepare, run_cells
+from rae_bench.protocol.plan import prepare
+from rae_bench.protocol.run import Outcome, run_cells
 from rae_bench.results import load_results, load_trajectory, read_result
 
 MODELS = '''
@@ -468,4 +469,4 @@ def _wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
 def _runs(pid: int) -> bool:
     from rae_bench import storage
 
-    return storage._alive(pid)
+    return storage.alive(pid)

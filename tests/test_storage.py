@@ -87,3 +87,12 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_scratch_is_gone_after_its_block_and_so_are_those_of_the_killed(tmp_path: Path) -> None:
+    code = "import os\nfrom rae_bench.storage import scratch\nwith scratch():\n    os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert len(os.listdir(tmp_path)) == 1
+    code = "from rae_bench.storage import scratch\nwith scratch() as folder:\n    (folder / 'x').touch()"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=True)
+    assert os.listdir(tmp_path) == []

@@ -1,240 +1,488 @@
-"""The sweep of built-in locomotion: its grid, steps measured in the world, planted feet, limits, cells held out."""
+"""Sweeps: the same results as a run's, from workers that share no disk, whatever dies on the way."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import replace
-from itertools import pairwise, product
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rae_bench.cli import main
+from rae_bench.cli.sweep_progress import SweepProgress
+from rae_bench.errors import UserError
+from rae_bench.protocol.estimate import estimate
+from rae_bench.protocol.plan import Job, jobs_of, prepare
+from rae_bench.protocol.remote import Resources, cluster
+from rae_bench.protocol.run import Outcome, run_cells
+from rae_bench.protocol.sweep import Purse, plans_of, requests, results_of, sweep_cells
+from rae_bench.protocol.work import work_off
+from rae_bench.results import read_result
+
+MODELS = '''
+"""Models that need no torch and note when they adapt."""
+
+import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from rae_bench.cli.show import task_lines
-from rae_bench.data.corpus import Corpus
-from rae_bench.data.locomotion import generate_locomotion, load_locomotion
-from rae_bench.data.locomotion.body import read_body
-from rae_bench.data.locomotion.paths import DRAWS
-from rae_bench.data.locomotion.poses import make_poses
-from rae_bench.data.locomotion.sweep import sweep_cells
-from rae_bench.errors import UserError
-from rae_bench.kinematics import limit_angles, quat
-from rae_bench.motion import make_motion
-from rae_bench.protocol.domains import Side, load_side
-from rae_bench.protocol.task import Protocol, load_task, task_from_table
-from rae_bench.rig import load_rig
-
-NAMES = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod")
-CLIPS, SECONDS, FPS = 120, 4.0, 60.0
-_MADE: dict[str, Corpus] = {}
+from rae_bench.model import ModelCard, Trajectory
 
 
-def made(name: str) -> Corpus:
-    """Every cell at least once, made once."""
-    if name not in _MADE:
-        _MADE[name] = generate_locomotion(load_rig(name), clips=CLIPS, seconds=SECONDS, fps=FPS, sweep=True)
-    return _MADE[name]
+class Base:
+    card = ModelCard(name="base")
+
+    def __init__(self, log="", nap=0.0):
+        self.log, self.nap = log, nap
+
+    def note(self, *words):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(" ".join(map(str, words)) + "\\n")
+
+    def pretrain(self, source, ctx):
+        self.note("pretrain", ctx.seed)
+        self.state = ctx.seed + 1
+
+    def adapt(self, target, ctx):
+        self.note("adapt", ctx.regime, ctx.fraction, ctx.seed, ctx.threads, __file__)
+        self.shift = np.float32(len(target) / 100 + getattr(self, "state", 0))
+        time.sleep(self.nap)
+
+    def generate(self, prompt, ctx):
+        frames, history = int(prompt.frames.max()), prompt.history
+        return Trajectory(
+            np.repeat(history.root_positions[None, :, -1:], frames, 2) + self.shift,
+            np.repeat(history.rotations[None, :, -1:], frames, 2),
+        )
+
+    def save(self, folder):
+        folder.mkdir(parents=True)
+        (folder / "state.json").write_text(json.dumps(self.state if hasattr(self, "state") else 0))
+
+    def load(self, folder):
+        self.state = json.loads((folder / "state.json").read_text())
 
 
-@pytest.fixture(params=NAMES)
-def corpus(request: pytest.FixtureRequest) -> Corpus:
-    return made(request.param)
+class Raises(Base):
+    def adapt(self, target, ctx):
+        if ctx.regime == "frozen":
+            raise ValueError("no luck")
+        super().adapt(target, ctx)
 
 
-def numbers(groups: tuple[str, ...]) -> np.ndarray:
-    """(N, 3) frequency, step and lift that the groups' names say, in leg lengths and sqrt(leg length / g)."""
-    found = [re.fullmatch(r"rate-([\d.]+)/step-([\d.]+)/lift-([\d.]+)", group) for group in groups]
-    return np.array([[float(n) for n in match.groups()] for match in found if match])
+class Quits(Base):
+    def adapt(self, target, ctx):
+        raise SystemExit(3)
 
 
-def feet(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
-    """Contact joints (N, T, C, 3) above their rest, metres, and whether they lie still there, from positions alone."""
-    rig = corpus.motion.rig
-    at = corpus.motion.positions[:, :, rig.contact_joints].astype(np.float64)
-    at[..., 1] -= rig.rest_global[0][rig.contact_joints, 1]
-    moved = np.linalg.norm(np.diff(at, axis=1), axis=-1)
-    moved = np.concatenate([moved[:, :1], moved], 1)
-    return at, (moved < 1e-5) & (np.abs(at[..., 1]) < 1e-4)
+class KilledOnce(Base):
+    def adapt(self, target, ctx):
+        super().adapt(target, ctx)
+        if Path(self.log).read_text().count("adapt") == 1:
+            os.kill(os.getpid(), 9)
 
 
-def test_the_grid_and_what_is_left_out_of_it(corpus: Corpus) -> None:
-    frequencies, steps, lifts = (0.16, 0.22, 0.28, 0.34, 0.4), (0.4, 0.6, 0.8, 1.0, 1.2, 1.4), (0.06, 0.12, 0.18, 0.24)
-    whole = set(product(frequencies, steps, lifts))
-    have = Counter(map(tuple, numbers(corpus.groups).tolist()))
-    left_out = whole - set(have)
-    assert set(have) <= whole
-    # 0.4 x 1.4 = 0.56 is beyond a walk, 0.4 x 1.2 = 0.34 x 1.4 = 0.48 is not.
-    too_fast = {(0.4, 1.4, lift) for lift in lifts}
-    too_long = {cell for cell in whole if cell[1] == 1.4}  # for a dog's hind legs, not for a man's or a spider's
-    assert left_out == (too_fast | too_long if corpus.motion.rig.name == "quad" else too_fast)
-    assert max(have.values()) - min(have.values()) <= 1
+class Killed(Base):
+    def adapt(self, target, ctx):
+        super().adapt(target, ctx)
+        os.kill(os.getpid(), 9)
+'''
+LOGIC = ("cold", "frozen")
 
 
-def test_few_clips_cover_the_grid_too() -> None:
-    few = numbers(generate_locomotion(load_rig("r4"), clips=24, seconds=0.5, sweep=True).groups)
-    assert [len(set(column)) for column in few.T.tolist()] == [5, 6, 4]
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugins") / "models.py"
+    path.write_text(MODELS, encoding="utf-8")
+    return path
 
 
-def test_steps_measure_what_the_cell_says(corpus: Corpus) -> None:
-    leg = read_body(corpus.motion.rig).leg_length
-    frequency, step, lift = (numbers(corpus.groups) * [np.sqrt(9.81 / leg), leg, leg]).T
-    at, still = feet(corpus)
-    assert np.abs(at[..., 1].max((1, 2)) / lift - 1).max() < 0.02  # a frame may miss the highest point
-    counted = 0
-    for clip in range(CLIPS):
-        for foot in range(still.shape[2]):
-            on = still[clip, :, foot]
-            down = np.flatnonzero(on[1:] & ~on[:-1]) + 1
-            prints = at[clip, down, foot][:, [0, 2]]
-            strides = np.linalg.norm(np.diff(prints, axis=0), axis=-1)
-            np.testing.assert_allclose(strides, step[clip], rtol=2e-3)
-            times = np.diff(down) / FPS
-            assert (np.abs(times - 1 / frequency[clip]) < 1.01 / FPS).all(), corpus.ids[clip]
-            counted += len(strides)
-    assert counted > CLIPS * still.shape[2]
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for the sweeps of this module; they use what is running."""
+    with cluster(None, 2, Resources()):
+        yield
 
 
-def test_steps_of_the_man_in_metres_and_seconds() -> None:
-    """r1's hip is 0.4287 + 0.4187 + 0.0748 = 0.9222 m over the balls of its feet; sqrt(9.81 / 0.9222) = 3.2615."""
-    corpus = made("r1")
-    clip = corpus.groups.index("rate-0.34/step-1.2/lift-0.24")
-    at, still = (values[clip, ..., 0, :] if values.ndim == 4 else values[clip, :, 0] for values in feet(corpus))
-    down = np.flatnonzero(still[1:] & ~still[:-1]) + 1
-    assert len(down) >= 4  # 1.109 steps a second for 4 s
-    assert (at[down[-1], 2] - at[down[0], 2]) / (len(down) - 1) == pytest.approx(1.1066, abs=1e-3)
-    assert (len(down) - 1) * FPS / (down[-1] - down[0]) == pytest.approx(1.1089, abs=0.008)
-    assert at[:, 1].max() == pytest.approx(0.2213, abs=1e-3)
+def scrubbed(path: Path) -> Any:
+    """What a result says besides time and memory."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result.pop("cost")
+    return result
 
 
-def test_feet_fly_along_cycloids(corpus: Corpus) -> None:
-    """The place along a flight follows from the height alone, whenever the frame was taken."""
-    leg = read_body(corpus.motion.rig).leg_length
-    _, step, lift = (numbers(corpus.groups) * leg).T
-    at, still = feet(corpus)
-    checked = 0
-    for clip in range(0, CLIPS, 7):
-        on = still[clip, :, 0]
-        down = np.flatnonzero(on[1:] & ~on[:-1]) + 1
-        for first, last in pairwise(down):
-            path = at[clip, first : last + 1, 0]
-            height, along = path[:, 1] / lift[clip], (path[:, 2] - path[0, 2]) / step[clip]
-            rising = (height > 0.01) & (along < 0.45)
-            turn = np.arccos(1 - 2 * height[rising])
-            np.testing.assert_allclose(along[rising], (turn - np.sin(turn)) / (2 * np.pi), atol=2e-3)
-            checked += rising.sum()
-    assert checked > 100
+@pytest.mark.parametrize("model", ["Base", pytest.param("fe", marks=pytest.mark.slow)])
+def test_results_are_those_of_a_run(
+    model: str, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    spec = model if model == "fe" else f"{models}:{model}"
+    there, here = tmp_path / "run", tmp_path / "sweep"
+    run_cells(spec, str(tiny_task), out=there, keep=True, workers=1)
+    asked: dict[str, Any] = {"seeds": 1, "fractions": [0.05], "keep": True}
+    (outcome,) = sweep_cells([spec], [str(tiny_task)], out=here, **asked)
+    assert not outcome.failed
+
+    def files(folder: Path) -> set[Path]:
+        drawn = (".png", ".html")
+        return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and p.suffix not in drawn}
+
+    assert files(here) == files(there)
+    assert len(files(there)) > 30
+    for name in files(there):
+        if (result := read_result(there / name)) is not None:
+            assert {**scrubbed(here / name), "cost": 0} == {**result, "cost": 0}, name
+        elif name.name != "pretrained.json":  # says how long it took
+            assert (here / name).read_bytes() == (there / name).read_bytes(), name
+
+    # Either command takes the other's results for its own.
+    assert {p.state for p in prepare(spec, str(tiny_task), out=here, keep=True).cells} == {"done"}
+    events: list[str] = []
+    (again,) = sweep_cells([spec], [str(tiny_task)], out=there, observe=lambda e: events.append(e["kind"]), **asked)
+    assert events == ["data", "plan", "end"]
+    assert again.reused == len(again.cells)
 
 
-def test_planted_feet_do_not_slide_and_nothing_is_under_the_ground(corpus: Corpus) -> None:
-    contacts = corpus.motion.contacts[:, 1:]
-    at, _ = feet(corpus)
-    speed = np.linalg.norm(np.diff(at[..., [0, 2]], axis=1), axis=-1) * FPS
-    assert speed[contacts].max() < 0.01
-    assert speed[~contacts].mean() > 0.3 * corpus.motion.rig.height
-    assert np.abs(at[..., 1][corpus.motion.contacts]).max() < 1e-4
-    assert corpus.motion.positions[..., 1].min() > -2e-3
-    duty = {2: 0.6, 4: 0.66, 6: 0.56}[at.shape[2]]
-    assert contacts.mean() == pytest.approx(duty, abs=0.03)
+def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(models.parent)  # the file is named by a path that means nothing elsewhere
+    log = tmp_path / "log"
+    names = [f"models.py:{name}" for name in ("Base", "Raises", "Quits")]
+    asked: dict[str, Any] = {
+        "regimes": (*LOGIC, "finetune"), "fractions": [0.05, 0.3], "seeds": 1, "out": tmp_path / "out",
+        "options": {"log": str(log)},
+    }  # fmt: skip
+    events: list[dict[str, Any]] = []
+    outcomes = sweep_cells(names, [str(tiny_task)], observe=lambda e: events.append(dict(e)), **asked)
+    base, raises, quits = ({(r["regime"], r["fraction"]): r for r in o.results} for o in outcomes)
+    assert {r["status"] for r in base.values()} == {"ok"}
+    for fraction in (0.05, 0.3):
+        assert (raises["frozen", fraction]["status"], raises["frozen", fraction]["reason"]) == (
+            "failed", "ValueError: no luck",
+        )  # fmt: skip
+        assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
+        assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
+    assert all("no luck" in e["trace"] for e in events if e["kind"] == "failed" and "no luck" in e["reason"])
+
+    notes = log.read_text(encoding="utf-8").splitlines()
+    assert notes.count("pretrain 0") == 3  # one a model
+    begun = [e["job"].name for e in events if e["kind"] == "begin"]
+    assert len(begun) == len(set(begun)) == 3 * (1 + 6) + 5  # the controls once for all models
+
+    states = [p.state for o in plans_of(requests(names, [str(tiny_task)], **asked)) for p in o.cells]
+    assert states.count("to do") == 2 + 6
 
 
-def test_joint_limits_are_kept_and_joints_do_not_snap(corpus: Corpus) -> None:
-    rig, rotations = corpus.motion.rig, corpus.motion.rotations
-    angles = limit_angles(rotations.astype(np.float64), rig)
-    over = np.maximum(angles - rig.limits[..., 1], rig.limits[..., 0] - angles).max((0, 1, 3))
-    worst = int(over.argmax())
-    assert over[worst] < 1e-3, f"{rig.joint_names[worst]} by {np.degrees(over[worst]):.1f} degrees"
-    assert np.degrees(quat.angle(rotations[:, :-1], rotations[:, 1:])).max() * FPS < np.degrees(30)
+def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
+    for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
+        log = tmp_path / name
+        (outcome,) = sweep_cells(
+            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)}, **asked
+        )
+        (result,) = outcome.results
+        assert result["status"] == status
+        assert log.read_text(encoding="utf-8").count("adapt") == tries
+    assert "died" in result["reason"]
 
 
-def test_bodies_go_straight_ahead_at_the_speed_of_their_steps(corpus: Corpus) -> None:
-    motion = corpus.motion
-    leg = read_body(motion.rig).leg_length
-    frequency, step, _ = numbers(corpus.groups).T
-    gone = motion.root_positions[:, -1] - motion.root_positions[:, 0]
-    speed = gone[:, 2] / (SECONDS - 1 / FPS)
-    np.testing.assert_allclose(speed, frequency * step * np.sqrt(9.81 * leg), atol=0.01 * leg)
-    assert np.abs(motion.root_positions[..., 0]).max() < 0.06 * leg
-    assert motion.root_positions[..., 1].min() > motion.rig.rest_global[0][0, 1] - 0.15 * leg
+def test_a_plugin_of_another_machine_travels(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
+) -> None:
+    """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
+    from rae_bench.protocol.remote import _here
+
+    assert _here(str(models), models.read_bytes()) == models
+    copy = _here(str(models), b"other = 1")
+    assert copy.read_bytes() == b"other = 1"
+    assert copy.is_relative_to(home_folder)
+    assert copy.name == models.name  # the name counts for the identity
+    assert _here("/nowhere/m.py", b"x = 1") == _here("/nowhere/m.py", b"x = 1")
 
 
-def test_feet_of_a_giant_do_the_same_at_a_third_of_the_tempo() -> None:
-    """At nine times the size a cycle of the slowest steps takes 5.8 s and reaches far past the clip's end."""
-    man = load_rig("r1")
-    giant = replace(man, offsets=9 * man.offsets)
-    draw = np.random.default_rng(0).random((3, DRAWS))
-    at = []
-    for rig, seconds, fps in ((man, 4.0, 30.0), (giant, 12.0, 10.0)):
-        body = read_body(rig)
-        cells = [cell for cell in sweep_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
-        root, rotations, contacts = make_poses(rig, body, cells, draw, seconds, fps)
-        motion = make_motion(rig, fps, root, rotations, contacts=contacts)
-        at.append(motion.positions[:, :, rig.contact_joints] / body.leg_length)
-    np.testing.assert_allclose(at[1], at[0], atol=1e-4)
+def test_more_cores_a_cell_are_threads_and_too_many_are_told(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    asked: dict[str, Any] = {
+        "regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False, "options": {"log": str(log)},
+        "out": tmp_path,
+    }  # fmt: skip
+    (outcome,) = sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=2, **asked)
+    assert outcome.results[0]["environment"]["threads"] == 2
+    assert log.read_text(encoding="utf-8").split()[4] == "2"
+    with pytest.raises(UserError, match="no node of the Ray cluster has 3 CPU"):
+        sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=3, force=True, **asked)
 
 
-def test_whole_cells_are_held_out_over_all_actions() -> None:
-    corpus = made("r1")
-    split = Side(corpus, Protocol(fps=FPS, seconds=SECONDS)).split
-    train, test = ({corpus.groups[i] for i in part} for part in (split.train, split.test))
-    assert not train & test
-    assert {corpus.actions[i] for i in split.test} == {"slow-short", "slow-long", "quick-short", "quick-long"}
-    for (frequency, step, _), action in zip(numbers(corpus.groups), corpus.actions, strict=True):
-        assert action == f"{'slow' if frequency < 0.3 else 'quick'}-{'short' if step < 0.9 else 'long'}"
-    assert len(set(corpus.ids)) == CLIPS
+def test_core_hours_are_kept(one_ray: None, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 3, "controls": False}
+    seen = []
+    for hours in (1e-9, 1e-9, 1.0):
+        events: list[dict[str, Any]] = []
+        (outcome,) = sweep_cells(
+            [f"{models}:Base"], [str(tiny_task)], out=tmp_path, max_core_hours=hours,
+            observe=lambda event, events=events: events.append(dict(event)), **asked,
+        )  # fmt: skip
+        assert not outcome.failed
+        seen.append((events[-1]["refused"], len(outcome.results)))
+    # Of the first cell's cost nothing is known, so it begins.
+    assert seen == [(True, 1), (True, 1), (False, 3)]
 
 
-def test_same_seed_same_motion_other_seed_other_clips_of_the_same_cells() -> None:
-    rig = load_rig("r3")
-    one, two = (generate_locomotion(rig, clips=12, seconds=1, sweep=True) for _ in range(2))
-    np.testing.assert_array_equal(one.motion.rotations, two.motion.rotations)
-    assert one.identity == two.identity
-    other = generate_locomotion(rig, clips=12, seconds=1, seed=1, sweep=True)
-    assert other.groups == one.groups
-    assert quat.angle(other.motion.rotations, one.motion.rotations).max() > 0.1
-    gaits = generate_locomotion(rig, clips=12, seconds=1)
-    assert len({one.identity, other.identity, gaits.identity}) == 3
-    assert (one.name, gaits.name) == ("r3-sweep", "r3-locomotion")
+def test_a_purse_counts_what_runs() -> None:
+    purse = Purse(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
+    jobs = {name: Job(name, {}) for name in "abc"}
+    assert purse.affordable(jobs["a"])
+    purse.observe({"kind": "begin", "job": jobs["a"]})
+    assert not purse.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
+    assert purse.refused
+    assert purse.affordable(jobs["c"])
+    purse.observe({"kind": "done", "job": jobs["a"]})  # took no time in truth
+    assert purse.affordable(jobs["b"])
+    assert Purse(None, 1, {}).affordable(jobs["a"])
 
 
-def test_golden_values_hold_on_any_machine() -> None:
-    corpus = made("r1")
-    clips = [
-        corpus.groups.index(f"rate-{r}/step-{s}/lift-0.12") for r, s in (("0.16", 1.4), ("0.28", 0.8), ("0.40", 0.4))
+class FakeCrew:
+    """Does one job at a time, at once."""
+
+    def __init__(self, fail: str = "") -> None:
+        self.fail, self.now = fail, [Job("", {})][:0]
+        self.order: list[str] = []
+
+    def room(self) -> bool:
+        return not self.now
+
+    def begin(self, job: Job) -> int:
+        self.now.append(job)
+        self.order.append(job.name)
+        return 0
+
+    def news(self) -> list[tuple[Job, int, dict[str, Any]]]:
+        job = self.now.pop()
+        event = {"kind": "failed", "reason": "why"} if job.name == self.fail else {"kind": "done"}
+        return [(job, 0, event)]
+
+
+def test_jobs_wait_for_what_they_need() -> None:
+    jobs = [Job("late", {}, {"early"}), Job("free", {}), Job("early", {})]
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None) == {}
+    assert crew.order == ["free", "early", "late"]
+
+    crew = FakeCrew(fail="early")
+    assert work_off(jobs, crew, lambda event: None) == {"early": "why", "late": "pre-training failed: why"}
+    assert crew.order == ["free", "early"]
+
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None, affordable=lambda job: job.name == "free") == {}
+    assert crew.order == ["free"]
+
+
+def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
+    """10 s for 100 updates are 0.1 s each; 3 s come on top."""
+    folder = tmp_path / "m-00000000" / "t"
+    folder.mkdir(parents=True)
+    cost = {"core_seconds": 10.0, "total_core_seconds": 13.0, "budget": {"updates": 100}}
+    result = {"schema": "rae-bench.result/1", "status": "ok", "regime": "cold", "cost": cost}
+    (folder / "cold-f0.05-s0.json").write_text(json.dumps(result))
+    there, other = folder / "cold-f0.05-s1.json", tmp_path / "m-00000000" / "u" / "cold-f1-s0.json"
+    jobs = [
+        Job("same task", {"do": "cell", "path": str(there)}, updates=50),
+        Job("other task", {"do": "cell", "path": str(other)}, updates=200),
+        Job("pre-training", {"do": "pretrain", "folder": str(folder / "pretrained-s1")}, updates=30),
+        Job("other model", {"do": "cell", "path": str(tmp_path / "n" / "t" / "cold.json")}, updates=50),
     ]
-    motion = corpus.motion[clips]
-    np.testing.assert_allclose(motion.positions[:, 200, motion.rig.index("wrist_l")], GOLDEN, atol=1e-5)
+    expected = {"same task": 8.0, "other task": 23.0, "pre-training": 3.0}
+    assert estimate(jobs) == pytest.approx(expected)
 
 
-def test_tasks_load_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
-    task = load_task("loco-r1-r2")
-    assert "target      builtin: rig r2, motion locomotion, sweep" in task_lines(task)
-    assert (task.protocol.fps, task.protocol.fractions, task.protocol.default_fraction) == (60, (0.05, 0.2), 0.2)
-    corpus = load_side({**task.target, "clips": 8}, task.protocol)
-    kept = load_locomotion(load_rig("r2"), clips=8, fps=60.0, sweep=True)
-    assert corpus.motion.root_positions.shape == (8, 300, 3)
-    assert kept.identity == corpus.identity
-    assert [folder.name for folder in (tmp_path / "generated").iterdir()] == [f"r2-sweep-{kept.identity[:16]}"]
+def test_dry_run_lists_and_estimates(
+    tiny_run: Outcome, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tiny_run.cells[0].path.parents[2]
+    command = ["sweep", "--model", "f*", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--seeds", "2"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("done") for line in lines) == 8
+    assert sum(line.startswith("to do") for line in lines) == 4
+    assert lines[-1].startswith("about ")
+    assert "core-hours, by what earlier cells took" in lines[-1]
+    with pytest.raises(SystemExit):
+        main([*command, "--seeds", "1", "--json"])
+    assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("more", "reason"),
     [
-        ({"motion": "reach", "sweep": True}, r"\[source\]: `sweep` belongs to the motion 'locomotion', not to 'reach'"),
-        ({"sweep": "yes"}, r"\[source\]: sweep = 'yes' needs to be true or false"),
+        (["--workers", "0"], "--workers takes a number above 0"),
+        (["--cpus-per-cell", "0"], "--cpus-per-cell takes a number above 0"),
+        (["--gpus-per-cell", "-1"], "no negative number of GPUs"),
+        (["--workers", "2", "--ray-address", "auto"], "--workers is for this machine"),
+        (["--regimes", "frozn"], "did you mean frozen"),
+        (["--ray-address", "127.0.0.1:9"], "--ray-address 127.0.0.1:9: no Ray cluster there"),
+        (["--ray-address", "nonsense"], "--ray-address nonsense: no Ray cluster there"),
     ],
 )
-def test_a_wrong_sweep_is_refused(more: dict[str, object], message: str) -> None:
-    side = {"kind": "builtin", "rig": "r1"}
-    with pytest.raises(UserError, match=message):
-        task_from_table("mine", {"source": side | more, "target": side}, "mine.toml")
+def test_bad_input_is_told_in_one_line(
+    more: list[str], reason: str, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "--model", "fe", "--task", str(tiny_task), *more])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert reason in err[0]
 
 
-def test_a_rig_too_stiff_for_every_cell_is_refused_in_one_line() -> None:
-    rig = load_rig("r4")
-    with pytest.raises(UserError, match="rig 'r4' cannot walk any cell of the sweep"):
-        generate_locomotion(replace(rig, limits=0.05 * rig.limits), sweep=True)
+def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> None:
+    other = tmp_path / tiny_task.name
+    text = tiny_task.read_text(encoding="utf-8")
+    other.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    with pytest.raises(UserError, match="two tasks are named 'tiny'"):
+        requests(["fe"], [str(tiny_task), str(other)])
 
 
-GOLDEN = [[0.2179323, 1.021995, 2.597345], [0.2511213, 0.9893319, 2.481359], [0.295971, 0.931487, 1.5946]]
+def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None:
+    plans = plans_of(requests([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path))
+    jobs = jobs_of(plans)
+
+    class Two:
+        slots = 2
+
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    progress = SweepProgress(console)
+    progress.observe({"kind": "plan", "plans": plans, "jobs": jobs, "expected": {}, "crew": Two()})
+    for job in jobs[:3]:
+        progress.observe({"kind": "begin", "job": job, "worker": 0})
+    assert "no estimate yet" in progress.clock.words()
+    progress.observe({"kind": "done", "job": jobs[0], "worker": 0})
+    progress.observe({"kind": "failed", "job": jobs[1], "worker": 0, "reason": "[why]", "trace": ""})
+    assert "left" in progress.clock.words()
+    console.print(progress.table())
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["tiny", "Base", "1", "1", "1", "6"] in rows
+    assert ["tiny", "controls", "4"] in rows
+    assert ["all", "1", "1", "1", "10"] in rows
+
+
+def _command(*more: str) -> list[str]:
+    return [sys.executable, "-P", "-c", "from rae_bench.cli import main; main()", "sweep", *more]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_sweep_is_taken_up_again(number: int, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    log, out = tmp_path / "log", tmp_path / "out"
+    command = _command(
+        "--model", f"{models}:Base", "--task", str(tiny_task), "--seeds", "4", "--fractions", "5%", "--regimes",
+        "cold,frozen", "--out", str(out), "--set", f"log={log}", "--set", "nap=1", "--json",
+    )  # fmt: skip
+    first = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while time.monotonic() < until and len(_finished(out)) < 3:
+        time.sleep(0.05)
+    first.send_signal(number)
+    _, stderr = first.communicate(timeout=60)
+    finished = _finished(out)
+    assert 3 <= len(finished) < 12
+    if number == signal.SIGINT:
+        assert first.returncode == 130
+        assert stderr.splitlines()[-1].startswith("rae-bench: interrupted")
+        assert "Traceback" not in stderr
+    deadline = time.monotonic() + 20
+    while _processes_of(first.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _processes_of(first.pid)
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    results = json.loads(ended.stdout)
+    assert {r["status"] for r in results} == {"ok"}
+    assert len(results) == 12
+    assert all(path.stat().st_mtime_ns == at for path, at in finished.items())  # not run again
+    reference = run_cells(
+        f"{models}:Base", str(tiny_task), seeds=4, regimes=LOGIC, out=tmp_path / "reference",
+        options={"log": str(log), "nap": 1}, workers=2,
+    )  # fmt: skip
+    for planned, result in reference.found():
+        assert scrubbed(out / planned.path.relative_to(tmp_path / "reference")) == {
+            key: value for key, value in result.items() if key != "cost"
+        }
+
+
+def _finished(out: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in out.rglob("*-s*.json") if read_result(p)}
+
+
+def _processes_of(pid: int) -> list[str]:
+    """Command lines of what a sweep of that process id started: they name its scratch folder."""
+    from rae_bench import storage
+
+    name = storage._prefix().replace(f"-{os.getpid()}-", f"-{pid}-")
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_text()
+        except OSError:
+            continue
+        if name in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.slow
+def test_two_nodes_of_which_one_dies(models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    """The cluster's second node is killed in the middle; what ran there is done on the first."""
+    code = f"""
+import os, shutil, tempfile
+os.environ["RAY_AUTH_MODE"] = "disabled"
+from ray.cluster_utils import Cluster
+from rae_bench.protocol.sweep import sweep_cells
+folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
+head = {{"num_cpus": 1, "include_dashboard": False, "temp_dir": folder}}
+nodes = Cluster(initialize_head=True, head_node_args=head)
+second = nodes.add_node(num_cpus=1)
+done = []
+def observe(event):
+    if event["kind"] == "done":
+        done.append(event["job"].name)
+        if len(done) == 6:
+            nodes.remove_node(second, allow_graceful=False)
+(outcome,) = sweep_cells(
+    ["{models}:Base"], ["{tiny_task}"], ray_address=nodes.address, seeds=4, regimes=["cold", "frozen"],
+    fractions=[0.05], out="{tmp_path}/out", options={{"log": "{tmp_path}/log", "nap": 1}}, observe=observe,
+)
+nodes.shutdown()
+shutil.rmtree(folder, ignore_errors=True)
+assert not outcome.failed, outcome.failed
+assert len(outcome.results) == 12, len(outcome.results)
+assert len(done) == len(set(done))
+"""
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert len({line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("adapt")}) == 8
+
+
+def test_results_are_listed_once(tiny_run: Outcome) -> None:
+    results = results_of([tiny_run, tiny_run])
+    assert len(results) == len(tiny_run.cells)

@@ -10,6 +10,8 @@ import click
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
+    "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds with Ray."),
+    "tune": ("rae_bench.cli.tune", "tune", "Search a model's options on a task's source."),
     "generate": ("rae_bench.cli.generate", "generate", "Make motion with an adapted model."),
     "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
     "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),
@@ -59,13 +61,15 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point. Exit codes: 0 ok, 1 a cell failed, 2 usage or bad input, 130 interrupted."""
-    from rae_bench.errors import UserError
+    from rae_bench.errors import RayLost, UserError
 
     try:
         sys.exit(cli.main(arguments, prog_name="rae-bench", standalone_mode=False) or 0)
     except UserError as error:
         print(f"rae-bench: {error}", file=sys.stderr)
         sys.exit(2)
+    except RayLost:  # the display has said it
+        sys.exit(1)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.ClickException as error:

@@ -16,10 +16,11 @@ import click
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
 @click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")
 @click.option("--with-history", is_flag=True, help="Write the history too, before the generated motion.")
+@click.option("--page", type=click.Path(path_type=Path), help="Also a page that shows it, with the objectives.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="BVH file to write.")
 def generate(
     model_dir: Path, objectives: Path, history: str, unit: str, up: str, seconds: float | None, with_history: bool,
-    output: Path,
+    page: Path | None, output: Path,
 ) -> None:
     """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
 
@@ -33,11 +34,17 @@ def generate(
 
     scale = length_unit(unit)
     metres_per_unit(scale)
-    if output.is_dir() or not os.access(output.absolute().parent, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {output}: give a file in a folder that is there and may be written to")
+    for path in filter(None, (output, page)):
+        if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write {path}: give a file in a folder that is there and may be written to")
     made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
     motion = made.whole if with_history else made.motion
     write_bvh(output, motion, unit=scale)
+    if page:
+        from rae_bench.viewer.gather import generated_scene
+        from rae_bench.viewer.page import write_page
+
+        write_page(generated_scene(made, output.name), page)
     frames = int(motion.lengths[0])
     click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
     for role, time, metres in made.distances:

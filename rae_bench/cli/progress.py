@@ -50,8 +50,7 @@ class RunProgress:
             self.live.stop()
 
     def _say(self, text: str, word: str = "", colour: str = "") -> None:
-        """A line as it is: reasons and paths may hold what rich takes for markup."""
-        self.console.print(Text.assemble((word, colour), text), soft_wrap=True)
+        say(self.console, text, word, colour)
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Take one event of `rae_bench.protocol.run`."""
@@ -72,13 +71,7 @@ class RunProgress:
         elif kind in ("done", "failed"):
             job = event["job"]
             self._credit(event["worker"], job.updates + OVERHEAD)
-            if kind == "failed":
-                self._say(f"  {label(job)}: {event['reason']}", "failed", "red")
-                if event.get("trace") and event["reason"] not in self.traced:
-                    self._say(event["trace"])
-                    self.traced.add(event["reason"])
-            else:
-                self._say(f"    {label(job)}", "done", "green")
+            say_end(self.console, event, label(job), self.traced)
 
     def _plan(self, event: Mapping[str, Any]) -> None:
         planned, jobs = event["cells"], event["jobs"]
@@ -105,6 +98,30 @@ class RunProgress:
         if updates > before and self.total is not None:
             self.live.advance(self.total, updates - before)
             self.credited[worker] = updates
+
+
+def say(console: Console, text: str, word: str = "", colour: str = "") -> None:
+    """A line as it is: reasons and paths may hold what rich takes for markup."""
+    console.print(Text.assemble((word, colour), text), soft_wrap=True)
+
+
+def say_end(console: Console, event: Mapping[str, Any], name: str, traced: set[str]) -> None:
+    """A line for a job that is done or failed, with the trace where its reason is not in `traced` yet."""
+    if event["kind"] == "done":
+        say(console, f"    {name}", "done", "green")
+        return
+    say(console, f"  {name}: {event['reason']}", "failed", "red")
+    if event.get("trace") and event["reason"] not in traced:
+        say(console, event["trace"])
+        traced.add(event["reason"])
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, to the precision that people plan with."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def cell_label(cell: Any) -> str:

@@ -10,36 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.words import assignments, expand, numbers, split
+from rae_bench.cli.cells import arguments_of, cell_options, chosen, plan_entry, print_plans
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.run import Outcome, Planned
-    from rae_bench.protocol.task import Task
+    from rae_bench.protocol.run import Outcome
     from rae_bench.report import Row
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, required=True, help="Entry, glob, module:Class or file.py:Class.")
-@click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml.")
+@cell_options(seeds=1, fractions="the task's default")
 @click.option("--source", help="Instead of --task: name of the source domain.")
 @click.option("--target", help="Instead of --task: name of the target domain.")
-@click.option("--regimes", multiple=True, help="cold, frozen, finetune, full (these by default), cold-long, zero-shot.")
-@click.option("--fractions", multiple=True, help="Of the target's training frames: 0.05 or 5% (the task's default).")
-@click.option("--seeds", type=int, default=1, show_default=True, help="How many seeds.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
-@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
-@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model, such as preset=paper.")
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by what is done in the clips.")
-@click.option("--force", is_flag=True, help="Run finished cells again.")
-@click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate.")
-@click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do.")
-@click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON.")
 def run(
-    models: tuple[str, ...], tasks: tuple[str, ...], source: str | None, target: str | None, regimes: tuple[str, ...],
-    fractions: tuple[str, ...], seeds: int, data_root: Path | None, out: Path, options: tuple[str, ...],
-    workers: int | None, by: str | None, force: bool, keep: bool, dry_run: bool, as_json: bool,
+    models: tuple[str, ...], tasks: tuple[str, ...], workers: int | None, by: str | None, dry_run: bool, as_json: bool,
+    **asked: Any,
 ) -> int:
     """Run models on tasks and show what transfer bought.
 
@@ -50,81 +37,36 @@ def run(
 
     from rae_bench.cli.progress import RunProgress
     from rae_bench.protocol import run as runs
-    from rae_bench.protocol.task import builtin_tasks
-    from rae_bench.registry import CONTROLS, list_models
+    from rae_bench.protocol.plan import prepare
 
     if workers is not None and workers < 1:
         raise UserError("--workers takes a number above 0")
     stderr = Console(stderr=True)
-    model_names = expand("model", split(models), [name for name in list_models() if name not in CONTROLS])
-    task_names: list[str | None] = [*expand("task", split(tasks), builtin_tasks())] or [None]
+    arguments = arguments_of(**asked)
+    model_names, names = chosen(models, tasks)
+    task_names: list[str | None] = [*names] or [None]
+    pairs = [(model, task) for model in model_names for task in task_names]
+    if dry_run:
+        plans = [prepare(model, task, **arguments) for model, task in pairs]
+        if as_json:
+            click.echo(json.dumps([plan_entry(p.task, cell) for p in plans for cell in p.cells], indent=1))
+        else:
+            print_plans(plans, workers or runs.default_workers())
+        return 0
     code = 0
     payload: list[dict[str, Any]] = []
-    for model in model_names:
-        for task in task_names:
-            arguments: dict[str, Any] = {
-                "source": source,
-                "target": target,
-                "regimes": split(regimes) or None,
-                "fractions": numbers("--fractions", split(fractions)) or None,
-                "seeds": seeds,
-                "out": out,
-                "options": assignments("--set", options),
-                "data_root": data_root,
-                "force": force,
-                "keep": keep,
-            }
-            if dry_run:
-                chosen, _, _, planned = runs.prepare(model, task, **arguments)
-                if as_json:
-                    payload.extend(_plan_entry(chosen, p) for p in planned)
-                else:
-                    _print_plan(chosen, planned)
-                continue
-            with RunProgress(stderr, f"{model} on {task or f'{source}2{target}'}") as progress:
-                outcome = runs.run_cells(model, task, workers=workers, observe=progress.observe, **arguments)
-            code = max(code, int(bool(outcome.failed)))
-            if as_json:
-                payload.extend(outcome.results)
-            else:
-                _print_outcome(outcome, model, stderr, by)
+    for model, task in pairs:
+        title = f"{model} on {task or '{source}2{target}'.format(**arguments)}"
+        with RunProgress(stderr, title) as progress:
+            outcome = runs.run_cells(model, task, workers=workers, observe=progress.observe, **arguments)
+        code = max(code, int(bool(outcome.failed)))
+        if as_json:
+            payload.extend(outcome.results)
+        else:
+            _print_outcome(outcome, model, stderr, by)
     if as_json:
         click.echo(json.dumps(payload, indent=1, allow_nan=False))
     return code
-
-
-def _plan_entry(task: Task, planned: Planned) -> dict[str, Any]:
-    """A line of `--dry-run --json`."""
-    cell = planned.cell
-    return {
-        "state": planned.state,
-        "why": planned.why,
-        "model": cell.model,
-        "task": task.name,
-        "regime": cell.regime,
-        "fraction": cell.fraction,
-        "seed": cell.seed,
-        "path": str(planned.path),
-    }
-
-
-def _print_plan(task: Task, planned: Sequence[Planned]) -> None:
-    from rae_bench.cli.progress import cell_label
-    from rae_bench.results import read_result
-
-    spent = [
-        float(r["cost"]["core_seconds"])
-        for p in planned
-        if (r := read_result(p.path)) and r["status"] == "ok" and r["regime"] != "none" and "core_seconds" in r["cost"]
-    ]
-    for p in planned:
-        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
-    todo = sum(p.state != "done" and p.cell.regime != "none" for p in planned)
-    if spent and todo:
-        mean = sum(spent) / len(spent)
-        click.echo(f"about {todo * mean / 60:.1f} core-minutes to adapt, at {mean:.0f} s a cell as before")
-    elif todo:
-        click.echo("no estimate: no cell of this kind has been run here")
 
 
 COLUMNS = (
@@ -146,7 +88,7 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
 
     from rae_bench.plots import contact_sheet, fraction_curves
     from rae_bench.protocol.kept import kept_folder
-    from rae_bench.protocol.run import cell_folder
+    from rae_bench.protocol.plan import cell_folder
     from rae_bench.report import rows
     from rae_bench.viewer import run_scene, write_page
 

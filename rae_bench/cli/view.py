@@ -1,4 +1,4 @@
-"""`rae-bench view`: a page of moving skeletons, without importing torch."""
+"""`rae-bench view`: a page of moving skeletons, a picture, a film, without importing torch."""
 
 from __future__ import annotations
 
@@ -7,18 +7,38 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.words import numbers, split
 from rae_bench.errors import UserError
 
 
 @click.command()
 @click.argument("what", metavar="RESULT|DOMAIN")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The page (RESULT/view.html, DOMAIN-view.html).")
-@click.option("--clips", type=int, default=4, show_default=True, help="How many: one of each action first.")
 @click.option("--png", type=click.Path(path_type=Path), help="Also a picture: frames in a row.")
+@click.option("--gif", type=click.Path(path_type=Path), help="Also a film, as a GIF.")
+@click.option("--mp4", type=click.Path(path_type=Path), help="Also a film, as an MP4; needs ffmpeg.")
+@click.option("--clips", type=int, help="How many: one of each action first (4).")
+@click.option("--clip", "names", multiple=True, help="Clips or actions by name or glob, comma-separated.")
+@click.option("--regimes", multiple=True, help="Of RESULT: regimes, full and controls (all), comma-separated.")
+@click.option("--fraction", help="Of RESULT: the target's fraction, 0.05 or 5% (the first).")
+@click.option("--seed", type=int, help="Of RESULT: the seed (the first).")
+@click.option("--motion", type=click.Choice(["locomotion", "reach"]), help="Of a built-in rig: which motion.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
 @click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
 def view(
-    what: str, output: Path | None, clips: int, png: Path | None, task: str | None, data_root: Path | None
+    what: str,
+    output: Path | None,
+    png: Path | None,
+    gif: Path | None,
+    mp4: Path | None,
+    clips: int | None,
+    names: tuple[str, ...],
+    regimes: tuple[str, ...],
+    fraction: str | None,
+    seed: int | None,
+    motion: str | None,
+    task: str | None,
+    data_root: Path | None,
 ) -> None:
     """Show motion in a page that any browser opens: one file, no network.
 
@@ -26,27 +46,39 @@ def view(
     imported domain or a built-in rig: its motion.
     """
     from rae_bench.plots import domain_sheet, exam_sheet
+    from rae_bench.viewer.choice import Choice, pick_clips
+    from rae_bench.viewer.film import find_encoder, write_gif, write_mp4
     from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
     from rae_bench.viewer.page import write_page
 
-    if clips < 1:
+    if clips is not None and clips < 1:
         raise UserError("--clips takes a number above 0")
+    encoder = find_encoder() if mp4 else ""  # before the work: it may not be there
+    part = numbers("--fraction", [fraction])[0] if fraction else None
+    choice = Choice(tuple(split(names)), clips or 0, tuple(split(regimes)), part, seed)
     if Path(what).is_dir():
-        result = open_result(Path(what), task, data_root)
-        scene, page = result_scene(result, clips), output or Path(what) / "view.html"
+        if motion:
+            raise UserError(f"--motion {motion}: {what} is a result; the choice is of built-in rigs")
+        result = open_result(Path(what), task, data_root, choice)
+        scene, page = result_scene(result, choice), output or Path(what) / "view.html"
     else:
-        corpus = open_domain(what)
-        scene, page = domain_scene(corpus, clips), output or Path(f"{what}-view.html")
+        for option, value in (("--regimes", regimes), ("--fraction", fraction), ("--seed", seed), ("--task", task)):
+            if value not in (None, ()):
+                raise UserError(f"{option} chooses among the roll-outs of a result; '{what}' is no result folder")
+        corpus = open_domain(what, motion)
+        scene, page = domain_scene(corpus, choice), output or Path(f"{what}-view.html")
     click.echo(_written(page, lambda: write_page(scene, page)))
-    if png is None:
-        return
-    if Path(what).is_dir():
-        files = {r.kind: (r.label, r.file) for r in result.rollouts}
-        if not files:
-            raise UserError(f"{what}: no trajectory to draw")
-        click.echo(_written(png, lambda: exam_sheet(result.task.name, result.exam, files, png)))
-    else:
-        click.echo(_written(png, lambda: domain_sheet(corpus, png, clips)))
+    if png and Path(what).is_dir():
+        exam, rows = result.exam, {r.kind: (r.label, r.file) for r in result.rollouts}
+        picked = pick_clips(exam.ids, exam.actions, exam.truth.lengths, choice)
+        click.echo(_written(png, lambda: exam_sheet(result.task.name, exam, rows, picked, png)))
+    elif png:
+        picked = pick_clips(corpus.ids, corpus.actions, corpus.motion.lengths, choice)
+        click.echo(_written(png, lambda: domain_sheet(corpus, picked, png)))
+    if gif:
+        click.echo(_written(gif, lambda: write_gif(scene, gif)))
+    if mp4:
+        click.echo(_written(mp4, lambda: write_mp4(scene, mp4, encoder)))
 
 
 def _written(path: Path, write: Callable[[], object]) -> str:

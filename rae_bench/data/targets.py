@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Up to E targets in each of N clips, one after the other.
+    """Up to E targets in each of N clips, those of one hand one after the other.
 
     Attributes:
         slots: (N, E) int8, role slot of the hand that reaches; -1 where there is no event.

@@ -85,6 +85,7 @@ def solve_ik(
     weights: np.ndarray | None = None,
     iterations: int = 30,
     damping: float = 0.3,
+    floor: float = 1e-7,
     movable: np.ndarray | None = None,
     move_root: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +101,8 @@ def solve_ik(
         weights: (K,) or (..., K), how much each target counts; 0 leaves it out. Default 1.
         iterations: at most this many steps; a pose stops by itself when it has arrived.
         damping: share of the squared residual that is added to the normal equations; more is slower and calmer.
+        floor: least damping, as a share of the squared reach. With little of it, rounding may decide between poses far
+            apart where a limb is all but straight; with 1e-3 it does not, but poses take longer to arrive.
         movable: (J,) bool, joints that may turn; default all (but the root of a rig with a fixed base).
         move_root: whether the root may travel.
 
@@ -122,7 +125,7 @@ def solve_ik(
         if weights is None
         else (np.broadcast_to(np.asarray(weights, np.float64), (*lead, count)).reshape(-1, count))
     )
-    problem = _Problem(rig, joint_list, turn, move_root, damping)
+    problem = _Problem(rig, joint_list, turn, move_root, damping, floor)
     for start in range(0, len(pose), CHUNK):
         part = slice(start, start + CHUNK)
         turns = None if goal_turn is None else goal_turn[part]
@@ -133,8 +136,10 @@ def solve_ik(
 class _Problem:
     """What all poses of a call share: which axes move (D of them), between which limits, and what each can reach."""
 
-    def __init__(self, rig: Rig, joints: np.ndarray, movable: np.ndarray, move_root: bool, damping: float) -> None:
-        self.rig, self.joints, self.move_root, self.damping = rig, joints, move_root, damping
+    def __init__(
+        self, rig: Rig, joints: np.ndarray, movable: np.ndarray, move_root: bool, damping: float, floor: float
+    ) -> None:
+        self.rig, self.joints, self.move_root, self.damping, self.floor = rig, joints, move_root, damping, floor
         self.reach = float(np.linalg.norm(rig.offsets[1:], axis=1).sum()) / 4
         limits = rig.limits.astype(np.float64)
         matters = movable & rig.ancestors[joints].any(0)
@@ -251,7 +256,7 @@ class _Problem:
         normal = jacobian @ jacobian.swapaxes(1, 2)
         error = (residual**2).sum(1)
         index = np.arange(normal.shape[1])
-        normal[:, index, index] += (self.damping * error + 1e-7 * self.reach**2)[:, None]
+        normal[:, index, index] += (self.damping * error + self.floor * self.reach**2)[:, None]
         step = (np.linalg.solve(normal, residual[..., None]).swapaxes(1, 2) @ jacobian)[:, 0]
         largest = np.abs(step).max(1, keepdims=True)
         return step * np.minimum(1, MAX_STEP / np.maximum(largest, 1e-12))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,18 @@ COST_FILE = "pretrained.json"
 
 @dataclass(frozen=True)
 class Cell:
-    """One training, one result file. Controls and the truth have the regime `none`."""
+    """One training, one result file. Controls and the truth have the regime `none`.
+
+    Attributes:
+        trials: configurations that were tried before these options were chosen.
+    """
 
     model: str
     options: Mapping[str, Any]
     regime: str
     fraction: float
     seed: int
+    trials: int = 0
 
     @property
     def needs_pretraining(self) -> bool:
@@ -62,14 +68,14 @@ def budget_of(regime: str, protocol: Protocol) -> Budget:
 
 def pretrain(
     model: str, options: Mapping[str, Any], seed: int, source: Side, folder: Path, identity: Mapping[str, str],
-    progress: Progress,
+    progress: Progress, *, threads: int = 1, device: str = "cpu",
 ) -> None:
     """Pre-train a fresh instance and keep it in `folder`, which appears whole or not at all."""
     instance = make_model(model, options)
     protocol = source.protocol
     budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
     ctx = Context(
-        "pretrain", 1.0, budget, seed, progress=lambda u, n, loss: progress("pretrain", u, n, loss)
+        "pretrain", 1.0, budget, seed, device, threads, lambda u, n, loss: progress("pretrain", u, n, loss)
     )
     started = time.process_time()
     instance.pretrain(source.domain(source.split.train), ctx)
@@ -81,13 +87,14 @@ def pretrain(
 
 def run_cell(
     cell: Cell, task: Task, source: Side, target: Side, pretrained: Path, path: Path, identity: Mapping[str, str],
-    progress: Progress, *, keep: bool = False,
+    progress: Progress, *, keep: bool = False, threads: int = 1, device: str = "cpu",
 ) -> dict[str, Any]:
     """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it.
 
     `keep` leaves the adapted model there too, written before the result: a result says that all is there.
     """
     reset_peak_memory()
+    began = time.process_time()
     exam = target.examination(target.split.test)
     result: dict[str, Any] = {
         "schema": SCHEMA,
@@ -102,7 +109,7 @@ def run_cell(
         "identity": dict(identity),
         "metrics": {},
         "cost": {},
-        "environment": environment(),
+        "environment": {**environment(), "threads": threads, "device": device},
         "reason": "",
     }
     steps, following, step_clips = exam.single_steps()
@@ -113,13 +120,23 @@ def run_cell(
     else:
         instance = make_model(cell.model, cell.options)
         card = instance.card
-        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities)}
+        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities), "trials": cell.trials}
         if cell.regime not in ("none", "cold") and cell.regime not in card.capabilities:
             result |= {"status": "skipped", "reason": f"the model does not support the regime {cell.regime}"}
             write_json(path, result)
             return result
+        ctx = Context(
+            cell.regime,
+            cell.fraction,
+            budget_of(cell.regime, target.protocol),
+            cell.seed,
+            device,
+            threads,
+            lambda u, n, loss: progress(f"{cell.regime} {100 * cell.fraction:g} %", u, n, loss),
+            source=source.domain(source.split.train),
+        )
         trajectory, step = _train_and_generate(
-            instance, cell, source, target, (exam.prompt, steps), pretrained, result["cost"], progress
+            instance, cell, ctx, target, (exam.prompt, steps), pretrained, result["cost"], progress
         )
         check_trajectory(trajectory, exam.truth, cell.model)
         check_trajectory(step, following, cell.model)
@@ -144,25 +161,16 @@ def run_cell(
         save_trajectory(
             path.with_suffix(".npz"), trajectory, exam.truth.rig, exam.truth.fps, exam.truth.lengths
         )
-    result["cost"]["peak_memory_mb"] = peak_memory()
+    result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
     write_json(path, result)
     return result
 
 
 def _train_and_generate(
-    instance: Any, cell: Cell, source: Side, target: Side, prompts: tuple[Prompt, Prompt], pretrained: Path,
+    instance: Any, cell: Cell, ctx: Context, target: Side, prompts: tuple[Prompt, Prompt], pretrained: Path,
     cost: dict[str, Any], progress: Progress,
 ) -> tuple[Trajectory, Trajectory]:
     """Continuations of both prompts; the first is the one that is timed."""
-    stage = f"{cell.regime} {100 * cell.fraction:g} %"
-    ctx = Context(
-        cell.regime,
-        cell.fraction,
-        budget_of(cell.regime, target.protocol),
-        cell.seed,
-        progress=lambda u, n, loss: progress(stage, u, n, loss),
-        source=source.domain(source.split.train),
-    )
     domain = target.domain(target.fraction(cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     started = time.process_time()
@@ -210,10 +218,12 @@ def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
 
 def environment() -> dict[str, Any]:
     """What the numbers were made with."""
-    out = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
-    if "torch" in sys.modules:
-        out["torch"] = sys.modules["torch"].__version__
-    return out
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "numpy": np.__version__,
+        "torch": version("torch"),
+    }
 
 
 def reset_peak_memory() -> None:

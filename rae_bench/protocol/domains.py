@@ -94,6 +94,10 @@ class Side:
         train = self.corpus.motion[self.split.train]
         return stance_heights(train.positions, train.rig, train.lengths)
 
+    def bare(self) -> Side:
+        """The same side without the arrays that were derived from it, to travel."""
+        return Side(replace(self.corpus, motion=replace(self.corpus.motion)), self.protocol)
+
     def fraction(self, fraction: float) -> np.ndarray:
         """Indices of a fraction of the training segments; none at 0, as for `zero-shot`."""
         if fraction == 0:

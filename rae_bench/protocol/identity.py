@@ -42,6 +42,11 @@ def _hash_of(parts: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
+def installation() -> dict[str, str]:
+    """The parts of an identity that the installed package decides."""
+    return {"package": version("rae-bench"), "engine": _hash_of(ENGINE), "metrics": _hash_of(("metrics",))}
+
+
 def identity(
     spec: str, options: Mapping[str, Any], task: Task, source: Side, target: Side, fraction: float
 ) -> dict[str, str]:
@@ -57,15 +62,16 @@ def identity(
     ):
         split.update(side.hash_of(part).encode())
     data = hashlib.sha256((source.corpus.identity + target.corpus.identity).encode())
+    here = installation()
     return {
-        "package": version("rae-bench"),
-        "engine": _hash_of(ENGINE),
+        "package": here["package"],
+        "engine": here["engine"],
         "model": source_hash(spec),
         "config": config_hash(options),
         "task": task.content_hash,
         "data": data.hexdigest(),
         "split": split.hexdigest(),
-        "metrics": _hash_of(("metrics",)),
+        "metrics": here["metrics"],
     }
 
 

@@ -13,10 +13,15 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rae_bench.protocol.domains import Side
+    from rae_bench.protocol.task import Task
 
 
 def serve() -> None:
@@ -39,10 +44,8 @@ def serve() -> None:
         try:
             _do(job, sides, progress)
             send("done")
-        except UserError as error:
-            send("failed", reason=str(error), trace="")
-        except Exception as error:  # a model is foreign code: whatever it raises becomes the cell's reason
-            send("failed", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        except Exception as error:
+            send("failed", **failure(error))
 
 
 def _read(lines: queue.Queue[str]) -> None:
@@ -57,21 +60,36 @@ def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
 
     task = task_from_table(job["task"]["name"], job["task"]["table"], job["task"]["name"])
     root = Path(job["data_root"]) if job.get("data_root") else None
-    from rae_bench.protocol import cell as cells
-
     if task.name not in sides:
         sides[task.name] = load_sides(task, root)
     source, target = sides[task.name]
+    perform(job, task, source, target, progress)
+
+
+def perform(job: Mapping[str, Any], task: Task, source: Side, target: Side, progress: Any) -> None:
+    """Do a job; what it leaves lies at the paths that it names."""
+    from rae_bench.protocol import cell as cells
+
+    resources = {key: job[key] for key in ("threads", "device") if key in job}
     if job["do"] == "pretrain":
         cells.pretrain(
-            job["model"], job["options"], job["seed"], source, Path(job["folder"]), job["identity"], progress
-        )
+            job["model"], job["options"], job["seed"], source, Path(job["folder"]), job["identity"], progress,
+            **resources,
+        )  # fmt: skip
     else:
         cell = cells.Cell(**job["cell"])
         cells.run_cell(
             cell, task, source, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress,
-            keep=job.get("keep", False),
-        )
+            keep=job.get("keep", False), **resources,
+        )  # fmt: skip
+
+
+def failure(error: Exception) -> dict[str, str]:
+    """`reason` and `trace` of what a job raised: a model is foreign code, whatever it raises is the cell's reason."""
+    if isinstance(error, UserError):
+        return {"reason": str(error), "trace": ""}
+    trace = "".join(traceback.format_exception(error))
+    return {"reason": f"{type(error).__name__}: {error}", "trace": trace}
 
 
 if __name__ == "__main__":

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.errors import UserError, unknown
 from rae_bench.kinematics import forward_kinematics
-from rae_bench.motion import Motion
-from rae_bench.objectives import Objectives, keyframe_objectives
+from rae_bench.objectives import Objectives, objectives_of
 from rae_bench.plots import COLOURS
 from rae_bench.protocol.domains import Examination, Side, load_side
 from rae_bench.protocol.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
 from rae_bench.registry import CONTROLS
-from rae_bench.report import ERROR, row_label
 from rae_bench.results import load_trajectory, read_result
+from rae_bench.rig import load_rig
+from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.page import Character, Clip, Scene
 
 if TYPE_CHECKING:
+    from rae_bench.generate import Generated
     from rae_bench.protocol.run import Outcome
 
-CLIPS = 4
 ON_DARK = {
     "truth": "#ffffff",
     "cold": "#5b9bff",
@@ -40,90 +40,85 @@ ON_DARK = {
 }
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """A cell's trajectory: `kind` is a regime, `full` or a control."""
-
-    kind: str
-    label: str
-    file: Path
-    note: str = ""
+def _character(kind: str, label: str, note: str = "", shown: bool = True) -> Character:
+    return Character(label, (COLOURS[kind], ON_DARK[kind]), note, shown)
 
 
-def pick_clips(actions: Sequence[str], lengths: np.ndarray, count: int) -> list[int]:
-    """The longest clip of every action, then the second longest, until there are `count`."""
-    rank: dict[str, int] = {}
-    order = []
-    for n in np.argsort(-np.asarray(lengths), kind="stable"):
-        rank[actions[n]] = rank.get(actions[n], 0) + 1
-        order.append((rank[actions[n]], int(n)))
-    return [n for _, n in sorted(order, key=lambda pair: pair[0])[:count]]
-
-
-def _rollouts(results: Iterable[tuple[dict[str, Any], Path]]) -> list[Rollout]:
-    """The first of every kind, in the order of the colours."""
-    first: dict[str, Rollout] = {}
-    for result, path in results:
-        file = path.with_suffix(".npz")
-        if result["status"] != "ok" or result["model"] == "truth" or not file.exists():
-            continue
-        label = row_label(result["model"], result["regime"], result["fraction"])
-        kind = label.partition(" ")[0]
-        error = result["metrics"].get(ERROR, {}).get("value")
-        note = f"{error:.2f} cm" if isinstance(error, (int, float)) else ""
-        if kind in COLOURS:
-            first.setdefault(kind, Rollout(kind, label, file, note))
-    return [first[kind] for kind in COLOURS if kind in first]
-
-
-def _character(kind: str, label: str, note: str = "") -> Character:
-    return Character(label, (COLOURS[kind], ON_DARK[kind]), note, kind not in CONTROLS)
-
-
-def exam_scene(title: str, subtitle: str, exam: Examination, rollouts: Sequence[Rollout], clips: int = CLIPS) -> Scene:
-    """The truth of some test clips, and what models made of them.
+def exam_scene(
+    title: str, subtitle: str, exam: Examination, rollouts: Sequence[Rollout], choice: Choice = ALL
+) -> Scene:
+    """The truth of some test clips with its history, and what models made of them.
 
     Raises:
         UserError: a trajectory of other clips or of another rig.
     """
-    truth, rig = exam.truth, exam.truth.rig
-    picked = pick_clips(exam.actions, truth.lengths, clips)
-    tracks: list[np.ndarray] = [truth.positions[picked]]
+    truth, past, rig = exam.truth, exam.prompt.history, exam.truth.rig
+    picked = pick_clips(exam.ids, exam.actions, truth.lengths, choice)
+    tracks: list[np.ndarray] = []
     for rollout in rollouts:
         made = load_trajectory(rollout.file)
         if made.root_positions.shape[1:3] != truth.root_positions.shape[:2] or made.rotations.shape[3] != len(rig):
             raise UserError(f"{rollout.file}: not of the test clips that the task has now; run it again")
         tracks.append(forward_kinematics(made.rotations[0, picked], made.root_positions[0, picked], rig)[0])
-    names = [f"{exam.actions[n]} ({exam.ids[n]})" for n in picked]
-    characters = [_character("truth", "truth"), *(_character(r.kind, r.label, r.note) for r in rollouts)]
-    shown = _clips(names, truth[picked], exam.objectives[picked], tracks)
-    return Scene(title, subtitle, rig, truth.fps, characters, shown)
-
-
-def _clips(names: Sequence[str], truth: Motion, objectives: Objectives, tracks: Sequence[np.ndarray]) -> list[Clip]:
-    """Clips cut to their lengths, from the tracks of all characters, (N, T, J, 3) each."""
-    return [
-        Clip(
-            name,
-            [track[n, :length] for track in tracks],
-            objectives[n : n + 1].cut(0, int(length)),
-            truth.contacts[n, :length],
+    start = past.root_positions.shape[1]
+    whole = np.concatenate([past.positions[picked], truth.positions[picked]], 1)
+    contacts = np.concatenate([past.contacts[picked], truth.contacts[picked]], 1)
+    clips = [
+        _clip(
+            f"{exam.actions[n]} ({exam.ids[n]})",
+            start + int(truth.lengths[n]),
+            start,
+            whole[k],
+            [track[k] for track in tracks],
+            exam.prompt.objectives[[n]],
+            contacts[k],
         )
-        for n, (name, length) in enumerate(zip(names, truth.lengths, strict=True))
+        for k, n in enumerate(picked)
     ]
+    # Controls are on the page, but hidden until somebody asks for them.
+    figures = [_character(r.kind, r.label, r.note, r.kind not in CONTROLS or bool(choice.regimes)) for r in rollouts]
+    characters = [_character("truth", "truth"), *figures]
+    return Scene(title, subtitle, rig, truth.fps, characters, clips)
 
 
-def run_scene(outcome: Outcome, model: str, clips: int = CLIPS) -> Scene:
+def _clip(
+    name: str,
+    length: int,
+    start: int,
+    truth: np.ndarray,
+    made: Sequence[np.ndarray],
+    objectives: Objectives,
+    contacts: np.ndarray,
+) -> Clip:
+    """A clip cut to its length."""
+    return Clip(
+        name,
+        start,
+        truth[:length],
+        [track[: length - start] for track in made],
+        objectives.cut(0, length),
+        contacts[:length],
+    )
+
+
+def run_scene(outcome: Outcome, model: str) -> Scene:
     """What a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
     exam = outcome.target.examination(outcome.target.split.test)
-    return exam_scene(*_words(model, outcome.task, exam), exam, _rollouts(found), clips)
+    rollouts, missing = pick_rollouts(found)
+    return exam_scene(*_words(model, outcome.task, exam, missing), exam, rollouts)
 
 
-def _words(model: str, task: Task, exam: Examination) -> tuple[str, str]:
+def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) -> tuple[str, str]:
     rig = exam.truth.rig
-    subtitle = f"rig {rig.name}, {100 * rig.height:.0f} cm; {len(exam.ids)} held-out clips, roll-outs beside the truth"
+    subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(exam.ids)} held-out clips, roll-outs beside the truth"
+    if missing:
+        subtitle += f"; missing: {', '.join(missing)}"
     return f"{model} on {task.name}: {task.title}", subtitle
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.0f} cm" if metres >= 0.1 else f"{1000 * metres:.2g} mm"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +130,17 @@ class Result:
     task: Task
     exam: Examination
     rollouts: list[Rollout]
+    missing: list[str]
 
 
-def open_result(folder: Path, task_spec: str | None = None, data_root: Path | None = None) -> Result:
+def open_result(
+    folder: Path, task_spec: str | None = None, data_root: Path | None = None, choice: Choice = ALL
+) -> Result:
     """Read the cells of a folder, and the controls of the same task in its siblings.
 
     Raises:
-        UserError: no cells, a task that cannot be found by its name, or one that has changed since.
+        UserError: no cells, none of those that were chosen, no trajectories, a task that cannot be found by its name,
+            or one that has changed since.
     """
     folder = folder.resolve()
     found = [(r, p) for p in sorted(folder.glob("*.json")) if (r := read_result(p)) is not None]
@@ -154,12 +153,19 @@ def open_result(folder: Path, task_spec: str | None = None, data_root: Path | No
         raise UserError(
             f"{folder}: made of another '{task.name}' than there is now; run it again, or name its file with --task"
         )
+    check_choice(choice, [r for r, _ in found], folder)
     for path in sorted(folder.parent.parent.glob("*/*/none-*.json")):
         control = read_result(path) if path.parent.name == folder.name and path.parent != folder else None
         if control and control["model"] in CONTROLS and control["identity"].get("task") == task.content_hash:
             found.append((control, path))
+    rollouts, missing = pick_rollouts(found, choice)
+    if not rollouts:
+        raise UserError(
+            f"{folder}: nothing to show of what was asked for: {', '.join(missing) or 'no such cells'}; "
+            "trajectories lie beside the cells as .npz, and running again makes what is missing"
+        )
     side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
-    return Result(folder, model, task, side.examination(side.split.test), _rollouts(found))
+    return Result(folder, model, task, side.examination(side.split.test), rollouts, missing)
 
 
 def _task_of(name: str, spec: str | None) -> Task:
@@ -176,31 +182,60 @@ def _task_of(name: str, spec: str | None) -> Task:
     raise UserError(f"no task is called '{name}'; name its file with --task")
 
 
-def result_scene(result: Result, clips: int = CLIPS) -> Scene:
+def result_scene(result: Result, choice: Choice = ALL) -> Scene:
     """The roll-outs of a result folder."""
-    return exam_scene(*_words(result.model, result.task, result.exam), result.exam, result.rollouts, clips)
+    words = _words(result.model, result.task, result.exam, result.missing)
+    return exam_scene(*words, result.exam, result.rollouts, choice)
 
 
-def open_domain(name: str) -> Corpus:
-    """An imported domain, or the locomotion of a built-in rig, by name."""
+def open_domain(name: str, motion: str | None = None) -> Corpus:
+    """An imported domain, or built-in motion of a built-in rig, by name: reaching where the rig has nothing to walk on.
+
+    Raises:
+        UserError: no such domain, or one that is as it is where `motion` asks for a kind.
+    """
     from rae_bench.rigs import builtin_rigs
     from rae_bench.storage import list_domains
 
     if name in list_domains():
         from rae_bench.data.recordings import load_domain
 
+        if motion is not None:
+            raise UserError(f"--motion {motion}: '{name}' is an imported domain; the choice is of built-in rigs")
         return load_domain(name)
     if name not in builtin_rigs():
         raise unknown("result folder or domain", name, [*list_domains(), *builtin_rigs()])
-    return load_side({"kind": "builtin", "rig": name}, Protocol())
+    walks = len(load_rig(name).contact_joints) > 0
+    return load_side(
+        {"kind": "builtin", "rig": name, "motion": motion or ("locomotion" if walks else "reach")}, Protocol()
+    )
 
 
-def domain_scene(corpus: Corpus, clips: int = CLIPS) -> Scene:
+def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
     """The motion of a domain, as it is."""
-    picked = pick_clips(corpus.actions, corpus.motion.lengths, clips)
+    picked = pick_clips(corpus.ids, corpus.actions, corpus.motion.lengths, choice)
     motion = corpus.motion[picked]
-    names = [f"{corpus.actions[n]} ({corpus.ids[n]})" for n in picked]
-    shown = _clips(names, motion, keyframe_objectives(motion), [motion.positions])
+    objectives = objectives_of(motion, None if corpus.targets is None else corpus.targets[picked])
+    clips = [
+        _clip(
+            f"{corpus.actions[n]} ({corpus.ids[n]})",
+            int(motion.lengths[k]),
+            0,
+            motion.positions[k],
+            [],
+            objectives[[k]],
+            motion.contacts[k],
+        )
+        for k, n in enumerate(picked)
+    ]
     rig = motion.rig
-    subtitle = f"rig {rig.name}, {100 * rig.height:.0f} cm; {len(picked)} of {len(corpus.motion)} clips"
-    return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_character("truth", "truth")], shown)
+    subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
+    return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_character("truth", "motion")], clips)
+
+
+def generated_scene(made: Generated, title: str) -> Scene:
+    """What `generate` made after its history, with what was asked of it."""
+    whole, start = made.whole, made.history.root_positions.shape[1]
+    clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
+    subtitle = f"rig {whole.rig.name}, {_length(whole.rig.height)}; generated after {start / whole.fps:g} s of history"
+    return Scene(title, subtitle, whole.rig, whole.fps, [_character("finetune", "generated")], [clip])

@@ -40,16 +40,19 @@ class Character:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip, T frames of it.
+    """One clip, T frames of it, the first `start` of them history, which is the truth's for every character.
 
     Attributes:
-        positions: one (T, J, 3) a character, metres, world; None where it has none.
+        truth: (T, J, 3) metres, world.
+        made: (T - start, J, 3) of every other character.
         objectives: of this clip alone, (1, T, 8, ...).
         contacts: (T, C) bool, the truth's.
     """
 
     name: str
-    positions: Sequence[np.ndarray | None]
+    start: int
+    truth: np.ndarray
+    made: Sequence[np.ndarray]
     objectives: Objectives
     contacts: np.ndarray
 
@@ -82,22 +85,18 @@ def _text(array: np.ndarray) -> str:
 def _clip(clip: Clip) -> dict[str, Any]:
     return {
         "name": clip.name,
-        "frames": len(clip.contacts),
-        "tracks": [None if p is None else _packed(p) for p in clip.positions],
+        "frames": len(clip.truth),
+        "start": clip.start,
+        "tracks": [_packed(points) for points in (clip.truth, *clip.made)],
         "objectives": _packed(clip.objectives.positions[0]),
         "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),
         "contacts": _text(clip.contacts.astype(np.uint8)),
     }
 
 
-def _frame_of(scene: Scene) -> dict[str, float]:
-    """How much room the truth takes, in metres: `span` of a picture of it, `width` between two, `middle` height."""
-    root = scene.rig.roles.get("pelvis", 0)
-    truth = np.concatenate([p for clip in scene.clips for p in clip.positions[:1] if p is not None])
-    reach = np.percentile(np.linalg.norm((truth - truth[:, root, None])[..., [0, 2]], axis=-1).max(1), 95)
-    low, high = np.percentile(truth[..., 1].min(1), 5), np.percentile(truth[..., 1].max(1), 95)
-    span = max(2.0 * reach, high - low, 0.3 * scene.rig.height)
-    return {"span": float(span), "width": float(1.3 * max(reach, 0.25 * span)), "middle": float((low + high) / 2)}
+def bulk(rig: Rig) -> float:
+    """Metres: what thickness is measured by. The height, and of a rig much longer than high more than that."""
+    return float(max(rig.height, 0.6 * np.ptp(rig.rest_global[0], axis=0).max()))
 
 
 def page_data(scene: Scene) -> dict[str, Any]:
@@ -107,8 +106,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
         "title": scene.title,
         "subtitle": scene.subtitle,
         "fps": float(scene.fps),
-        "height": float(rig.height),
-        **_frame_of(scene),
+        "size": bulk(rig),
         "root": int(rig.roles.get("pelvis", 0)),
         "parents": [int(p) for p in rig.parents],
         "contactJoints": [int(j) for j in rig.contact_joints],

@@ -48,13 +48,17 @@ class Reacher:
         """All legs it stands on."""
         return self.body.legs if self.body else ()
 
+    @property
+    def free_hands(self) -> bool:
+        """Whether it has two hands and stands on neither."""
+        return len(self.limbs) == 2 and all(limb.leg is None for limb in self.limbs)
+
 
 def read_reacher(rig: Rig) -> Reacher:
     """What `rig` reaches with.
 
     Raises:
-        UserError: no hand, no legs and no fixed base, or four legs: three of them do not yet carry the body within
-            the joint limits.
+        UserError: no hand, or no legs and no fixed base.
     """
     roles = [role for role in ("left_hand", "right_hand") if role in rig.roles]
     if not roles:
@@ -67,11 +71,6 @@ def read_reacher(rig: Rig) -> Reacher:
             .replace("cannot walk: locomotion", "cannot reach: standing")
             .replace("cannot walk", "cannot reach")
         ) from None
-    if body and len(body.legs) == 4 and any(leg.role in roles for leg in body.legs):
-        raise UserError(
-            f"rig '{rig.name}' stands on four legs; `reach` does not lift a fore leg off them yet, only bipeds, "
-            "six-legged rigs and arms reach"
-        )
     trunk = body.trunk if body else ()
     at = rig.rest_global[0].astype(np.float64)
     scale = rig.height / HUMAN

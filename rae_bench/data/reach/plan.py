@@ -71,8 +71,7 @@ def choose(clips: int) -> list[Variant]:
     return chosen
 
 
-def spawn_place(variant: Variant, point: int, scale: float) -> np.ndarray:
-    """(3,) metres: a target from the middle of the cylinder's foot."""
-    angle = 2 * np.pi * point / POINTS
-    radius = RADII[variant.setting.radius]
-    return scale * np.array([radius * np.sin(angle), CYLINDER * variant.level / (LEVELS - 1), radius * np.cos(angle)])
+def spawn_places(radius: np.ndarray, level: np.ndarray, point: np.ndarray, scale: float) -> np.ndarray:
+    """(E, 3) metres from the middle of the cylinder's foot: places by indices (E,) of radius, level and point."""
+    angle, out = 2 * np.pi * point / POINTS, np.array(RADII)[radius]
+    return scale * np.stack([out * np.sin(angle), CYLINDER * level / (LEVELS - 1), out * np.cos(angle)], -1)

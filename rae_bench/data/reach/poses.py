@@ -1,30 +1,25 @@
-"""Key poses that bring a hand to its target, and the motion between them."""
+"""Key poses, and the bodies between two of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from rae_bench.data.locomotion.body import UP, Leg
+from rae_bench.data.locomotion.body import Leg
 from rae_bench.data.locomotion.paths import ease
-from rae_bench.data.locomotion.poses import swing_arm
-from rae_bench.data.locomotion.solve import Pose, rotate, shortfall, solve_leg, unit
-from rae_bench.data.reach.limbs import Limb, Reacher
+from rae_bench.data.locomotion.solve import Pose, rotate, shortfall, solve_leg
+from rae_bench.data.reach.limbs import Reacher
 from rae_bench.data.reach.plan import TOLERANCE
-from rae_bench.kinematics import forward_kinematics, from_limit_angles, limit_angles, quat, solve_ik
-from rae_bench.rig import Rig
+from rae_bench.kinematics import limit_angles, quat
 
-YAW = np.radians(28)
-"""How far the pelvis of a body with free hands turns after its target, at most."""
-LEAD = 0.2
-"""Share of a move by which the body goes ahead of a foot that is lifted, and follows one that is put down."""
-OVER = 0.3
-"""How near a leg comes to being lifted halfway between two targets, as a share."""
-SLACK = 0.97
-"""Share of the joints' limits that reaching uses, so that rounding does not cross them."""
-ROUNDS = 3
+LEAD = 0.25
+"""Share of a move after which a foot is lifted: halfway through the body's way over the others. It is put down as
+much before the end."""
+OVER = 0.1
+"""How near a leg comes to being raised halfway between two targets, as a share; less where they are close, less than
+a radian of its joints apart."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,24 @@ class Keys:
         both = zip(vars(self).values(), vars(other).values(), strict=True)
         return Keys(*(np.concatenate(pair) for pair in both))
 
+    def between(self, a: np.ndarray, b: np.ndarray, share: np.ndarray) -> Keys:
+        """Key poses at `share` (P,) of the way from `a` to `b` (P,); where `b` lifts a leg, from that leg raised."""
+        rises = (self.lifted[b] > self.lifted[a]).any(-1)
+
+        def mix(start: np.ndarray, end: np.ndarray, raised: np.ndarray) -> np.ndarray:
+            one = (-1, *[1] * (end.ndim - 1))
+            start = np.where(rises.reshape(one), raised, start)
+            return start + share.reshape(one) * (end - start)
+
+        root, yaw, angles = self.root, self.yaw, self.angles
+        return Keys(
+            mix(root[a], root[b], root[b]),
+            mix(yaw[a], yaw[b], yaw[b]),
+            mix(angles[a], angles[b], self.lift[b]),
+            self.lifted[b],
+            self.lift[b],
+        )
+
 
 class Frames(NamedTuple):
     """Where the bodies are: from key `a` to key `b` (N, T), `u` (N, T) of the way in time."""
@@ -65,139 +78,18 @@ class _Stand(NamedTuple):
     yaw: np.ndarray
 
 
-def standing(reacher: Reacher) -> Keys:
-    """The pose at rest: arms hanging, knees a little bent."""
-    rig = reacher.rig
-    root = rig.rest_global[0][:1].astype(np.float64)
-    pose = Pose(rig, root[:, None], np.array([[[1.0, 0, 0, 0]]]))
-    if reacher.body:
-        for arm in reacher.body.arms:
-            flex, back = np.full((2, 1, 1), [[[np.radians(12)]], [[0.0]]])
-            swing_arm(pose, arm, back, flex, np.full((1, 1), np.radians(11)))
-    rotations = pose.rotations()[0]
-    angles = np.clip(limit_angles(rotations, rig), SLACK * rig.limits[..., 0], SLACK * rig.limits[..., 1])
-    none = np.zeros((1, len(reacher.limbs)))
-    keys = Keys(root, np.zeros(1), angles, none, angles)
-    sink = _sink(reacher, keys)
-    return replace(keys, root=root - sink[:, None] * UP)
-
-
-def reach_keys(
-    reacher: Reacher, limb: Limb, stand: Keys, targets: np.ndarray, turns: np.ndarray | None = None
-) -> tuple[Keys, np.ndarray, np.ndarray]:
-    """Key poses of one limb at `targets` (P, 3), world, the hand turned by `turns` (P, 4) as far as that is free.
-
-    Returns:
-        The keys, and the hand's positions (P, 3) and rest-relative rotations (P, 4), both world.
-    """
-    rig, count = reacher.rig, len(targets)
-    narrow = _narrow(reacher)
-    movable = np.zeros(len(rig), bool)
-    movable[[*reacher.trunk, *limb.chain]] = True
-    index = reacher.limbs.index(limb)
-    lifted = np.zeros((count, len(reacher.limbs)))
-    lifted[:, index] = limb.leg is not None
-    root, yaw = _lean(reacher, limb, stand.root, targets)
-    angles = np.repeat(stand.angles, count, 0)
-    keys = Keys(root, yaw, angles, lifted, angles)
-    rest = rig.rest_global[1].astype(np.float64)
-    for turn in range(ROUNDS):
-        sink = _sink(reacher, keys)
-        keys = replace(keys, root=keys.root - sink[:, None] * UP)
-        rotations = _rotations(rig, keys)
-        wanted = None
-        if turns is not None and turn == ROUNDS - 2:
-            globals_ = forward_kinematics(rotations, keys.root, rig)[1][:, limb.hand]
-            wanted = quat.mul(turns, globals_)[:, None]
-        _, rotations = solve_ik(
-            narrow,
-            keys.root,
-            rotations,
-            [limb.hand],
-            targets[:, None],
-            target_rotations=wanted,
-            iterations=40 if turn == 0 else 20,
-            movable=movable,
-        )
-        found = limit_angles(rotations, rig)
-        keys = replace(keys, angles=np.where(movable[:, None], found, keys.angles))
-    keys = replace(keys, angles=_look(reacher, keys, targets))
-    if limb.leg:
-        keys = replace(keys, lift=_lifts(reacher, limb, stand, narrow, movable, count))
-    positions, globals_ = forward_kinematics(_rotations(rig, keys), keys.root, rig)
-    return keys, positions[:, limb.hand], quat.mul(globals_[:, limb.hand], quat.inverse(rest[limb.hand]))
-
-
-def _lean(reacher: Reacher, limb: Limb, root: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (P, 3) and turns (P,): towards the target, or over the feet that stay on the ground."""
-    rig, scale = reacher.rig, reacher.scale
-    away = targets - root
-    if reacher.body is None:
-        return np.repeat(root, len(targets), 0), np.zeros(len(targets))
-    if limb.leg:
-        at = rig.rest_global[0].astype(np.float64)
-        all_feet = np.array([at[leg.contact] for leg in reacher.legs])
-        others = np.array([at[leg.contact] for leg in reacher.legs if leg is not limb.leg])
-        shift = 0.4 * (others.mean(0) - all_feet.mean(0)) * [1, 0, 1]
-        return np.repeat(root + shift, len(targets), 0), np.zeros(len(targets))
-    angle = np.arctan2(away[:, 0], away[:, 2])
-    yaw = YAW * np.tanh(0.5 * angle / YAW)
-    shift = 0.04 * scale * unit(away * [1, 0, 1])
-    low = np.clip((limb.foot_of_cylinder[1] + 0.25 * scale - targets[:, 1]) / (0.25 * scale), 0, 1)
-    return root + shift - 0.05 * scale * low[:, None] * UP, yaw
-
-
-def _narrow(reacher: Reacher) -> Rig:
-    """The rig with the limits that reaching uses: the trunk helps, the arm reaches."""
-    rig = reacher.rig
-    limits = SLACK * rig.limits
-    trunk = list(reacher.trunk)
-    limits[trunk] = (0.5 if all(limb.leg is None for limb in reacher.limbs) else 0.1) * np.clip(limits[trunk], -1, 1)
-    return replace(rig, limits=limits)
-
-
-def _lifts(reacher: Reacher, limb: Limb, stand: Keys, narrow: Rig, movable: np.ndarray, count: int) -> np.ndarray:
-    """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
-    rig, leg = reacher.rig, movable.copy()
-    leg[list(reacher.trunk)] = False
-    rise = rig.rest_global[0][limb.hand].astype(np.float64) + 0.25 * reacher.scale * UP
-    _, rotations = solve_ik(narrow, stand.root, _rotations(rig, stand), [limb.hand], rise[None, None], movable=leg)
-    return np.repeat(limit_angles(rotations, rig), count, 0)
-
-
-def _look(reacher: Reacher, keys: Keys, targets: np.ndarray) -> np.ndarray:
-    """Angles (P, J, 3) with the neck turned towards the targets."""
-    if not reacher.neck:
-        return keys.angles
-    angles = keys.angles.copy()
-    away = targets - keys.root
-    angle = np.arctan2(away[:, 0], away[:, 2]) - keys.yaw - angles[:, list(reacher.trunk), 1].sum(1)
-    angle = np.arctan2(np.sin(angle), np.cos(angle))
-    for joint in reacher.neck:
-        low, high = 0.6 * np.clip(reacher.rig.limits[joint, 1], -1, 1)
-        angles[:, joint, 1] = np.clip(0.5 * angle / len(reacher.neck), low, high)
-    return angles
-
-
-def _rotations(rig: Rig, keys: Keys) -> np.ndarray:
-    """Local rotations (P, J, 4) with every leg as its angles say."""
-    rotations = from_limit_angles(keys.angles, rig)
-    rotations[:, 0] = quat.mul(quat.from_yaw(keys.yaw), rig.rest_global[1][0].astype(np.float64))
-    return rotations
-
-
-def _sink(reacher: Reacher, keys: Keys) -> np.ndarray:
+def sink(reacher: Reacher, keys: Keys) -> np.ndarray:
     """(P,) metres that the root must fall for the legs to reach the ground."""
-    sink = np.zeros(len(keys.root))
+    most = np.zeros(len(keys.root))
     if not reacher.legs:
-        return sink
+        return most
     here = np.arange(len(keys.root))[:, None]
     pose = _upper(reacher, keys, Frames(here, here, np.zeros(here.shape)))[0]
     for leg in reacher.legs:
         stand, foot = _stand(reacher, leg, here.shape)
         # Lifted ones count too: they are put down from here.
-        sink = np.maximum(sink, shortfall(pose, leg, stand, foot)[:, 0])  # type: ignore[arg-type]
-    return sink
+        most = np.maximum(most, shortfall(pose, leg, stand, foot)[:, 0])  # type: ignore[arg-type]
+    return most
 
 
 def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[_Stand, np.ndarray]:
@@ -213,7 +105,7 @@ def _upper(reacher: Reacher, keys: Keys, frames: Frames) -> tuple[Pose, np.ndarr
     up_a, up_b = keys.lifted[a], keys.lifted[b]
     lifting, landing = (up_b > up_a).any(-1), (up_a > up_b).any(-1)
     whole = ease(u)
-    body = np.where(lifting, ease(u / (1 - LEAD)), np.where(landing, ease((u - LEAD) / (1 - LEAD)), whole))
+    body = np.where(lifting, ease(u / (2 * LEAD)), np.where(landing, ease(1 - (1 - u) / (2 * LEAD)), whole))
     limb = np.where(lifting, ease((u - LEAD) / (1 - LEAD)), np.where(landing, ease(u / (1 - LEAD)), whole))
     off_ground = up_a + (up_b - up_a) * limb[..., None]
 
@@ -267,26 +159,30 @@ def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, s
     air = np.nonzero(share > 0)
     if not len(air[0]):
         return
-    a, b, part = frames.a[air], frames.b[air], share[air]
+    a, b, part = frames.a[air], frames.b[air], share[air][:, None]
     both = (keys.lifted[a, index] > 0) & (keys.lifted[b, index] > 0)
     along = ease(frames.u[air])[:, None]
     joints = (*leg.girdle, *leg.joints)
-    planted = []
+    planted = np.tile(rig.rest.astype(np.float64), (len(a), 1, 1))
     for j in joints:
-        parent = pose.turn(int(rig.parents[j]))[air]
-        planted.append(quat.mul(quat.inverse(parent), pose.turn(j)[air]))
+        turn = quat.mul(quat.inverse(pose.turn(int(rig.parents[j]))[air]), pose.turn(j)[air])
+        planted[:, j] = quat.mul(rig.rest[j], quat.mul(quat.mul(quat.inverse(rest[j]), turn), rest[j]))
+    ground = limit_angles(planted, rig)
     there = np.where(keys.lifted[b, index] > 0, b, a)
-    for j, ground in zip(joints, planted, strict=True):
+    way = np.sqrt(((keys.angles[b] - keys.angles[a])[:, list(joints)] ** 2).sum((1, 2)))[:, None]
+    bow = 4 * OVER * np.minimum(way, 1)
+    for j in joints:
+        over, goal = keys.lift[there, j], keys.angles[there, j]
         # From target to target it goes a little by way of the lifted leg too: not through the ground.
         between = keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j])
-        between = between + OVER * 4 * along * (1 - along) * (keys.lift[there, j] - between)
-        angles = np.where(both[:, None], between, keys.angles[there, j])
-        over, goal = _about(rest[j], keys.lift[there, j]), _about(rest[j], angles)
-        turn = quat.slerp(quat.slerp(ground, over, part), quat.slerp(over, goal, part), part)
+        between = between + bow * along * (1 - along) * (over - between)
+        goal = np.where(both[:, None], between, goal)
+        # Limit angles between angles within the limits are within them, too.
+        angles = (1 - part) ** 2 * ground[:, j] + 2 * part * (1 - part) * over + part**2 * goal
         if pose.turns[j] is None and not np.abs(angles).max() > 0:
             continue
         whole = pose.turn(j).copy()
-        whole[air] = quat.mul(pose.turn(int(rig.parents[j]))[air], turn)
+        whole[air] = quat.mul(pose.turn(int(rig.parents[j]))[air], _about(rest[j], angles))
         pose.turns[j] = whole
 
 

@@ -1,0 +1,159 @@
+"""Live table of a sweep on stderr: what is done, running, failed and left of each model and task, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rae_bench.cli.progress import OVERHEAD, cell_label, duration, label, say, say_end
+
+STATES = ("done", "running", "failed", "to do")
+
+
+class SweepProgress:
+    """Observer of a sweep: give `observe` to `sweep_cells`. Off a terminal it writes a line for each finished job."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.clock = Clock()
+        self.traced: set[str] = set()
+        self.ended = 0
+        self.live = Live(console=console, get_renderable=self.table, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> SweepProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live.is_started:
+            self.live.stop()
+
+    def observe(self, event: Mapping[str, Any]) -> None:
+        """Take one event of `rae_bench.protocol.sweep`."""
+        kind = event["kind"]
+        if kind == "data":
+            tasks = ", ".join(dict.fromkeys(r.task.name for r in event["requests"]))
+            say(self.console, f"making or finding the data of {tasks}")
+        elif kind == "plan":
+            self._plan(event)
+        elif kind == "begin":
+            self.clock.begin(event["job"].name)
+            self._move(event["job"], "to do", "running")
+        elif kind in ("done", "failed"):
+            job = event["job"]
+            self._move(job, "running" if self.clock.end(job.name) else "to do", kind)
+            self.ended += 1
+            place = f"{self.ended}/{self.clock.jobs} " if not self.console.is_terminal else ""
+            say_end(self.console, event, f"{place}{job.payload['task']['name']}  {label(job)}", self.traced)
+        elif kind == "lost":
+            say(self.console, event["reason"])
+        elif kind == "end" and event["refused"]:
+            say(
+                self.console,
+                f"--max-core-hours: stopped after {event['core_hours']:.2g}; the same command goes on from here",
+            )
+
+    def _plan(self, event: Mapping[str, Any]) -> None:
+        plans, jobs = event["plans"], event["jobs"]
+        cells = {p.path: p for plan in plans for p in plan.cells}
+        done = sum(p.state == "done" for p in cells.values())
+        text = f"{len(cells)} cells, {done} done before"
+        say(self.console, text + ("; nothing that they depend on has changed" if done == len(cells) else ""))
+        for p in cells.values():
+            if p.state == "stale" or p.why:
+                say(self.console, f"again   {p.path.parent.name}  {cell_label(p.cell)} ({p.why})")
+        for path, p in cells.items():
+            if p.state == "done":
+                self.counts[path.parent.name, _row(p.cell.model)]["done"] += 1
+        for job in jobs:
+            self.counts[_key(job)]["to do"] += 1
+        if jobs:
+            self.clock = Clock(jobs, event["expected"], event["crew"])
+            if self.console.is_terminal:
+                self.live.start()
+
+    def _move(self, job: Any, before: str, after: str) -> None:
+        self.counts[_key(job)][before] -= 1
+        self.counts[_key(job)][after] += 1
+
+    def table(self) -> Table:
+        """The table as it is now."""
+        total: Counter[str] = sum(self.counts.values(), Counter())
+        table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption=Text(self.clock.words()), caption_justify="left")
+        table.add_column("task", footer="all")
+        table.add_column("model")
+        for state, colour in zip(STATES, ("green", "", "red", "dim"), strict=True):
+            table.add_column(state, justify="right", footer=str(total[state]), style=colour)
+        for (task, model), counts in self.counts.items():
+            table.add_row(Text(task), Text(model), *(str(counts[state] or "") for state in STATES))
+        return table
+
+
+def _key(job: Any) -> tuple[str, str]:
+    payload = job.payload
+    model = payload["model"] if payload["do"] == "pretrain" else payload["cell"]["model"]
+    return payload["task"]["name"], _row(model)
+
+
+def _row(model: str) -> str:
+    from rae_bench.registry import CONTROLS
+
+    return "controls" if model in ("truth", *CONTROLS) else model.rpartition(":")[2]
+
+
+class Clock:
+    """How long the rest takes: from the pace of the jobs that have ended, before that from earlier cells.
+
+    A job weighs its expected core-seconds where those of all are known, else its updates and a share for the rest.
+    """
+
+    def __init__(self, jobs: Any = (), expected: Mapping[str, float] | None = None, crew: Any = None) -> None:
+        expected = expected or {}
+        self.jobs, self.crew = len(jobs), crew
+        known = all(job.name in expected for job in jobs)
+        self.left = {job.name: expected[job.name] if known else float(job.updates + OVERHEAD) for job in jobs}
+        self.pace = 1.0 if known and jobs else 0.0
+        self.began: dict[str, float] = {}
+        self.weight, self.seconds, self.start = 0.0, 0.0, time.monotonic()
+
+    def begin(self, name: str) -> None:
+        """A job begins."""
+        self.began[name] = time.monotonic()
+
+    def end(self, name: str) -> bool:
+        """A job ends. False where it had not begun."""
+        weight, began = self.left.pop(name, 0.0), self.began.pop(name, None)
+        if began is not None:
+            self.weight += weight
+            self.seconds += time.monotonic() - began
+            self.pace = self.weight / max(self.seconds, 1e-6)
+        return began is not None
+
+    def remaining(self) -> float | None:
+        """Seconds left, or None where nothing is known yet."""
+        if not self.left:
+            return 0.0
+        if not self.pace or self.crew is None:
+            return None
+        now = time.monotonic()
+        # Copies: the display's thread looks while the main one takes events.
+        passed = {name: self.pace * (now - began) for name, began in list(self.began.items())}
+        weight = sum(max(weight - passed.get(name, 0.0), 0.0) for name, weight in list(self.left.items()))
+        return weight / self.pace / max(self.crew.slots, 1)
+
+    def words(self) -> str:
+        """Time spent and left."""
+        left = self.remaining()
+        spent = f"{duration(time.monotonic() - self.start)} so far"
+        return f"{spent}, about {duration(left)} left" if left is not None else f"{spent}, no estimate yet"

@@ -1,0 +1,81 @@
+"""`rae-bench tune`: search a model's options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rae_bench.cli.words import assignments
+from rae_bench.errors import UserError
+
+SHOWN = 5
+
+
+@click.command()
+@click.option("--model", required=True, help="Entry, module:Class or file.py:Class.")
+@click.option("--task", required=True, help="Task or file.toml; only its source is looked at.")
+@click.option("--trials", type=int, default=16, show_default=True, help="Configurations drawn at random.")
+@click.option("--grid", is_flag=True, help="Every combination, on the whole budget, instead.")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option that is held fixed.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
+@click.option("--workers", type=int, help="Trials at a time on this machine (as many as it has cores for).")
+@click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
+@click.option("--cpus-per-cell", type=int, default=1, show_default=True, help="Cores of a trial, one thread each.")
+@click.option("--json", "as_json", is_flag=True, help="Print the trials as JSON.")
+def tune(
+    model: str, task: str, trials: int, grid: bool, options: tuple[str, ...], as_json: bool, **others: Any
+) -> None:
+    """Search a model's declared options, scored on the source's val segments.
+
+    Nothing of the target is looked at. Ends with a preset file for run and sweep; the same command goes on where an
+    earlier one ended, and with more --trials it draws more.
+    """
+    from rich.console import Console
+
+    from rae_bench.cli.progress import say
+    from rae_bench.protocol.tuning import RUNGS
+    from rae_bench.protocol.tuning import tune as search
+
+    for option, value in (("--workers", others["workers"]), ("--cpus-per-cell", others["cpus_per_cell"])):
+        if value is not None and value < 1:
+            raise UserError(f"{option} takes a number above 0")
+    stderr = Console(stderr=True)
+
+    def observe(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "data":
+            say(stderr, f"{model} on the source of {event['task'].name}: making or finding the data")
+        elif event["kind"] == "plan":
+            say(stderr, f"{len(event['trials'])} trials, {event['known']} in the ledger")
+        elif not event["again"]:
+            outcome = event["reason"] or f"{event['error']:.3f} cm"
+            share = f"{event['ninths']}/{RUNGS[-1]} of the budget"
+            word, colour = ("failed", "red") if event["reason"] else ("done", "green")
+            say(stderr, f"  trial {event['trial']}, {share}: {outcome}  {_words(event['options'])}", word, colour)
+
+    tuned = search(
+        model, task, trials=trials, search="grid" if grid else "asha", options=assignments("--set", options),
+        observe=observe, **others,
+    )  # fmt: skip
+    if as_json:
+        entries = [{"options": t.options, "errors": t.errors, "reason": t.reason} for t in tuned.trials]
+        click.echo(json.dumps({"trials": entries, "preset": str(tuned.preset)}, indent=1))
+        return
+    last = RUNGS[-1]
+    ranked = sorted((t for t in tuned.trials if last in t.errors), key=lambda t: t.errors[last])
+    halted = sum(not t.reason for t in tuned.trials) - len(ranked)
+    failed = len(tuned.trials) - len(ranked) - halted
+    click.echo(f"{len(tuned.trials)} trials: {len(ranked)} trained to the end, {halted} stopped early, {failed} failed")
+    click.echo("reconstruction error on the source's val segments, cm:")
+    for t in ranked[:SHOWN]:
+        click.echo(f"  {t.errors[last]:8.3f}  {_words(t.options)}")
+    click.echo(f"preset {tuned.preset}")
+    click.echo(f"try it: rae-bench run --model {model} --task {task} --preset {tuned.preset}")
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={json.dumps(value)}" for key, value in sorted(options.items()))

@@ -1,0 +1,115 @@
+"""Which clips and which roll-outs of many are shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.errors import UserError, unknown
+from rae_bench.plots import COLOURS
+from rae_bench.registry import CONTROLS
+from rae_bench.report import ERROR, row_label
+
+CLIPS = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a result or domain is shown.
+
+    Attributes:
+        names: globs on ids and actions of clips; all where there are none.
+        clips: how many of them; 0: `CLIPS`, or as many as there are names.
+        regimes: kinds of roll-outs (keys of `COLOURS`); all where there are none.
+        fraction, seed: of the roll-outs; None: the first that there is of each kind.
+    """
+
+    names: tuple[str, ...] = ()
+    clips: int = 0
+    regimes: tuple[str, ...] = ()
+    fraction: float | None = None
+    seed: int | None = None
+
+
+ALL = Choice()
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A cell's trajectory: `kind` is a regime, `full` or a control."""
+
+    kind: str
+    label: str
+    file: Path
+    note: str = ""
+
+
+def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, choice: Choice) -> list[int]:
+    """The longest clip of every action, then the second longest, as many as there should be.
+
+    Raises:
+        UserError: a name that no clip has.
+    """
+    for name in choice.names:
+        if not any(fnmatchcase(word, name) for word in (*ids, *actions)):
+            raise unknown("clip or action", name, {*actions, *get_close_matches(name, ids)})
+    rank: dict[str, int] = {}
+    order = []
+    for n in np.argsort(-np.asarray(lengths), kind="stable"):
+        if choice.names and not any(fnmatchcase(word, name) for word in (ids[n], actions[n]) for name in choice.names):
+            continue
+        rank[actions[n]] = rank.get(actions[n], 0) + 1
+        order.append((rank[actions[n]], int(n)))
+    return [n for _, n in sorted(order, key=lambda pair: pair[0])[: choice.clips or max(CLIPS, len(choice.names))]]
+
+
+def pick_rollouts(
+    results: Iterable[tuple[dict[str, Any], Path]], choice: Choice = ALL
+) -> tuple[list[Rollout], list[str]]:
+    """The first of every kind, in the order of the colours, and what of it cannot be shown.
+
+    What does not depend on the target's fraction (controls but `nearest`, `zero-shot`, `full`) is there for each.
+    """
+    first: dict[str, Rollout] = {}
+    missing: dict[str, str] = {}
+    for result, path in results:
+        label = row_label(result["model"], result["regime"], result["fraction"])
+        kind, file = label.partition(" ")[0], path.with_suffix(".npz")
+        varies = kind in ("cold", "cold-long", "frozen", "finetune", "nearest")
+        if kind not in COLOURS or kind == "truth" or (choice.regimes and kind not in choice.regimes):
+            continue
+        if varies and choice.fraction is not None and not math.isclose(result["fraction"], choice.fraction):
+            continue
+        if kind not in CONTROLS and choice.seed not in (None, result["seed"]):
+            continue
+        if result["status"] != "ok" or not file.exists():
+            missing.setdefault(label, result["status"] if result["status"] != "ok" else "no trajectory")
+            continue
+        error = result["metrics"].get(ERROR, {}).get("value")
+        note = f"{error:.2f} cm" if isinstance(error, (int, float)) else ""
+        first.setdefault(kind, Rollout(kind, label, file, note))
+    absent = [f"{label} ({why})" for label, why in missing.items() if label.partition(" ")[0] not in first]
+    return [first[kind] for kind in COLOURS if kind in first], absent
+
+
+def check_choice(choice: Choice, results: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Words that nothing answers to are mistakes."""
+    kinds = [kind for kind in COLOURS if kind != "truth"]
+    for regime in choice.regimes:
+        if regime not in kinds:
+            raise unknown("regime or control", regime, kinds)
+    learned = [r for r in results if r["regime"] not in ("none", "zero-shot")]
+    fractions = sorted({float(r["fraction"]) for r in learned})
+    if choice.fraction is not None and not any(math.isclose(choice.fraction, f) for f in fractions):
+        known = ", ".join(f"{100 * f:g}%" for f in fractions)
+        raise UserError(f"{folder}: no cells of --fraction {100 * choice.fraction:g}%; there are {known or 'none'}")
+    seeds = sorted({int(r["seed"]) for r in learned})
+    if choice.seed is not None and choice.seed not in seeds:
+        raise UserError(f"{folder}: no cells of --seed {choice.seed}; there are {', '.join(map(str, seeds)) or 'none'}")
