@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rae_bench.kinematics import RootSpace, forward_kinematics, root_space
-from rae_bench.report import Row, interval, row_label
+from rae_bench.report import Row, row_label
 from rae_bench.results import load_trajectory
 from rae_bench.rig import Rig
+from rae_bench.statistics.intervals import interval
 from rae_bench.storage import whole_file
 
 if TYPE_CHECKING:

@@ -126,29 +126,6 @@ def row_label(model: str, regime: str, fraction: float) -> str:
     return "full" if regime == "cold" and fraction == 1 else f"{regime} {100 * fraction:g} %"
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half the 95 % t-interval; the half is NaN for fewer than two values."""
-    count = len(values)
-    mean = sum(values) / count
-    if count < 2:
-        return mean, math.nan
-    from scipy import stats
-
-    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    return mean, float(stats.t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
-
-
-def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Geometric mean and ends of the 95 % t-interval of the logarithms: gains of 2 and 0.5 cancel.
-
-    The ends are NaN for fewer than two values, or where a value is not positive and finite.
-    """
-    if not all(0 < v < math.inf for v in values):
-        return interval(values)[0], math.nan, math.nan
-    mean, half = interval([math.log(v) for v in values])
-    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-
-
 def by_action(paths: Mapping[str, Sequence[Path]], metrics: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Mean per-clip metrics by action: {action: {row label: {metric: value}}}, from the CSV files of cells.
 

@@ -60,16 +60,18 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and result.get("schema") == SCHEMA else None
 
 
-def write_clips(path: Path, ids: list[str], actions: list[str], values: Mapping[str, np.ndarray]) -> None:
-    """Per-clip metrics as CSV: clip, action, one column a metric; empty where a clip has nothing to measure."""
+def write_clips(
+    path: Path, ids: list[str], groups: list[str], actions: list[str], values: Mapping[str, np.ndarray]
+) -> None:
+    """Per-clip metrics as CSV: clip, group, action, a column a metric; empty where a clip has nothing to measure."""
     import csv
 
     with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["clip", "action", *values])
-        for n, (clip, action) in enumerate(zip(ids, actions, strict=True)):
+        writer.writerow(["clip", "group", "action", *values])
+        for n, names in enumerate(zip(ids, groups, actions, strict=True)):
             row = [float(column[n]) for column in values.values()]
-            writer.writerow([clip, action, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
+            writer.writerow([*names, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
@@ -104,10 +106,16 @@ def load_trajectory(path: Path) -> Trajectory:
         raise UserError(f"{path}: not a readable trajectory ({error})") from None
 
 
+def basis(identity: Mapping[str, Any]) -> str:
+    """What must be alike for two cells of a task to compare, in words."""
+    return ", ".join(f"{part} {str(identity.get(part, '?'))[:8]}" for part in ("package", "task", "data", "metrics"))
+
+
 def load_results(folder: str | Path) -> pd.DataFrame:
     """All cell results under `folder`, long: one row per cell and metric.
 
-    Columns: model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path.
+    Columns: model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, and basis: in
+    words, what must be alike for two cells to compare (version of the package, task, data, metrics).
     """
     import pandas as pd
 
@@ -117,8 +125,39 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         if result is None:
             continue
         head = {key: result[key] for key in ("model", "task", "regime", "fraction", "seed", "status")}
-        head |= {"config": result["identity"]["config"][:8], "path": str(path)}
+        head |= {"config": result["identity"]["config"][:8], "path": str(path), "basis": basis(result["identity"])}
         for name, entry in result["metrics"].items():
             rows.append({**head, "metric": name, **entry})
     columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value", "unit"]
-    return pd.DataFrame(rows, columns=[*columns, "direction", "path"])
+    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "basis"])
+
+
+def load_clips(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One metric of every clip of the finished cells in `results`, from the CSV files beside them.
+
+    Args:
+        results: as from `load_results`.
+
+    Returns:
+        The columns of `results`, with `clip`, `group` and each clip's `value` (NaN where it has nothing to measure), a
+        row a clip; no row where the metric is none of single clips.
+
+    Raises:
+        UserError: a file that is missing or damaged, or from before groups stood in it.
+    """
+    import pandas as pd
+
+    cells = results[(results["metric"] == metric) & (results["status"] == "ok")]
+    tables = []
+    for cell in cells.to_dict("records"):
+        path = Path(str(cell["path"])).with_suffix(".csv")
+        try:
+            clips = pd.read_csv(path, dtype={"clip": str, "group": str, "action": str}, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a readable table of clips ({error})") from None
+        if not {"clip", "group"} <= set(clips):
+            raise UserError(f"{path}: has no column 'group', so it is of an older version; run the cell again")
+        if metric in clips:
+            values = pd.to_numeric(clips[metric], errors="coerce")
+            tables.append(clips[["clip", "group"]].assign(**{str(k): v for k, v in cell.items()}).assign(value=values))
+    return pd.concat(tables, ignore_index=True) if tables else cells.iloc[:0].assign(clip="", group="")

@@ -66,7 +66,7 @@ def test_history_and_phase_do_not_depend_on_what_follows(target: Side) -> None:
     rotations[:, history:] = rotations[:, history:][:, ::-1]
     contacts[:, history:] = ~contacts[:, history:]
     other = replace(motion, root_positions=root, rotations=rotations, contacts=contacts)
-    prompt, changed = (examine(m, history, names, names).prompt for m in (motion, other))
+    prompt, changed = (examine(m, history, names, names, names).prompt for m in (motion, other))
     before, after = arrays_of(prompt, "prompt"), arrays_of(changed, "prompt")
     differ = {path for path in before if not np.array_equal(before[path], after[path])}
     assert differ == {f"prompt.objectives.{name}" for name in ("positions", "rotations", "arrivals", "kinds")}

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from rae_bench.report import Row, by_action, interval, ratio_interval, row_label, rows
+from rae_bench.report import Row, by_action, row_label, rows
 
 NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
 ERRORS = {
@@ -180,24 +180,6 @@ def test_odd_costs_and_missing_values_do_no_harm() -> None:
     (row,) = rows([odd])
     assert all(math.isnan(row.values[name][0]) for name in ("trained", "core_seconds", "foot_sliding", "score"))
     assert row.values["reconstruction_error"] == [4]
-
-
-def test_interval_over_seeds() -> None:
-    mean, half = interval([8.0, 6.0, 10.0])
-    assert mean == 8
-    assert half == pytest.approx(4.302653 * 2 / math.sqrt(3), rel=1e-6)  # t of 2 degrees of freedom, deviation 2
-    assert interval([5.0, 5.0]) == (5, 0)
-    mean, half = interval([3.0])
-    assert mean == 3
-    assert math.isnan(half)
-
-
-def test_ratios_average_in_logarithms() -> None:
-    mean, low, high = ratio_interval([2.0, 0.5])
-    assert mean == pytest.approx(1)
-    assert low * high == pytest.approx(1)
-    assert low < 0.5
-    assert all(math.isnan(end) for end in ratio_interval([2.0, math.nan])[1:])
 
 
 def test_labels() -> None:

@@ -161,7 +161,7 @@ def test_results_are_a_long_table(tmp_path: Path) -> None:
     assert set(table.config) == {"01234567"}
     assert set(table.columns) == {
         *("model", "config", "task", "regime", "fraction", "seed", "status"),
-        *("metric", "value", "unit", "direction", "path"),
+        *("metric", "value", "unit", "direction", "path", "basis"),
     }
 
 
@@ -186,5 +186,5 @@ def test_cell_names() -> None:
 
 def test_clips_table(tmp_path: Path) -> None:
     path = tmp_path / "cell.csv"
-    write_clips(path, ["a,1", "b"], ["walk", "trot"], {"x": np.array([1.5, np.nan]), "y": np.array([2, 3])})
-    assert path.read_text() == 'clip,action,x,y\n"a,1",walk,1.5,2\nb,trot,,3\n'
+    write_clips(path, ["a,1", "b"], ["g", "h"], ["walk", "trot"], {"x": np.array([1.5, np.nan]), "y": np.array([2, 3])})
+    assert path.read_text() == 'clip,group,action,x,y\n"a,1",g,walk,1.5,2\nb,h,trot,,3\n'

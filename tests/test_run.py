@@ -192,6 +192,7 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
             lines = list(csv.DictReader(file))
         assert [line["clip"] for line in lines] == exam.ids
         assert [line["action"] for line in lines] == exam.actions
+        assert [line["group"] for line in lines] == exam.groups
         if cell.model == "truth":
             continue
         trajectory = load_trajectory(planned.path.with_suffix(".npz"))  # allow_pickle=False

@@ -16,6 +16,7 @@ COMMANDS = {
     "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
     "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),
     "view": ("rae_bench.cli.view", "view", "Show motion in a page that any browser opens."),
+    "compare": ("rae_bench.cli.compare", "compare", "Is one model better than another, and how sure is that?"),
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, or our metrics."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
 }

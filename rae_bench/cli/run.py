@@ -118,7 +118,7 @@ RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")
 
 
 def _value(name: str, values: Sequence[float], digits: int, capped: str) -> str:
-    from rae_bench.report import interval, ratio_interval
+    from rae_bench.statistics.intervals import interval, ratio_interval
 
     if name in RATIOS:
         mean, low, high = ratio_interval(values)
@@ -160,7 +160,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
-    from rae_bench.report import interval
+    from rae_bench.statistics.intervals import interval
 
     target = outcome.target
     split = target.split

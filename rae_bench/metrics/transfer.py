@@ -87,6 +87,22 @@ def data_saved(fractions: Sequence[float], cold_errors: Sequence[float], fractio
     return DataSaved(fractions[-1] / fraction, fractions[-1], "above")
 
 
+def error_area(fractions: Sequence[float], errors: Sequence[float]) -> float:
+    """Mean error over the logarithm of the fraction, from the least fraction to the greatest (trapezoids).
+
+    Args:
+        fractions: ascending, positive, at least two.
+        errors: as many.
+    """
+    if len(fractions) != len(errors) or len(fractions) < 2:
+        raise UserError("error_area: as many errors as fractions are needed, at least two")
+    if fractions[0] <= 0 or any(a >= b for a, b in pairwise(fractions)):
+        raise UserError("error_area: fractions must be positive and ascending")
+    widths = [math.log(b / a) for a, b in pairwise(fractions)]
+    heights = [(a + b) / 2 for a, b in pairwise(errors)]
+    return sum(w * h for w, h in zip(widths, heights, strict=True)) / sum(widths)
+
+
 def _ratio(above: float, below: float) -> float:
     if abs(below) > TINY:
         return above / below
@@ -129,5 +145,23 @@ METRICS = (
         False,
         "rae-bench; log-interpolated learning curve",
         "times less target data for the same error as a cold start",
+    ),
+    MetricInfo(
+        "error_area",
+        "cm",
+        "lower",
+        "transfer",
+        False,
+        "rae-bench",
+        "mean error over the logarithm of the fraction of target data",
+    ),
+    MetricInfo(
+        "negative_transfer",
+        "cells",
+        "lower",
+        "transfer",
+        False,
+        "rae-bench; negative transfer (Pan and Yang 2010)",
+        "cells whose error is greater than that of their cold start",
     ),
 )

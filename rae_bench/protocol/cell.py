@@ -156,7 +156,7 @@ def run_cell(
         low, high = null_interval(exam.truth, seed=cell.seed)
         result["null_interval"] = {"adversarial_score": [low, high]}
     clips = {name: sums.per_clip() for name, sums in measured.items()}
-    write_clips(path.with_suffix(".csv"), exam.ids, exam.actions, clips)
+    write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if cell.model != TRUTH:
         save_trajectory(
             path.with_suffix(".npz"), trajectory, exam.truth.rig, exam.truth.fps, exam.truth.lengths

@@ -127,9 +127,9 @@ class Side:
             raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
         corpus = self.corpus
         stance = None if corpus.exact_contacts else self.stance
-        ids, actions = [corpus.ids[i] for i in kept], [corpus.actions[i] for i in kept]
+        names = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
         targets = None if corpus.targets is None else corpus.targets[kept]
-        return examine(motion[kept], history, ids, actions, stance=stance, targets=targets)
+        return examine(motion[kept], history, *names, stance=stance, targets=targets)
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -144,7 +144,7 @@ class Examination:
         prompt: history and objectives.
         truth: the same clips, frames after the history only.
         objectives: rows of the same frames, arrivals counted from their first.
-        ids, actions: N names.
+        ids, groups, actions: N names.
         whole, plan: the clips with their history, and their objectives; not for models.
         stance: (C,) metres where contacts are found again in a history by itself, else None.
     """
@@ -153,6 +153,7 @@ class Examination:
     truth: Motion
     objectives: Objectives
     ids: list[str]
+    groups: list[str]
     actions: list[str]
     whole: Motion
     plan: Objectives
@@ -184,6 +185,7 @@ def examine(
     motion: Motion,
     history: int,
     ids: list[str],
+    groups: list[str],
     actions: list[str],
     *,
     stance: np.ndarray | None = None,
@@ -202,7 +204,7 @@ def examine(
         motion.cut(0, history), objectives_of(motion, targets), (motion.lengths - history).astype(int), stance
     )
     cut = motion.cut(history), objectives.cut(history)
-    return Examination(prompt, *cut, ids, actions, motion, objectives, stance)
+    return Examination(prompt, *cut, ids, groups, actions, motion, objectives, stance)
 
 
 def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np.ndarray | None) -> Prompt:

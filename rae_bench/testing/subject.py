@@ -69,7 +69,7 @@ def material() -> Material:
         target.domain(train),
         target.domain(train[:1]),
         target.domain(train[:0]),
-        examine(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names).prompt,
+        examine(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names, names).prompt,
     )
 
 

@@ -1,15 +1,23 @@
+import io
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from walking import as_trajectory, noisy, walk
 
+from rae_bench.cli.run import render
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial, null_interval
-from rae_bench.metrics.critic import _pair_auc
-from rae_bench.metrics.windows import cut_windows
-from rae_bench.motion import Motion, make_motion
+from rae_bench.metrics.critic import _pair_auc, _pick, critic_score
+from rae_bench.metrics.windows import cut_windows, windows_of
+from rae_bench.motion import Motion, make_motion, stance_heights
+from rae_bench.protocol.cell import TRUTH, Cell, run_cell
+from rae_bench.protocol.domains import Side, load_sides
+from rae_bench.protocol.task import load_task
+from rae_bench.report import rows
 
 CLIPS, FRAMES = 24, 60
 
@@ -125,3 +133,47 @@ def test_fast() -> None:
     start = time.perf_counter()
     _score(real, real)
     assert time.perf_counter() - start < 3
+
+
+@pytest.fixture(scope="module")
+def sides() -> tuple[Side, Side]:
+    return load_sides(load_task("biped2quad"))
+
+
+@pytest.mark.slow
+def test_real_against_other_real_held_out_motion_is_inside_the_null_interval(sides: tuple[Side, Side]) -> None:
+    """Disjoint halves of the held-out segments (val and test), dealt 20 times, against the test clips' interval."""
+    _, target = sides
+    history = round(target.protocol.history * target.protocol.fps)
+    _, high = null_interval(target.examination(target.split.test).truth)
+    pool = target.corpus.motion[np.concatenate([target.split.val, target.split.test])].cut(history)
+    windows = windows_of(pool, stance_heights(pool.positions, pool.rig, pool.lengths))
+    half, rng = len(target.split.test) // 2, np.random.default_rng(7)
+    scores = []
+    for fold in range(20):
+        order = rng.permutation(len(pool))
+        scores.append(critic_score(_pick(windows, order[:half]), _pick(windows, order[half : 2 * half]), half, fold))
+    assert sum(score <= high for score in scores) >= 17, (high, sorted(scores))
+
+
+@pytest.mark.slow
+def test_replayed_real_motion_looks_real_and_misses_its_objectives(sides: tuple[Side, Side], tmp_path: Path) -> None:
+    """`nearest` is inside the null interval or near it, and far from the objectives: the table shows both."""
+    task = load_task("biped2quad")
+    results = {}
+    for name, fraction in ((TRUTH, 1.0), ("hold", 1.0), ("interpolate", 1.0), ("nearest", 0.2)):
+        cell = Cell(name, {}, "none", fraction, 0)
+        results[name] = run_cell(cell, task, *sides, tmp_path, tmp_path / f"{name}.json", {}, lambda *_: None)
+    high = results[TRUTH]["null_interval"]["adversarial_score"][1]
+    found = {row.label: row.values for row in rows(list(results.values()))}
+    (likeness,), (missed,) = (found["nearest"][name] for name in ("adversarial_score", "objective_error"))
+    assert likeness <= 1.25 * high
+    assert found["hold"]["adversarial_score"][0] > 2 * high
+    assert found["interpolate"]["adversarial_score"][0] > 2 * high
+    assert missed > 0.5 * found["hold"]["objective_error"][0] > 50  # centimetres
+    assert found["interpolate"]["objective_error"][0] < 1
+    console = Console(width=150, record=True, file=io.StringIO())
+    console.print(render(rows(list(results.values())), "controls"))
+    (line,) = [line for line in console.export_text().splitlines() if line.strip().startswith("nearest")]
+    assert f"{likeness:.2f}" in line
+    assert f"{missed:.2f}" in line

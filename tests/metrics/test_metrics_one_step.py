@@ -16,7 +16,7 @@ def _exam() -> tuple[Motion, Examination]:
         whole.rig, 30, whole.root_positions, whole.rotations, lengths=np.array([50, 26, 41]), contacts=whole.contacts
     )
     names = ["a", "b", "c"]
-    return motion, examine(motion, HISTORY, names, names)
+    return motion, examine(motion, HISTORY, names, names, names)
 
 
 def test_histories_are_true_and_half_a_second_apart() -> None:

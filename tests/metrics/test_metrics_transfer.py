@@ -7,6 +7,7 @@ from rae_bench.metrics import METRICS
 from rae_bench.metrics.transfer import (
     DataSaved,
     data_saved,
+    error_area,
     gain_over_cold,
     gap_closed,
     is_negative_transfer,
@@ -67,10 +68,21 @@ def test_bad_curves_are_refused(fractions: list[float], errors: list[float]) -> 
         data_saved(fractions, errors, 0.1, 1)
 
 
+def test_error_area() -> None:
+    # Two equal steps of a factor 10: ((8 + 4) / 2 + (4 + 2) / 2) / 2.
+    assert error_area([0.01, 0.1, 1.0], [8, 4, 2]) == pytest.approx(4.5)
+    assert error_area([0.05, 0.2], [3, 3]) == pytest.approx(3)
+    for fractions, errors in (([0.1], [1]), ([0.2, 0.1], [1, 2]), ([0.0, 0.1], [1, 2]), ([0.1, 0.2], [1])):
+        with pytest.raises(UserError, match="error_area"):
+            error_area(fractions, errors)
+
+
 def test_in_the_table() -> None:
     assert {n for n, i in METRICS.items() if i.category == "transfer"} == {
         "gain_over_cold",
         "quality_of_full",
         "gap_closed",
         "data_saved",
+        "error_area",
+        "negative_transfer",
     }

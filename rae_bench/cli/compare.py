@@ -1,0 +1,196 @@
+"""`rae-bench compare`: is A better than B, by how much, and how sure is that?"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rae_bench.cli.words import numbers, split
+from rae_bench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRIC = "reconstruction_error"
+REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
+ENTRIES = Path("leaderboard") / "entries"
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--task", "tasks", multiple=True, help="Only these tasks (all that both have).")
+@click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
+@click.option("--metric", default=METRIC, show_default=True, help="Any metric of the results.")
+@click.option("--results", type=click.Path(path_type=Path), default="results", help="Where names are (results).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(
+    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, metric: str, results: Path,
+    as_json: bool,
+) -> None:
+    """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
+
+    A and B are folders of one model's results (results/fe-44136fa3), their names in the results folder, or entries
+    of the leaderboard. NAME:REGIME takes one regime, to compare two of them:
+
+    \b
+    rae-bench compare fe-44136fa3:finetune fe-44136fa3:cold
+    rae-bench compare fe-44136fa3 hold-44136fa3 --task biped2quad
+    """
+    import numpy as np
+
+    from rae_bench.statistics import compare as comparison
+    from rae_bench.statistics import pairs
+    from rae_bench.statistics.tables import listed
+
+    sides = [_Side(text, results) for text in (a, b)]
+    if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
+        raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
+    wanted = numbers("--fractions", split(fractions))
+    tables = [side.clips(metric, split(tasks), wanted, seeds) for side in sides]
+    _same_basis(tables)
+    direction = str(tables[0]["direction"].iloc[0])
+    across = bool(sides[0].regime) and bool(sides[1].regime)
+    found = comparison.compare(tables[0], tables[1], direction, np.random.default_rng(0), across_regimes=across)
+    lonely = pairs.left_out(*tables, across_regimes=across)
+    unit = str(tables[0]["unit"].iloc[0])
+    if as_json:
+        rows = [{k: _json(v) for k, v in row.items()} for row in found.to_dict("records")]
+        facts = {"a": a, "b": b, "metric": metric, "unit": unit, "rows": rows, "left_out": lonely}
+        click.echo(json.dumps(facts, indent=1))
+        return
+    for line in lines(found, a, b, metric, unit):
+        click.echo(line)
+    if lonely:
+        click.echo(f"Only one side has, so not compared: {listed(lonely)}.")
+
+
+class _Side:
+    """What A or B names: results of one entry, of one regime where that is asked for."""
+
+    def __init__(self, text: str, results: Path) -> None:
+        from rae_bench.results import load_results
+        from rae_bench.statistics.tables import with_entry
+
+        name, _, regime = text.rpartition(":")
+        if name and regime not in REGIMES and not Path(text).exists():
+            raise unknown("regime", regime, REGIMES)
+        self.text, self.regime = text, regime if name and regime in REGIMES else ""
+        folder = _folder(name if self.regime else text, results)
+        table = with_entry(load_results(folder))
+        if table.empty:
+            raise UserError(f"{folder}: no cell results here")
+        learned = table[table["regime"] != "none"]
+        table = learned if len(learned) else table
+        entries = sorted(table["entry"].unique())
+        if len(entries) > 1:
+            raise UserError(f"{folder} holds {len(entries)} entries, name one of them: {', '.join(entries)}")
+        self.is_control = set(table["regime"]) == {"none"}
+        if self.regime:
+            table = table[table["regime"] == self.regime]
+            if table.empty:
+                raise UserError(f"{folder}: no finished cell of the regime {self.regime}")
+        self.table = table
+
+    def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
+        """A row a clip of what the options leave; a row a cell for a metric that no clip has alone."""
+        from rae_bench.results import load_clips
+
+        table = self.table
+        for task in tasks:
+            if task not in set(table["task"]):
+                raise unknown(f"task of {self.text}", task, set(table["task"]))
+        if tasks:
+            table = table[table["task"].isin(tasks)]
+        bound = ~table["regime"].isin(["none", "full", "zero-shot"])
+        for fraction in fractions:
+            if bound.any() and fraction not in set(table["fraction"]):
+                raise UserError(f"{self.text}: no cell of {100 * fraction:g} %")
+        if fractions:
+            table = table[~bound | table["fraction"].isin(fractions)]
+        if seeds is not None:
+            table = table[table["seed"] < seeds]
+        known = sorted(set(table["metric"]))
+        if metric not in known:
+            raise unknown("metric", metric, known)
+        clips = load_clips(table, metric)
+        if len(clips):
+            return clips
+        return table[table["metric"] == metric].assign(clip="all", group="all")
+
+
+def _folder(name: str, results: Path) -> Path:
+    for folder in (Path(name), results / name, ENTRIES / name):
+        if folder.is_dir():
+            return folder
+    near = [path.name for root in (results, ENTRIES) if root.is_dir() for path in root.iterdir() if path.is_dir()]
+    raise unknown("entry or folder of results", name, near)
+
+
+def _same_basis(tables: list[Any]) -> None:
+    """Raise `UserError` where A and B were not measured on the same thing in the same way."""
+    first, second = (
+        {task: sorted(rows["basis"].unique()) for task, rows in table.groupby("task")} for table in tables
+    )
+    for task in sorted(set(first) & set(second)):
+        both = sorted({*first[task], *second[task]})
+        if len(both) > 1:
+            raise UserError(f"{task}: cells that do not compare ({both[0]}; {both[1]}); run the older ones again")
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[str]:
+    """The rows in words."""
+    ratio = bool((found["scale"] == "x").all())
+    out = [f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}"), ""]
+    rows = [("task", "regime", "data", "effect", "95 % interval", "p", "seeds", "clips", "A is")]
+    for row in found.to_dict("records"):
+        fraction = float(row["fraction"])
+        digits = 2 if ratio else 3
+        ends = [f"{row[end]:.{digits}f}" for end in ("effect", "low", "high")]
+        known = math.isfinite(row["p"])
+        rows.append((
+            f"all {row['tasks']}" if row["task"] == "all" else str(row["task"]),
+            str(row["regime"]),
+            "all" if math.isnan(fraction) else f"{100 * fraction:g} %",
+            ends[0],
+            f"{ends[1]} to {ends[2]}" if known else "none",
+            ("< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}") if known else "none",
+            str(row["seeds"]),
+            str(row["clips"]) if row["clips"] > row["tasks"] else "",
+            str(row["verdict"]),
+        ))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    out += ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    out += ["", *footnotes(found, ratio)]
+    return out
+
+
+def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
+    """What a reader must know to read the rows."""
+    above = "above 1" if ratio else "above 0"
+    notes = [
+        f"{above}: A is better. Interval: over seeds and groups of held-out clips; p: adjusted by Holm for the rows, "
+        "and below 0.05 where it is decided."
+    ]
+    if not ratio:
+        notes.append("Differences: some clip has next to none of it, so a mean of ratios would be that clip's.")
+    if (found["seeds"] < 2).any():
+        notes.append("One seed has no interval, so nothing is decided: run at least three (--seeds 3).")
+    if (found["clips"] == found["tasks"]).any():
+        notes.append("The critic's metrics are of whole cells: the interval covers seeds, not the choice of clips.")
+    elif (found["groups"] == found["tasks"]).any():
+        notes.append("One group of held-out clips: the interval covers seeds, not the choice of clips.")
+    if found["fraction"].isna().any():
+        notes.append("data all: the mean over the fractions above.")
+    if (found["task"] == "all").any():
+        notes.append("all tasks: the interquartile mean.")
+    return notes

@@ -1,0 +1,148 @@
+"""Headline scores of entries, and how far their order can be believed: ranks are intervals, ties are called ties."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from rae_bench.errors import UserError
+from rae_bench.metrics import PRIMARY, category_scores, headline_score
+from rae_bench.metrics.headline import HEADLINE_CATEGORIES, SPEED
+from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval
+from rae_bench.statistics.significance import holm
+from rae_bench.statistics.tables import cell_values, listed, refuse_missing_cells, refuse_twice
+
+RANKED_SEEDS = 5
+"""Fewer make a rank provisional."""
+SIGNIFICANT = 0.05
+SCORE = ["entry", "task", "seed"]
+
+
+def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.DataFrame:
+    """The headline score of every entry, task and seed: mean over categories and the fractions below 100 %.
+
+    Args:
+        results: as from `rae_bench.load_results`, the controls' rows among them.
+        regimes: entry -> the transfer regime that it declares.
+
+    Returns:
+        Columns entry, task, seed, value; lower is better.
+
+    Raises:
+        UserError: a task without `truth` or `hold`; a cell or metric that is missing, by name.
+    """
+    primaries = [PRIMARY[category] for category in HEADLINE_CATEGORIES]
+    cells = pd.concat([cell_values(results, name).assign(metric=name) for name in primaries])
+    speed = cell_values(results, SPEED).assign(metric=SPEED)
+    yardsticks = _yardsticks(pd.concat([cells, speed], ignore_index=True))
+    chosen = cells[(cells["regime"] == cells["entry"].map(regimes)) & (cells["fraction"] < 1)]
+    without = sorted(set(regimes) - set(chosen["entry"]))
+    if without:
+        raise UserError(f"missing: every cell of {listed(f'{entry} {regimes[entry]}' for entry in without)}")
+    refuse_missing_cells(chosen, "entry", ["task", "fraction", "seed"])
+    rows = []
+    for (entry, task, seed), group in chosen.groupby(SCORE):
+        if task not in yardsticks:
+            raise UserError(f"missing: truth and hold on {task}, the yardsticks of the score")
+        scores = []
+        for _, cell in group.groupby("fraction"):
+            values = dict(zip(cell["metric"], cell["value"], strict=True))
+            scores.append(category_scores(values, *yardsticks[task]))
+        rows.append((entry, task, seed, headline_score(scores)))
+    return pd.DataFrame(rows, columns=[*SCORE, "value"])
+
+
+def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
+    """Task -> metrics of the truth and of `hold`."""
+    out = {}
+    controls = cells[cells["regime"] == "none"]
+    names = controls["entry"].str.rpartition("-")[0]
+    for task, group in controls.groupby("task"):
+        rows = [group[names[group.index] == name] for name in ("truth", "hold")]
+        if all(len(row) for row in rows):
+            truth, hold = (dict(zip(row["metric"], row["value"], strict=True)) for row in rows)
+            out[str(task)] = (truth, hold)
+    return out
+
+
+def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = DRAWS) -> pd.DataFrame:
+    """Entries in order of their scores, with intervals, ranks that are intervals, and tie groups.
+
+    Two entries are apart where the interval of their difference, seed by seed, excludes 0 after Holm's adjustment for
+    all pairs. An entry's rank lies between one more than the number of entries that are better and the number of those
+    that are not worse. Entries that share a letter of `ties` are not apart: a letter is a run of the order of which no
+    two are.
+
+    Args:
+        scores: columns entry, task, seed, value, such as `headline_scores`; lower is better.
+
+    Returns:
+        entry, score (interquartile mean over tasks of the mean over seeds), low, high, rank_low, rank_high, ties,
+        tasks, seeds, provisional (fewer than five seeds).
+
+    Raises:
+        UserError: a task or seed that another entry has is missing, by name; a score is missing.
+    """
+    refuse_twice(scores, SCORE)
+    refuse_missing_cells(scores, "entry", ["task", "seed"])
+    refuse_missing_cells(scores, "task", ["entry", "seed"])
+    gaps = scores[scores["value"].isna()]
+    if len(gaps):
+        raise UserError(f"no score: {listed(' '.join(map(str, row)) for row in gaps[SCORE].itertuples(index=False))}")
+    wide = {
+        str(entry): rows.pivot(index="seed", columns="task", values="value").sort_index().sort_index(axis=1)
+        for entry, rows in scores.groupby("entry")
+    }
+    same = int(rng.integers(2**63))
+
+    def over(values: pd.DataFrame) -> list[Effects]:
+        return [Effects(values[[task]].to_numpy(float), np.ones(1, int)) for task in values]
+
+    found = {e: hierarchical_interval(over(v), np.random.default_rng(same), draws) for e, v in wide.items()}
+    order = sorted(wide, key=lambda entry: (found[entry].estimate, entry))
+    pairs = list(combinations(range(len(order)), 2))
+    tests = [
+        hierarchical_interval(over(wide[order[j]] - wide[order[i]]), np.random.default_rng(same), draws)
+        for i, j in pairs
+    ]
+    apart = np.zeros((len(order), len(order)), bool)
+    for (i, j), test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True):
+        better, worse = (i, j) if test.estimate > 0 else (j, i)
+        apart[better, worse] = bool(p < SIGNIFICANT)
+    seeds = len(next(iter(wide.values())))
+    ties = tie_letters(apart | apart.T)
+    rows = [
+        (
+            entry, found[entry].estimate, found[entry].low, found[entry].high,
+            1 + int(apart[:, i].sum()), len(order) - int(apart[i].sum()), ties[i],
+            wide[entry].shape[1], seeds, seeds < RANKED_SEEDS,
+        )
+        for i, entry in enumerate(order)
+    ]
+    columns = ["entry", "score", "low", "high", "rank_low", "rank_high", "ties", "tasks", "seeds", "provisional"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def tie_letters(apart: np.ndarray) -> list[str]:
+    """Letters of each of n entries in order, from (n, n) whether two are apart.
+
+    A letter stands for a longest run of neighbours of which no two are apart.
+    """
+    count = len(apart)
+    runs: list[tuple[int, int]] = []
+    for start in range(count):
+        stop = start + 1
+        while stop < count and not apart[start:stop, stop].any():
+            stop += 1
+        if not runs or stop > runs[-1][1]:
+            runs.append((start, stop))
+    letters = ["" for _ in range(count)]
+    for number, (start, stop) in enumerate(runs):
+        name = string.ascii_lowercase[number % 26] * (number // 26 + 1)
+        for i in range(start, stop):
+            letters[i] += name
+    return letters

@@ -1,0 +1,93 @@
+"""What goes into every statistic: one row a measurement, each of them once and none missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from rae_bench.errors import UserError
+
+CELL = ["entry", "task", "regime", "fraction", "seed"]
+"""Columns that name a cell."""
+SHOWN = 5
+
+
+def cell_values(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One metric of every finished cell: columns `CELL` and `value`.
+
+    `entry` is the model with the hash of its options; `cold` at fraction 1 has the regime `full`.
+
+    Args:
+        results: as from `rae_bench.load_results`.
+
+    Raises:
+        UserError: no such metric, a cell twice, a value that is missing; each by name.
+    """
+    table = results[(results["metric"] == metric) & (results["status"] == "ok")]
+    if table.empty:
+        raise UserError(f"no result has the metric '{metric}'")
+    table = with_entry(table)
+    refuse_twice(table, CELL)
+    refuse_missing_values(table, metric)
+    return table[[*CELL, "value"]].sort_values(CELL, ignore_index=True)
+
+
+def with_entry(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `entry` added, and `full` for `cold` at fraction 1."""
+    full = (table["regime"] == "cold") & (table["fraction"] == 1)
+    return table.assign(
+        entry=table["model"] + "-" + table["config"],
+        regime=table["regime"].where(~full, "full"),
+        value=table["value"].astype(float),
+    )
+
+
+def refuse_twice(table: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Raise `UserError` where `keys` do not tell two rows apart."""
+    twice = table[table.duplicated(list(keys))]
+    if len(twice):
+        raise UserError(f"twice in the results: {names(twice)}; compare folders that hold each cell once")
+
+
+def refuse_missing_values(table: pd.DataFrame, metric: str) -> None:
+    """Raise `UserError` where a cell has no value."""
+    without = table[table["value"].isna()]
+    if len(without):
+        raise UserError(f"no value of {metric}: {names(without)}")
+
+
+def refuse_missing_cells(table: pd.DataFrame, across: str, within: Sequence[str]) -> None:
+    """Raise `UserError` where a combination of `within` that one value of `across` has is lacking at another.
+
+    `refuse_missing_cells(table, "entry", ["task", "seed"])`: every entry has every task and seed that any has.
+    """
+    have = set(table[[across, *within]].itertuples(index=False, name=None))
+    asked = set(table[list(within)].itertuples(index=False, name=None))
+    lacking = sorted((name, *key) for name in table[across].unique() for key in asked if (name, *key) not in have)
+    if lacking:
+        raise UserError(f"missing: {names(pd.DataFrame(lacking, columns=[across, *within]))}; run these cells first")
+
+
+def names(cells: pd.DataFrame) -> str:
+    """Cells in words, the first few of them."""
+    columns = [c for c in (*CELL, "clip") if c in cells]
+    words = [cell_in_words(dict(zip(columns, row, strict=True))) for row in cells[columns].itertuples(index=False)]
+    return listed(words)
+
+
+def cell_in_words(cell: dict[str, object]) -> str:
+    """fe-44136fa3 biped2quad finetune 5 % seed 0."""
+    words = dict(cell)
+    if "fraction" in words:
+        words["fraction"] = f"{100 * float(str(words['fraction'])):g} %"
+    if "seed" in words:
+        words["seed"] = f"seed {words['seed']}"
+    return " ".join(str(word) for word in words.values())
+
+
+def listed(words: Iterable[str]) -> str:
+    """The first few, and how many more."""
+    known = list(dict.fromkeys(words))
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return "; ".join(known[:SHOWN]) + more
