@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.bvh import read_bvh
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
+from rae_bench.data.formats import read_takes, settle, skeleton_files
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
+from rae_bench.data.source import Take
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
@@ -71,19 +72,16 @@ def import_folder(
     Raises:
         UserError: one line; what is wrong with the folder, a file or the recipe.
     """
-    hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
+    recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
     entries = _read_manifest(folder, recipe)
     files = list(hashes)
-    takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=recipe.root) for file in files]
-    roots = Counter(take.rig.joint_names[0] for take in takes)
-    if len(roots) > 1:
-        # A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
-        deepest = min(takes, key=lambda take: len(take.rig)).rig.joint_names[0]
-        takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=deepest) for file in files]
+    read = read_takes(folder, files, recipe)
+    takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
     takes = [resample(_without_joints(take, recipe.drop_joints), recipe.fps or fps) for take in takes]
     rig, fixed = _one_rig(takes, files, folder, recipe, name)
     takes = [replace(take, rig=rig) for take in takes]
+    noticed = _noticed(read, files)
     shift = ground_shift(takes)
     if shift:
         lift = np.array([0, shift, 0], np.float32)
@@ -106,6 +104,7 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
+        "noticed": noticed,
         "raised": float(shift),
     }
     styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
@@ -134,7 +133,7 @@ def load_recording(
     minimum_seconds: float = MINIMUM_SECONDS,
 ) -> Corpus:
     """`import_folder`, kept under `home()/recordings` for as long as neither files nor recipe change."""
-    identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[1]
+    identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[2]
     cached = home() / "recordings" / f"{name}-{identity[:16]}"
     if (cached / "corpus.json").exists():
         try:
@@ -169,20 +168,12 @@ def load_domain(name: str) -> Corpus:
 
 def _identify(
     folder: Path, recipe: Recipe, fps: float, seconds: float, minimum_seconds: float
-) -> tuple[dict[str, str], str]:
-    """File (relative, with forward slashes) -> sha256, in sorted order, and the identity of the corpus they make."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    found = {path for pattern in recipe.include for path in folder.glob(pattern) if path.is_file()}
-    files = sorted(path.relative_to(folder).as_posix() for path in found)
-    files = [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in recipe.exclude)]
-    if not files:
-        inside = sorted({path.suffix or path.name for path in folder.iterdir()})
-        holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
-        raise UserError(f"{folder}: no file matches {', '.join(recipe.include)} ({holds})")
+) -> tuple[Recipe, dict[str, str], str]:
+    """The settled recipe, file (relative, with forward slashes) -> sha256, and the identity of the corpus they make."""
+    recipe, files = settle(folder, recipe)
     hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
-    decides = {
+    decides: dict[str, Any] = {
         "version": IMPORT_VERSION,
         "files": hashes,
         "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
@@ -191,7 +182,10 @@ def _identify(
         "seconds": float(seconds),
         "minimum_seconds": float(minimum_seconds),
     }
-    return hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
+    if skeletons:
+        decides["skeletons"] = skeletons
+    return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
@@ -235,6 +229,19 @@ def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
             raise UserError(f"action_pattern '{recipe.action_pattern}' does not match '{text}' of the file '{stem}'")
         return match[1]
     return text
+
+
+def _noticed(takes: Sequence[Take], files: Sequence[str]) -> list[str]:
+    """The readers' notes, one line for each kind: the worst file's words, and how many files share it."""
+    kinds: dict[str, list[tuple[float, str]]] = {}
+    for take, file in zip(takes, files, strict=True):
+        for note in take.notes:
+            kinds.setdefault(note.kind, []).append((note.size, f"{file}: {note.text}"))
+    lines = []
+    for told in kinds.values():
+        worst = max(told, key=lambda each: each[0])[1]
+        lines.append(worst if len(told) == 1 else f"{worst} (the worst of {len(told)} files)")
+    return lines
 
 
 def _without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
@@ -310,6 +317,7 @@ def _one_rig(
         recipe.roles,
         contact_joints=recipe.contact_joints,
         mirror=mirror_pairs(model.joint_names),
+        fixed_base=recipe.fixed_base,
         description=f"from the recordings in {folder.name}",
     )
     return rig, fixed
@@ -403,4 +411,5 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "rest_pose": corpus.provenance.get("rest_pose", ""),
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
+        "noticed": list(corpus.provenance.get("noticed", [])),
     }
