@@ -331,8 +331,10 @@ def test_command(walks: Path, tmp_path: Path, home_folder: Path) -> None:
     report = json.loads(command(str(walks), "--name", "cli", "--unit", "0.01", "--roles", str(roles), "--json").output)
     assert report["segments"] == 4
     assert report["speed"]["S1_walk01"] == pytest.approx(0.6 * 12 / 13, abs=0.05)
-    assert isinstance(command(str(walks), "--name", "cli").exception, UserError)
-    assert "no roles" in str(command(str(walks), "--name", "cli").exception)
+    guessed = command(str(walks), "--name", "guessed")
+    assert "left_hand LeftHand" in guessed.output
+    assert "on the ground LeftToe, RightToe; both guessed from names" in guessed.output
+    assert load_domain("guessed").motion.rig.roles == load_domain("cli").motion.rig.roles
     with pytest.raises(UserError, match="no such roles file"):
         read_roles(tmp_path / "no.toml")
     roles.write_text("[roles")

@@ -36,13 +36,21 @@ def data() -> None:
 @click.option("--include", multiple=True, help="Glob of files to read (default: all of the format).")
 @click.option("--exclude", multiple=True, help="Glob of files to leave out.")
 @click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
+@click.option("--per-skeleton", is_flag=True, help="A domain for each skeleton in DIR: NAME-1, NAME-2, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
-    folder: Path, name: str, roles: Path | None, seconds: float, minimum_seconds: float, as_json: bool, **options: Any
+    folder: Path,
+    name: str,
+    roles: Path | None,
+    seconds: float,
+    minimum_seconds: float,
+    per_skeleton: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Make a domain of the recordings in DIR.
 
-    roles.toml says which joint is what:
+    Roles are guessed from names and shown; roles.toml says better:
 
     \b
         contact_joints = ["Toes_L", "Toes_R"]
@@ -54,7 +62,7 @@ def import_(
     Options of the command line win over the file's.
     """
     from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.recordings import Recipe, import_folder, read_roles, save_domain, summarise
+    from rae_bench.data.recordings import Recipe, import_folder, import_skeletons, read_roles, save_domain, summarise
     from rae_bench.errors import UserError
 
     table = read_roles(roles) if roles else {}
@@ -66,12 +74,14 @@ def import_(
     if minimum_seconds > seconds or minimum_seconds <= 0:
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
-    if not recipe.roles:
-        raise UserError("no roles: name at least the pelvis joint under [roles] in a TOML file; give it as --roles")
-    corpus = import_folder(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
-    kept = save_domain(corpus)
-    report = summarise(corpus)
-    click.echo(json.dumps({**report, "folder": str(kept)}, indent=1) if as_json else _table(report, kept))
+    import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
+    corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
+    reports = [(summarise(corpus), save_domain(corpus)) for corpus in corpora]
+    if as_json:
+        listed = [{**report, "folder": str(kept)} for report, kept in reports]
+        click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
+    else:
+        click.echo("\n\n".join(_table(report, kept) for report, kept in reports))
 
 
 def _table(report: dict[str, Any], kept: Path) -> str:
@@ -82,10 +92,14 @@ def _table(report: dict[str, Any], kept: Path) -> str:
         ("files", f"{report['files']} of {report['source']}, recorded at {rates} fps"),
         ("segments", f"{report['segments']} in {report['groups']} groups"),
         ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
-        ("joints", f"{report['joints']}; " + ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
-        ("height", f"{100 * report['height']:.0f} cm, pelvis at {100 * report['pelvis_height']:.0f} cm"),
+        ("joints", f"{report['joints']}"),
+        ("roles", ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
+        ("height", f"{_length(report['height'])}, pelvis at {_length(report['pelvis_height'])}"),
         ("rest pose", report["rest_pose"]),
     ]
+    if report["guessed"]:
+        touching = ", ".join(report["contact_share"]) or "none"
+        rows.insert(6, ("", f"on the ground {touching}; both guessed from names: --roles says better"))
     rows += [
         ("speed" if i == 0 else "", f"{speed:5.2f} m/s  {action}")
         for i, (action, speed) in enumerate(report["speed"].items())
@@ -98,3 +112,7 @@ def _table(report: dict[str, Any], kept: Path) -> str:
     rows += [("noticed" if i == 0 else "", text) for i, text in enumerate(report["noticed"])]
     rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
     return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.0f} cm" if abs(metres) >= 0.1 else f"{1000 * metres:.2g} mm"

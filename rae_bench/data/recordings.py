@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import hashlib
 import json
 import re
@@ -16,9 +17,11 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats import read_takes, settle, skeleton_files
+from rae_bench.data.guess import guess_roles, word_pairs
+from rae_bench.data.jumps import jumps_and_spikes
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
-from rae_bench.data.source import Take
+from rae_bench.data.source import Note
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
@@ -28,6 +31,7 @@ from rae_bench.storage import home, list_domains
 __all__ = [
     "Recipe",
     "import_folder",
+    "import_skeletons",
     "list_domains",
     "load_domain",
     "load_recording",
@@ -78,10 +82,14 @@ def import_folder(
     read = read_takes(folder, files, recipe)
     takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
-    takes = [resample(_without_joints(take, recipe.drop_joints), recipe.fps or fps) for take in takes]
+    takes = [_without_joints(take, recipe.drop_joints) for take in takes]
+    seen = [(*take.notes, *_look(motion, file)) for take, motion, file in zip(read, takes, files, strict=True)]
+    takes = [resample(take, recipe.fps or fps) for take in takes]
+    guessed = not recipe.roles
+    if guessed:
+        recipe = _guess(recipe, takes)
     rig, fixed = _one_rig(takes, files, folder, recipe, name)
     takes = [replace(take, rig=rig) for take in takes]
-    noticed = _noticed(read, files)
     shift = ground_shift(takes)
     if shift:
         lift = np.array([0, shift, 0], np.float32)
@@ -104,7 +112,8 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
-        "noticed": noticed,
+        "noticed": [*_noticed(seen, files), *_standing_oddly(motion)],
+        "guessed": guessed,
         "raised": float(shift),
     }
     styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
@@ -121,6 +130,26 @@ def import_folder(
         identity=identity,
         provenance=provenance,
     )
+
+
+def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) -> list[Corpus]:
+    """`import_folder` once for each skeleton of a folder: NAME-1, NAME-2, ... by first file; NAME if there is one."""
+    recipe, files = settle(folder, recipe)
+    rigs: list[Rig] = []
+    members: list[list[str]] = []
+    for file, take in zip(files, read_takes(folder, files, recipe), strict=True):
+        rig = _without_joints(take.motion, recipe.drop_joints).rig
+        same = next((k for k, known in enumerate(rigs) if not _difference(rig, known)), None)
+        if same is None:
+            rigs.append(rig)
+            members.append([file])
+        else:
+            members[same].append(file)
+    names = [name] if len(members) == 1 else [f"{name}-{k}" for k in range(1, len(members) + 1)]
+    return [
+        import_folder(folder, replace(recipe, include=tuple(glob.escape(file) for file in some)), each, **options)
+        for each, some in zip(names, members, strict=True)
+    ]
 
 
 def load_recording(
@@ -231,16 +260,50 @@ def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
     return text
 
 
-def _noticed(takes: Sequence[Take], files: Sequence[str]) -> list[str]:
-    """The readers' notes, one line for each kind: the worst file's words, and how many files share it."""
+def _look(take: Motion, file: str) -> list[Note]:
+    """What is odd about a recording in whatever format."""
+    notes = jumps_and_spikes(take, file)
+    rig = take.rig
+    flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
+    if flat:
+        notes.append(Note("zero", f"{len(flat)} zero-length: {', '.join(flat[:4])}", len(flat)))
+    return notes
+
+
+def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
+    """The recipe with roles, and contact joints where it names none, guessed from the names of most takes' rig."""
+    majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
+    alike = [take for take in takes if take.rig.joint_names == majority]
+    roles, contacts = guess_roles(alike[0].rig, np.concatenate([take.positions[0] for take in alike]))
+    touching = recipe.contact_joints or (() if recipe.fixed_base else tuple(contacts))
+    return replace(recipe, roles=roles, contact_joints=touching)
+
+
+def _standing_oddly(motion: Motion) -> list[str]:
+    """What is odd about how the whole domain stands."""
+    rig, lines = motion.rig, []
+    if len(rig.contact_joints) == 0:
+        return lines
+    heights = np.median(motion.positions[motion.valid][..., 1], axis=0)
+    if heights[rig.roles.get("pelvis", 0)] <= heights[rig.contact_joints].min():
+        lines.append("the pelvis lies below the feet: is --up the other way round?")
+    never = rig.contact_joints[~motion.contacts[motion.valid].any(0)]
+    if len(never):
+        names = ", ".join(rig.joint_names[j] for j in never)
+        lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
+    return lines
+
+
+def _noticed(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:
+    """Notes on files, one line for each kind: the worst file's words, and how many files share it."""
     kinds: dict[str, list[tuple[float, str]]] = {}
-    for take, file in zip(takes, files, strict=True):
-        for note in take.notes:
+    for told, file in zip(notes, files, strict=True):
+        for note in told:
             kinds.setdefault(note.kind, []).append((note.size, f"{file}: {note.text}"))
     lines = []
-    for told in kinds.values():
-        worst = max(told, key=lambda each: each[0])[1]
-        lines.append(worst if len(told) == 1 else f"{worst} (the worst of {len(told)} files)")
+    for alike in kinds.values():
+        worst = max(alike, key=lambda each: each[0])[1]
+        lines.append(worst if len(alike) == 1 else f"{worst} (the worst of {len(alike)} files)")
     return lines
 
 
@@ -288,7 +351,7 @@ def _one_rig(
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
             f"{folder}: {len(differing)} of {len(files)} files have another skeleton than the rest: "
-            f"{', '.join(differing[:3])}{more}; import them apart or use include, exclude or drop_joints"
+            f"{', '.join(differing[:3])}{more}; import each (--per-skeleton), or use include, exclude, drop_joints"
         )
     fixed = []
     lengths = np.stack([take.rig.offsets for take in takes])
@@ -316,7 +379,7 @@ def _one_rig(
         list(zip(model.joint_names, parents, offsets, strict=True)),
         recipe.roles,
         contact_joints=recipe.contact_joints,
-        mirror=mirror_pairs(model.joint_names),
+        mirror=mirror_pairs(model.joint_names) or word_pairs(model.joint_names),
         fixed_base=recipe.fixed_base,
         description=f"from the recordings in {folder.name}",
     )
@@ -411,5 +474,6 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "rest_pose": corpus.provenance.get("rest_pose", ""),
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
+        "guessed": bool(corpus.provenance.get("guessed", False)),
         "noticed": list(corpus.provenance.get("noticed", [])),
     }
