@@ -21,11 +21,12 @@ SPIKE_SHARE = 0.03
 SHOWN = 6
 
 
-def jumps_and_spikes(motion: Motion, file: str | PurePath) -> list[Note]:
+def jumps_and_spikes(motion: Motion, file: str | PurePath, skipped: int = 0) -> list[Note]:
     """Notes on one recording at its own rate; frames count from 0.
 
     Args:
         motion: one clip.
+        skipped: frames of the file that come before it.
     """
     positions = motion.positions[0]
     if len(positions) < 8:
@@ -38,16 +39,16 @@ def jumps_and_spikes(motion: Motion, file: str | PurePath) -> list[Note]:
     jumping = [t for t in range(FIRST) if mean[t] > JUMP * usual and mean[t] > 0.01 * size]
     if jumping:
         last = jumping[-1]
-        joint = int(steps[last].argmax())
+        joint, number = int(steps[last].argmax()), last + 1 + skipped
         text = (
-            f"frame {last + 1} lies {_length(mean[last])} from frame {last} on average "
-            f"({motion.rig.joint_names[joint]} {_length(steps[last, joint])}): --skip-frames {last + 1} drops it"
+            f"frame {number} lies {_length(mean[last])} from the one before on average "
+            f"({motion.rig.joint_names[joint]} {_length(steps[last, joint])}): --skip-frames {number} drops it"
         )
         notes.append(Note(f"jump {file}", text, float(mean[last])))
     inner = positions[jumping[-1] + 1 :] if jumping else positions
     first = len(positions) - len(inner)
     off = np.linalg.norm(inner[1:-1] - (inner[:-2] + inner[2:]) / 2, axis=-1)
-    around = ndimage.median_filter(off, size=(11, 1), mode="nearest")
+    around = ndimage.median_filter(off, size=(11, 1), mode="mirror")
     spiky = (off > SPIKE_SHARE * size) & (off > SPIKE * around)
     if spiky.any():
         frames = np.flatnonzero(spiky.any(1))
@@ -55,7 +56,7 @@ def jumps_and_spikes(motion: Motion, file: str | PurePath) -> list[Note]:
         told = []
         for t in sorted(worst):
             joint = int(np.where(spiky[t], off[t], 0).argmax())
-            told.append(f"{t + 1 + first} ({motion.rig.joint_names[joint]} {_length(off[t, joint])})")
+            told.append(f"{t + 1 + first + skipped} ({motion.rig.joint_names[joint]} {_length(off[t, joint])})")
         more = f" and {len(frames) - len(worst)} more" if len(frames) > len(worst) else ""
         text = f"joints leave their path for single frames: {', '.join(told)}{more}"
         notes.append(Note(f"spike {file}", text, float(off[spiky].max())))

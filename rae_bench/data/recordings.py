@@ -83,7 +83,8 @@ def import_folder(
     takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
     takes = [_without_joints(take, recipe.drop_joints) for take in takes]
-    seen = [(*take.notes, *_look(motion, file)) for take, motion, file in zip(read, takes, files, strict=True)]
+    looks = [_look(take, file, recipe.skip_frames) for take, file in zip(takes, files, strict=True)]
+    seen = [(*take.notes, *look) for take, look in zip(read, looks, strict=True)]
     takes = [resample(take, recipe.fps or fps) for take in takes]
     guessed = not recipe.roles
     if guessed:
@@ -260,13 +261,14 @@ def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
     return text
 
 
-def _look(take: Motion, file: str) -> list[Note]:
+def _look(take: Motion, file: str, skipped: int) -> list[Note]:
     """What is odd about a recording in whatever format."""
-    notes = jumps_and_spikes(take, file)
+    notes = jumps_and_spikes(take, file, skipped)
     rig = take.rig
     flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
     if flat:
-        notes.append(Note("zero", f"{len(flat)} zero-length: {', '.join(flat[:4])}", len(flat)))
+        more = f" and {len(flat) - 4} more" if len(flat) > 4 else ""
+        notes.append(Note("zero", f"joints of zero length: {', '.join(flat[:4])}{more}", len(flat)))
     return notes
 
 
@@ -281,7 +283,8 @@ def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
 
 def _standing_oddly(motion: Motion) -> list[str]:
     """What is odd about how the whole domain stands."""
-    rig, lines = motion.rig, []
+    rig = motion.rig
+    lines: list[str] = []
     if len(rig.contact_joints) == 0:
         return lines
     heights = np.median(motion.positions[motion.valid][..., 1], axis=0)
