@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,19 @@ from rae_bench.data.source import MAX_BYTES, Source
 from rae_bench.errors import UserError
 
 MAX_ARRAYS = 1000
-_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError, KeyError, IndexError, TypeError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 """What zipfile and numpy raise on damaged input; RecursionError and NotImplementedError are RuntimeErrors."""
 
 

@@ -19,7 +19,7 @@ from typing import NoReturn
 import numpy as np
 
 from rae_bench.data.resample import resample
-from rae_bench.data.source import MAX_JOINTS, Source, Up, metres_per_unit, turned, upright
+from rae_bench.data.source import LARGEST, MAX_JOINTS, Source, Up, metres_per_unit, turned, upright
 from rae_bench.errors import unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion, make_motion
@@ -186,7 +186,7 @@ def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndar
         offset = np.array([float(token) for token in tokens])
     except ValueError:
         offset = np.zeros(0)
-    if offset.shape != (3,) or not np.isfinite(offset).all():
+    if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
         raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
     return offset
 
@@ -259,7 +259,7 @@ def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source
     try:
         table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
         values = table.to_numpy()
-        if values.shape == (frames, channels) and np.isfinite(values).all():
+        if values.shape == (frames, channels) and (np.abs(values) < LARGEST).all():
             return values
     except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis below says it better
         pass
@@ -277,8 +277,9 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Sourc
                 row.append(float(token))
             except ValueError:
                 row.append(np.nan)
-            if not np.isfinite(row[-1]):
-                text = f"value {column} is '{token[:20]}', not a finite number; mend or drop the frame"
+            if not abs(row[-1]) < LARGEST:
+                kind = "too large a" if np.isfinite(row[-1]) else "not a finite"
+                text = f"value {column} is '{token[:20]}', {kind} number; mend or drop the frame"
                 raise source.fault(text, number)
         if row:
             rows.append((number, row))

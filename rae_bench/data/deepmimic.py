@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from rae_bench.data.skeleton import depth_first, joint_list, make_skeleton
-from rae_bench.data.source import Note, Source, Take, Up, decode_json, turned, upright, whole_rate
+from rae_bench.data.source import LARGEST, Note, Source, Take, Up, decode_json, turned, upright, whole_rate
 from rae_bench.kinematics import quat
 from rae_bench.motion import make_motion
 from rae_bench.rig import make_rig
@@ -88,7 +88,7 @@ def read_character(path: str | Path) -> Character:
             raise source.fault(f"{where}: {text}")
         if joint.AttachThetaX or joint.AttachThetaY or joint.AttachThetaZ:
             raise source.fault(f"{where}: AttachTheta is not 0; turned attachments are not read")
-        if not abs(joint.AttachX) + abs(joint.AttachY) + abs(joint.AttachZ) < 1e6:
+        if not abs(joint.AttachX) + abs(joint.AttachY) + abs(joint.AttachZ) < LARGEST:
             raise source.fault(f"{where}: its Attach is no place")
     names = [joint.Name for joint in joints]
     skeleton = make_skeleton(names, [joint.Parent for joint in joints], None, source.fault)
@@ -156,7 +156,7 @@ def _read_rows(source: Source, characters: Sequence[Character]) -> tuple[np.ndar
         found = "several character files fit" if fits else "no character file fits"
         raise source.fault(f"{found} rows of {width} numbers (known: {known}); name the right one with --skeleton")
     rows = np.array(frames)
-    wrong = ~(np.abs(rows) < 1e9)
+    wrong = ~(np.abs(rows) < LARGEST)
     if wrong.any():
         frame, column = np.argwhere(wrong)[0]
         raise source.fault(f"frame {frame}: number {column} is {rows[frame, column]:g}, which is no place or turn")

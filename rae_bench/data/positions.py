@@ -17,7 +17,7 @@ import numpy as np
 
 from rae_bench.data.arrays import Archive
 from rae_bench.data.skeleton import Skeleton, depth_first, joint_list, make_skeleton
-from rae_bench.data.source import Note, Source, Take, Up, metres_per_unit, upright
+from rae_bench.data.source import LARGEST, Note, Source, Take, Up, metres_per_unit, upright
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion import make_motion
@@ -167,7 +167,7 @@ def _rate(archive: Archive, given: float | None) -> float:
 def _finite(archive: Archive, key: str, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
     """(T, J, 3) float64 of the chosen rows; a hole is refused by frame and point."""
     positions = archive[key][:, rows].astype(np.float64)
-    holes = ~(np.abs(positions) < 1e9).all(-1)  # beyond that squares overflow float32; NaN is not below it either
+    holes = ~(np.abs(positions) < LARGEST).all(-1)  # beyond that squares overflow float32; NaN is not below it either
     if holes.any():
         frame, joint = np.argwhere(holes)[0]
         text = f"point '{names[joint]}' is {positions[frame, joint].tolist()}, not a place"
@@ -181,8 +181,8 @@ def _path_array(archive: Archive, key: str, frames: int) -> np.ndarray:
     if shape != (frames, 3) or kind != "f":
         raise archive.fault(f"root_path '{key}' is none of fixed, children, an array ({frames}, 3); it holds {archive}")
     values = archive[key].astype(np.float64)
-    if not (np.abs(values) < 1e9).all():
-        raise archive.fault(f"array '{key}', frame {int(np.argwhere(~(np.abs(values) < 1e9))[0, 0])}: not a place")
+    if not (np.abs(values) < LARGEST).all():
+        raise archive.fault(f"array '{key}', frame {int(np.argwhere(~(np.abs(values) < LARGEST))[0, 0])}: not a place")
     return values
 
 

@@ -18,7 +18,18 @@ import numpy as np
 
 from rae_bench.data.positions import virtual_root_path
 from rae_bench.data.skeleton import Skeleton, depth_first, joint_list
-from rae_bench.data.source import MAX_JOINTS, Note, Source, Take, Up, decode_json, metres_per_unit, turned, upright
+from rae_bench.data.source import (
+    LARGEST,
+    MAX_JOINTS,
+    Note,
+    Source,
+    Take,
+    Up,
+    decode_json,
+    metres_per_unit,
+    turned,
+    upright,
+)
 from rae_bench.kinematics import quat
 from rae_bench.motion import make_motion
 from rae_bench.rig import make_rig
@@ -133,7 +144,7 @@ def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:
             raise source.fault(f"frame {number}: {len(joints)} joints, the first frame has {count}")
     numbers = itertools.chain.from_iterable(map(_NUMBERS, itertools.chain.from_iterable(frames)))
     values = np.fromiter(numbers, float, 12 * len(frames) * count).reshape(len(frames), count, 4, 3)
-    wrong = ~(np.abs(values) < 1e9).all((2, 3))
+    wrong = ~(np.abs(values) < LARGEST).all((2, 3))
     if wrong.any():
         frame, joint = np.argwhere(wrong)[0]
         raise source.fault(f"frame {frame}, joint {joint}: its position or rotation is no number that can be")
