@@ -153,6 +153,8 @@ def _parse_hierarchy(text: str, source: Source) -> list[_Joint]:
             if word == "OFFSET":
                 joint.offset = _offset(tokens, joint.name, number, source)
             else:
+                if joint.columns:
+                    raise source.fault(f"joint '{joint.name}': a second CHANNELS", number)
                 joint.columns = _channels(tokens, joint.name, columns, number, source)
                 columns += len(joint.columns)
         else:
