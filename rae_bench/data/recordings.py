@@ -18,10 +18,9 @@ import numpy as np
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats import read_takes, settle, skeleton_files
 from rae_bench.data.guess import guess_roles, word_pairs
-from rae_bench.data.jumps import jumps_and_spikes
+from rae_bench.data.noticed import look, stands_oddly, told
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
-from rae_bench.data.source import Note
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
@@ -83,8 +82,8 @@ def import_folder(
     takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
     takes = [_without_joints(take, recipe.drop_joints) for take in takes]
-    looks = [_look(take, file, recipe.skip_frames) for take, file in zip(takes, files, strict=True)]
-    seen = [(*take.notes, *look) for take, look in zip(read, looks, strict=True)]
+    looks = [look(take, file, recipe.skip_frames) for take, file in zip(takes, files, strict=True)]
+    seen = [(*take.notes, *more) for take, more in zip(read, looks, strict=True)]
     takes = [resample(take, recipe.fps or fps) for take in takes]
     guessed = not recipe.roles
     if guessed:
@@ -113,7 +112,7 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
-        "noticed": [*_noticed(seen, files), *_standing_oddly(motion)],
+        "noticed": [*told(seen, files), *stands_oddly(motion)],
         "guessed": guessed,
         "raised": float(shift),
     }
@@ -261,17 +260,6 @@ def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
     return text
 
 
-def _look(take: Motion, file: str, skipped: int) -> list[Note]:
-    """What is odd about a recording in whatever format."""
-    notes = jumps_and_spikes(take, file, skipped)
-    rig = take.rig
-    flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
-    if flat:
-        more = f" and {len(flat) - 4} more" if len(flat) > 4 else ""
-        notes.append(Note("zero", f"joints of zero length: {', '.join(flat[:4])}{more}", len(flat)))
-    return notes
-
-
 def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
     """The recipe with roles, and contact joints where it names none, guessed from the names of most takes' rig."""
     majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
@@ -279,35 +267,6 @@ def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
     roles, contacts = guess_roles(alike[0].rig, np.concatenate([take.positions[0] for take in alike]))
     touching = recipe.contact_joints or (() if recipe.fixed_base else tuple(contacts))
     return replace(recipe, roles=roles, contact_joints=touching)
-
-
-def _standing_oddly(motion: Motion) -> list[str]:
-    """What is odd about how the whole domain stands."""
-    rig = motion.rig
-    lines: list[str] = []
-    if len(rig.contact_joints) == 0:
-        return lines
-    heights = np.median(motion.positions[motion.valid][..., 1], axis=0)
-    if heights[rig.roles.get("pelvis", 0)] <= heights[rig.contact_joints].min():
-        lines.append("the pelvis lies below the feet: is --up the other way round?")
-    never = rig.contact_joints[~motion.contacts[motion.valid].any(0)]
-    if len(never):
-        names = ", ".join(rig.joint_names[j] for j in never)
-        lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
-    return lines
-
-
-def _noticed(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:
-    """Notes on files, one line for each kind: the worst file's words, and how many files share it."""
-    kinds: dict[str, list[tuple[float, str]]] = {}
-    for told, file in zip(notes, files, strict=True):
-        for note in told:
-            kinds.setdefault(note.kind, []).append((note.size, f"{file}: {note.text}"))
-    lines = []
-    for alike in kinds.values():
-        worst = max(alike, key=lambda each: each[0])[1]
-        lines.append(worst if len(alike) == 1 else f"{worst} (the worst of {len(alike)} files)")
-    return lines
 
 
 def _without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
@@ -362,8 +321,8 @@ def _one_rig(
     ends = _is_end(model)
     for j in np.flatnonzero(ends):
         # A zero length says that the exporter did not know it, so the files that name one are believed.
-        told = lengths[np.abs(lengths[:, j]).max(-1) > 0, j]
-        offsets[j] = np.median(told, axis=0) if len(told) else 0
+        known = lengths[np.abs(lengths[:, j]).max(-1) > 0, j]
+        offsets[j] = np.median(known, axis=0) if len(known) else 0
     apart = np.abs(lengths - offsets).max((0, 2))
     if apart[ends].max(initial=0) > NOTED:
         fixed.append("End Sites differ between files: the median of those that are not zero is used")
