@@ -215,6 +215,8 @@ FAULTS = {
     "frames word": (bvh().replace("Frames: 3", "Frames: many"), ":17: Frames 'many' is not a count"),
     "channel name": (bvh().replace("Xrotation", "Xrotatoin", 1), ":5: joint 'Hips': unknown channel 'xrotatoin'"),
     "channel count": (bvh().replace("CHANNELS 6", "CHANNELS 5"), ":5: joint 'Hips': CHANNELS"),
+    "channels twice": (bvh().replace("JOINT", f"CHANNELS 3 {ZXY}\n  JOINT"), ":6: joint 'Hips': a second CHANNELS"),
+    "too large": (bvh([ROWS[0].replace("10", "1e99"), *ROWS[1:]]), ":19: value 1 is '1e99', too large a number"),
     "channel twice": (bvh().replace("Xposition", "Yposition"), ":5: joint 'Hips': a channel stands twice"),
     "offset": (bvh().replace("OFFSET 0 20 0", "OFFSET 0 20"), ":8: joint 'Spine': OFFSET needs three numbers"),
     "name twice": (bvh().replace("JOINT Spine", "JOINT Hips"), ":6: a second joint called 'Hips'"),

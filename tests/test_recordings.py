@@ -188,7 +188,7 @@ def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
 
 def test_identity_and_cache(walks: Path, home_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load_recording("stick", walks, RECIPE)
-    monkeypatch.setattr(imports, "read_bvh", lambda *_, **__: pytest.fail("not from the cache"))
+    monkeypatch.setattr(imports, "read_takes", lambda *_, **__: pytest.fail("not from the cache"))
     second = load_recording("stick", walks, replace(RECIPE, licence="other words"))
     monkeypatch.undo()
     assert (home_folder / "recordings" / f"stick-{first.identity[:16]}").is_dir()
@@ -197,13 +197,13 @@ def test_identity_and_cache(walks: Path, home_folder: Path, tmp_path: Path, monk
     np.testing.assert_array_equal(first.motion.rotations, second.motion.rotations)
     assert first.motion.rig.content_hash == second.motion.rig.content_hash
     for other in (replace(RECIPE, unit="m"), replace(RECIPE, fps=60.0)):
-        assert imports._identify(walks, other, 30, 5, 2)[1] != first.identity
+        assert imports._identify(walks, other, 30, 5, 2)[2] != first.identity
     for path in walks.glob("*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert imports._identify(tmp_path, RECIPE, 30, 5, 2)[1] == first.identity  # where it lies does not matter
+    assert imports._identify(tmp_path, RECIPE, 30, 5, 2)[2] == first.identity  # where it lies does not matter
     with (tmp_path / "S1_walk02.bvh").open("a") as file:
         file.write("\n")
-    assert imports._identify(tmp_path, RECIPE, 30, 5, 2)[1] != first.identity
+    assert imports._identify(tmp_path, RECIPE, 30, 5, 2)[2] != first.identity
 
 
 def test_a_damaged_cache_is_made_again(walks: Path, home_folder: Path) -> None:
@@ -331,8 +331,10 @@ def test_command(walks: Path, tmp_path: Path, home_folder: Path) -> None:
     report = json.loads(command(str(walks), "--name", "cli", "--unit", "0.01", "--roles", str(roles), "--json").output)
     assert report["segments"] == 4
     assert report["speed"]["S1_walk01"] == pytest.approx(0.6 * 12 / 13, abs=0.05)
-    assert isinstance(command(str(walks), "--name", "cli").exception, UserError)
-    assert "no roles" in str(command(str(walks), "--name", "cli").exception)
+    guessed = command(str(walks), "--name", "guessed")
+    assert "left_hand LeftHand" in guessed.output
+    assert "on the ground LeftToe, RightToe; both guessed from names" in guessed.output
+    assert load_domain("guessed").motion.rig.roles == load_domain("cli").motion.rig.roles
     with pytest.raises(UserError, match="no such roles file"):
         read_roles(tmp_path / "no.toml")
     roles.write_text("[roles")

@@ -18,24 +18,39 @@ def data() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the domain, for --source and --target.")
 @click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, any key below.")
-@click.option("--unit", help="cm (default), m, mm, or metres per unit of the files.")
-@click.option("--up", type=click.Choice(["y", "z"]), help="Vertical axis of the files (default y).")
+@click.option("--format", help="bvh, npz (positions), deepmimic or unity (the thesis' recorder); default: found out.")
+@click.option("--unit", help="cm, m, mm, or metres per unit of the files (default cm for BVH, else m).")
+@click.option("--up", help="Vertical axis of the files: y (default), z, -y, -z, or a direction such as 0,1,0.1.")
+@click.option("--recorded-fps", type=float, help="Frame rate of npz and Unity files that do not say it.")
+@click.option("--root-path", help="Files without a root: fixed, children, or the npz array with its path.")
+@click.option("--points", help="npz: which array of positions.")
+@click.option("--skeleton", multiple=True, help="TOML file of names and parents; DeepMimic: character file.")
+@click.option("--skip-frames", type=int, help="First frames of every file to drop.")
+@click.option("--fixed-base", is_flag=True, default=None, help="The root does not travel: an arm on a table.")
 @click.option("--fps", type=float, help="Frame rate to resample to (default 30).")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of a segment.")
 @click.option("--minimum-seconds", type=float, default=2.0, show_default=True, help="Drop what is shorter.")
 @click.option("--manifest", help="JSON file in DIR with session, action and style per file.")
 @click.option("--group-pattern", help="Regular expression on the file name; its first group is the split group.")
 @click.option("--action-pattern", help="Regular expression on the manifest's action or the file name.")
-@click.option("--include", multiple=True, help="Glob of files to read (default *.bvh).")
+@click.option("--include", multiple=True, help="Glob of files to read (default: all of the format).")
 @click.option("--exclude", multiple=True, help="Glob of files to leave out.")
 @click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
+@click.option("--per-skeleton", is_flag=True, help="A domain for each skeleton in DIR: NAME-1, NAME-2, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
-    folder: Path, name: str, roles: Path | None, seconds: float, minimum_seconds: float, as_json: bool, **options: Any
+    folder: Path,
+    name: str,
+    roles: Path | None,
+    seconds: float,
+    minimum_seconds: float,
+    per_skeleton: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Make a domain of the BVH files in DIR.
+    """Make a domain of the recordings in DIR.
 
-    roles.toml says which joint is what:
+    Roles are guessed from names and shown; roles.toml says better:
 
     \b
         contact_joints = ["Toes_L", "Toes_R"]
@@ -46,23 +61,27 @@ def import_(
 
     Options of the command line win over the file's.
     """
-    from rae_bench.cli.words import length_unit
-    from rae_bench.data.recordings import Recipe, import_folder, read_roles, save_domain, summarise
+    from rae_bench.cli.words import length_unit, numbers
+    from rae_bench.data.recordings import Recipe, import_folder, import_skeletons, read_roles, save_domain, summarise
     from rae_bench.errors import UserError
 
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if "unit" in given:
         given["unit"] = length_unit(given["unit"])
+    if "," in given.get("up", ""):
+        given["up"] = numbers("--up", given["up"].split(","))
     if minimum_seconds > seconds or minimum_seconds <= 0:
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
-    if not recipe.roles:
-        raise UserError("no roles: name at least the pelvis joint under [roles] in a TOML file; give it as --roles")
-    corpus = import_folder(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
-    kept = save_domain(corpus)
-    report = summarise(corpus)
-    click.echo(json.dumps({**report, "folder": str(kept)}, indent=1) if as_json else _table(report, kept))
+    import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
+    corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
+    reports = [(summarise(corpus), save_domain(corpus)) for corpus in corpora]
+    if as_json:
+        listed = [{**report, "folder": str(kept)} for report, kept in reports]
+        click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
+    else:
+        click.echo("\n\n".join(_table(report, kept) for report, kept in reports))
 
 
 def _table(report: dict[str, Any], kept: Path) -> str:
@@ -73,10 +92,14 @@ def _table(report: dict[str, Any], kept: Path) -> str:
         ("files", f"{report['files']} of {report['source']}, recorded at {rates} fps"),
         ("segments", f"{report['segments']} in {report['groups']} groups"),
         ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
-        ("joints", f"{report['joints']}; " + ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
-        ("height", f"{100 * report['height']:.0f} cm, pelvis at {100 * report['pelvis_height']:.0f} cm"),
+        ("joints", f"{report['joints']}"),
+        ("roles", ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
+        ("height", f"{_length(report['height'])}, pelvis at {_length(report['pelvis_height'])}"),
         ("rest pose", report["rest_pose"]),
     ]
+    if report["guessed"]:
+        touching = ", ".join(report["contact_share"]) or "none"
+        rows.insert(6, ("", f"on the ground {touching}; both guessed from names: --roles says better"))
     rows += [
         ("speed" if i == 0 else "", f"{speed:5.2f} m/s  {action}")
         for i, (action, speed) in enumerate(report["speed"].items())
@@ -86,5 +109,10 @@ def _table(report: dict[str, Any], kept: Path) -> str:
         for i, (joint, share) in enumerate(report["contact_share"].items())
     ]
     rows += [("mended" if i == 0 else "", text) for i, text in enumerate(report["fixed"])]
+    rows += [("noticed" if i == 0 else "", text) for i, text in enumerate(report["noticed"])]
     rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
     return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.0f} cm" if abs(metres) >= 0.1 else f"{1000 * metres:.2g} mm"

@@ -27,8 +27,8 @@ def generate(
     Writes the motion as BVH and says how far each objective was missed.
     """
     from rae_bench.cli.words import length_unit
-    from rae_bench.data.bvh import metres_per_unit
     from rae_bench.data.bvh_write import write_bvh
+    from rae_bench.data.source import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.generate import generate as make
 

@@ -19,12 +19,12 @@ from typing import NoReturn
 import numpy as np
 
 from rae_bench.data.resample import resample
-from rae_bench.errors import UserError, unknown
+from rae_bench.data.source import LARGEST, MAX_JOINTS, Source, Up, metres_per_unit, turned, upright
+from rae_bench.errors import unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion, make_motion
 from rae_bench.rig import make_rig
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 END = "_end"
 """An End Site under joint X is the joint `X_end`."""
 STRETCH = 2e-3
@@ -45,33 +45,11 @@ class _Joint:
     columns: dict[str, int] = field(default_factory=dict)
 
 
-class _Source:
-    """A path that knows how to complain about one of its lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fault(self, text: str, line: int | None = None) -> UserError:
-        return UserError(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
-
-
-def metres_per_unit(unit: str | float) -> float:
-    """Metres in one `unit` ("m", "cm", "mm", or already a number of metres)."""
-    if isinstance(unit, str):
-        try:
-            return UNITS[unit.strip().lower()]
-        except KeyError:
-            raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
-    if not (np.isfinite(unit) and unit > 0):
-        raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
-    return float(unit)
-
-
 def read_bvh(
     path: str | Path,
     *,
     unit: str | float = "cm",
-    up: str = "y",
+    up: Up = "y",
     fps: float | None = None,
     root: str | None = None,
 ) -> Motion:
@@ -83,7 +61,7 @@ def read_bvh(
     Args:
         path: the file.
         unit: "cm", "m", "mm", or metres per unit of the file (CMU: 0.056444).
-        up: the file's vertical axis, "y" or "z"; z-up motion is turned to y-up.
+        up: the file's vertical axis: "y", "z", "-y", "-z" or a direction; the motion is turned to y-up.
         fps: resample to this rate; None keeps the file's.
         root: fold everything above this joint into it and drop its siblings (None: only where a file needs it).
 
@@ -94,18 +72,9 @@ def read_bvh(
         UserError: one line with file, line where there is one, fault and remedy.
     """
     path = Path(path)
-    source = _Source(path)
-    scale = metres_per_unit(unit)
-    if up not in ("y", "z"):
-        raise UserError(f"up axis '{up}'; use y or z")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise source.fault("no such file") from None
-    except OSError as error:
-        raise source.fault(f"cannot be read ({error.strerror})") from None
-    if not data.strip():
-        raise source.fault("the file is empty; export or download it again")
+    source = Source(path)
+    scale, turn = metres_per_unit(unit), upright(up)
+    data = source.read()
     if b"HIERARCHY" not in data[:4096].upper():
         raise source.fault("not a BVH file (it does not begin with HIERARCHY)")
     match = _MOTION.search(data)
@@ -122,9 +91,7 @@ def read_bvh(
     offsets = np.stack([joint.offset for joint in joints]) * scale
     offsets[0] = 0
     root_position = root_position * scale
-    if up == "z":
-        offsets, root_position = _z_up(offsets), _z_up(root_position)
-        rotations = np.concatenate([rotations[..., :1], _z_up(rotations[..., 1:])], -1)
+    offsets, root_position, rotations = turned(turn, offsets, root_position, rotations)
 
     parent_names = [None, *(joints[new_of[joint.parent]].name for joint in joints[1:])]
     listed = [(joint.name, parent, offset) for joint, parent, offset in zip(joints, parent_names, offsets, strict=True)]
@@ -132,11 +99,6 @@ def read_bvh(
     nobody = np.zeros((1, len(values), 0), bool)
     motion = make_motion(rig, file_fps, root_position[None], rotations[None], contacts=nobody)
     return motion if fps is None else resample(motion, fps)
-
-
-def _z_up(vectors: np.ndarray) -> np.ndarray:
-    """A quarter turn about x: (x, y, z) with z up -> (x, z, -y) with y up."""
-    return np.stack([vectors[..., 0], vectors[..., 2], -vectors[..., 1]], -1)
 
 
 def _header_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -147,7 +109,7 @@ def _header_lines(text: str) -> Iterator[tuple[int, str]]:
                 yield number, part.strip()
 
 
-def _parse_hierarchy(text: str, source: _Source) -> list[_Joint]:
+def _parse_hierarchy(text: str, source: Source) -> list[_Joint]:
     """The joints, parents first, in the order of the file."""
     joints: list[_Joint] = []
     names: set[str] = set()
@@ -180,6 +142,8 @@ def _parse_hierarchy(text: str, source: _Source) -> list[_Joint]:
             if name in names:
                 raise source.fault(f"a second joint called '{name}'; joint names must be unique", number)
             names.add(name)
+            if len(joints) == MAX_JOINTS:
+                raise source.fault(f"more than {MAX_JOINTS} joints; this is no character's skeleton", number)
             joints.append(_Joint(name, parent))
             opening = len(joints) - 1
         elif word in ("OFFSET", "CHANNELS"):
@@ -189,6 +153,8 @@ def _parse_hierarchy(text: str, source: _Source) -> list[_Joint]:
             if word == "OFFSET":
                 joint.offset = _offset(tokens, joint.name, number, source)
             else:
+                if joint.columns:
+                    raise source.fault(f"joint '{joint.name}': a second CHANNELS", number)
                 joint.columns = _channels(tokens, joint.name, columns, number, source)
                 columns += len(joint.columns)
         else:
@@ -217,19 +183,19 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _offset(tokens: list[str], joint: str, line: int, source: _Source) -> np.ndarray:
+def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
     try:
         offset = np.array([float(token) for token in tokens])
     except ValueError:
         offset = np.zeros(0)
-    if offset.shape != (3,) or not np.isfinite(offset).all():
+    if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
         raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
     return offset
 
 
-def _channels(tokens: list[str], joint: str, first: int, line: int, source: _Source) -> dict[str, int]:
+def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
     names = [token.lower() for token in tokens[1:]]
-    if not tokens or not tokens[0].isdigit() or int(tokens[0]) != len(names):
+    if not tokens or tokens[0].lstrip("0") != (str(len(names)) if names else ""):
         raise source.fault(f"joint '{joint}': CHANNELS '{' '.join(tokens)}' does not list as many as it says", line)
     for name in names:
         if name not in _CHANNELS:
@@ -239,7 +205,7 @@ def _channels(tokens: list[str], joint: str, first: int, line: int, source: _Sou
     return {name: first + i for i, name in enumerate(names)}
 
 
-def _parse_motion(block: bytes, first: int, joints: list[_Joint], source: _Source) -> tuple[np.ndarray, float]:
+def _parse_motion(block: bytes, first: int, joints: list[_Joint], source: Source) -> tuple[np.ndarray, float]:
     """The number block (T, channels) in the file's units and degrees, and frames per second.
 
     Args:
@@ -261,7 +227,7 @@ def _parse_motion(block: bytes, first: int, joints: list[_Joint], source: _Sourc
             raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
         key = re.sub(r"\s+", " ", match[1].lower())
         found[key] = match[2]
-        if key == "frames" and not match[2].isdigit():
+        if key == "frames" and not re.fullmatch("[0-9]{1,12}", match[2]):
             raise source.fault(f"Frames '{match[2]}' is not a count", line)
         if key == "frame time":
             fps = _frames_per_second(match[2], line, source)
@@ -274,7 +240,7 @@ def _parse_motion(block: bytes, first: int, joints: list[_Joint], source: _Sourc
     return _numbers(block[at:], line, frames, channels, source), fps
 
 
-def _frames_per_second(text: str, line: int, source: _Source) -> float:
+def _frames_per_second(text: str, line: int, source: Source) -> float:
     """1 / frame time; the whole number where the text's own digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
     try:
         time = Decimal(text)
@@ -288,21 +254,21 @@ def _frames_per_second(text: str, line: int, source: _Source) -> float:
     return float(whole) if whole and abs(1 / whole - float(time)) < digit else fps
 
 
-def _numbers(block: bytes, line: int, frames: int, channels: int, source: _Source) -> np.ndarray:
+def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
     """(frames, channels) float64 of a block whose first line is `line` + 1."""
     import pandas as pd
 
     try:
         table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
         values = table.to_numpy()
-        if values.shape == (frames, channels) and np.isfinite(values).all():
+        if values.shape == (frames, channels) and (np.abs(values) < LARGEST).all():
             return values
     except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis below says it better
         pass
     return _diagnose(block, line, frames, channels, source)
 
 
-def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Source) -> np.ndarray:
+def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
     """The slow way through a block that is not a plain table: mends rows broken over lines, or raises what is wrong."""
     rows = []
     for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
@@ -313,8 +279,9 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Sour
                 row.append(float(token))
             except ValueError:
                 row.append(np.nan)
-            if not np.isfinite(row[-1]):
-                text = f"value {column} is '{token[:20]}', not a finite number; mend or drop the frame"
+            if not abs(row[-1]) < LARGEST:
+                kind = "too large a" if np.isfinite(row[-1]) else "not a finite"
+                text = f"value {column} is '{token[:20]}', {kind} number; mend or drop the frame"
                 raise source.fault(text, number)
         if row:
             rows.append((number, row))
@@ -333,7 +300,7 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: _Sour
     raise source.fault(f"{len(rows)} rows of motion, Frames says {frames}; correct the Frames line", rows[frames][0])
 
 
-def _truncated(rows: int, frames: int, line: int, source: _Source) -> NoReturn:
+def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:
     raise source.fault(f"cut short: {rows} whole rows of motion, Frames says {frames}; get the file again", line)
 
 
@@ -365,7 +332,7 @@ def _fold_root(
     rotations: np.ndarray,
     positions: dict[int, np.ndarray],
     root: str | None,
-    source: _Source,
+    source: Source,
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
     """Which joints stay, and world rotation (T, 4) and position (T, 3) of the first of them.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.data.bvh import END, metres_per_unit
+from rae_bench.data.bvh import END
+from rae_bench.data.source import metres_per_unit
 from rae_bench.errors import UserError
 from rae_bench.motion import Motion
 from rae_bench.rig import Rig

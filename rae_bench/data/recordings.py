@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import hashlib
 import json
 import re
@@ -14,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.bvh import read_bvh
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
+from rae_bench.data.formats import read_takes, settle, skeleton_files
+from rae_bench.data.guess import guess_roles, word_pairs
+from rae_bench.data.noticed import look, stands_oddly, told
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
@@ -27,6 +30,7 @@ from rae_bench.storage import home, list_domains
 __all__ = [
     "Recipe",
     "import_folder",
+    "import_skeletons",
     "list_domains",
     "load_domain",
     "load_recording",
@@ -71,17 +75,19 @@ def import_folder(
     Raises:
         UserError: one line; what is wrong with the folder, a file or the recipe.
     """
-    hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
+    recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
     entries = _read_manifest(folder, recipe)
     files = list(hashes)
-    takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=recipe.root) for file in files]
-    roots = Counter(take.rig.joint_names[0] for take in takes)
-    if len(roots) > 1:
-        # A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
-        deepest = min(takes, key=lambda take: len(take.rig)).rig.joint_names[0]
-        takes = [read_bvh(folder / file, unit=recipe.unit, up=recipe.up, root=deepest) for file in files]
+    read = read_takes(folder, files, recipe)
+    takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
-    takes = [resample(_without_joints(take, recipe.drop_joints), recipe.fps or fps) for take in takes]
+    takes = [_without_joints(take, recipe.drop_joints) for take in takes]
+    looks = [look(take, file, recipe.skip_frames) for take, file in zip(takes, files, strict=True)]
+    seen = [(*take.notes, *more) for take, more in zip(read, looks, strict=True)]
+    takes = [resample(take, recipe.fps or fps) for take in takes]
+    guessed = not recipe.roles
+    if guessed:
+        recipe = _guess(recipe, takes)
     rig, fixed = _one_rig(takes, files, folder, recipe, name)
     takes = [replace(take, rig=rig) for take in takes]
     shift = ground_shift(takes)
@@ -106,6 +112,8 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
+        "noticed": [*told(seen, files), *stands_oddly(motion)],
+        "guessed": guessed,
         "raised": float(shift),
     }
     styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
@@ -124,6 +132,26 @@ def import_folder(
     )
 
 
+def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) -> list[Corpus]:
+    """`import_folder` once for each skeleton of a folder: NAME-1, NAME-2, ... by first file; NAME if there is one."""
+    recipe, files = settle(folder, recipe)
+    rigs: list[Rig] = []
+    members: list[list[str]] = []
+    for file, take in zip(files, read_takes(folder, files, recipe), strict=True):
+        rig = _without_joints(take.motion, recipe.drop_joints).rig
+        same = next((k for k, known in enumerate(rigs) if not _difference(rig, known)), None)
+        if same is None:
+            rigs.append(rig)
+            members.append([file])
+        else:
+            members[same].append(file)
+    names = [name] if len(members) == 1 else [f"{name}-{k}" for k in range(1, len(members) + 1)]
+    return [
+        import_folder(folder, replace(recipe, include=tuple(glob.escape(file) for file in some)), each, **options)
+        for each, some in zip(names, members, strict=True)
+    ]
+
+
 def load_recording(
     name: str,
     folder: Path,
@@ -134,7 +162,7 @@ def load_recording(
     minimum_seconds: float = MINIMUM_SECONDS,
 ) -> Corpus:
     """`import_folder`, kept under `home()/recordings` for as long as neither files nor recipe change."""
-    identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[1]
+    identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[2]
     cached = home() / "recordings" / f"{name}-{identity[:16]}"
     if (cached / "corpus.json").exists():
         try:
@@ -169,20 +197,12 @@ def load_domain(name: str) -> Corpus:
 
 def _identify(
     folder: Path, recipe: Recipe, fps: float, seconds: float, minimum_seconds: float
-) -> tuple[dict[str, str], str]:
-    """File (relative, with forward slashes) -> sha256, in sorted order, and the identity of the corpus they make."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    found = {path for pattern in recipe.include for path in folder.glob(pattern) if path.is_file()}
-    files = sorted(path.relative_to(folder).as_posix() for path in found)
-    files = [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in recipe.exclude)]
-    if not files:
-        inside = sorted({path.suffix or path.name for path in folder.iterdir()})
-        holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
-        raise UserError(f"{folder}: no file matches {', '.join(recipe.include)} ({holds})")
+) -> tuple[Recipe, dict[str, str], str]:
+    """The settled recipe, file (relative, with forward slashes) -> sha256, and the identity of the corpus they make."""
+    recipe, files = settle(folder, recipe)
     hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
-    decides = {
+    decides: dict[str, Any] = {
         "version": IMPORT_VERSION,
         "files": hashes,
         "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
@@ -191,7 +211,10 @@ def _identify(
         "seconds": float(seconds),
         "minimum_seconds": float(minimum_seconds),
     }
-    return hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
+    if skeletons:
+        decides["skeletons"] = skeletons
+    return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
@@ -235,6 +258,15 @@ def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
             raise UserError(f"action_pattern '{recipe.action_pattern}' does not match '{text}' of the file '{stem}'")
         return match[1]
     return text
+
+
+def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
+    """The recipe with roles, and contact joints where it names none, guessed from the names of most takes' rig."""
+    majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
+    alike = [take for take in takes if take.rig.joint_names == majority]
+    roles, contacts = guess_roles(alike[0].rig, np.concatenate([take.positions[0] for take in alike]))
+    touching = recipe.contact_joints or (() if recipe.fixed_base else tuple(contacts))
+    return replace(recipe, roles=roles, contact_joints=touching)
 
 
 def _without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
@@ -281,7 +313,7 @@ def _one_rig(
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
             f"{folder}: {len(differing)} of {len(files)} files have another skeleton than the rest: "
-            f"{', '.join(differing[:3])}{more}; import them apart or use include, exclude or drop_joints"
+            f"{', '.join(differing[:3])}{more}; import each (--per-skeleton), or use include, exclude, drop_joints"
         )
     fixed = []
     lengths = np.stack([take.rig.offsets for take in takes])
@@ -289,8 +321,8 @@ def _one_rig(
     ends = _is_end(model)
     for j in np.flatnonzero(ends):
         # A zero length says that the exporter did not know it, so the files that name one are believed.
-        told = lengths[np.abs(lengths[:, j]).max(-1) > 0, j]
-        offsets[j] = np.median(told, axis=0) if len(told) else 0
+        known = lengths[np.abs(lengths[:, j]).max(-1) > 0, j]
+        offsets[j] = np.median(known, axis=0) if len(known) else 0
     apart = np.abs(lengths - offsets).max((0, 2))
     if apart[ends].max(initial=0) > NOTED:
         fixed.append("End Sites differ between files: the median of those that are not zero is used")
@@ -309,7 +341,8 @@ def _one_rig(
         list(zip(model.joint_names, parents, offsets, strict=True)),
         recipe.roles,
         contact_joints=recipe.contact_joints,
-        mirror=mirror_pairs(model.joint_names),
+        mirror=mirror_pairs(model.joint_names) or word_pairs(model.joint_names),
+        fixed_base=recipe.fixed_base,
         description=f"from the recordings in {folder.name}",
     )
     return rig, fixed
@@ -403,4 +436,6 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "rest_pose": corpus.provenance.get("rest_pose", ""),
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
+        "guessed": bool(corpus.provenance.get("guessed", False)),
+        "noticed": list(corpus.provenance.get("noticed", [])),
     }

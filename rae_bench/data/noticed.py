@@ -1,0 +1,56 @@
+"""What an import notices and leaves as it is, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rae_bench.data.jumps import jumps_and_spikes
+from rae_bench.data.source import Note
+from rae_bench.motion import Motion
+
+
+def look(take: Motion, file: str, skipped: int) -> list[Note]:
+    """What is odd about a recording of whatever format.
+
+    Args:
+        take: one clip at the file's own rate.
+        skipped: frames of the file that come before it.
+    """
+    notes = jumps_and_spikes(take, file, skipped)
+    rig = take.rig
+    flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
+    if flat:
+        more = f" and {len(flat) - 4} more" if len(flat) > 4 else ""
+        notes.append(Note("zero", f"joints of zero length: {', '.join(flat[:4])}{more}", len(flat)))
+    return notes
+
+
+def stands_oddly(motion: Motion) -> list[str]:
+    """What is odd about how the whole domain stands."""
+    rig = motion.rig
+    lines: list[str] = []
+    if len(rig.contact_joints) == 0:
+        return lines
+    heights = np.median(motion.positions[motion.valid][..., 1], axis=0)
+    if heights[rig.roles.get("pelvis", 0)] <= heights[rig.contact_joints].min():
+        lines.append("the pelvis lies below the feet: is --up the other way round?")
+    never = rig.contact_joints[~motion.contacts[motion.valid].any(0)]
+    if len(never):
+        names = ", ".join(rig.joint_names[j] for j in never)
+        lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
+    return lines
+
+
+def told(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:
+    """Notes on files, one line for each kind: the worst file's words, and how many files share it."""
+    kinds: dict[str, list[tuple[float, str]]] = {}
+    for some, file in zip(notes, files, strict=True):
+        for note in some:
+            kinds.setdefault(note.kind, []).append((note.size, f"{file}: {note.text}"))
+    lines = []
+    for alike in kinds.values():
+        worst = max(alike, key=lambda each: each[0])[1]
+        lines.append(worst if len(alike) == 1 else f"{worst} (the worst of {len(alike)} files)")
+    return lines
