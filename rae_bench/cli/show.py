@@ -29,10 +29,10 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     for kind in kinds:
         if kind not in KINDS:
             raise unknown("list", kind, KINDS)
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for kind in kinds or KINDS:
         if kind == "models":
-            found[kind] = {name: point.value for name, point in list_models().items()}
+            found[kind] = {name: {"module": m.module, **m.about} for name, m in list_models().items()}
         elif kind == "tasks":
             found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
@@ -46,9 +46,20 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         click.secho(kind, bold=True)
         width = max(map(len, entries), default=0)
         for name, text in entries.items():
-            click.echo(f"  {name:<{width}}  {text}")
+            click.echo(f"  {name:<{width}}  {model_line(text) if kind == 'models' else text}")
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+
+
+def model_line(about: dict[str, Any]) -> str:
+    """Description, parameters, what it can do, paper and licence of a model, as far as they are known."""
+    if "description" not in about:
+        return str(about["module"])
+    words = [about["description"]]
+    if about.get("parameters"):
+        words.append(f"{about['parameters']:,} parameters")
+    words += [", ".join(about["capabilities"])] if about["capabilities"] else []
+    return "; ".join([*words, about["paper"], about["licence"]])
 
 
 @click.group()
