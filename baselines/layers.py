@@ -62,3 +62,24 @@ class MixedStack(nn.Module):
         x = nn.functional.elu(second(join(self.dropout(x), extra), gates))
         out: Tensor = last(join(self.dropout(x), extra), gates)
         return out
+
+
+class Recurrence(nn.Module):
+    """A stack of LSTM cells whose hidden and cell states are one flat memory; `extra` is joined to each layer's input.
+
+    Attributes:
+        memory: width of the memory, two states for each layer.
+    """
+
+    def __init__(self, wide: int, width: int, layers: int, extra: int = 0) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(nn.LSTMCell((width if i else wide) + extra, width) for i in range(layers))
+        self.memory = 2 * layers * width
+
+    def forward(self, x: Tensor, memory: Tensor, extra: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The top layer's output (B, width) and the new memory, of x (B, wide) and memory (B, memory)."""
+        kept = []
+        for cell, state in zip(self.cells, memory.unflatten(1, (len(self.cells), 2, -1)).unbind(1), strict=True):
+            x, c = cell(join(x, extra), tuple(state.unbind(1)))
+            kept += [x, c]
+        return x, torch.cat(kept, 1)
