@@ -2,7 +2,7 @@
 
 "A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: z' = z + MoE(phase, z,
 CostEnc(control)), three blended layers with ELU between them, the gate an MLP on the local phases, the next phase
-0.9 times the predicted and 0.1 times the old one. Blended weights as of MANN, equation 6.
+0.9 times the predicted and 0.1 times the old one. Blended weights as of MANN.
 
 Departs: costs are recomputed from the generated pose instead of being predicted, and it gives the change of the
 embedding instead of the next one (see `rae_bench.baselines.network`).
