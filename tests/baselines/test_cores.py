@@ -1,6 +1,7 @@
 """Cores against their papers' formulas."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from rae_bench.baselines.cores.lmp_moe import LmpMoE, next_phase, turned
 from rae_bench.baselines.cores.mann import gate_inputs
+from rae_bench.baselines.cores.mvae import Mvae, active_units, divergence
+from rae_bench.baselines.cores.rtn import noise_scale, plu, time_embedding
 from rae_bench.baselines.layers import MixedLinear, Recurrence
 from rae_bench.baselines.pairs import parts
 from rae_bench.baselines.parts import Widths
@@ -23,7 +26,7 @@ from rae_bench.training import sizes_for, statistics
 
 Walk = Callable[..., list[Next]]
 ROWS = 6
-REMEMBER = ["lmp-moe", "omg-lstm"]
+REMEMBER = ["lmp-moe", "omg-lstm", "rtn"]
 
 
 def network(name: str, domain: Domain) -> Any:
@@ -171,6 +174,102 @@ def test_window_of_a_steady_phase() -> None:
     torch.testing.assert_close(samples, expected, rtol=1e-4, atol=1e-5)
     fresh, _ = core.window(phase(now), torch.zeros(1, core.memory))
     torch.testing.assert_close(fresh, phase(now)[:, None].expand(-1, 13, -1))
+
+
+# rtn
+
+
+def test_plu() -> None:
+    x = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.7, 1.0, 11.0])
+    torch.testing.assert_close(plu(x), torch.tensor([-1.2, -1.0, -0.5, 0.0, 0.7, 1.0, 2.0]))
+
+
+def test_time_embedding() -> None:
+    """z(2i) = sin(t / 10000^(2i/d)), z(2i+1) = cos; constant beyond two seconds."""
+    got = time_embedding(torch.tensor([0.0, 7.0, 60.0, 90.0]), 6)
+    for row, t in enumerate((0, 7, 60, 60)):
+        expected = [f(t / 10000 ** (2 * i / 6)) for i in range(3) for f in (np.sin, np.cos)]
+        np.testing.assert_allclose(got[row], expected, atol=1e-5)
+
+
+def test_noise_fades_before_arrival() -> None:
+    got = noise_scale(torch.tensor([0.0, 4.9, 5.0, 17.5, 30.0, 31.0, 200.0]))
+    torch.testing.assert_close(got, torch.tensor([0, 0, 0, 0.5, 1, 1, 1]))
+
+
+def test_rtn_noise_depends_on_the_earliest_arrival(domains: dict[str, Domain], walk: Walk) -> None:
+    """Noise changes what is predicted where every objective is more than 5 frames away, and nowhere else."""
+    net = network("rtn", domains["quad"]).eval()
+    frames: list[Tensor] = []
+
+    class Watch(StepNetwork):
+        memory, noise = net.memory, net.noise
+
+        def forward(self, frame: Frame) -> Next:
+            frames.append(torch.where(frame.active > 0, 30 * frame.seconds, 1000).amin(1))
+            made: Next = net(frame)
+            return made
+
+    torch.manual_seed(0)
+    noisy = walk(Watch(), "quad", noise=torch.randn(ROWS, net.noise))[0].change
+    quiet = walk(Watch(), "quad", noise=torch.zeros(ROWS, net.noise))[0].change
+    moved = (noisy - quiet).abs().amax(1) > 1e-7
+    assert torch.equal(moved, frames[0] > 5.001)
+    assert moved.any()
+
+
+# mvae
+
+
+def test_divergence() -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(50, 4), torch.randn(50, 4)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, torch.exp(0.5 * log_variance)), normal(0.0, 1.0)).mean(0)
+    torch.testing.assert_close(divergence(mean, log_variance), expected)
+
+
+def test_active_units() -> None:
+    mean = torch.tensor([[1.0, 0.0, 5.0], [-1.0, 0.05, 5.0]])  # variances 1, 0.000625, 0
+    assert int(active_units(mean)) == 1
+
+
+def test_mvae_training_adds_the_divergence_as_it_warms_up(domains: dict[str, Domain], walk: Walk) -> None:
+    net = network("mvae", domains["quad"])
+    noise = torch.zeros(ROWS, net.noise)
+    losses = [float(walk(net, "quad", noise=noise, progress=p)[0].losses["kl"].detach()) for p in (0, 0.25, 0.5, 1.0)]
+    assert losses[0] == 0
+    assert losses[1] == pytest.approx(0.5 * losses[2])
+    assert losses[2] == losses[3] > 0
+    assert not walk(net, "quad", noise=noise, taught=False)[0].losses
+    with torch.no_grad():  # a collapsed posterior costs what is free, and no more
+        net.core.last.weight.zero_()
+        net.core.last.bias.zero_()
+    made = walk(net, "quad", noise=noise)[0]
+    assert float(made.losses["kl"].detach()) == pytest.approx(0.2 * 0.02)
+    assert float(made.notes["kl"].detach()) == 0
+
+
+def test_mvae_joins_the_latent_to_every_layer(domains: dict[str, Domain]) -> None:
+    core: Mvae = network("mvae", domains["quad"]).core
+    latent = core.noise
+    wide = [layer.weight.shape[0] // 4 for layer in core.mixture.layers]  # type: ignore[union-attr, operator]
+    assert wide == [128 + 192 + latent, 128 + latent, 128 + latent]
+
+
+@pytest.mark.slow
+def test_mvae_does_not_collapse(domains: dict[str, Domain]) -> None:
+    """Trained, its latent says something, and samples differ."""
+    model, ctx = make_model("mvae", {"windows": 24}), Context("cold", 1.0, Budget(600, 10**9), 0)
+    domain = domains["quad"]
+    model.adapt(domain, ctx)
+    print(ctx.spent)
+    assert ctx.spent["active_units"] >= 2
+    assert ctx.spent["kl"] > 0.5
+    exam = examine(domain.motion[:2], 30, list(domain.ids[:2]), list(domain.groups[:2]))
+    made = model.generate(replace(exam.prompt, num_samples=3), ctx)
+    spread = np.abs(made.root_positions - made.root_positions.mean(0)).max()
+    assert 1e-3 < spread < 10
 
 
 class Forgetful(StepNetwork):
