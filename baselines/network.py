@@ -36,7 +36,10 @@ class PairNetwork(StepNetwork):
         following = None if frame.following is None else self.codec.read(frame.following)
         made = self.core(given, frame, following)
         embedding = given + made.change if self.core.residual else made.change
-        return Next(self.codec.decode(embedding), made.phase, made.memory, made.losses, made.notes)
+        change = self.codec.decode(embedding)
+        if made.steer is not None:
+            change = frame.steered(change, *made.steer)
+        return Next(change, made.phase, made.memory, made.losses, made.notes)
 
 
 class PairModel(LightningModel):

@@ -30,13 +30,18 @@ class Widths(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a core gives: a change of the embedding (B, E); the rest as of `rae_bench.stepping.Next`."""
+    """What a core gives: a change of the embedding (B, E); the rest as of `rae_bench.stepping.Next`.
+
+    Attributes:
+        steer: step (B, 2) of the root and weight (B, 1), see `rae_bench.stepping.Frame.steered`.
+    """
 
     change: Tensor
     phase: Tensor
     memory: Tensor | None = None
     losses: Mapping[str, Tensor] = {}
     notes: Mapping[str, Tensor] = {}
+    steer: tuple[Tensor, Tensor] | None = None
 
 
 class Codec(nn.Module):

@@ -54,7 +54,7 @@ class Frame:
 
     Attributes:
         phase, memory, noise: as of `Carry`.
-        following: the true next frame, in training of networks that ask for it; else None.
+        following: the true next frame with the present objectives, in training of networks that ask for it.
         progress: share of training that is done; 1 in generation.
     """
 
@@ -107,6 +107,16 @@ class Frame:
         """(B, 8) time to arrival of each slot's objective; 0 where there is none."""
         squashed = self._target[1][:, :, 2]
         return self.active * ARRIVAL_SCALE * squashed / (1 - squashed)
+
+    def steered(self, change: Tensor, step: Tensor, weight: Tensor) -> Tensor:
+        """(B, M) a change whose horizontal root motion is blended with a given step.
+
+        Args:
+            step: (B, 2) x and z of where the root is at the next frame, in its present root space, in rig heights.
+            weight: (B, 1) of the step; the change's own has the rest.
+        """
+        wanted = (step * self._skeleton.height - self._state[:, 6:8]) / self._normal.change[:2]
+        return torch.cat([torch.lerp(change[:, :2], wanted, weight), change[:, 2:]], 1)
 
     def moved(self, change: Tensor) -> Tensor:
         """(B, D) the state that a change leads to."""

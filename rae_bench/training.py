@@ -283,7 +283,7 @@ class Training(lightning.LightningModule):
         following = None
         if self.needs.reads_following:
             true = Carry(batch.states[:, t + 1], batch.phases[:, t + 1], carry.memory, carry.noise)
-            following = Frame(true, given.at(t + 1), self.skeleton, self.normal)
+            following = Frame(true, given.at(t), self.skeleton, self.normal)
         return Frame(carry, given.at(t), self.skeleton, self.normal, following, index / self.updates)
 
     def _opened(self, batch: Batch, own: float) -> Carry:

@@ -56,7 +56,7 @@ def walk(domains: dict[str, Domain]) -> Walk:
         out = []
         for t in range(LENGTH - 1):
             true = carry._replace(state=states[:, t + 1])
-            following = Frame(true, given.at(t + 1), skeleton, normal) if needs.reads_following and taught else None
+            following = Frame(true, given.at(t), skeleton, normal) if needs.reads_following and taught else None
             carry, made = step(network, Frame(carry, given.at(t), skeleton, normal, following, progress))
             out.append(made)
         return out

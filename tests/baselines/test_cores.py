@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from rae_bench.baselines.cores.lmp_moe import LmpMoE, next_phase, turned
 from rae_bench.baselines.cores.mann import gate_inputs
 from rae_bench.baselines.cores.mvae import Mvae, active_units, divergence
+from rae_bench.baselines.cores.nsm import gate_inputs as nsm_gate_inputs
+from rae_bench.baselines.cores.nsm import goal_frames
 from rae_bench.baselines.cores.rtn import noise_scale, plu, time_embedding
 from rae_bench.baselines.layers import MixedLinear, Recurrence
 from rae_bench.baselines.pairs import parts
@@ -19,6 +22,7 @@ from rae_bench.baselines.parts import Widths
 from rae_bench.features import make_skeleton, states, targets
 from rae_bench.metrics import evaluate
 from rae_bench.model import Budget, Context, Domain
+from rae_bench.objectives import key_transforms
 from rae_bench.protocol.domains import examine
 from rae_bench.registry import make_model
 from rae_bench.stepping import Carry, Frame, Next, StepNetwork
@@ -109,6 +113,16 @@ def test_what_comes_next_depends_on_what_was(core: str, domains: dict[str, Domai
     assert (remembered - forgot).abs().max() > 1e-5
 
 
+def frame_at(domain: Domain, t: int) -> tuple[Frame, Tensor]:
+    """Frame t of every clip, with its true phase; and its state."""
+    motion = domain.motion
+    state = states(motion)[:, t]
+    empty = torch.zeros(len(state), 0)
+    carry = Carry(state, torch.from_numpy(domain.phases[:, t]).flatten(1), empty, empty)
+    skeleton = make_skeleton(domain.rig, motion.fps)
+    return Frame(carry, targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain)), state
+
+
 # mann
 
 
@@ -116,11 +130,7 @@ def test_mann_gates_on_key_joints_and_objectives(domains: dict[str, Domain]) -> 
     """Against the motion's own arrays; slots that the rig lacks are zeros."""
     domain, t = domains["quad"], 40
     motion, rig = domain.motion, domain.rig
-    state = states(motion)[:, t]
-    empty = torch.zeros(len(state), 0)
-    carry = Carry(state, torch.zeros(len(state), 16), empty, empty)
-    skeleton = make_skeleton(rig, motion.fps)
-    frame = Frame(carry, targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain))
+    frame, state = frame_at(domain, t)
     got = gate_inputs(frame)
     velocity, distance, soon, active = got.split([24, 8, 8, 8], 1)
     assert got.shape == (len(state), 48)
@@ -270,6 +280,54 @@ def test_mvae_does_not_collapse(domains: dict[str, Domain]) -> None:
     made = model.generate(replace(exam.prompt, num_samples=3), ctx)
     spread = np.abs(made.root_positions - made.root_positions.mean(0)).max()
     assert 1e-3 < spread < 10
+
+
+# nsm
+
+
+def test_goal_frames(domains: dict[str, Domain]) -> None:
+    """Key joints in their objectives' frames, R^T (p - target), against the motion's own arrays."""
+    domain, t = domains["r4"], 40
+    motion, rig, wanted = domain.motion, domain.rig, domain.objectives
+    frame, _ = frame_at(domain, t)
+    _, _, here = goal_frames(frame.control)
+    checked = 0
+    for slot, joint in enumerate(rig.key_joints):
+        for clip in np.flatnonzero(wanted.active[:, t, slot] & (joint >= 0)):
+            gap = motion.positions[clip, t, joint] - wanted.positions[clip, t, slot]
+            turn = wanted.rotations[clip, t, slot]
+            expected = Rotation.from_quat(turn[[1, 2, 3, 0]]).inv().apply(gap) / rig.height
+            np.testing.assert_allclose(here[clip, slot], expected, atol=1e-4)
+            checked += 1
+    assert checked > 20
+
+
+def test_nsm_gates_on_phase_times_distance_and_angle(domains: dict[str, Domain]) -> None:
+    domain, t = domains["r4"], 40
+    motion, rig, wanted = domain.motion, domain.rig, domain.objectives
+    frame, _ = frame_at(domain, t)
+    got = nsm_gate_inputs(frame).unflatten(1, (8, 2, 3))
+    _, turns = key_transforms(motion.positions[:, t], motion.global_rotations[:, t], rig)
+    for slot in range(8):
+        there = wanted.active[:, t, slot]
+        gap = np.linalg.norm(motion.positions[:, t, rig.key_joints[slot]] - wanted.positions[:, t, slot], axis=-1)
+        pair = [Rotation.from_quat(q[:, [1, 2, 3, 0]]) for q in (turns[:, slot], wanted.rotations[:, t, slot])]
+        angle = (pair[0].inv() * pair[1]).magnitude()
+        phase = domain.phases[:, t, slot]
+        np.testing.assert_allclose(got[:, slot, :, 0], phase, atol=1e-5)
+        np.testing.assert_allclose(got[:, slot, :, 1], phase * (there * gap / rig.height)[:, None], atol=1e-4)
+        np.testing.assert_allclose(got[:, slot, :, 2], phase * (there * angle)[:, None], atol=2e-2)
+
+
+def test_nsm_learns_from_where_key_joints_go(domains: dict[str, Domain], walk: Walk) -> None:
+    """The additional loss is of the true next frame; without a change of the network it is what it leaves out."""
+    net = network("nsm", domains["quad"])
+    with torch.no_grad():
+        net.core.mixture.layers[-1].weight.zero_()
+        net.core.mixture.layers[-1].bias.zero_()
+    taught = float(walk(net, "quad")[0].losses["goal"].detach())
+    assert 0 < taught < 10 * 0.1  # key joints move less than a tenth of the height in a thirtieth of a second
+    assert not walk(net, "quad", taught=False)[0].losses
 
 
 class Forgetful(StepNetwork):

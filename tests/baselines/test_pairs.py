@@ -128,7 +128,7 @@ def test_rows_do_not_see_each_other(name: str, domains: dict[str, Domain], walk:
     noise = torch.randn(ROWS, net.noise)
     whole = walk(net, "quad", noise=noise, taught=False)[-1]
     part = walk(net, "quad", rows=slice(2, 4), noise=noise[2:4], taught=False)[-1]
-    torch.testing.assert_close(part.change, whole.change[2:4], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(part.change, whole.change[2:4], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(part.phase, whole.phase[2:4], rtol=1e-4, atol=1e-5)
 
 
