@@ -160,13 +160,12 @@ def test_phases_turn_on() -> None:
 
 
 def test_next_phase_is_half_integrated_half_predicted() -> None:
-    """Old 3 at .2, turned on by .4, at the predicted amplitude 2; predicted 2 at .6: they agree."""
-    agreed = next_phase(3 * phase_at(0.2)[None, None], 2 * phase_at(0.6)[None, None], torch.tensor([[0.4]]))
+    """Old 2 at .2, turned on by .4; predicted 2 at .6: they agree. Slots without a phase stay without."""
+    agreed = next_phase(2 * phase_at(0.2)[None, None], 2 * phase_at(0.6)[None, None], torch.tensor([[0.4]]))
     torch.testing.assert_close(agreed[0, 0], 2 * phase_at(0.6))
-    between = next_phase(phase_at(0.2)[None, None], phase_at(1.0)[None, None], torch.tensor([[0.4]]))
-    torch.testing.assert_close(between[0, 0], 0.5 * phase_at(0.6) + 0.5 * phase_at(1.0))
-    still = next_phase(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.zeros(1, 1))
-    assert still.abs().max() < 1e-5
+    between = next_phase(phase_at(0.2)[None, None], 3 * phase_at(1.0)[None, None], torch.tensor([[0.4]]))
+    torch.testing.assert_close(between[0, 0], 0.5 * phase_at(0.6) + 1.5 * phase_at(1.0))
+    assert not next_phase(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.ones(1, 1)).any()
 
 
 def test_window_of_a_steady_phase() -> None:
