@@ -72,6 +72,6 @@ def model_class(pair: Pair) -> type[PairModel]:
         paper=facts["paper"],
         licence=facts["licence"],
         description=facts["description"],
-        capabilities=ModelCard("").capabilities | set(facts["capabilities"]),
+        capabilities=frozenset(facts["capabilities"]),
     )
     return type("PairModel", (PairModel,), {"card": card, "pair": pair, "__doc__": card.description})

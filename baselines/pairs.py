@@ -20,6 +20,8 @@ from rae_bench.errors import UserError, unknown
 FOLDER = Path(__file__).resolve().parent
 CODEC, CORE = "raw", "omg-moe"
 """What is meant where a name leaves one out."""
+REGIMES = ("frozen", "finetune", "cold-long")
+"""What every pair can do besides `cold`."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,10 @@ def about(pair: Pair) -> dict[str, Any]:
     papers = [part.about["paper"] for part in (codec, core) if part.about["paper"]]
     own = core if codec.name == CODEC else codec if core.name == CORE and not _chosen_otherwise(pair) else None
     return {
-        "description": f"{codec.about['description']} x {core.about['description']}",
+        "description": f"{codec.about['description']}; {core.about['description']}",
         "paper": "; ".join(dict.fromkeys(papers)),
         "licence": core.about["licence"],
-        "capabilities": core.about.get("capabilities", []),
+        "capabilities": [*REGIMES, *core.about.get("capabilities", [])],
         "parameters": own.about["parameters"] if own else None,
     }
 

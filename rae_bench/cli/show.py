@@ -46,20 +46,18 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         click.secho(kind, bold=True)
         width = max(map(len, entries), default=0)
         for name, text in entries.items():
-            click.echo(f"  {name:<{width}}  {model_line(text) if kind == 'models' else text}")
+            lines = model_lines(text) if kind == "models" else [text]
+            click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
 
 
-def model_line(about: dict[str, Any]) -> str:
-    """Description, parameters, what it can do, paper and licence of a model, as far as they are known."""
+def model_lines(about: dict[str, Any]) -> list[str]:
+    """Description; then parameters, capabilities, paper and licence, as far as they are known without importing it."""
     if "description" not in about:
-        return str(about["module"])
-    words = [about["description"]]
-    if about.get("parameters"):
-        words.append(f"{about['parameters']:,} parameters")
-    words += [", ".join(about["capabilities"])] if about["capabilities"] else []
-    return "; ".join([*words, about["paper"], about["licence"]])
+        return [about["module"]]
+    facts = [f"{about['parameters']:,} parameters" if about["parameters"] else "", ", ".join(about["capabilities"])]
+    return [about["description"], ". ".join(fact for fact in (*facts, about["paper"], about["licence"]) if fact)]
 
 
 @click.group()
