@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .parts import join
+
 
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with ELU between them."""
@@ -36,3 +38,48 @@ class MixedLinear(nn.Module):
         """(B, narrow) of x (B, wide) and gates (B, K)."""
         mixed = (gates[:, :, None] * x[:, None, :]).flatten(1)
         return torch.addmm(gates @ self.bias, mixed, self.weight)
+
+
+class MixedStack(nn.Module):
+    """Three blended layers with ELU between them; `extra` is joined to the input of each (Ling et al. 2020, MVAE).
+
+    The last starts at a tenth of its size, so that an untrained generator changes little.
+    """
+
+    def __init__(self, experts: int, wide: int, width: int, narrow: int, extra: int = 0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            MixedLinear(experts, a + extra, b) for a, b in ((wide, width), (width, width), (width, narrow))
+        )
+        self.dropout = nn.Dropout(dropout)
+        with torch.no_grad():
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator,union-attr]
+
+    def forward(self, x: Tensor, gates: Tensor, extra: Tensor | None = None) -> Tensor:
+        """(B, narrow) of x (B, wide), gates (B, K) and extra (B, extra)."""
+        first, second, last = self.layers
+        x = nn.functional.elu(first(join(self.dropout(x), extra), gates))
+        x = nn.functional.elu(second(join(self.dropout(x), extra), gates))
+        out: Tensor = last(join(self.dropout(x), extra), gates)
+        return out
+
+
+class Recurrence(nn.Module):
+    """A stack of LSTM cells whose hidden and cell states are one flat memory; `extra` is joined to each layer's input.
+
+    Attributes:
+        memory: width of the memory, two states for each layer.
+    """
+
+    def __init__(self, wide: int, width: int, layers: int, extra: int = 0) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(nn.LSTMCell((width if i else wide) + extra, width) for i in range(layers))
+        self.memory = 2 * layers * width
+
+    def forward(self, x: Tensor, memory: Tensor, extra: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The top layer's output (B, width) and the new memory, of x (B, wide) and memory (B, memory)."""
+        kept = []
+        for cell, state in zip(self.cells, memory.unflatten(1, (len(self.cells), 2, -1)).unbind(1), strict=True):
+            x, c = cell(join(x, extra), tuple(state.unbind(1)))
+            kept += [x, c]
+        return x, torch.cat(kept, 1)

@@ -89,6 +89,7 @@ class Skeleton:
         up: (1, 3 J) puts the pelvis height into every joint's y.
         keys: (15 J, 72) p, v, a, b, c -> per slot position / height, then two rest-relative rotation columns.
         mask: (8, 1) 1 where the rig has the role.
+        key_joints: (8,) the joint of each role, 0 where there is none.
     """
 
     rig: Rig
@@ -99,6 +100,7 @@ class Skeleton:
     up: Tensor
     keys: Tensor
     mask: Tensor
+    key_joints: Tensor
 
 
 # Linear maps from a heading or a step to what is built of it; rows in, columns out.
@@ -136,6 +138,7 @@ def make_skeleton(rig: Rig, fps: float) -> Skeleton:
         torch.tensor([0.0, 1.0, 0.0]).repeat(joints)[None],
         torch.from_numpy(keys.reshape(15 * joints, 9 * SLOTS)),
         torch.from_numpy(mask.astype(np.float32))[:, None],
+        torch.from_numpy(key.astype(np.int64)),
     )
 
 

@@ -25,7 +25,9 @@ from torch.utils.data import DataLoader
 from rae_bench.errors import UserError, unknown
 from rae_bench.features import make_skeleton, states, targets, to_motion
 from rae_bench.model import Context, Domain, ModelCard, Prompt, Space, Trajectory
-from rae_bench.training import Normal, Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics, step
+from rae_bench.phases import local_phases
+from rae_bench.stepping import Carry, Frame, Next, Normal, StepNetwork, needs_of, step
+from rae_bench.training import Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics
 
 
 class LightningModel:
@@ -37,7 +39,8 @@ class LightningModel:
 
     with pose (B, sizes.pose) z-scored, control (B, sizes.control), phase (B, sizes.phase). `change` (B, sizes.change)
     is how root and joints move in this frame, in units of their usual size: zeros hold the pose. `phase` is the next
-    local phase.
+    local phase. A network that remembers, samples, looks at the truth in training or has losses of its own is a
+    `StepNetwork` instead (`rae_bench.stepping`), called as `network(frame)`.
 
     `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
     `search_space` says which options `rae-bench tune` may choose, and from what (`rae_bench.protocol.space`).
@@ -86,7 +89,7 @@ class LightningModel:
     ) -> tuple[nn.Module, Normal]:
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         torch.set_num_threads(ctx.threads)
-        seed = int(np.random.SeedSequence([ctx.seed, stream]).generate_state(1)[0])
+        seed = _seed(ctx.seed, stream)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.network(sizes_for(len(domain.rig)))
@@ -133,19 +136,51 @@ class LightningModel:
         if self._network is None or self._normal is None:
             raise UserError(f"model '{self.card.name}': generate needs adapt or load first")
         torch.set_num_threads(ctx.threads)
+        samples = prompt.num_samples
+        if samples > 1 and needs_of(self._network).noise:
+            draws = [torch.Generator().manual_seed(_seed(ctx.seed, 3, sample)) for sample in range(samples)]
+            paths = [self._roll_out(prompt, draw) for draw in draws]
+            parts = [to_motion(path, prompt.rig) for path in paths]
+            return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
+        root_positions, rotations = to_motion(self._roll_out(prompt, None), prompt.rig)
+        return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
+
+    def _roll_out(self, prompt: Prompt, draw: torch.Generator | None) -> Tensor:
+        """States (N, T, D) of the generated frames.
+
+        A network with a memory reads the history first. All clips get the same noise, so that a clip's motion does
+        not depend on which others are generated with it; without a generator the noise is zero, its mean.
+        """
+        network, normal = self._network, self._normal
+        assert network is not None
+        assert normal is not None
+        needs = needs_of(network)
         skeleton = make_skeleton(prompt.rig, prompt.fps)
         given = targets(prompt.objectives, prompt.fps)
-        first = prompt.history.root_positions.shape[1] - 1
+        last = prompt.history.root_positions.shape[1] - 1
+        rows = len(prompt.frames)
+
+        def noise() -> Tensor:
+            one = torch.zeros(1, needs.noise) if draw is None else torch.randn(1, needs.noise, generator=draw)
+            return one.expand(rows, -1)
+
         with torch.no_grad():
-            state = states(prompt.history)[:, -1]
-            phase = torch.from_numpy(prompt.phases).flatten(1)
-            path = []
-            for t in range(first, first + int(prompt.frames.max())):
-                state, phase = step(self._network, self._normal, skeleton, state, given.at(t), phase)
-                path.append(state)
-        root_positions, rotations = to_motion(torch.stack(path, 1), prompt.rig)
-        samples = prompt.num_samples
-        return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
+            truth = states(prompt.history)
+            carry = Carry(truth[:, last], torch.from_numpy(prompt.phases).flatten(1), torch.zeros(rows, 0), noise())
+            if needs.memory:
+                past = torch.from_numpy(local_phases(prompt.history, past_only=True)).flatten(2)
+                carry = carry._replace(memory=torch.zeros(rows, needs.memory))
+                for t in range(last):
+                    before = carry._replace(state=truth[:, t], phase=past[:, t])
+                    after, _ = step(network, Frame(before, given.at(t), skeleton, normal))
+                    carry = carry._replace(memory=after.memory)
+            path: list[Tensor] = []
+            for t in range(last, last + int(prompt.frames.max())):
+                if path and not needs.noise_held:
+                    carry = carry._replace(noise=noise())
+                carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
+                path.append(carry.state)
+        return torch.stack(path, 1)
 
     def save(self, folder: Path) -> None:
         """Keep the pre-trained core and, once adapted, the network, as safetensors and JSON."""
@@ -179,4 +214,8 @@ class LightningModel:
             raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
 
 
-__all__ = ["LightningModel", "Sizes", "TrainConfig"]
+def _seed(*path: int) -> int:
+    return int(np.random.SeedSequence(path).generate_state(1)[0])
+
+
+__all__ = ["Frame", "LightningModel", "Next", "Sizes", "StepNetwork", "TrainConfig"]

@@ -1,4 +1,10 @@
-"""Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model."""
+"""Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model.
+
+An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
+put together by name (`rae_bench.baselines.pairs`): `names()` lists those with a name of their own, `find(name)` says
+whether there is such a model, None where there is not, `about(found)` gives a mapping with description, paper, licence,
+capabilities and parameters, `load(name)` the class; only `load` may import torch.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +14,56 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rae_bench.errors import UserError, unknown
 
-GROUP = "rae_bench.models"
+GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
 _COPIES: dict[str, Path] = {}
 
 
-def list_models() -> dict[str, EntryPoint]:
-    """Names and entry points of the installed models."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+class Listed(NamedTuple):
+    """A model that is known by name.
+
+    Attributes:
+        module: where its code is.
+        load: gives its class.
+        about: description, paper, licence, capabilities, parameters, as far as they are known without importing it.
+    """
+
+    module: str
+    load: Callable[[], Any]
+    about: Mapping[str, Any]
+
+
+def list_models() -> dict[str, Listed]:
+    """The installed models that have a name of their own."""
+    out = {point.name: Listed(point.module, point.load, {}) for point in entry_points(group=GROUP)}
+    for family in entry_points(group=FAMILIES):
+        out |= {name: found for name in family.load().names() if (found := _in_family(family, name)) is not None}
+    return dict(sorted(out.items()))
+
+
+def find_model(name: str) -> Listed:
+    """A model by name, its own or one that a family puts together. Raises `UserError` where there is none."""
+    for point in entry_points(group=GROUP, name=name):
+        return Listed(point.module, point.load, {})
+    for family in entry_points(group=FAMILIES):
+        found = _in_family(family, name)
+        if found is not None:
+            return found
+    raise unknown("model", name, list_models())
+
+
+def _in_family(point: Any, name: str) -> Listed | None:
+    family = point.load()
+    found = family.find(name)
+    return None if found is None else Listed(point.module, partial(family.load, name), family.about(found))
 
 
 def model_name(spec: str) -> str:
@@ -48,10 +89,7 @@ def load_model_class(spec: str) -> type:
         UserError: no such model, file, module or class.
     """
     if ":" not in spec:
-        models = list_models()
-        if spec not in models:
-            raise unknown("model", spec, models)
-        return _checked(models[spec].load(), spec)
+        return _checked(find_model(spec).load(), spec)
     place, _, name = spec.rpartition(":")
     file = plugin_file(spec)
     if file is not None:
@@ -117,10 +155,7 @@ def source_hash(spec: str) -> str:
     """
     place = spec.rpartition(":")[0]
     if ":" not in spec:
-        models = list_models()
-        if spec not in models:
-            raise unknown("model", spec, models)
-        place = models[spec].module
+        place = find_model(spec).module
     file = plugin_file(spec)
     if file is not None:
         path = file
@@ -134,8 +169,8 @@ def source_hash(spec: str) -> str:
         path = Path(found.origin)
     if not path.is_file():
         raise UserError(f"model '{spec}': no such file {place}")
-    files = sorted(path.parent.glob("*.py")) if place.startswith("rae_bench.baselines") else [path]
+    files = sorted(path.parent.rglob("*.py")) if place.startswith("rae_bench.baselines") else [path]
     digest = hashlib.sha256()
     for member in files:
-        digest.update(member.name.encode() + b"\0" + member.read_bytes() + b"\0")
+        digest.update(member.relative_to(path.parent).as_posix().encode() + b"\0" + member.read_bytes() + b"\0")
     return digest.hexdigest()

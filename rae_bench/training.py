@@ -24,9 +24,7 @@ from rae_bench.features import (
     Layout,
     Skeleton,
     Targets,
-    advance,
     changes,
-    control,
     frame_of,
     states,
     targets,
@@ -34,6 +32,7 @@ from rae_bench.features import (
 from rae_bench.model import Context, Domain
 from rae_bench.motion import make_motion
 from rae_bench.phases import local_phases
+from rae_bench.stepping import Carry, Frame, Normal, needs_of, step
 
 LOST = 0.3
 """Rig heights that a carried-over roll-out may be off, in place or mean pose, before its stream starts afresh."""
@@ -103,20 +102,6 @@ class Batch(NamedTuple):
     """(B,) bool: the stream starts here; otherwise its first frame is the last one of the window before."""
     coins: Tensor
     """(B, L) in 0..1, for scheduled sampling."""
-
-
-class Normal(nn.Module):
-    """Statistics of a rig's motion, from training segments only: of poses (P) and of the size of changes (M)."""
-
-    mean: Tensor
-    std: Tensor
-    change: Tensor
-
-    def __init__(self, mean: Tensor, std: Tensor, change: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-        self.register_buffer("change", change)
 
 
 def statistics(domain: Domain) -> Normal:
@@ -207,16 +192,6 @@ def core_of(network: nn.Module) -> nn.Module:
     return core
 
 
-def step(
-    network: nn.Module, normal: Normal, skeleton: Skeleton, state: Tensor, target: tuple[Tensor, Tensor], phase: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One frame on: the next state (B, D) and phase (B, 16)."""
-    frame = frame_of(state)
-    pose = (state[:, skeleton.layout.pose] - normal.mean) / normal.std
-    change, phase = network(pose, control(state, target, frame, skeleton), phase)
-    return advance(state, change * normal.change, frame, skeleton), phase
-
-
 def window_loss(predicted: Tensor, batch: Batch, phases: Tensor, skeleton: Skeleton, config: TrainConfig) -> Tensor:
     """The training loss of predicted states (B, L - 1, D) and phases (B, L - 1, 16); lengths in rig heights.
 
@@ -267,9 +242,9 @@ class Training(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.frozen = frozen
-        self.network, self.normal = network, normal
+        self.network, self.normal, self.needs = network, normal, needs_of(network)
         self.skeleton, self.config, self.updates, self.ctx = skeleton, config, updates, ctx
-        self.carried: tuple[Tensor, Tensor] | None = None
+        self.carried: Carry | None = None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one batch of windows, from carried-over states where they are worth going on from."""
@@ -277,26 +252,56 @@ class Training(lightning.LightningModule):
             core_of(self.network).eval()  # running statistics are not to move either
         own = min(1.0, index / max(1.0, self.config.ramp * self.updates))
         given = Targets(batch.frames, batch.flags)
-        state, phase = batch.states[:, 0], batch.start
-        if self.carried is not None:
-            before, before_phase = self.carried
-            lost = self._lost(before, state)
-            use = (~batch.fresh & (batch.coins[:, 0] < own) & ~lost)[:, None]
-            state, phase = torch.where(use, before, state), torch.where(use, before_phase, phase)
+        carry = self._opened(batch, own)
         path, phases = [], []
-        for t in range(batch.states.shape[1] - 1):
+        extra: list[Tensor] = []
+        steps = batch.states.shape[1] - 1
+        for t in range(steps):
             if t and own < 1:
                 use = (batch.coins[:, t] < own)[:, None]
-                state = torch.where(use, state, batch.states[:, t])
-                phase = torch.where(use, phase, batch.phases[:, t])
-            state, phase = step(self.network, self.normal, self.skeleton, state, given.at(t), phase)
-            path.append(state)
-            phases.append(phase)
-        self.carried = state.detach(), phase.detach()
+                carry = carry._replace(
+                    state=torch.where(use, carry.state, batch.states[:, t]),
+                    phase=torch.where(use, carry.phase, batch.phases[:, t]),
+                )
+            if self.needs.noise and not self.needs.noise_held:
+                carry = carry._replace(noise=torch.randn_like(carry.noise))
+            carry, made = step(self.network, self._frame(carry, batch, given, t, index))
+            path.append(carry.state)
+            phases.append(carry.phase)
+            extra += made.losses.values()
+        self.carried = Carry(*(part.detach() for part in carry))
         loss = window_loss(torch.stack(path, 1), batch, torch.stack(phases, 1), self.skeleton, self.config)
+        if extra:
+            loss = loss + torch.stack(extra).sum() / steps
+        if index == self.updates - 1:
+            self.ctx.spent.update({name: float(value.detach()) for name, value in made.notes.items()})
         if self.ctx.progress is not None and (index % 10 == 0 or index == self.updates - 1):
             self.ctx.progress(index + 1, self.updates, float(loss.detach()))
         return loss
+
+    def _frame(self, carry: Carry, batch: Batch, given: Targets, t: int, index: int) -> Frame:
+        following = None
+        if self.needs.reads_following:
+            true = Carry(batch.states[:, t + 1], batch.phases[:, t + 1], carry.memory, carry.noise)
+            following = Frame(true, given.at(t), self.skeleton, self.normal)
+        return Frame(carry, given.at(t), self.skeleton, self.normal, following, index / self.updates)
+
+    def _opened(self, batch: Batch, own: float) -> Carry:
+        """What the first frame of each window starts from: memory and noise last as long as a stream does."""
+        state, phase, rows = batch.states[:, 0], batch.start, len(batch.states)
+        memory = state.new_zeros(rows, self.needs.memory)
+        noise = torch.randn(rows, self.needs.noise) if self.needs.noise else state.new_zeros(rows, 0)
+        if self.carried is None:
+            return Carry(state, phase, memory, noise)
+        before = self.carried
+        on = ~batch.fresh & ~self._lost(before.state, state)
+        use = (on & (batch.coins[:, 0] < own))[:, None]
+        return Carry(
+            torch.where(use, before.state, state),
+            torch.where(use, before.phase, phase),
+            torch.where(on[:, None], before.memory, memory),
+            torch.where(on[:, None], before.noise, noise),
+        )
 
     def _lost(self, state: Tensor, true: Tensor) -> Tensor:
         """(B,) whether a stream is too far from the truth to learn anything from going on."""

@@ -43,7 +43,7 @@ BAD = {
     "shown task": (["show", "task", "biped2quat"], "did you mean biped2quad"),
     "shown model": (["show", "model", "fee"], "did you mean fe"),
     "checked model": (["check", "model", "fee"], "did you mean fe"),
-    "model": (["run", "--model", "ef", "--task", TINY], "unknown model 'ef'; did you mean fe"),
+    "model": (["run", "--model", "ef", "--task", TINY], "unknown model 'ef'; did you mean fs or fe or fc?"),
     "model glob": (["run", "--model", "f*x", "--task", TINY], "unknown model 'f*x'"),
     "model file": (["run", "--model", "none.py:X", "--task", TINY], "no such file none.py"),
     "model module": (["run", "--model", "no.such:X", "--task", TINY], "no.such"),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from rae_bench.baselines.controls import Hold
-from rae_bench.baselines.fe import FE
 from rae_bench.metrics import evaluate
 from rae_bench.model import Budget, Context
 from rae_bench.protocol.domains import Examination, load_sides
 from rae_bench.protocol.task import load_task
+from rae_bench.registry import make_model
 from rae_bench.training import Training
 
 
@@ -28,7 +28,7 @@ def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -
     exam = source.examination(source.split.val)
     updates = task.protocol.pretrain_updates
     ctx = Context("cold", 1.0, Budget(updates, updates * task.protocol.frames_per_update), seed)
-    model = FE()
+    model: Any = make_model("fe", {})
     errors: dict[int, float] = {}
     plain = Training.training_step
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rae_bench.baselines.fe import FE
 from rae_bench.baselines.layers import MixedLinear
 from rae_bench.data.locomotion import generate_locomotion
 from rae_bench.errors import UserError
@@ -20,8 +19,10 @@ from rae_bench.lightning_model import LightningModel, Sizes, TrainConfig
 from rae_bench.model import Budget, Context, Domain, ModelCard, Prompt
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.task import Protocol
+from rae_bench.registry import make_model
 from rae_bench.rig import load_rig
-from rae_bench.training import Normal, Streams, Training, statistics
+from rae_bench.stepping import Normal
+from rae_bench.training import Streams, Training, statistics
 
 PROTOCOL = Protocol(seconds=2.5)
 LENGTH = 5
@@ -362,7 +363,7 @@ def test_mixed_linear_is_a_layer_of_mixed_weights() -> None:
 
 
 def test_reference_entry_saves_json_and_tensors(target: Domain, tmp_path: Path) -> None:
-    model = FE(**OPTIONS)
+    model: Any = make_model("fe", OPTIONS)
     model.adapt(target, context("cold", updates=1))
     model.save(tmp_path / "fe")
     assert json.loads((tmp_path / "fe" / "model.json").read_text())["joints"] == len(target.rig)

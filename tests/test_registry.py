@@ -50,7 +50,7 @@ def test_entries_are_listed_by_name() -> None:
 def test_listing_imports_no_model() -> None:
     code = (
         "import sys, rae_bench.registry as r; r.list_models(); r.source_hash('fe'); "
-        "print([m for m in ('torch', 'pandas', 'rae_bench.baselines.fe') if m in sys.modules])"
+        "print([m for m in ('torch', 'pandas', 'rae_bench.baselines.network') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -118,7 +118,7 @@ def test_source_hash_follows_the_file(plugin: Path) -> None:
 
 
 def test_source_hash_of_entries_is_of_their_whole_package() -> None:
-    assert source_hash("fe") == source_hash("rae_bench.baselines.fe:FE") == source_hash("hold")
+    assert source_hash("fe") == source_hash("fe+omg-moe") == source_hash("hold")
 
 
 @pytest.mark.parametrize("spec", ["holt", "no_such_package.module:Class", "nowhere/mine.py:Mine"])

@@ -29,10 +29,10 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     for kind in kinds:
         if kind not in KINDS:
             raise unknown("list", kind, KINDS)
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for kind in kinds or KINDS:
         if kind == "models":
-            found[kind] = {name: point.value for name, point in list_models().items()}
+            found[kind] = {name: {"module": m.module, **m.about} for name, m in list_models().items()}
         elif kind == "tasks":
             found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
@@ -46,9 +46,18 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         click.secho(kind, bold=True)
         width = max(map(len, entries), default=0)
         for name, text in entries.items():
-            click.echo(f"  {name:<{width}}  {text}")
+            lines = model_lines(text) if kind == "models" else [text]
+            click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+
+
+def model_lines(about: dict[str, Any]) -> list[str]:
+    """Description; then parameters, capabilities, paper and licence, as far as they are known without importing it."""
+    if "description" not in about:
+        return [about["module"]]
+    facts = [f"{about['parameters']:,} parameters" if about["parameters"] else "", ", ".join(about["capabilities"])]
+    return [about["description"], ". ".join(fact for fact in (*facts, about["paper"], about["licence"]) if fact)]
 
 
 @click.group()

@@ -22,6 +22,7 @@ ENGINE = (
     "objectives.py",
     "phases.py",
     "rig.py",
+    "stepping.py",
     "training.py",
     "kinematics",
     "protocol/cell.py",

@@ -1,0 +1,182 @@
+"""`fc`: feature clustering, an embedding seen through its relation to cluster centres that all rigs share.
+
+Encoder and decoder as of `fe`; a layer C between them and the generator (the same thesis; DEC after Xie et al. 2016,
+"Unsupervised Deep Embedding for Clustering Analysis", equations 1 to 3). C belongs to the core: it is carried over with
+it. Layers, with h the embedding and c_j the centres:
+
+    rbf    phi_j = exp(-(|h - c_j| / s_j)^2); loss 0.1 mean |D D^T - I|, D the centres' directions
+    vae    a sample of N(mu(h), sigma(h)) in training, mu(h) else; loss 0.2 KL(N(mu, sigma) || N(0, 1)), per entry
+    dec    q_j ~ 1 / (1 + |h - c_j|^2 / s^2), summing to 1; loss KL(p || q), p_j ~ q_j^2 / sum over the batch of q_j
+
+Used `cat`, C(h) is joined to the input of every layer of the generator; used `in`, it takes the place of h, and what
+the generator gives is the next embedding itself, or h would come through beside C.
+
+Departs from the thesis in the centres. Drawn from N(0, 1) with fixed widths they are all as far from every embedding
+(phi = .97 each), and the vector says nothing. Here the first batch places them (k-means), and widths are the median
+distance of embeddings to centres, so that a typical phi is exp(-1); both are learnt from there. The orthogonality loss
+takes directions, because on whole centres it pulls them to length 1 whatever the embeddings' scale. Widths of DEC's
+kernel likewise; and its q is given times the number of centres, so that its entries are about 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.lightning_model import Sizes
+from rae_bench.stepping import Frame
+
+from ..parts import Core, Made, Widths
+from .fe import FeatureEncoding
+
+ABOUT = {
+    "class": "FeatureClustering",
+    "variants": {"layer": ["vae", "rbf", "dec"], "use": ["cat", "in"]},
+    "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
+    "licence": "MIT",
+    "description": "feature clustering",
+    "parameters": 387_269,
+}
+PRESETS = {
+    "small": {"hidden": 128, "embedding": 64, "clusters": 32},
+    "paper": {"hidden": 256, "embedding": 256, "clusters": 128},
+}
+ORTHOGONALITY, DIVERGENCE = 0.1, 0.2
+KMEANS = 10
+
+
+def square_distances(x: Tensor, centres: Tensor) -> Tensor:
+    """(B, C) |x - c|^2 of x (B, E) and centres (C, E), as |x|^2 - 2 x c + |c|^2: one GEMM."""
+    both = torch.addmm((centres * centres).sum(1)[None], x, centres.T, alpha=-2)
+    return (both + (x * x).sum(1, keepdim=True)).clamp(min=0)
+
+
+class Centres(nn.Module):
+    """Cluster centres (C, E) and their widths, placed among the embeddings of the first batch that is trained on."""
+
+    placed: Tensor
+
+    def __init__(self, embedding: int, clusters: int, widths: int) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.randn(clusters, embedding))
+        self.log_width = nn.Parameter(torch.full((widths,), 0.5 * math.log(2 * embedding)))
+        self.register_buffer("placed", torch.tensor(False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C) squared distances in units of the widths."""
+        if self.training and not self.placed:
+            self.place(x.detach())
+        return square_distances(x, self.centres) * torch.exp(-2 * self.log_width)
+
+    @torch.no_grad()
+    def place(self, x: Tensor) -> None:
+        """k-means among the embeddings x (B, E), from centres drawn of them; fewer than centres are drawn again."""
+        count = len(self.centres)
+        rounds = [torch.randperm(len(x)) for _ in range(-(-count // len(x)))]
+        jitter = 0.05 * torch.randn_like(self.centres) * x.std(0, correction=0)
+        centres = x[torch.cat(rounds)[:count]] + jitter
+        for _ in range(KMEANS):
+            owner = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
+            size = owner.sum(0)[:, None]
+            centres = torch.where(size > 0, owner.T @ x / size.clamp(min=1), centres)
+        self.centres.copy_(centres)
+        apart = square_distances(x, centres).sqrt()
+        middle = apart.median(0).values if len(self.log_width) > 1 else apart.median()[None]
+        self.log_width.copy_(torch.log(middle.clamp(min=1e-3)))
+        self.placed.fill_(True)
+
+
+class Rbf(nn.Module):
+    """Gaussian activations of distances to centres."""
+
+    def __init__(self, embedding: int, clusters: int) -> None:
+        super().__init__()
+        self.centres = Centres(embedding, clusters, clusters)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations (B, C) and the weighted loss."""
+        phi = torch.exp(-self.centres(x))
+        directions = nn.functional.normalize(self.centres.centres, dim=1)
+        off = directions @ directions.T - torch.eye(len(directions))
+        return phi, ORTHOGONALITY * off.abs().mean()
+
+
+class Vae(nn.Module):
+    """A sampled latent."""
+
+    def __init__(self, embedding: int, clusters: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(embedding, clusters)
+        self.log_variance = nn.Linear(embedding, clusters)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent (B, C) and the weighted loss."""
+        mean, log_variance = self.mean(x), self.log_variance(x).clamp(-10, 10)
+        divergence = 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean()
+        if self.training:
+            mean = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        return mean, DIVERGENCE * divergence
+
+
+class Dec(nn.Module):
+    """Soft assignment to centres by Student's t."""
+
+    def __init__(self, embedding: int, clusters: int) -> None:
+        super().__init__()
+        self.centres = Centres(embedding, clusters, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Assignments (B, C) times C, and the loss."""
+        weight = 1 / (1 + self.centres(x))
+        q = weight / weight.sum(1, keepdim=True)
+        return q * q.shape[1], divergence_from_target(q)
+
+
+def divergence_from_target(q: Tensor) -> Tensor:
+    """KL(p || q), the mean over rows, of assignments q (B, C); p sharpens them and is held constant."""
+    with torch.no_grad():
+        sharp = q * q / q.sum(0)
+        p = sharp / sharp.sum(1, keepdim=True)
+    return (p * (torch.log(p.clamp(min=1e-12)) - torch.log(q.clamp(min=1e-12)))).sum(1).mean()
+
+
+LAYERS: dict[str, Any] = {"rbf": Rbf, "vae": Vae, "dec": Dec}
+
+
+class FeatureClustering(FeatureEncoding):
+    """Two MLPs as of `fe`; what is between them and the generator is not the rig's."""
+
+    def __init__(self, sizes: Sizes, hidden: int, embedding: int, clusters: int, layer: str, use: str) -> None:
+        super().__init__(sizes, hidden, embedding)
+        self.embedding, self.clusters, self.layer, self.use = embedding, clusters, layer, use
+
+    def core(self, make: Callable[[Widths], Core], sizes: Sizes) -> Core:
+        """The generator behind a new clustering layer."""
+        layer = LAYERS[self.layer](self.embedding, self.clusters)
+        given, extra = (self.embedding, self.clusters) if self.use == "cat" else (self.clusters, 0)
+        return Clustered(layer, make(Widths(given, self.embedding, extra, sizes.control, sizes.phase)), self.use)
+
+
+class Clustered(Core):
+    """A generator behind a clustering layer: both are shared by all rigs."""
+
+    def __init__(self, layer: nn.Module, generator: Core, use: str) -> None:
+        super().__init__()
+        self.layer, self.generator, self.use = layer, generator, use
+        self.memory, self.noise, self.noise_held = generator.memory, generator.noise, generator.noise_held
+        self.reads_following = generator.reads_following
+        self.residual = use == "cat" and generator.residual
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """What the generator makes of the embedding's relation to the centres, with the layer's loss."""
+        relation, loss = self.layer(given)
+        if self.use == "cat":
+            made = self.generator(given, frame, after, relation)
+        else:
+            after = None if after is None else self.layer(after)[0]
+            made = self.generator(relation, frame, after)
+        return made._replace(losses={**made.losses, "clustering": loss})

@@ -1,0 +1,32 @@
+"""`fe`: feature encoding, an encoder and a decoder per rig, three ELU layers each.
+
+The encoder reads the whole pose. Departs from the thesis: the decoder gives the change that leads to the next pose
+instead of that pose, so that an embedding which decodes to nothing holds still; it is trained with the generator
+instead of as an autoencoder before it.
+"""
+
+from __future__ import annotations
+
+from rae_bench.lightning_model import Sizes
+
+from ..layers import mlp
+from ..parts import Codec
+
+ABOUT = {
+    "class": "FeatureEncoding",
+    "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
+    "licence": "MIT",
+    "description": "feature encoding",
+    "parameters": 340_101,
+}
+PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
+
+
+class FeatureEncoding(Codec):
+    """Two MLPs."""
+
+    def __init__(self, sizes: Sizes, hidden: int, embedding: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encode = mlp(sizes.pose, hidden, hidden, embedding)
+        self.decode = mlp(embedding, hidden, hidden, sizes.change)

@@ -1,0 +1,49 @@
+"""`fs`: feature selection, an encoder of six key joints alone, a decoder of the whole pose.
+
+Pelvis, head, hands and feet: position, rotation and velocity in root space, in rig heights and relative to the rest
+pose, so that the input means the same on every rig; roles that a rig lacks are zeros. In a roll-out they are read from
+the generated pose.
+
+Departs from the thesis: the root's own motion is read too, without which a stream could not know how it moves; the
+decoder gives the change of the pose (see `fe`). It is the thesis' plain autoencoder form (FS, AE), without clustering.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rae_bench.lightning_model import Sizes
+from rae_bench.stepping import Frame
+
+from ..layers import mlp
+from ..parts import Codec
+
+ABOUT = {
+    "class": "FeatureSelection",
+    "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
+    "licence": "MIT",
+    "description": "feature selection, six key joints in, the whole pose out",
+    "parameters": 301_701,
+}
+PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
+SELECTED = 6
+"""The first slots of `rae_bench.rig.ROLES`: pelvis, head, hands, feet."""
+ROOT = 4
+"""Entries of the pose that are the root's turn and rise."""
+
+
+class FeatureSelection(Codec):
+    """Two MLPs; the encoder is as wide on every rig, but belongs to one."""
+
+    def __init__(self, sizes: Sizes, hidden: int, embedding: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encode = mlp(ROOT + 12 * SELECTED, hidden, hidden, embedding)
+        self.decode = mlp(embedding, hidden, hidden, sizes.change)
+
+    def read(self, frame: Frame) -> Tensor:
+        """Embedding (B, E) of root motion and six key joints."""
+        selected = frame.keys[:, :SELECTED].flatten(1)
+        embedding: Tensor = self.encode(torch.cat([frame.pose[:, :ROOT], selected], 1))
+        return embedding

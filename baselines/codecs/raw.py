@@ -1,0 +1,35 @@
+"""`raw`: a plain linear layer in and out per rig; everything between them is the core, which is carried over.
+
+What MANN and its successors have as first and last layer, cut where the rig's own width ends (the "adapter" form of
+transfer). Departs from them: these two layers are not blended by the gate.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from rae_bench.lightning_model import Sizes
+
+from ..parts import Codec
+
+ABOUT = {
+    "class": "Raw",
+    "paper": "",
+    "licence": "MIT",
+    "description": "a linear layer in and out",
+    "parameters": 356_293,
+}
+PRESETS = {"small": {"embedding": 128}, "paper": {"embedding": 512}}
+
+
+class Raw(Codec):
+    """Two linear layers. The outer one starts small, so that an untrained entry nearly holds the pose."""
+
+    def __init__(self, sizes: Sizes, embedding: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encode = nn.Linear(sizes.pose, embedding)
+        self.decode = nn.Linear(embedding, sizes.change)
+        with torch.no_grad():
+            self.decode.weight.mul_(0.1)

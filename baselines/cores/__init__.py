@@ -1,0 +1,1 @@
+"""Cores: the rig-independent generators, in embedding space. One file each; `rae_bench.baselines.pairs` finds them."""

@@ -1,0 +1,92 @@
+"""`lmp-moe`: a mixture of experts gated by the local phases of a window of two seconds.
+
+Starke, Zhao, Komura, Zaman 2020, "Local Motion Phases for Learning Multi-Contact Character Movements" (SIGGRAPH): the
+gate (104-128-128-8, ELU) reads the phase vectors of every key joint at 13 samples from one second
+before to one second after the frame; three blended layers of 512, 8 experts, dropout 0.3 (`paper`). The network gives
+for each key joint the next phase vector and the phase's increment; the next phase is half the predicted vector and half
+the old one turned on by the increment.
+
+Mapped: what the objectives ask takes the place of the trajectory. The eight roles make 13 x 16 gate inputs; past
+samples are remembered from the clip so far.
+
+Departs: future samples are not predicted one by one, because training windows are shorter than a second; they are the
+current phase turned on by the last increment. Contacts are not predicted. `small` has no dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rae_bench.stepping import Frame
+
+from ..layers import MixedStack, mlp
+from ..parts import Core, Made, Widths
+
+ABOUT = {
+    "class": "LmpMoE",
+    "paper": "Local Motion Phases for Learning Multi-Contact Character Movements, SIGGRAPH 2020",
+    "licence": "MIT",
+    "description": "mixture of experts, gated by a window of local phases",
+    "parameters": 413_381,
+}
+PRESETS = {
+    "small": {"width": 128, "experts": 4, "gate": 128, "dropout": 0.0},
+    "paper": {"width": 512, "experts": 8, "gate": 128, "dropout": 0.3},
+}
+STEP, SIDE = 5, 6
+"""Frames between samples, and samples to either side: 30 frames, a second at the benchmark's 30 frames a second."""
+PAST = STEP * SIDE
+BLEND = 0.5
+
+
+def turned(phase: Tensor, angle: Tensor) -> Tensor:
+    """Phase vectors (..., 2), as (sin, cos), turned on by angles (...) in radians."""
+    sin, cos = phase.unbind(-1)
+    s, c = torch.sin(angle), torch.cos(angle)
+    return torch.stack([sin * c + cos * s, cos * c - sin * s], -1)
+
+
+def next_phase(phase: Tensor, predicted: Tensor, increment: Tensor) -> Tensor:
+    """(B, 8, 2), half way from old vectors (B, 8, 2), turned on by (B, 8) radians, to predicted vectors (B, 8, 2)."""
+    return BLEND * turned(phase, increment) + (1 - BLEND) * predicted
+
+
+class LmpMoE(Core):
+    """`width` of the experts, `gate` of the gate. Remembers 30 frames of phases, the last increments, and that it does.
+
+    Memory: one entry that is 1 once there is a past; (30, 16) phases, oldest first; (8,) increments.
+    """
+
+    def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
+        super().__init__()
+        self.slots = widths.phase // 2
+        self.memory = 1 + PAST * widths.phase + self.slots
+        self.split = [widths.embedding, widths.phase, self.slots]
+        self.gate = mlp((2 * SIDE + 1) * widths.phase, gate, gate, experts)
+        wide = widths.given + widths.control
+        self.mixture = MixedStack(experts, wide, width, sum(self.split), widths.extra, dropout)
+
+    def window(self, phase: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (B, 13, 16) around the frame, and the past (B, 30, 16); the first frame's past is its own phase."""
+        known, past, increment = memory.split([1, PAST * phase.shape[1], self.slots], 1)
+        past = past.unflatten(1, (PAST, -1))
+        past = torch.where(known[:, :, None] > 0, past, phase[:, None].expand_as(past))
+        ahead = STEP * torch.arange(1, SIDE + 1, dtype=phase.dtype)
+        angles = increment[:, None] * ahead[:, None]
+        future = turned(phase.unflatten(1, (-1, 2))[:, None].expand(-1, SIDE, -1, -1), angles).flatten(2)
+        return torch.cat([past[:, ::STEP], phase[:, None], future], 1), past
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding, the next phase and what is remembered."""
+        # As in the paper, where a network learns from single frames, nothing is learnt through the window: a sample a
+        # second ahead would multiply an increment's gradient by thirty at every frame.
+        samples, past = self.window(frame.phase.detach(), frame.memory.detach())
+        gates = torch.softmax(self.gate(samples.flatten(1)), -1)
+        out = self.mixture(torch.cat([given, frame.control], 1), gates, extra)
+        change, predicted, increment = out.split(self.split, 1)
+        pairs = [x.unflatten(1, (-1, 2)) for x in (frame.phase, predicted)]
+        phase = next_phase(pairs[0], pairs[1], increment).flatten(1)
+        past = torch.cat([past[:, 1:], frame.phase[:, None]], 1).flatten(1)
+        memory = torch.cat([torch.ones_like(past[:, :1]), past, increment], 1)
+        return Made(change, phase, memory)

@@ -1,0 +1,65 @@
+"""`mann`: mode-adaptive neural network, a mixture of experts gated by the velocities of the key joints.
+
+Zhang, Starke, Komura, Saito 2018, "Mode-Adaptive Neural Networks for Quadruped Motion Control" (SIGGRAPH). The motion
+network's three layers have the weights sum_k omega_k alpha_k; the gate omega = softmax of an MLP (19-32-32-K, ELU) on
+a few entries of the input: foot velocities, desired velocity, action variables. `paper` has their sizes: K = 8 experts,
+512 units, dropout of 0.3 on the input and both hidden layers.
+
+Mapped onto objectives: the gate reads the velocities of all eight key joints in rig heights a second, and for each role
+how far its objective is, how soon it arrives, and whether there is one (in place of desired velocity and action); the
+motion network reads the pose and what the objectives ask (in place of the trajectory). Behind `raw`, whose linear
+layers are the rig's own, the gated layers move between rigs.
+
+Departs: no trajectory samples of the past, and none of the future but the objectives; gate inputs are in rig heights
+instead of z-scored; experts start at the usual variance instead of the published 1 / (in x out); no local phase is
+predicted, so the phase stays what the history gave, and the phase term of the loss teaches nothing. `small` has no
+dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.stepping import Frame
+
+from ..layers import MixedStack, mlp
+from ..parts import Core, Made, Widths
+
+ABOUT = {
+    "class": "Mann",
+    "paper": "Mode-Adaptive Neural Networks for Quadruped Motion Control, SIGGRAPH 2018",
+    "licence": "MIT",
+    "description": "mode-adaptive mixture of experts, gated by key-joint velocities",
+    "parameters": 359_973,
+}
+PRESETS = {
+    "small": {"width": 128, "experts": 4, "gate": 32, "dropout": 0.0},
+    "paper": {"width": 512, "experts": 8, "gate": 32, "dropout": 0.3},
+}
+GATED = 8 * 6
+COST = slice(9, 12)
+"""Where a slot's position cost lies in `rae_bench.features.control`."""
+
+
+def gate_inputs(frame: Frame) -> Tensor:
+    """(B, 48): per slot velocity (3), distance to the objective, 1 / (1 + seconds to arrival), whether it is active."""
+    distance = frame.control.unflatten(1, (8, -1))[:, :, COST].norm(dim=-1)
+    soon = frame.active / (1 + frame.seconds)
+    return torch.cat([frame.keys[:, :, 9:].flatten(1), distance, soon, frame.active], 1)
+
+
+class Mann(Core):
+    """`width` of the experts, `gate` of the gate."""
+
+    def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
+        super().__init__()
+        self.gate = mlp(GATED, gate, gate, experts)
+        self.dropout = nn.Dropout(dropout)
+        wide = widths.given + widths.control
+        self.mixture = MixedStack(experts, wide, width, widths.embedding, widths.extra, dropout)
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding."""
+        gates = torch.softmax(self.gate(self.dropout(gate_inputs(frame))), -1)
+        return Made(self.mixture(torch.cat([given, frame.control], 1), gates, extra), frame.phase)

@@ -1,0 +1,87 @@
+"""`mvae`: a conditional autoencoder of the next pose, whose latent is all that is not decided yet.
+
+Ling, Zinno, Cheng, van de Panne 2020, "Character Controllers Using Motion VAEs" (SIGGRAPH). With x the next pose and c
+the condition, the encoder is [x, c] - 256 - [x, h1] - 256 - [x, h2] - mean, log-variance (32, ELU); the decoder three
+layers of blended experts (256, K = 6) with the latent z joined to the input of each and c to that of the first; the
+gate [z, c] - 64 - 64 - K. The loss adds beta KL(N(mean, variance) || N(0, 1)), beta = 0.2.
+
+Mapped ("MVAE-C"): the condition is the embedded pose and what the objectives ask, everywhere. The encoder reads the
+embedding of the true next frame, in training only. A roll-out has z = 0; several samples draw z ~ N(0, 1) anew for each
+frame.
+
+Departs: against posterior collapse beta rises from 0 over the first half of training, and up to 0.02 nats of each
+latent dimension are free; the divergence is the mean over dimensions. Reported with the costs: `kl` (nats, summed over
+dimensions) and `active_units` (dimensions whose mean varies by more than 0.01 over a batch; Burda et al. 2016). No
+reinforcement learning on top: objectives are part of the condition. No local phase is predicted.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.stepping import Frame
+
+from ..layers import MixedStack, mlp
+from ..parts import Core, Made, Widths, join
+
+ABOUT = {
+    "class": "Mvae",
+    "paper": "Character Controllers Using Motion VAEs, SIGGRAPH 2020",
+    "licence": "MIT",
+    "description": "motion VAE conditioned on the objectives",
+    "capabilities": ["samples"],
+    "parameters": 506_373,
+}
+PRESETS = {
+    "small": {"hidden": 128, "latent": 16, "width": 128, "experts": 4, "gate": 64},
+    "paper": {"hidden": 256, "latent": 32, "width": 256, "experts": 6, "gate": 64},
+}
+BETA, WARM, FREE = 0.2, 0.5, 0.02
+ACTIVE = 0.01
+
+
+class Mvae(Core):
+    """`hidden` and `latent` of the encoder, `width` of the experts, `gate` of the gate. Noise is the latent."""
+
+    reads_following = True
+
+    def __init__(self, widths: Widths, hidden: int, latent: int, width: int, experts: int, gate: int) -> None:
+        super().__init__()
+        self.noise = latent
+        condition = widths.given + widths.control
+        self.first = nn.Linear(widths.given + condition + widths.extra, hidden)
+        self.second = nn.Linear(widths.given + hidden, hidden)
+        self.last = nn.Linear(widths.given + hidden, 2 * latent)
+        self.gate = mlp(latent + condition, gate, gate, experts)
+        self.mixture = MixedStack(experts, condition, width, widths.embedding, latent + widths.extra)
+
+    def posterior(self, after: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance (B, latent) of what leads from the condition to the next embedding."""
+        h = nn.functional.elu(self.first(torch.cat([after, condition], 1)))
+        h = nn.functional.elu(self.second(torch.cat([after, h], 1)))
+        mean, log_variance = self.last(torch.cat([after, h], 1)).chunk(2, 1)
+        return mean, log_variance.clamp(-10, 5)
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding; in training with the divergence as a loss."""
+        condition = torch.cat([given, frame.control], 1)
+        z, losses, notes = frame.noise, {}, {}
+        if after is not None:
+            mean, log_variance = self.posterior(after, join(condition, extra))
+            z = mean + torch.exp(0.5 * log_variance) * frame.noise
+            kl = divergence(mean, log_variance)
+            losses = {"kl": BETA * min(1.0, frame.progress / WARM) * kl.clamp(min=FREE).mean()}
+            notes = {"kl": kl.sum(), "active_units": active_units(mean)}
+        gates = torch.softmax(self.gate(torch.cat([z, condition], 1)), -1)
+        return Made(self.mixture(condition, gates, join(z, extra)), frame.phase, losses=losses, notes=notes)
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """(Z,) KL(N(mean, variance) || N(0, 1)) of each dimension in nats, the mean over rows."""
+    return 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean(0)
+
+
+def active_units(mean: Tensor) -> Tensor:
+    """How many latent dimensions say anything: their posterior mean (B, Z) varies over the rows."""
+    return (mean.detach().var(0, correction=0) > ACTIVE).sum()

@@ -1,0 +1,106 @@
+"""`nsm`: a neural state machine that also predicts in the frames of its goals.
+
+Starke, Zhang, Komura, Saito 2019, "Neural State Machine for Character-Scene Interactions" (SIGGRAPH Asia). Encoders of
+two ELU layers for pose (512) and goal (128), then three blended layers (512, K = 10) gated by an MLP (512-512-K) on the
+phase times (1, distance to the goal, angle to the goal). Output is given twice, in the character's and in the goal's
+frame ("bidirectional control"): the root follows a blend of both, the more the goal's the nearer it is.
+
+Mapped: a goal is a role's objective. The gate reads, for each role, its local phase vector times (1, distance, angle),
+48 entries. For each key joint the network gives how it moves in its objective's frame, with where it is at the next
+frame as an additional loss; the pelvis' prediction is a step of the root, blended with the step that the codec decodes
+by w = exp(-distance / 0.5), in rig heights, and 0 without an objective.
+
+Departs: no scene, so no environment and interaction encoders; no trajectory or action labels, no contact output; the
+blend is of the root's place alone, not of its direction; w is of our choice; phases are updated as by `omg-moe`.
+Dropout (0.3) in `paper` alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.stepping import Frame
+
+from ..layers import MixedStack, mlp
+from ..parts import Core, Made, Widths, join
+
+ABOUT = {
+    "class": "Nsm",
+    "paper": "Neural State Machine for Character-Scene Interactions, SIGGRAPH Asia 2019",
+    "licence": "MIT",
+    "description": "neural state machine with outputs in the goals' frames",
+    "parameters": 369_413,
+}
+PRESETS = {
+    "small": {"hidden": 128, "goal": 64, "width": 128, "experts": 4, "gate": 64, "dropout": 0.0},
+    "paper": {"hidden": 512, "goal": 128, "width": 512, "experts": 10, "gate": 512, "dropout": 0.3},
+}
+PHASE_UPDATE = 0.9
+REACH = 0.5
+"""Rig heights over which the weight of the goal's frame falls to 1 / e."""
+GOAL_LOSS = 10.0
+PELVIS = 0
+SLOTS = 8
+
+
+def columns_of(pair: Tensor) -> Tensor:
+    """(..., 3, 3) rotation matrices of their first two columns (..., 6)."""
+    a, b = pair.unflatten(-1, (2, 3)).unbind(-2)
+    return torch.stack([a, b, torch.linalg.cross(a, b)], -1)
+
+
+def goal_frames(control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of `rae_bench.features.control` (B, 192): where objectives and key joints are to each other, per slot.
+
+    Returns:
+        (B, 8, 3) positions of the objectives and (B, 8, 3, 3) their rotations, in root space; (B, 8, 3) positions of
+        the key joints in their objective's frame. Rig heights; zeros where there is no objective.
+    """
+    asked = control.unflatten(1, (SLOTS, -1))
+    axes = columns_of(asked[:, :, 3:9])
+    return asked[:, :, :3], axes, -(asked[:, :, None, 9:12] @ axes)[:, :, 0]
+
+
+def gate_inputs(frame: Frame) -> Tensor:
+    """(B, 48): each role's phase vector times 1, distance to its objective, angle to it in radians."""
+    asked = frame.control.unflatten(1, (SLOTS, -1))
+    distance = asked[:, :, 9:12].norm(dim=-1)
+    turned = columns_of(asked[:, :, 3:9]) * columns_of(asked[:, :, 3:9] - asked[:, :, 12:18])
+    cosine = (turned.sum((-2, -1)) - 1) / 2
+    angle = frame.active * torch.acos(cosine.clamp(-1 + 1e-5, 1 - 1e-5))
+    scale = torch.stack([torch.ones_like(distance), distance, angle], -1)
+    return (frame.phase.unflatten(1, (SLOTS, 2))[..., None] * scale[:, :, None]).flatten(1)
+
+
+class Nsm(Core):
+    """`hidden` and `goal` of the encoders, `width` of the experts, `gate` of the gate."""
+
+    reads_following = True
+
+    def __init__(
+        self, widths: Widths, hidden: int, goal: int, width: int, experts: int, gate: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.split = [widths.embedding, widths.phase, 3 * SLOTS]
+        self.pose = nn.Sequential(mlp(widths.given + widths.extra, hidden, hidden), nn.ELU())
+        self.goal = nn.Sequential(mlp(widths.control, goal, goal), nn.ELU())
+        self.gate = mlp(6 * SLOTS, gate, gate, experts)
+        self.mixture = MixedStack(experts, hidden + goal, width, sum(self.split), widths.extra, dropout)
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding, next phase, and the root's step towards the goal."""
+        gates = torch.softmax(self.gate(gate_inputs(frame)), -1)
+        x = torch.cat([self.pose(join(given, extra)), self.goal(frame.control)], 1)
+        change, phase, moved = self.mixture(x, gates, extra).split(self.split, 1)
+
+        place, axes, here = goal_frames(frame.control)
+        there = here + moved.unflatten(1, (SLOTS, 3))
+        losses = {}
+        if frame.following is not None:
+            apart = (there - goal_frames(frame.following.control)[2]).abs() * frame.active[:, :, None]
+            losses = {"goal": GOAL_LOSS * apart.sum() / (3 * frame.active.sum().clamp(min=1))}
+        step = place[:, PELVIS] + (axes[:, PELVIS] @ there[:, PELVIS, :, None])[:, :, 0]
+        weight = frame.active[:, PELVIS] * torch.exp(-here[:, PELVIS].norm(dim=-1) / REACH)
+        phase = PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase
+        return Made(change, phase, losses=losses, steer=(step[:, ::2], weight[:, None]))

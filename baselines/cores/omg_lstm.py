@@ -1,0 +1,54 @@
+"""`omg-lstm`: the thesis' generator with a stack of LSTMs in place of the mixture of experts.
+
+"A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: phase, embedding and encoded
+objectives through four LSTM layers to the next embedding and phase. The cell is that of Hochreiter and Schmidhuber.
+
+Departs: the published code draws the hidden state anew at every frame, so that it has no memory and the comparison
+with the mixture says nothing. Here it starts at zero, is carried from frame to frame over a whole clip, and is learnt
+through the frames of a window. A linear layer follows the stack; it gives the change of the embedding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.stepping import Frame
+
+from ..layers import Recurrence, mlp
+from ..parts import Core, Made, Widths
+
+ABOUT = {
+    "class": "OmgLstm",
+    "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
+    "licence": "MIT",
+    "description": "objective-driven stack of LSTMs with a memory",
+    "parameters": 413_457,
+}
+PRESETS = {
+    "small": {"hidden": 128, "latent": 32, "width": 128, "layers": 2},
+    "paper": {"hidden": 256, "latent": 128, "width": 256, "layers": 4},
+}
+PHASE_UPDATE = 0.9
+"""Share of the newly predicted phase; the rest is the old one."""
+
+
+class OmgLstm(Core):
+    """Widths: `hidden` and `latent` of the encoder of objectives, `width` and `layers` of the stack."""
+
+    def __init__(self, widths: Widths, hidden: int, latent: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.split = [widths.embedding, widths.phase]
+        self.cost = mlp(widths.control, hidden, hidden, latent)
+        self.stack = Recurrence(widths.phase + widths.given + latent, width, layers, widths.extra)
+        self.memory = self.stack.memory
+        self.out = nn.Linear(width, sum(self.split))
+        with torch.no_grad():
+            self.out.weight.mul_(0.1)
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding, the next phase and what is remembered."""
+        x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
+        top, memory = self.stack(x, frame.memory, extra)
+        change, phase = self.out(top).split(self.split, 1)
+        return Made(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase, memory)

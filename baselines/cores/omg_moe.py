@@ -1,0 +1,51 @@
+"""`omg-moe`: the thesis' objective-driven generator, a mixture of experts gated by local phases.
+
+"A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: z' = z + MoE(phase, z,
+CostEnc(control)), three blended layers with ELU between them, the gate an MLP on the local phases, the next phase
+0.9 times the predicted and 0.1 times the old one. Blended weights as of MANN.
+
+Departs: costs are recomputed from the generated pose instead of being predicted, and it gives the change of the
+embedding instead of the next one (see `rae_bench.baselines.network`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rae_bench.stepping import Frame
+
+from ..layers import MixedStack, mlp
+from ..parts import Core, Made, Widths
+
+ABOUT = {
+    "class": "OmgMoE",
+    "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
+    "licence": "MIT",
+    "description": "objective-driven mixture of experts, gated by local phases",
+    "parameters": 356_293,
+}
+PRESETS = {
+    "small": {"hidden": 128, "latent": 32, "width": 128, "experts": 4, "gate": 128},
+    "paper": {"hidden": 256, "latent": 128, "width": 512, "experts": 4, "gate": 128},
+}
+PHASE_UPDATE = 0.9
+"""Share of the newly predicted phase; the rest is the old one."""
+
+
+class OmgMoE(Core):
+    """Widths: `hidden` and `latent` of the encoder of objectives, `width` of the experts, `gate` of the gate."""
+
+    def __init__(self, widths: Widths, hidden: int, latent: int, width: int, experts: int, gate: int) -> None:
+        super().__init__()
+        self.split = [widths.embedding, widths.phase]
+        self.cost = mlp(widths.control, hidden, hidden, latent)
+        self.gate = mlp(widths.phase, gate, gate, experts)
+        self.mixture = MixedStack(experts, widths.phase + widths.given + latent, width, sum(self.split), widths.extra)
+
+    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+        """Change of the embedding and the next phase."""
+        gates = torch.softmax(self.gate(frame.phase), -1)
+        x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
+        change, phase = self.mixture(x, gates, extra).split(self.split, 1)
+        return Made(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)
