@@ -80,7 +80,10 @@ BAD = {
     "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no file matches"),
     "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such folder"),
     "truncated": (["data", "import", "cut", "--name", "x", "--roles", "roles.toml"], "a.bvh: "),
-    "no roles": (["data", "import", "cut", "--name", "x"], "no roles: "),
+    "no roles": (["data", "import", "cut", "--name", "x"], "a.bvh: no MOTION section"),  # roles are guessed
+    "format": (["data", "import", "cut", "--name", "x", "--format", "bhv"], "unknown format 'bhv'; did you mean bvh"),
+    "up": (["data", "import", "cut", "--name", "x", "--up", "1,2"], "up = "),
+    "root path": (["data", "import", "cut", "--name", "x", "--root-path", "fixed"], "root_path is for npz and unity"),
     "roles file": (["data", "import", "cut", "--name", "x", "--roles", "none.toml"], "none.toml: no such roles file"),
 }
 USAGE = {
