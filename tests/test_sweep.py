@@ -314,7 +314,7 @@ def test_dry_run_lists_and_estimates(
     tiny_run: Outcome, tiny_task: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tiny_run.cells[0].path.parents[2]
-    command = ["sweep", "--model", "f*", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
+    command = ["sweep", "--model", "fe*", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
     with pytest.raises(SystemExit) as ended:
         main([*command, "--seeds", "2"])
     assert ended.value.code == 0
