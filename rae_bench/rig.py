@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +32,7 @@ import numpy as np
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.rigs import builtin_rigs
+from rae_bench.storage import read_toml
 
 ROLES = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot", "left_mid", "right_mid")
 """The eight ordered slots that every rig shares; a rig without a role leaves its slot masked."""
@@ -310,12 +310,7 @@ def _numbers(value: Any, count: int, fault: Any) -> np.ndarray:
 
 def read_rig(path: Path) -> Rig:
     """Read a rig file. Raises `UserError` naming file, joint and fault."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such rig file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    table = read_toml(path, "no such rig file")
     known = {"name", "description", "fixed_base", "joints", "roles", "contact_joints", "mirror"}
     for key in table:
         if key not in known:

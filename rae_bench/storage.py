@@ -1,4 +1,4 @@
-"""Where the user's own data lies, and files and folders that appear whole or not at all. Standard library only."""
+"""Where the user's own data lies, and files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import os
 import platform
 import shutil
 import tempfile
+import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from rae_bench.errors import UserError
 
 PREFIX = ".tmp"
 
@@ -27,6 +31,16 @@ def home() -> Path:
 def list_domains() -> list[str]:
     """Names of the imported domains."""
     return sorted(path.parent.name for path in (home() / "domains").glob("[!.]*/corpus.json"))
+
+
+def read_toml(path: Path, missing: str) -> dict[str, Any]:
+    """The table of a TOML file. Raises `UserError`: `missing` where there is no such file, or where it is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: {missing}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from None
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.storage import read_toml
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,7 @@ def load_task(name: str | Path) -> Task:
         if str(name) not in tasks:
             raise unknown("task", str(name), tasks)
         path = tasks[str(name)]
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such task file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    table = read_toml(path, "no such task file")
     return task_from_table(path.stem, table, path.name)
 
 
