@@ -12,10 +12,10 @@ from .parts import join
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of these widths with ELU between them."""
+    """Linear layers of these widths with ELU between them; in place, as a linear layer does not need what it gave."""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(widths):
-        layers += [nn.Linear(wide, narrow), nn.ELU()]
+        layers += [nn.Linear(wide, narrow), nn.ELU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -58,8 +58,8 @@ class MixedStack(nn.Module):
     def forward(self, x: Tensor, gates: Tensor, extra: Tensor | None = None) -> Tensor:
         """(B, narrow) of x (B, wide), gates (B, K) and extra (B, extra)."""
         first, second, last = self.layers
-        x = nn.functional.elu(first(join(self.dropout(x), extra), gates))
-        x = nn.functional.elu(second(join(self.dropout(x), extra), gates))
+        x = nn.functional.elu(first(join(self.dropout(x), extra), gates), inplace=True)
+        x = nn.functional.elu(second(join(self.dropout(x), extra), gates), inplace=True)
         out: Tensor = last(join(self.dropout(x), extra), gates)
         return out
 

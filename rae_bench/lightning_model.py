@@ -164,7 +164,7 @@ class LightningModel:
             one = torch.zeros(1, needs.noise) if draw is None else torch.randn(1, needs.noise, generator=draw)
             return one.expand(rows, -1)
 
-        with torch.no_grad():
+        with torch.inference_mode():
             truth = states(prompt.history)
             carry = Carry(truth[:, last], torch.from_numpy(prompt.phases).flatten(1), torch.zeros(rows, 0), noise())
             if needs.memory:

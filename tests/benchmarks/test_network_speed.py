@@ -1,0 +1,164 @@
+"""Speed of training and roll-out beside the thesis' step and the limit that matrix products set, one core.
+
+    python -m pytest -m slow -s tests/benchmarks/test_network_speed.py
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from race import gemm_forward, gemm_training, race
+from thesis_step import FRAMES, WINDOWS, BlendedWeights, ThesisNetwork, frame_step
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from rae_bench.baselines.layers import MixedLinear
+from rae_bench.features import Targets, make_skeleton, states, targets
+from rae_bench.model import Budget, Context, Domain
+from rae_bench.protocol.domains import load_sides
+from rae_bench.protocol.task import load_task
+from rae_bench.registry import make_model
+from rae_bench.stepping import Carry, Frame, step
+from rae_bench.training import Streams, Training, sizes_for, statistics
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def walking() -> Domain:
+    """The source of `biped2quad`: r1, 31 joints."""
+    side = load_sides(load_task("biped2quad"))[0]
+    return side.domain(side.split.train)
+
+
+def _operations(run: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return float(counter.get_total_flops())
+
+
+def _thesis() -> tuple[ThesisNetwork, torch.optim.Optimizer]:
+    network = ThesisNetwork()
+    return network, torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=0.01)
+
+
+def _updates(domain: Domain, preset: str) -> tuple[Callable[[], object], int]:
+    """An update of `fe` on as many windows as the thesis', and its parameters; every frame reads its prediction."""
+    model = make_model("fe", {"preset": preset})
+    config = replace(model.config, windows=WINDOWS, length=FRAMES + 1, ramp=1e-9)
+    network = model.network(sizes_for(len(domain.rig)))
+    context = Context("full", 1.0, Budget(100, 100 * WINDOWS * FRAMES), 0)
+    skeleton = make_skeleton(domain.rig, domain.motion.fps)
+    training = Training(network, statistics(domain), skeleton, config, 100, context)
+    optimizer = training.configure_optimizers()["optimizer"]
+    batches = iter(Streams(domain, config, 100, 0))
+
+    def update() -> None:
+        optimizer.zero_grad()
+        training.training_step(next(batches), 50).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+        optimizer.step()
+
+    return update, sum(p.numel() for p in network.parameters())
+
+
+def test_training(walking: Domain, benchmark: Any) -> None:
+    """Per frame: a window's update of `fe` paper has 12 frames, a step of the thesis one."""
+    update, parameters = _updates(walking, "paper")
+    thesis, optimizer = _thesis()
+    frame, following = torch.randn(2, WINDOWS, 492)
+    products, work = gemm_training(WINDOWS)
+
+    def thesis_step() -> None:
+        frame_step(thesis, optimizer, frame, following)
+
+    found = race(benchmark, {"ours": update, "thesis": thesis_step, "gemm": products}, rounds=4)
+    limit = work / found.best["gemm"]
+    share = _operations(update) / found.best["ours"] / limit
+    speed = WINDOWS * FRAMES / found.best["ours"]
+    slow = WINDOWS / found.best["thesis"]
+    # What the thesis' step would have to do at least: as much as ours, the networks being of one size.
+    needed = _operations(update) / (WINDOWS * FRAMES)
+    print(f"\ntraining, {WINDOWS} windows of {FRAMES + 1}, {parameters:,} parameters, frames per core-second:")
+    print(f"  thesis' step {slow:.0f} ({slow * needed / limit:.1%} of the limit); fe paper {speed:.0f}, {share:.0%}")
+    print(f"  {speed / slow:.1f} times as many; limit {limit / 1e9:.0f} GFLOP/s, {needed / 1e6:.1f} MFLOP a frame")
+    assert speed > 5 * slow
+
+
+def _rolling(domain: Domain, preset: str, rows: int, frames: int) -> Callable[[], object]:
+    """Rolls `rows` clips on for so many frames."""
+    network = make_model("fe", {"preset": preset}).network(sizes_for(len(domain.rig))).eval()
+    normal, skeleton = statistics(domain), make_skeleton(domain.rig, domain.motion.fps)
+    clips = torch.arange(rows) % len(domain)
+    start = states(domain.motion)[clips, 0]
+    given = targets(domain.objectives, domain.motion.fps)
+    given = Targets(given.frames[clips], given.flags[clips])
+
+    def roll() -> None:
+        with torch.inference_mode():
+            carry = Carry(start, torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
+            for t in range(frames):
+                carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
+
+    return roll
+
+
+def _thesis_rolling(rows: int, frames: int) -> Callable[[], object]:
+    network, start = ThesisNetwork().eval(), torch.randn(rows, 492)
+
+    def roll() -> None:
+        with torch.no_grad():
+            frame = start
+            for _ in range(frames):
+                frame = network(frame)
+
+    return roll
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_roll_out_of_one_clip(walking: Domain, benchmark: Any, preset: str) -> None:
+    """Milliseconds a frame, with costs recomputed and forward kinematics; the thesis' network alone beside it."""
+    found = race(
+        benchmark, {"ours": _rolling(walking, preset, 1, 60), "thesis": _thesis_rolling(1, 60)}, rounds=10
+    )
+    ours, thesis = (1000 * found.best[name] / 60 for name in ("ours", "thesis"))
+    print(f"\nroll-out of one clip, ms a frame: fe {preset} {ours:.2f}, thesis' network {thesis:.2f}")
+
+
+def test_roll_out_of_256_clips(walking: Domain, benchmark: Any) -> None:
+    rows = 256
+    ours, (product, work) = _rolling(walking, "paper", rows, 10), gemm_forward(rows)
+    found = race(benchmark, {"ours": ours, "thesis": _thesis_rolling(rows, 1), "gemm": product}, rounds=6)
+    limit = work / found.best["gemm"]
+    speed, slow = 10 * rows / found.best["ours"], rows / found.best["thesis"]
+    share = _operations(ours) / found.best["ours"] / limit
+    print(f"\nroll-out of {rows} clips, frames per core-second: thesis' network {slow:.0f}, fe paper {speed:.0f}")
+    print(f"  {speed / slow:.1f} times as many, {share:.0%} of the limit of {limit / 1e9:.0f} GFLOP/s")
+    assert speed > 5 * slow
+
+
+@pytest.mark.parametrize("rows", [32, 256])
+def test_mixture_layer(benchmark: Any, rows: int) -> None:
+    """Forward and backward of one layer of the paper preset: one product against weights blended per sample."""
+    torch.manual_seed(0)
+    ours, blended = MixedLinear(4, 512, 512), BlendedWeights(4, 512, 512)
+    with torch.no_grad():
+        blended.weight.copy_(ours.weight.view(4, 512, 512))
+        blended.bias.copy_(ours.bias)
+    x, gates = torch.randn(rows, 512), torch.softmax(torch.randn(rows, 4), 1)
+
+    def both(layer: nn.Module) -> Callable[[], object]:
+        def run() -> None:
+            layer.zero_grad()
+            layer(x, gates).square().mean().backward()
+
+        return run
+
+    found = race(benchmark, {"one product": both(ours), "blended": both(blended)}, rounds=6)
+    print(f"\nmixture layer, 4 x 512 x 512, {rows} rows: {found.ratio('blended', 'one product'):.1f} times as fast")
+    torch.testing.assert_close(ours(x, gates), blended(x, gates), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.weight.grad, blended.weight.grad.flatten(0, 1), rtol=1e-4, atol=1e-6)
+    assert found.ratio("blended", "one product") > (2 if rows > 100 else 1)
+
