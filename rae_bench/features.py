@@ -20,7 +20,7 @@ sizes of a laptop run the count of tensor operations, not their arithmetic, is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +101,17 @@ class Skeleton:
     keys: Tensor
     mask: Tensor
     key_joints: Tensor
+
+    def to(self, device: torch.device | str) -> Skeleton:
+        """The same with its tensors on a device."""
+        return replace(
+            self,
+            chain=self.chain.to(device),
+            up=self.up.to(device),
+            keys=self.keys.to(device),
+            mask=self.mask.to(device),
+            key_joints=self.key_joints.to(device),
+        )
 
 
 # Linear maps from a heading or a step to what is built of it; rows in, columns out.
@@ -184,7 +195,12 @@ def changes(path: Tensor) -> Tensor:
 
 def frame_of(state: Tensor) -> Tensor:
     """(B, 3, 3): axes of the root frame in the world, one a row; takes root row vectors to the world."""
-    return torch.addmm(_FRAME_UP, state[:, 3:6], _FRAME).view(-1, 3, 3)
+    return _axes(state[:, 3:6])
+
+
+def _axes(forward: Tensor) -> Tensor:
+    """(B, 3, 3) of horizontal unit vectors (B, 3)."""
+    return torch.addmm(_FRAME_UP.to(forward.device), forward, _FRAME.to(forward.device)).view(-1, 3, 3)
 
 
 def advance(state: Tensor, change: Tensor, frame: Tensor, skeleton: Skeleton) -> Tensor:
@@ -207,10 +223,10 @@ def advance(state: Tensor, change: Tensor, frame: Tensor, skeleton: Skeleton) ->
     p = torch.addmm(rise @ skeleton.up, columns, skeleton.chain)
 
     dyaw = turn[:, 2:]
-    rows = (torch.cat([turn, torch.cos(dyaw), torch.sin(dyaw)], 1) @ _STEP).view(-1, 2, 3)
-    place = torch.baddbmm(state[:, :6].view(-1, 2, 3) * _KEEP_ORIGIN, rows, frame).flatten(1)
+    rows = (torch.cat([turn, torch.cos(dyaw), torch.sin(dyaw)], 1) @ _STEP.to(state.device)).view(-1, 2, 3)
+    place = torch.baddbmm(state[:, :6].view(-1, 2, 3) * _KEEP_ORIGIN.to(state.device), rows, frame).flatten(1)
     step = rows[:, :1]
-    here = torch.addmm(_FRAME_UP, rows[:, 1], _FRAME).view(-1, 3, 3).transpose(1, 2)
+    here = _axes(rows[:, 1]).transpose(1, 2)
     old = state[:, layout.p].unflatten(-1, (joints, 3)) - step
     v = torch.baddbmm(p.view(-1, joints, 3), old, here, beta=skeleton.fps, alpha=-skeleton.fps)
     return torch.cat([place, moved, p, v.flatten(1), columns], 1)
@@ -229,6 +245,10 @@ class Targets(NamedTuple):
 
     frames: Tensor
     flags: Tensor
+
+    def to(self, device: torch.device | str) -> Targets:
+        """The same on a device."""
+        return Targets(self.frames.to(device), self.flags.to(device))
 
     def at(self, frame: int) -> tuple[Tensor, Tensor]:
         """Current objectives of one frame."""
@@ -265,8 +285,9 @@ def control(state: Tensor, target: tuple[Tensor, Tensor], frame: Tensor, skeleto
     to arrival (1 each). The costs come from the given state, so in a roll-out they are those of the generated pose.
     """
     frames, flags = target
-    rows = 1 + _IS_POSITION * (1 / skeleton.height - 1)
-    moved = torch.addcmul(frames, state[:, None, :3], _IS_POSITION, value=-1) * rows
+    is_position = _IS_POSITION.to(state.device)
+    rows = 1 + is_position * (1 / skeleton.height - 1)
+    moved = torch.addcmul(frames, state[:, None, :3], is_position, value=-1) * rows
     local = torch.bmm(moved, frame.transpose(1, 2)).view(-1, SLOTS, 9)
     cost = local - (state[:, 10:] @ skeleton.keys).view(-1, SLOTS, 9)
     rate = cost[:, :, :3] * flags[:, :, 3:]
@@ -277,7 +298,7 @@ def control(state: Tensor, target: tuple[Tensor, Tensor], frame: Tensor, skeleto
 def to_motion(path: Tensor, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     """Root positions (N, T, 3) and local rotations (N, T, J, 4) of states (N, T, D), float32."""
     layout = Layout(len(rig))
-    flat = path.detach().double().numpy()
+    flat = path.detach().cpu().double().numpy()
     shape = (*flat.shape[:2], 3, layout.joints, 3)
     columns = np.moveaxis(flat[..., layout.columns].reshape(shape), 2, -1)
     heading = quat.from_yaw(np.arctan2(flat[..., 3], flat[..., 5]))

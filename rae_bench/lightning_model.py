@@ -89,8 +89,9 @@ class LightningModel:
     ) -> tuple[nn.Module, Normal]:
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         torch.set_num_threads(ctx.threads)
+        device = _device(ctx)
         seed = _seed(ctx.seed, stream)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
             torch.manual_seed(seed)
             network = self.network(sizes_for(len(domain.rig)))
             if core:
@@ -111,13 +112,13 @@ class LightningModel:
                 trained=sum(p.numel() for p in network.parameters() if p.requires_grad),
             )
             if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
-                skeleton = make_skeleton(domain.rig, domain.motion.fps)
+                skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
                 training = Training(network, normal, skeleton, config, updates, ctx, frozen=frozen)
-                data = DataLoader(Streams(domain, config, updates, seed), batch_size=None)
+                data = DataLoader(Streams(domain, config, updates, seed, device), batch_size=None)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     trainer = lightning.Trainer(
-                        accelerator="cpu",
+                        accelerator="cpu" if device.type == "cpu" else "gpu",
                         devices=1,
                         max_steps=updates,
                         max_epochs=1,
@@ -129,7 +130,7 @@ class LightningModel:
                     )
                     trainer.fit(training, data)
                 ctx.spent.update(updates=updates, frames=updates * per_update)
-        return network.eval().cpu(), normal
+        return network.eval().cpu(), normal.cpu()
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
         """Roll every clip out from its last history frame, all clips at once."""
@@ -139,37 +140,38 @@ class LightningModel:
         samples = prompt.num_samples
         if samples > 1 and needs_of(self._network).noise:
             draws = [torch.Generator().manual_seed(_seed(ctx.seed, 3, sample)) for sample in range(samples)]
-            paths = [self._roll_out(prompt, draw) for draw in draws]
+            paths = [self._roll_out(prompt, draw, _device(ctx)) for draw in draws]
             parts = [to_motion(path, prompt.rig) for path in paths]
             return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
-        root_positions, rotations = to_motion(self._roll_out(prompt, None), prompt.rig)
+        root_positions, rotations = to_motion(self._roll_out(prompt, None, _device(ctx)), prompt.rig)
         return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
 
-    def _roll_out(self, prompt: Prompt, draw: torch.Generator | None) -> Tensor:
+    def _roll_out(self, prompt: Prompt, draw: torch.Generator | None, device: torch.device) -> Tensor:
         """States (N, T, D) of the generated frames.
 
         A network with a memory reads the history first. All clips get the same noise, so that a clip's motion does
         not depend on which others are generated with it; without a generator the noise is zero, its mean.
         """
-        network, normal = self._network, self._normal
-        assert network is not None
-        assert normal is not None
+        assert self._network is not None
+        assert self._normal is not None
+        network, normal = self._network.to(device), self._normal.to(device)
         needs = needs_of(network)
-        skeleton = make_skeleton(prompt.rig, prompt.fps)
-        given = targets(prompt.objectives, prompt.fps)
+        skeleton = make_skeleton(prompt.rig, prompt.fps).to(device)
+        given = targets(prompt.objectives, prompt.fps).to(device)
         last = prompt.history.root_positions.shape[1] - 1
         rows = len(prompt.frames)
 
         def noise() -> Tensor:
             one = torch.zeros(1, needs.noise) if draw is None else torch.randn(1, needs.noise, generator=draw)
-            return one.expand(rows, -1)
+            return one.to(device).expand(rows, -1)
 
         with torch.inference_mode():
-            truth = states(prompt.history)
-            carry = Carry(truth[:, last], torch.from_numpy(prompt.phases).flatten(1), torch.zeros(rows, 0), noise())
+            truth = states(prompt.history).to(device)
+            phase = torch.from_numpy(prompt.phases).flatten(1).to(device)
+            carry = Carry(truth[:, last], phase, truth.new_zeros(rows, 0), noise())
             if needs.memory:
-                past = torch.from_numpy(local_phases(prompt.history, past_only=True)).flatten(2)
-                carry = carry._replace(memory=torch.zeros(rows, needs.memory))
+                past = torch.from_numpy(local_phases(prompt.history, past_only=True)).flatten(2).to(device)
+                carry = carry._replace(memory=truth.new_zeros(rows, needs.memory))
                 for t in range(last):
                     before = carry._replace(state=truth[:, t], phase=past[:, t])
                     after, _ = step(network, Frame(before, given.at(t), skeleton, normal))
@@ -180,6 +182,8 @@ class LightningModel:
                     carry = carry._replace(noise=noise())
                 carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
                 path.append(carry.state)
+        network.cpu()
+        normal.cpu()
         return torch.stack(path, 1)
 
     def save(self, folder: Path) -> None:
@@ -212,6 +216,14 @@ class LightningModel:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
+
+
+def _device(ctx: Context) -> torch.device:
+    """Where to compute. Raises `UserError` where there is no such device."""
+    device = torch.device(ctx.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError("--accelerator gpu: torch sees no GPU here; leave the option out, or install torch for CUDA")
+    return device
 
 
 def _seed(*path: int) -> int:

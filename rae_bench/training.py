@@ -137,21 +137,25 @@ def statistics(domain: Domain) -> Normal:
 
 
 class Streams(IterableDataset):
-    """Windows of a domain's segments, all in memory, one batch an item.
+    """Windows of a domain's segments, all in the memory of `device`, one batch an item.
+
+    What is drawn is drawn on the CPU, so that it is the same on every device.
 
     Each of the B rows is a stream: it starts at a random frame of a random segment and walks on window by window to the
     segment's end. So a model that carries its own last state over meets the errors of long roll-outs while it
     learns from short windows.
     """
 
-    def __init__(self, domain: Domain, config: TrainConfig, updates: int, seed: int) -> None:
+    def __init__(
+        self, domain: Domain, config: TrainConfig, updates: int, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
         motion = domain.motion
-        self.config, self.updates, self.seed = config, updates, seed
-        self.states = states(motion)
-        self.targets = targets(domain.objectives, motion.fps)
-        self.past = torch.from_numpy(local_phases(motion, past_only=True)).flatten(2)
-        self.phases = torch.from_numpy(domain.phases).flatten(2)
-        self.contacts = torch.from_numpy(motion.contacts.astype(np.float32))
+        self.config, self.updates, self.seed, self.device = config, updates, seed, torch.device(device)
+        self.states = states(motion).to(device)
+        self.targets = targets(domain.objectives, motion.fps).to(device)
+        self.past = torch.from_numpy(local_phases(motion, past_only=True)).flatten(2).to(device)
+        self.phases = torch.from_numpy(domain.phases).flatten(2).to(device)
+        self.contacts = torch.from_numpy(motion.contacts.astype(np.float32)).to(device)
         self.last = torch.from_numpy(motion.lengths - config.length)
         """Last frame at which a window of each segment can start."""
         room = np.maximum(motion.lengths - config.length + 1, 0)
@@ -169,17 +173,17 @@ class Streams(IterableDataset):
             pick = torch.randint(len(self.starts), (config.windows,), generator=generator)
             clip = torch.where(fresh, self.starts[pick, 0], clip)
             first = torch.where(fresh, self.starts[pick, 1], first)
-            frame = first[:, None] + torch.arange(config.length)
-            at = (clip[:, None], frame)
+            rows, begin = clip.to(self.device), first.to(self.device)
+            at = (rows[:, None], begin[:, None] + torch.arange(config.length, device=self.device))
             yield Batch(
                 self.states[at],
                 self.targets.frames[at],
                 self.targets.flags[at],
-                self.past[clip, first],
+                self.past[rows, begin],
                 self.phases[at],
                 self.contacts[at],
-                fresh,
-                torch.rand(config.windows, config.length, generator=generator),
+                fresh.to(self.device),
+                torch.rand(config.windows, config.length, generator=generator).to(self.device),
             )
             first = first + config.length - 1
 
@@ -290,7 +294,7 @@ class Training(lightning.LightningModule):
         """What the first frame of each window starts from: memory and noise last as long as a stream does."""
         state, phase, rows = batch.states[:, 0], batch.start, len(batch.states)
         memory = state.new_zeros(rows, self.needs.memory)
-        noise = torch.randn(rows, self.needs.noise) if self.needs.noise else state.new_zeros(rows, 0)
+        noise = torch.randn(rows, self.needs.noise, device=state.device)
         if self.carried is None:
             return Carry(state, phase, memory, noise)
         before = self.carried

@@ -76,7 +76,7 @@ class Centres(nn.Module):
     def place(self, x: Tensor) -> None:
         """k-means among the embeddings x (B, E), from centres drawn of them; fewer than centres are drawn again."""
         count = len(self.centres)
-        rounds = [torch.randperm(len(x)) for _ in range(-(-count // len(x)))]
+        rounds = [torch.randperm(len(x), device=x.device) for _ in range(-(-count // len(x)))]
         jitter = 0.05 * torch.randn_like(self.centres) * x.std(0, correction=0)
         centres = x[torch.cat(rounds)[:count]] + jitter
         for _ in range(KMEANS):
@@ -101,7 +101,7 @@ class Rbf(nn.Module):
         """Activations (B, C) and the weighted loss."""
         phi = torch.exp(-self.centres(x))
         directions = nn.functional.normalize(self.centres.centres, dim=1)
-        off = directions @ directions.T - torch.eye(len(directions))
+        off = directions @ directions.T - torch.eye(len(directions), device=directions.device)
         return phi, ORTHOGONALITY * off.abs().mean()
 
 

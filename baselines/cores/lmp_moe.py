@@ -72,7 +72,7 @@ class LmpMoE(Core):
         known, past, increment = memory.split([1, PAST * phase.shape[1], self.slots], 1)
         past = past.unflatten(1, (PAST, -1))
         past = torch.where(known[:, :, None] > 0, past, phase[:, None].expand_as(past))
-        ahead = STEP * torch.arange(1, SIDE + 1, dtype=phase.dtype)
+        ahead = STEP * torch.arange(1, SIDE + 1, dtype=phase.dtype, device=phase.device)
         angles = increment[:, None] * ahead[:, None]
         future = turned(phase.unflatten(1, (-1, 2))[:, None].expand(-1, SIDE, -1, -1), angles).flatten(2)
         return torch.cat([past[:, ::STEP], phase[:, None], future], 1), past

@@ -56,7 +56,7 @@ def plu(x: Tensor, a: float = 0.1, c: float = 1.0) -> Tensor:
 
 def time_embedding(frames: Tensor, width: int) -> Tensor:
     """(..., width) of frames to arrival (...), sines and cosines in turn."""
-    rates = torch.exp(torch.arange(0, width, 2, dtype=frames.dtype) * (-math.log(BASE) / width))
+    rates = torch.exp(torch.arange(0, width, 2, dtype=frames.dtype, device=frames.device) * (-math.log(BASE) / width))
     angles = frames.clamp(max=LONGEST)[..., None] * rates
     return torch.stack([torch.sin(angles), torch.cos(angles)], -1).flatten(-2)
 

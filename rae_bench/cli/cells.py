@@ -41,6 +41,10 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         click.option("--preset", type=click.Path(path_type=Path), help="File of options that rae-bench tune wrote."),
         click.option("--force", is_flag=True, help="Run finished cells again."),
         click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate."),
+        click.option(
+            "--accelerator", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True,
+            help="What models that can use a GPU compute on.",
+        ),
         click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do."),
         click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON."),
     ]

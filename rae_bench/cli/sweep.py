@@ -18,7 +18,7 @@ from rae_bench.errors import UserError
 @click.option("--workers", type=int, help="Cells at a time on this machine (as many as it has cores for).")
 @click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
 @click.option("--cpus-per-cell", type=int, default=1, show_default=True, help="Cores of a cell, one thread each.")
-@click.option("--gpus-per-cell", type=float, default=0, show_default=True, help="Of a cell, for models that use one.")
+@click.option("--gpus-per-cell", type=float, default=0, help="Of a cell; 1 with --accelerator gpu.")
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     models: tuple[str, ...], tasks: tuple[str, ...], workers: int | None, ray_address: str | None, cpus_per_cell: int,

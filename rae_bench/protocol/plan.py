@@ -22,6 +22,8 @@ from rae_bench.storage import sweep
 
 DEFAULT_REGIMES = ("cold", "frozen", "finetune", "full")
 REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot", "full")
+DEVICES = {"cpu": "cpu", "gpu": "cuda"}
+"""What torch calls an accelerator."""
 Observer = Callable[[Mapping[str, Any]], None]
 
 
@@ -70,6 +72,7 @@ class Request:
         force: whether finished cells count as not done.
         keep: whether adapted models are kept.
         trials: configurations that were tried before these options were chosen.
+        accelerator: what models that can use one compute on, cpu or gpu.
     """
 
     model: str
@@ -84,6 +87,7 @@ class Request:
     force: bool
     keep: bool
     trials: int = 0
+    accelerator: str = "cpu"
 
     def cells(self) -> Iterator[Cell]:
         """The cells in the order of a plan; some may be the same."""
@@ -108,6 +112,7 @@ class Plan(NamedTuple):
     source: Side
     target: Side
     cells: list[Planned]
+    accelerator: str = "cpu"
 
 
 def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
@@ -132,6 +137,7 @@ def request(
     force: bool = False,
     keep: bool = False,
     preset: str | Path | None = None,
+    accelerator: str = "cpu",
 ) -> Request:
     """Check what is asked for, all but the data. See `run_cells` for the arguments; `all` fractions are the task's."""
     trials = 0
@@ -140,6 +146,8 @@ def request(
         if model_name(found.model) != model_name(model):
             raise UserError(f"{preset}: a preset of model '{found.model}', not of '{model}'")
         options, trials = {**found.options, **(options or {})}, found.trials
+    if accelerator not in DEVICES:
+        raise unknown("accelerator", accelerator, DEVICES)
     source_hash(model)  # is there such a model?
     # Found out here rather than by every cell; the import of an installed entry is left to the workers.
     if options:
@@ -165,7 +173,7 @@ def request(
     root = Path(data_root) if data_root is not None else None
     return Request(
         model, dict(options or {}), chosen, tuple(regimes or DEFAULT_REGIMES), fractions, tuple(seeds), Path(out), root,
-        controls, force, keep, trials,
+        controls, force, keep, trials, accelerator,
     )  # fmt: skip
 
 
@@ -195,7 +203,7 @@ def plan(asked: Request, source: Side, target: Side) -> Plan:
             else:
                 state = "done"
         planned[path] = Planned(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keeps)
-    return Plan(asked.task, source, target, list(planned.values()))
+    return Plan(asked.task, source, target, list(planned.values()), asked.accelerator)
 
 
 def prepare(
@@ -218,7 +226,11 @@ def pretrained_is_current(folder: Path, facts: Mapping[str, str]) -> bool:
 
 def jobs_for(plan: Plan, data_root: str | Path | None = None) -> list[Job]:
     """Work for every cell that is not done, pre-training first, in the order in which it is best begun."""
-    common = {"task": _task_payload(plan.task), "data_root": str(data_root) if data_root else None}
+    common = {
+        "task": _task_payload(plan.task),
+        "data_root": str(data_root) if data_root else None,
+        "device": DEVICES[plan.accelerator],
+    }
     protocol = plan.task.protocol
     jobs: dict[str, Job] = {}
     todo = [p for p in plan.cells if p.state != "done"]

@@ -213,8 +213,6 @@ class RayCrew:
                 self._pretrained[folder] = ray.put(pack(Path(folder)))
             pretrained = [self._pretrained[folder]]  # in a list: the worker fetches it, not the scheduler
         payload = job.payload | {"threads": self._resources.cpus}
-        if self._resources.gpus:
-            payload |= {"device": "cuda"}
         name = payload["task"]["name"]
         ref = self._remote.options(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=0, name=Path(job.name).name

@@ -71,6 +71,7 @@ def run_cells(
         controls: whether the rows that learn nothing are made too.
         force: whether finished cells are run again.
         keep: whether adapted models are kept, each in `<cell>-model/` beside its result.
+        accelerator: cpu, or gpu for models that can use one.
         workers: worker processes, one thread each.
         observe: called with events as work goes on.
 
@@ -90,7 +91,7 @@ def run_cells(
 
 def outcome_of(plan: Plan, failed: Mapping[str, str]) -> Outcome:
     """What is left when a plan's jobs have been worked off; `failed` is {job name: reason}."""
-    return Outcome(*plan, failed, sum(p.state == "done" for p in plan.cells))
+    return Outcome(plan.task, plan.source, plan.target, plan.cells, failed, sum(p.state == "done" for p in plan.cells))
 
 
 def recording(plans: Sequence[Plan], observe: Observer) -> Observer:

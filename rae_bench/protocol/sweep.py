@@ -114,7 +114,8 @@ def sweep_cells(
         models, tasks: names or paths, as for `run`; no task where `source` and `target` name two domains.
         workers: cells at a time on this machine; as many as it has cores for by default.
         ray_address: of an existing cluster to use instead (`auto`, host:port or ray://host:port).
-        cpus_per_cell, gpus_per_cell: what a cell is given; it computes on so many threads.
+        cpus_per_cell, gpus_per_cell: what a cell is given; it computes on so many threads, and with
+            `accelerator="gpu"` on a GPU, a whole one unless told otherwise.
         max_core_hours: no cell begins that would spend more than that in this call.
         observe: called with events as work goes on.
         arguments: as of `run_cells`; 3 seeds and all fractions of each task by default.
@@ -126,6 +127,8 @@ def sweep_cells(
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
     asked = requests(models, tasks, **arguments)
+    if arguments.get("accelerator") == "gpu" and not gpus_per_cell:
+        gpus_per_cell = 1.0
     require_answer(ray_address)
     observe({"kind": "data", "requests": asked})
     resources = Resources(cpus_per_cell, gpus_per_cell)

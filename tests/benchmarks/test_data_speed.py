@@ -82,7 +82,8 @@ def test_features(benchmark: Any, walking: Motion) -> None:
     found = found._replace(best={**found.best, "plain": found.best["plain"] * len(walking) / len(few)})
     made, slow = states(few).numpy(), plain()
     np.testing.assert_allclose(made[..., layout.p], slow[..., : 3 * layout.joints], atol=1e-5)
-    np.testing.assert_allclose(made[..., layout.columns][..., : 3 * layout.joints], slow[..., 3 * layout.joints :], atol=1e-5)
+    column = made[..., layout.columns][..., : 3 * layout.joints]
+    np.testing.assert_allclose(column, slow[..., 3 * layout.joints :], atol=1e-5)
     _say("features", walking, found.best["ours"], found.ratio("plain", "ours"))
 
 

@@ -5,6 +5,8 @@ sample, a (batch, in, out) tensor a layer, as in the public code of MANN's and M
 frames of a window is an optimiser step of its own.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ WINDOWS, FRAMES = 736, 12
 
 def _mlp(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for wide, narrow in zip(widths, widths[1:], strict=False):
+    for wide, narrow in pairwise(widths):
         layers += [nn.Linear(wide, narrow), nn.ELU()]
     return nn.Sequential(*layers[:-1])
 
@@ -41,7 +43,7 @@ class ThesisNetwork(nn.Module):
         self.encode, self.decode = _mlp(POSE, 256, 256, 256), _mlp(256, 256, 256, POSE)
         self.cost, self.gate = _mlp(COST + TARGET, 128, 128, 128), _mlp(PHASE, 128, 128, 4)
         widths = (PHASE + 256 + 128, 512, 512, PHASE + 256 + COST)
-        self.layers = nn.ModuleList(BlendedWeights(4, a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(BlendedWeights(4, a, b) for a, b in pairwise(widths))
 
     def forward(self, frame: Tensor) -> Tensor:
         """(B, 492) of (B, 492)."""

@@ -1,0 +1,96 @@
+"""Every reference entry keeps to the device that it is given, seen without one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from rae_bench.baselines.pairs import names
+from rae_bench.errors import UserError
+from rae_bench.features import make_skeleton
+from rae_bench.model import Budget, Context, Domain
+from rae_bench.registry import make_model
+from rae_bench.stepping import Carry
+from rae_bench.training import Streams, TrainConfig, Training, sizes_for, statistics
+
+CONFIG = TrainConfig(windows=6, length=5)
+GPU = torch.device("cuda", 0)
+
+
+class Pretended(TorchFunctionMode):
+    """Computes on the CPU with tensors that claim to lie on a GPU, and refuses to mix them with others.
+
+    torch without CUDA cannot even trace such a mixture. Numbers (tensors without dimensions) may come from anywhere.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == torch.Tensor.device.__get__:  # type: ignore[attr-defined]
+            return GPU if _is_there(args[0]) else torch.device("cpu")
+        given = dict(kwargs or {})
+        tensors = [x for x in tree_leaves((args, given)) if isinstance(x, torch.Tensor)]
+        goes = given.pop("device", None) == GPU or (func is torch.Tensor.to and GPU in args[1:])
+        if func is torch.Tensor.to:
+            return _placed(args[0].clone()) if goes or _is_there(args[0]) else args[0].clone()
+        there = [_is_there(x) for x in tensors]
+        assert not any(there) or all(t or not x.ndim for t, x in zip(there, tensors, strict=True)), f"{func} mixes"
+        made = func(*args, **given)
+        if goes or any(there):
+            tree_map(_placed, made)
+        return made
+
+
+def _is_there(tensor: torch.Tensor) -> bool:
+    return getattr(tensor, "is_pretended", False)
+
+
+def _placed(made: Any) -> Any:
+    if isinstance(made, torch.Tensor):
+        made.is_pretended = True  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.mark.parametrize("name", [*names(), "fc-rbf-in", "fc-dec-cat"])
+def test_a_window_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
+    domain = domains["r4"]
+    network = make_model(name, {}).network(sizes_for(len(domain.rig)))
+    skeleton = make_skeleton(domain.rig, domain.motion.fps)
+    training = Training(network, statistics(domain), skeleton, CONFIG, 9, Context("full", 1.0, Budget(9, 216), 0))
+    first, second = Streams(domain, CONFIG, 2, 0)
+    training.training_step(first, 0)  # what looks at values, such as where to put centres, is done once
+
+    tree_map(_placed, [*training.parameters(), *training.buffers(), *second])
+    training.carried = Carry(*(_placed(part.clone()) for part in training.carried or ()))
+    with Pretended():
+        training.skeleton = skeleton.to(GPU)
+        loss = training.training_step(second, 1)
+    assert _is_there(loss)
+
+
+def test_streams_draw_the_same_on_every_device(domains: dict[str, Domain]) -> None:
+    here, there = (next(iter(Streams(domains["r4"], CONFIG, 1, 0, device))) for device in ("cpu", "meta"))
+    assert all(part.device.type == "meta" for part in there)
+    assert [part.shape for part in here] == [part.shape for part in there]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_no_gpu_is_one_clear_line(domains: dict[str, Domain]) -> None:
+    context = Context("cold", 1.0, Budget(1, 100), 0, device="cuda")
+    with pytest.raises(UserError, match="--accelerator gpu: torch sees no GPU here"):
+        make_model("fe", {}).adapt(domains["quad"], context)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_learns_what_the_cpu_learns(domains: dict[str, Domain]) -> None:
+    losses: dict[str, list[float]] = {}
+    for device in ("cpu", "cuda"):
+        told = losses[device] = []
+
+        def note(update: int, updates: int, loss: float, told: list[float] = told) -> None:
+            told.append(loss)
+
+        context = Context("cold", 1.0, Budget(30, 2000), 0, device, progress=note)
+        make_model("fe", {"windows": 16}).adapt(domains["r4"], context)
+    np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=0.05)
