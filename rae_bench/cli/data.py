@@ -1,4 +1,4 @@
-"""`rae-bench data`: recordings in."""
+"""`rae-bench data`: recordings in, motion out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.data_export import export
+
 
 @click.group()
 def data() -> None:
     """Bring in recordings and look at them."""
+
+
+data.add_command(export)
 
 
 @data.command("import")
