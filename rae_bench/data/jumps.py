@@ -20,6 +20,7 @@ SPIKE = 12.0
 """A spike is this many times as far off the line between its neighbours as the frames around it usually are."""
 SPIKE_SHARE = 0.03
 """... and this share of the body's size."""
+SHADOW = 0.6
 SAME, FROZEN = 1e-7, 3
 """Frames repeat where no joint goes further than this share of the body's size; so many of them in a row are told."""
 SHOWN = 6
@@ -59,7 +60,9 @@ def find_events(motion: Motion, skipped: int = 0) -> list[Event]:
     inner = positions[first:]
     off = np.linalg.norm(inner[1:-1] - (inner[:-2] + inner[2:]) / 2, axis=-1)
     around = ndimage.median_filter(off, size=(11, 1), mode="mirror")
-    spiky = np.where((off > SPIKE_SHARE * size) & (off > SPIKE * around), off, 0)
+    beside = ndimage.maximum_filter(off, footprint=[[1], [0], [1]], mode="mirror")
+    # A frame beside a spike lies half as far off the line to it.
+    spiky = np.where((off > SPIKE_SHARE * size) & (off > SPIKE * around) & (off > SHADOW * beside), off, 0)
     for t in np.flatnonzero(spiky.any(1)).tolist():
         joint = int(spiky[t].argmax())
         events.append(Event("spike", t + 1 + first + skipped, names[joint], float(spiky[t, joint])))
