@@ -47,7 +47,7 @@ def suspicions(motion: Motion, unit: str | float, up: Up) -> list[str]:
         unit, up: as its files were read.
     """
     if lines := lying(motion.rig):
-        return lines  # of a body that lies on its side nothing else can be told
+        return [*lines, *tilted_ground(motion, up)]  # of a body that lies on its side little else can be told
     return [
         *wrong_size(motion.rig, unit),
         *wrong_sides(motion),
@@ -96,7 +96,10 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
         return [f"{text}: is --unit right?"]
     best = min(fitting, key=lambda name: abs(np.log(fitting[name] / TYPICAL[count])))
     option = best if best in ("m", "cm", "mm") else f"{UNITS[best]:g}"
-    return [f"{text}: {best}? --unit {option} makes it {_length(fitting[best])}"]
+    also = "".join(
+        f", --unit {name} {_length(fitting[name])}" for name in ("m", "cm", "mm") if name in fitting and name != best
+    )
+    return [f"{text}: {best}? --unit {option} makes it {_length(fitting[best])}{also}"]
 
 
 def wrong_sides(motion: Motion) -> list[str]:
