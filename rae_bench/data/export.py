@@ -17,10 +17,10 @@ SUFFIXES = (".bvh", ".glb")
 
 def check_writable(path: Path) -> None:
     """Raise `UserError` unless `path` names a format that is written, in a folder where files may be made."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: files of names that end in {' or '.join(SUFFIXES)} are written")
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {path}: give a file in a folder that is there and may be written to")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"cannot write {path}: give a name that ends in {' or '.join(SUFFIXES)}")
 
 
 def write_clips(

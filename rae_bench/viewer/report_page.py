@@ -19,6 +19,8 @@ from rae_bench.viewer.gather import domain_scene
 from rae_bench.viewer.page import page
 
 CLIPS = 6
+WOBBLY = 0.1
+"""Bones that vary by more than this share of their length stand out."""
 ROWS = 14
 """Rows of a table before the rest is folded away."""
 
@@ -41,20 +43,21 @@ def report_page(corpus: Corpus, told: dict[str, Any]) -> str:
 
 
 def _header(told: dict[str, Any]) -> str:
-    about = [f"{told['files']} files of {told['source']}", told["licence"], told["citation"]]
+    count = f"{told['files']} file{'s' if told['files'] != 1 else ''}"
+    about = [f"{count} of {told['source']}", told["licence"], told["citation"]]
     return (
         f"<header><h1>{escape(told['name'])}</h1><p class='soft'>{escape(' · '.join(filter(None, about)))}</p></header>"
     )
 
 
 def _tiles(told: dict[str, Any]) -> str:
-    rates = ", ".join(f"{rate:g}" for rate in told["recorded_fps"])
+    rates = ", ".join(f"{rate:g}" for rate in told["recorded_fps"] if rate != told["fps"])
     pairs = [
         ("segments", f"{told['segments']:,}"),
         ("groups", f"{told['groups']:,}"),
         ("frames", f"{told['frames']:,}"),
         ("time", _time(told["seconds"])),
-        ("frames per second", f"{told['fps']:g} of {rates}" if rates else f"{told['fps']:g}"),
+        ("frames per second", f"{told['fps']:g} from {rates}" if rates else f"{told['fps']:g}"),
         ("joints", str(told["joints"])),
         ("standing height", _length(told["height"])),
         ("pelvis at", _length(told["pelvis_height"])),
@@ -90,7 +93,7 @@ def _speeds(told: dict[str, Any]) -> str:
     unit, factor = ("m/s", 1.0) if told["speeds"]["edges"][-1] >= 0.1 else ("mm/s", 1000.0)
     plot = _histogram(told["speeds"], lambda v: f"{v * factor:.3g}", [])
     return (
-        "<section><h2>Speed of the pelvis over the ground</h2><div class='plots'>"
+        "<section><h2>Speed of the pelvis over the ground</h2><div class='plots pair'>"
         f"<figure>{plot}<figcaption>{unit}, share of all frames</figcaption></figure>"
         f"<div>{_table((('action', ''), ('', 'meter'), ('mean', 'n')), rows)}</div></div></section>"
     )
@@ -131,7 +134,7 @@ def _bones(told: dict[str, Any]) -> str:
         words = [escape(bone["joint"]), _meter(bone["length"] / longest), _length(bone["length"])]
         words += [f"{100 * bone['spread']:.2g} %", _length(bone["apart"])] if moving else []
         rows.append((*words, "" if other is None else _length(other)))
-        odd.append(uneven or bone["spread"] > 0.02)
+        odd.append(uneven or bone["spread"] > WOBBLY)
     heads = [("bone to", ""), ("", "meter"), ("length", "n")]
     heads += [("over time", "n"), ("between files", "n")] if moving else []
     still = "" if moving else "<p class='soft'>All bones keep their lengths, over time and between files.</p>"
