@@ -143,8 +143,8 @@ def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
         if foot is None:
             continue
         tip = max(np.flatnonzero(rig.ancestors[:, foot]).tolist(), key=lambda j: (rig.depths[j], -j))
-        ahead.append(float(np.median(local[:, tip, 2] - local[:, foot, 2])) / rig.height)
-    if not ahead or min(map(abs, ahead)) < AHEAD or min(ahead) < 0 < max(ahead):
+        ahead.append(float(np.median(local[:, tip, 2] - local[:, foot, 2])))
+    if not ahead or min(map(abs, ahead)) < AHEAD * rig.height or min(ahead) < 0 < max(ahead):
         return 0
     return int(np.sign(ahead[0]))
 
@@ -174,7 +174,7 @@ def helper_nodes(rig: Rig) -> list[str]:
     if not odd:
         return []
     listed = _some([rig.joint_names[j] for j in odd])
-    return [f"{len(odd)} nodes look like helpers rather than body: {listed}; --drop-joints leaves them out"]
+    return [f"nodes that look like helpers rather than body: {listed}; --drop-joints leaves them out"]
 
 
 def lopsided(rig: Rig) -> list[str]:
