@@ -105,7 +105,10 @@ def nodes(*names: str) -> Rig:
         (("LeftArm", "RightArm", "Head", "Neck_end"), None),
         (("b__LeftArm", "b_RightArm", "Dog_LeftTail001", "Dog_LeftTail002"), None),  # half of the sides lack the other
         (("LeftArm", "RightArm", "LeftLeg", "RightLeg", "LeftTail"), "rather than body: LeftTail;"),
-        (("Bip01_Footsteps", "Bip01_HeadNub", "LeftArm", "RightArm"), "rather than body: Bip01_Footsteps, Bip01_HeadNub;"),
+        (
+            ("Bip01_Footsteps", "Bip01_HeadNub", "LeftArm", "RightArm"),
+            "rather than body: Bip01_Footsteps, Bip01_HeadNub;",
+        ),
         (("lhand", "rhand", "LeftArmor", "RightArmor"), "rather than body: LeftArmor, RightArmor;"),
         (("LeftArm", "LeftHand"), None),  # an arm alone
     ],
