@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rae_bench import metrics
     from rae_bench.data.bvh import read_bvh
     from rae_bench.data.bvh_write import write_bvh
+    from rae_bench.data.gltf_write import write_glb
     from rae_bench.errors import UserError
     from rae_bench.lightning_model import LightningModel
     from rae_bench.model import ModelCard
@@ -39,6 +40,7 @@ _PLACES = {
     "run": "rae_bench.protocol.run",
     "sweep": "rae_bench.protocol.sweep",
     "write_bvh": "rae_bench.data.bvh_write",
+    "write_glb": "rae_bench.data.gltf_write",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "run",
     "sweep",
     "write_bvh",
+    "write_glb",
 ]
 
 

@@ -163,13 +163,13 @@ def find_contacts(
     if stance is None:
         stance = stance_heights(positions, rig, lengths)
     root = positions[:, :, [rig.roles.get("pelvis", 0)]] * np.array([1, 0, 1], positions.dtype)
-    limit = speed * rig.height + slip * _speeds(root, fps, lengths)
-    slow = _speeds(feet, fps, lengths) < limit
+    limit = speed * rig.height + slip * joint_speeds(root, fps, lengths)
+    slow = joint_speeds(feet, fps, lengths) < limit
     contacts = slow & (feet[..., 1] < stance + height * rig.height) & valid[..., None]
     return _without_flicker(contacts, round(fps / 30)) & valid[..., None]
 
 
-def _speeds(points: np.ndarray, fps: float, lengths: np.ndarray) -> np.ndarray:
+def joint_speeds(points: np.ndarray, fps: float, lengths: np.ndarray) -> np.ndarray:
     """(N, T, P) units per second of points (N, T, P, 3), by central differences, one-sided at the ends of each clip."""
     if points.shape[1] < 2:
         return np.zeros(points.shape[:3], points.dtype)

@@ -1,4 +1,4 @@
-"""Jumps at the start of a file and single-frame spikes: found by frame where they were put, and nowhere else."""
+"""Jumps, single-frame spikes and frozen frames: found by frame where they were put, and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rae_bench.data.bvh import read_bvh
-from rae_bench.data.jumps import jumps_and_spikes
+from rae_bench.data.jumps import Event, event_notes, find_events
+from rae_bench.data.source import Note
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion, make_motion
 from rae_bench.rig import make_rig
@@ -27,14 +28,18 @@ def swing(frames: int = 120, jump: int = 0, spike: int | None = None) -> Motion:
     return make_motion(rig, 60, root[None], rotations[None], contacts=np.zeros((1, frames, 0)))
 
 
+def notes_on(motion: Motion, skipped: int = 0) -> list[Note]:
+    return event_notes(find_events(motion, skipped), "f")
+
+
 def test_smooth_motion_is_not_noticed() -> None:
-    assert jumps_and_spikes(swing(), "f") == []
-    assert jumps_and_spikes(swing(5, jump=1), "f") == []
+    assert notes_on(swing()) == []
+    assert notes_on(swing(5, jump=1)) == []
 
 
 @pytest.mark.parametrize("jump", [1, 2])
 def test_a_jump_at_the_start(jump: int) -> None:
-    notes = jumps_and_spikes(swing(jump=jump), "f")
+    notes = notes_on(swing(jump=jump))
     assert len(notes) == 1
     assert f"frame {jump} lies 50 cm from the one before" in notes[0].text
     assert f"--skip-frames {jump} " in notes[0].text
@@ -42,16 +47,36 @@ def test_a_jump_at_the_start(jump: int) -> None:
 
 @pytest.mark.parametrize("frame", [30, 31, 118])
 def test_a_spike_by_frame_and_joint(frame: int) -> None:
-    note = jumps_and_spikes(swing(spike=frame), "f")[0]
+    note = notes_on(swing(spike=frame))[0]
     assert note.kind == "spike f"
     assert f" {frame} (tip 4" in note.text  # a radian of a half-metre bone: 48 cm
-    assert f" {frame + 7} (tip" in jumps_and_spikes(swing(spike=frame), "f", skipped=7)[0].text
+    assert f" {frame + 7} (tip" in notes_on(swing(spike=frame), skipped=7)[0].text
+
+
+def test_frames_that_repeat() -> None:
+    motion = swing()
+    order = np.concatenate([np.arange(40), np.full(5, 40), np.arange(45, 120)])
+    frozen = make_motion(
+        motion.rig, 60, motion.root_positions[:, order], motion.rotations[:, order], contacts=np.zeros((1, 120, 0))
+    )
+    events = find_events(frozen, skipped=2)
+    assert Event("frozen", 42, "", frames=5) in events
+    text = next(note.text for note in event_notes(events, "f") if note.kind == "frozen")
+    assert "nothing moves for 5 frames from 42 on" in text
+    still = make_motion(
+        motion.rig,
+        60,
+        motion.root_positions[:, order * 0],
+        motion.rotations[:, order * 0],
+        contacts=np.zeros((1, 120, 0)),
+    )
+    assert find_events(still) == []
 
 
 def test_a_real_dog_whose_first_frames_jump(recordings: Path) -> None:
     motion = read_bvh(recordings / "dog_labrador" / "dog_back_001.bvh")
-    notes = jumps_and_spikes(motion, "f")
+    notes = notes_on(motion)
     assert "--skip-frames 2 " in notes[0].text  # its README: the first two frames jump
     steps = np.linalg.norm(np.diff(motion.positions[0, :10], axis=0), axis=-1).mean(1)
     assert steps[1] > 5 * steps[2:].max()
-    assert not any(note.kind.startswith("jump") for note in jumps_and_spikes(motion.cut(2), "f"))
+    assert not any(note.kind.startswith("jump") for note in notes_on(motion.cut(2)))

@@ -1,4 +1,4 @@
-"""`rae-bench data`: recordings in."""
+"""`rae-bench data`: recordings in, motion out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.data_export import export
+from rae_bench.cli.data_report import report, summary_table
+
 
 @click.group()
 def data() -> None:
     """Bring in recordings and look at them."""
+
+
+data.add_command(export)
+data.add_command(report)
 
 
 @data.command("import")
@@ -78,41 +85,7 @@ def import_(
     corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
     reports = [(summarise(corpus), save_domain(corpus)) for corpus in corpora]
     if as_json:
-        listed = [{**report, "folder": str(kept)} for report, kept in reports]
+        listed = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
     else:
-        click.echo("\n\n".join(_table(report, kept) for report, kept in reports))
-
-
-def _table(report: dict[str, Any], kept: Path) -> str:
-    """The report as aligned lines."""
-    rates = ", ".join(f"{rate:g}" for rate in report["recorded_fps"])
-    rows = [
-        ("domain", f"{report['name']}  (kept in {kept})"),
-        ("files", f"{report['files']} of {report['source']}, recorded at {rates} fps"),
-        ("segments", f"{report['segments']} in {report['groups']} groups"),
-        ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
-        ("joints", f"{report['joints']}"),
-        ("roles", ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
-        ("height", f"{_length(report['height'])}, pelvis at {_length(report['pelvis_height'])}"),
-        ("rest pose", report["rest_pose"]),
-    ]
-    if report["guessed"]:
-        touching = ", ".join(report["contact_share"]) or "none"
-        rows.insert(6, ("", f"on the ground {touching}; both guessed from names: --roles says better"))
-    rows += [
-        ("speed" if i == 0 else "", f"{speed:5.2f} m/s  {action}")
-        for i, (action, speed) in enumerate(report["speed"].items())
-    ]
-    rows += [
-        ("on the ground" if i == 0 else "", f"{100 * share:5.1f} %    {joint}")
-        for i, (joint, share) in enumerate(report["contact_share"].items())
-    ]
-    rows += [("mended" if i == 0 else "", text) for i, text in enumerate(report["fixed"])]
-    rows += [("noticed" if i == 0 else "", text) for i, text in enumerate(report["noticed"])]
-    rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
-    return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
-
-
-def _length(metres: float) -> str:
-    return f"{100 * metres:.0f} cm" if abs(metres) >= 0.1 else f"{1000 * metres:.2g} mm"
+        click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))

@@ -12,34 +12,34 @@ import click
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.option("--objectives", type=click.Path(path_type=Path), required=True, help="TOML file: what to reach, when.")
 @click.option("--history", required=True, help="BVH file whose last second is continued; or rest, to start standing.")
-@click.option("--unit", default="cm", show_default=True, help="Of both BVH files: cm, m, mm, or metres per unit.")
+@click.option("--unit", default="cm", show_default=True, help="Of BVH files: cm, m, mm, or metres per unit.")
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
 @click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")
 @click.option("--with-history", is_flag=True, help="Write the history too, before the generated motion.")
 @click.option("--page", type=click.Path(path_type=Path), help="Also a page that shows it, with the objectives.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="BVH file to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write: .bvh or .glb.")
 def generate(
     model_dir: Path, objectives: Path, history: str, unit: str, up: str, seconds: float | None, with_history: bool,
     page: Path | None, output: Path,
 ) -> None:
     """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
 
-    Writes the motion as BVH and says how far each objective was missed.
+    Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
     from rae_bench.cli.words import length_unit
-    from rae_bench.data.bvh_write import write_bvh
+    from rae_bench.data.export import check_writable, write_clips
     from rae_bench.data.source import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.generate import generate as make
 
     scale = length_unit(unit)
     metres_per_unit(scale)
-    for path in filter(None, (output, page)):
-        if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise UserError(f"cannot write {path}: give a file in a folder that is there and may be written to")
+    check_writable(output)
+    if page and (page.is_dir() or not os.access(page.absolute().parent, os.W_OK | os.X_OK)):
+        raise UserError(f"cannot write {page}: give a file in a folder that is there and may be written to")
     made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
     motion = made.whole if with_history else made.motion
-    write_bvh(output, motion, unit=scale)
+    write_clips(output, motion, names=[output.stem], unit=scale)
     if page:
         from rae_bench.viewer.gather import generated_scene
         from rae_bench.viewer.page import write_page

@@ -43,6 +43,11 @@ def words(names: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(each) for each in split]
 
 
+def side_marks(each: Sequence[str]) -> bool:
+    """Whether the words of a name put it on one side."""
+    return len((_LEFT | _RIGHT) & set(each)) == 1
+
+
 def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str, str], list[str]]:
     """Role -> joint name, and the joints that touch the ground.
 

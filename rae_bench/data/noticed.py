@@ -6,19 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rae_bench.data.jumps import jumps_and_spikes
-from rae_bench.data.source import Note
+from rae_bench.data.jumps import Event, event_notes
+from rae_bench.data.source import Note, Take
 from rae_bench.motion import Motion
+from rae_bench.rig import Rig
 
 
-def look(take: Motion, file: str, skipped: int) -> list[Note]:
-    """What is odd about a recording of whatever format.
-
-    Args:
-        take: one clip at the file's own rate.
-        skipped: frames of the file that come before it.
-    """
-    notes = jumps_and_spikes(take, file, skipped)
+def look(take: Motion, file: str, events: Sequence[Event]) -> list[Note]:
+    """What is odd about a recording of whatever format, one clip at its own rate, and the faults found in it."""
+    notes = event_notes(events, file)
     rig = take.rig
     flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
     if flat:
@@ -41,6 +37,24 @@ def stands_oddly(motion: Motion) -> list[str]:
         names = ", ".join(rig.joint_names[j] for j in never)
         lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
     return lines
+
+
+def bone_drift(takes: Sequence[Take], rig: Rig) -> dict[str, dict[str, float]]:
+    """Joint -> how its bone differs: `spread` over time as a share, in the worst file; `apart` metres between files.
+
+    Args:
+        takes: recordings as they were read.
+        rig: what they were made to share; its joints are the ones told of, where anything is to be told.
+    """
+    lengths: dict[str, list[float]] = {}
+    spread: dict[str, float] = {}
+    for take in takes:
+        for joint, offset in zip(take.motion.rig.joint_names, take.motion.rig.offsets, strict=True):
+            lengths.setdefault(joint, []).append(float(np.linalg.norm(offset)))
+        for joint, share in take.spread.items():
+            spread[joint] = max(share, spread.get(joint, 0.0))
+    drift = {joint: {"spread": spread.get(joint, 0.0), "apart": float(np.ptp(lengths[joint]))} for joint in lengths}
+    return {joint: drift[joint] for joint in rig.joint_names[1:] if joint in drift and any(drift[joint].values())}
 
 
 def told(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:

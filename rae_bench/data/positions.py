@@ -247,8 +247,8 @@ def fit_points(recordings: Sequence[Points]) -> list[Take]:
             start += frames
             nobody = np.zeros((1, frames, 0), bool)
             motion = make_motion(rig, part.fps, part.positions[None, :, 0], here[None], contacts=nobody)
-            notes = _noise(part, motion.positions[0])
-            takes[i] = Take(motion, (*part.notes, *notes))
+            notes, spread = _noise(part, motion.positions[0])
+            takes[i] = Take(motion, (*part.notes, *notes), spread)
     return [take for take in takes if take is not None]
 
 
@@ -269,13 +269,13 @@ def _same_skeleton(recordings: Sequence[Points]) -> list[list[int]]:
     return groups
 
 
-def _noise(points: Points, fitted: np.ndarray) -> list[Note]:
-    """How much the bones varied, and how far the fit lies from the points."""
+def _noise(points: Points, fitted: np.ndarray) -> tuple[list[Note], dict[str, float]]:
+    """How much the bones varied, and how far the fit lies from the points; and the first by joint."""
     lengths = np.linalg.norm(points.bones[:, 1:], axis=-1)
     middle = np.median(lengths, axis=0)
     real = middle > 1e-3 * middle.max(initial=1e-12)
     if not real.any():
-        return []
+        return [], {}
     spread = np.where(real, lengths.std(0) / np.where(real, middle, 1), 0)
     worst = int(spread.argmax())
     apart = np.linalg.norm(fitted - points.positions, axis=-1)[:, 1:] / middle[real].mean()
@@ -287,7 +287,8 @@ def _noise(points: Points, fitted: np.ndarray) -> list[Note]:
     )
     if np.median(spread[real]) > WEARY:
         text += "; these are hardly rigid bones"
-    return [Note("noise", text, float(typical))]
+    by_joint = dict(zip(points.names[1:], spread.tolist(), strict=True))
+    return [Note("noise", text, float(typical))], by_joint
 
 
 def fit(positions: np.ndarray, parents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,10 +18,12 @@ import numpy as np
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats import read_takes, settle, skeleton_files
 from rae_bench.data.guess import guess_roles, word_pairs
-from rae_bench.data.noticed import look, stands_oddly, told
+from rae_bench.data.jumps import find_events
+from rae_bench.data.noticed import bone_drift, look, stands_oddly, told
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
+from rae_bench.data.suspicions import suspicions
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
 from rae_bench.rig import Rig, make_rig
@@ -48,6 +50,8 @@ knee 0.4 mm beside the others'."""
 
 NOTED = 1e-4
 """Metres: smaller differences between files are not worth a word."""
+EVENTS = 200
+"""Faults kept of each file."""
 
 
 def import_folder(
@@ -82,8 +86,10 @@ def import_folder(
     takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
     takes = [_without_joints(take, recipe.drop_joints) for take in takes]
-    looks = [look(take, file, recipe.skip_frames) for take, file in zip(takes, files, strict=True)]
+    events = [find_events(take, recipe.skip_frames) for take in takes]
+    looks = [look(take, file, some) for take, file, some in zip(takes, files, events, strict=True)]
     seen = [(*take.notes, *more) for take, more in zip(read, looks, strict=True)]
+    raw = takes
     takes = [resample(take, recipe.fps or fps) for take in takes]
     guessed = not recipe.roles
     if guessed:
@@ -112,9 +118,15 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
-        "noticed": [*told(seen, files), *stands_oddly(motion)],
+        "noticed": [*told(seen, files), *stands_oddly(motion), *suspicions(motion, recipe.unit or "m", recipe.up)],
         "guessed": guessed,
         "raised": float(shift),
+        "unit": recipe.unit,
+        "recordings": [
+            {"file": file, "frames": take.frames, "fps": take.fps, "events": [asdict(event) for event in some[:EVENTS]]}
+            for file, take, some in zip(files, raw, events, strict=True)
+        ],
+        "bones": bone_drift(read, rig),
     }
     styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
     if styles:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,10 +46,15 @@ class Note:
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One recording as its reader gives it: a motion of one clip, on a rig without roles, and what was noticed."""
+    """One recording as its reader gives it: a motion of one clip, on a rig without roles, and what was noticed.
+
+    Attributes:
+        spread: joint -> by which share of its length its bone varied, where the file lets bones do that.
+    """
 
     motion: Motion
     notes: tuple[Note, ...] = ()
+    spread: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source:
