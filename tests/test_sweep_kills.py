@@ -71,7 +71,7 @@ def test_killed_again_and_again(
     )  # fmt: skip
     kills: Counter[str] = Counter()
     kept: dict[Path, int] = {}
-    kinds = rng.sample(GROUPS, 3) + [rng.choice(GROUPS)]
+    kinds = [*rng.sample(GROUPS, 3), rng.choice(GROUPS)]
     while True:
         driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while kinds and driver.poll() is None:
