@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,8 @@ def fetched(
     """The entry's trajectories in a temporary file, for the block; None where they are not wanted, or it has none."""
     trajectories = None
     if wanted:
-        try:
+        with suppress(Refused):  # verify says it
             trajectories = load_entry(folder).trajectories
-        except Refused:
-            pass  # verify says it
     if trajectories is None:
         yield None
         return

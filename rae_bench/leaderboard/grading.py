@@ -96,7 +96,7 @@ class Grader:
 
     @cached_property
     def hold_error(self) -> np.ndarray:
-        """(N,) cm: reconstruction error of each clip where the last true pose is held. How much there is to get wrong."""
+        """(N,) cm: reconstruction error of each clip where the last true pose is held."""
         past, truth = self.exam.prompt.history, self.exam.truth
         frames = truth.root_positions.shape[1]
         held = Trajectory(

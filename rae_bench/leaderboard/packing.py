@@ -16,7 +16,7 @@ import numpy as np
 from rae_bench.data.arrays import Archive
 from rae_bench.data.source import Source
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entry import MAX_TRAJECTORIES
+from rae_bench.leaderboard.card import MAX_TRAJECTORIES
 from rae_bench.leaderboard.finding import Refused, plain
 from rae_bench.model import Trajectory
 from rae_bench.motion import Motion

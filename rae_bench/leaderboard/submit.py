@@ -11,7 +11,7 @@ from typing import Any
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.leaderboard import files
-from rae_bench.leaderboard.entry import TRUTH, Card, Trajectories, check_facts
+from rae_bench.leaderboard.card import TRUTH, Card, Trajectories, check_facts
 from rae_bench.leaderboard.packing import digest, pack
 from rae_bench.leaderboard.verify import Progress, Report, verify
 from rae_bench.leaderboard.writing import write_entry_file

@@ -2,7 +2,7 @@
 
 Stored rotations have 16 bits, so metrics recomputed from them differ a little from those that `run` took before it
 stored them. What that does to a task's own truth is measured when a task is loaded (`Grader.resolution`); beyond it
-stand the tolerances below, each at least twice the largest difference over 120 trained cells and controls on three tasks
+stand the tolerances below, each at least twice the largest difference over 120 cells on three tasks
 (docs/submitting.md).
 """
 

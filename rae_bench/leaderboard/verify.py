@@ -32,6 +32,8 @@ MENDS = {
     "metrics": "run the cell with the metrics of this version",
 }
 
+AGAIN = "do not edit results; run the cell again and submit all together"
+
 Progress = Callable[[str], None]
 
 
@@ -87,7 +89,7 @@ def verify(
     except Refused as refused:
         report.findings.append(refused.finding)
         return report
-    known = _tasks(tasks)
+    known = known_tasks(tasks)
     report.findings += check_identity(entry)
     report.findings += check_twins(entry, list(_others(others or folder.parent, entry, report)))
     for task in entry.tasks:
@@ -124,7 +126,7 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
     """
     entry = report.entry
     assert entry is not None
-    levels = {}
+    levels: dict[str, TaskLevel] = {}
     for task, level in report.levels.items():
         if level == CLAIMED:
             continue
@@ -133,7 +135,9 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
         if known and not again and entry.level(task) == REPRODUCED:
             levels[task] = known
         else:
-            levels[task] = TaskLevel(level, entry.hash_of(task), version("rae-bench"), again)
+            levels[task] = TaskLevel(
+                REPRODUCED if level == REPRODUCED else RESCORED, entry.hash_of(task), version("rae-bench"), again
+            )
     if levels:
         write_record(entry.folder, Record(SCHEMA, levels))
 
@@ -143,7 +147,8 @@ def member(cell: EntryCell) -> str:
     return f"{cell.task}/{cell.name}.npz"
 
 
-def _tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
+def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
+    """The tasks of the package, and those of the given files, by name."""
     given = [load_task(path) for path in paths]
     return {name: load_task(name) for name in builtin_tasks()} | {task.name: task for task in given}
 
@@ -190,17 +195,17 @@ def _score(
             report.notes.append(f"{name} stays {CLAIMED}: {missing}")
             continue
         cells = [cell for cell in entry.of(name) if cell.status == "ok"]
+        hashes = {fraction: grader.hashes(fraction) for fraction in {cell.fraction for cell in cells}}
         for number, cell in enumerate(cells):
             progress(f"{name}: {cell.name}, {number + 1} of {len(cells)}")
             try:
-                report.findings += _score_cell(grader, cell, pack)
+                report.findings += _score_cell(grader, cell, pack, hashes[cell.fraction])
             except Refused as refused:
                 report.findings.append(refused.finding)
         report.levels[name] = RESCORED
 
 
-def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None) -> Iterator[Finding]:
-    hashes = grader.hashes(cell.fraction)
+def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapping[str, str]) -> Iterator[Finding]:
     for part in ("task", "data", "split"):
         if cell.identity.get(part) != hashes[part]:
             yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MENDS[part])
@@ -237,7 +242,7 @@ def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Findin
         elif not alike(name, cell.metrics[name], value, fine):
             yield Finding(
                 f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the trajectories give {value:.6g} "
-                f"(± {tolerance(name, value, fine):.2g})", "do not edit results; run the cell again and submit both together",
+                f"(± {tolerance(name, value, fine):.2g})", AGAIN,
             )  # fmt: skip
     extra = sorted(cell.metrics.keys() - graded.values.keys() - set(NOT_RECOMPUTED))
     if extra:
@@ -263,7 +268,7 @@ def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[
         if bad is not None:
             yield Finding(
                 f"{where}: {name}", f"clip {bad[0]} says {bad[1]:.6g}; the trajectories give {bad[2]:.6g}",
-                "do not edit results; run the cell again and submit both together",
+                AGAIN,
             )  # fmt: skip
     extra = sorted(table.keys() - graded.clips.keys() - set(NOT_RECOMPUTED))
     if extra:

@@ -84,6 +84,10 @@ class Forger:
     def findings(self) -> str:
         return "\n".join(map(str, self.verify().findings))
 
+    def form_findings(self, **arguments: Any) -> str:
+        """Of the checks that need no trajectories."""
+        return "\n".join(map(str, verify(self.folder, tasks=[self.task], **arguments).findings))
+
     def copy(self, to: Path, name: str = "sway") -> Forger:
         """The same in another folder, to be damaged."""
         shutil.copytree(self.folder, to / "entries" / name)
