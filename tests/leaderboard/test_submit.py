@@ -47,7 +47,8 @@ def test_an_entry_is_made_and_verified(
     entry = load_entry(tmp_path / "leaderboard" / "entries" / "sway")
     assert entry.card.authors == "A. Author, B. Author"
     assert (entry.card.title, entry.card.model, entry.regime) == ("sway", "Sway", "cold")
-    assert (entry.trajectories is not None) and digest(Path("sway-trajectories.zip"))[0] == entry.trajectories.sha256
+    assert entry.trajectories is not None
+    assert digest(Path("sway-trajectories.zip"))[0] == entry.trajectories.sha256
     assert all(str(sway_results.parent) not in path.read_text() for path in entry.folder.rglob("*.json"))
     # Again: not overwritten unasked; the same bytes when asked.
     before = Path("sway-trajectories.zip").read_bytes()
