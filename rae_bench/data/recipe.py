@@ -26,7 +26,6 @@ A task's tables also list the files, with their sha256: see `rae_bench.data.list
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -36,6 +35,7 @@ from rae_bench.data.listed import ABOUT, Listed, listed_files
 from rae_bench.data.source import metres_per_unit, upright
 from rae_bench.errors import UserError, unknown
 from rae_bench.rig import ROLES
+from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "npz", "deepmimic", "unity")
 BVH_FILES = ("*.bvh", "*.BVH")
@@ -205,9 +205,4 @@ def _checked(key: str, value: Any, where: str) -> Any:
 
 def read_roles(path: Path) -> dict[str, Any]:
     """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: no such roles file ({error.strerror}); write one with a [roles] table") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    return read_toml(path, "no such roles file; write one with a [roles] table")

@@ -26,7 +26,7 @@ from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
 from rae_bench.rig import Rig, make_rig
-from rae_bench.storage import home, list_domains
+from rae_bench.storage import home, list_domains, read_json
 
 __all__ = [
     "Recipe",
@@ -77,7 +77,7 @@ def import_folder(
         UserError: one line; what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
-    entries = _read_manifest(folder, recipe)
+    entries = read_manifest(folder, recipe)
     files = list(hashes)
     read = read_takes(folder, files, recipe)
     takes = [take.motion for take in read]
@@ -227,17 +227,12 @@ def _identify(
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def _read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
+def read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
     """File -> its session, action and style, by the recipe's list and manifest; empty where they do not name it."""
     entries = {name: dict(file.words) for name, file in recipe.files.items()}
     if recipe.manifest:
         path = folder / recipe.manifest
-        try:
-            listed = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path}: no such manifest ({error.strerror})") from None
-        except ValueError as error:
-            raise UserError(f"{path}: not a JSON file: {error}") from None
+        listed = read_json(path, "no such manifest")
         if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
             raise UserError(f"{path}: a list of objects with the key 'file' is needed")
         for entry in listed:

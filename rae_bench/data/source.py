@@ -13,14 +13,11 @@ import numpy as np
 from rae_bench.errors import UserError, unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion
+from rae_bench.rig import LARGEST, MAX_JOINTS
+
+__all__ = ["LARGEST", "MAX_JOINTS"]  # and what stands below
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-MAX_JOINTS = 1000
-"""More than any character has; a hostile file is refused before arrays of joints x joints are made."""
-LARGEST = 1e9
-"""Numbers beyond it are no place and no angle, and their squares overflow single precision soon after."""
-LONGEST = 500
-"""Characters of a complaint; what it quotes of a file may be longer."""
 MAX_BYTES = 2**31
 """Largest file, and largest array unpacked from one, that is read."""
 
@@ -59,9 +56,7 @@ class Source:
         self.path = path
 
     def fault(self, text: str, line: int | None = None) -> UserError:
-        """The error that says what is wrong with this file, and where: one line, however the file words it."""
-        text = " ".join(text.splitlines())
-        text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+        """The error that says what is wrong with this file, and where."""
         return UserError(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
 
     def read(self) -> bytes:
