@@ -70,7 +70,7 @@ class Source:
             raise self.fault("no such file") from None
         except OSError as error:
             raise self.fault(f"cannot be read ({error.strerror})") from None
-        if not data.strip():
+        if not data[:4096].strip() and not data.strip():
             raise self.fault("the file is empty; export or download it again")
         return data
 
