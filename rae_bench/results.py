@@ -112,9 +112,12 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
 
 def load_trajectory(path: Path) -> Trajectory:
     """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
-    archive = Archive(Source(path))
-    roots = archive.checked("root_positions", (None, None, None, 3), "f")
-    rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "i").astype(np.float32) / QUANTUM
+    try:
+        archive = Archive(Source(path))
+        roots = archive.checked("root_positions", (None, None, None, 3), "f")
+        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "i").astype(np.float32) / QUANTUM
+    except UserError as error:
+        raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
     rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
     return Trajectory(roots, rotations)
 
