@@ -26,6 +26,7 @@ A task's tables also list the files, with their sha256: see `rae_bench.data.list
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -195,9 +196,11 @@ def _checked(key: str, value: Any, where: str) -> Any:
         raise wrong("a text")
     if key.endswith("_pattern"):
         try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise UserError(f"{where}: {key} '{value}' is not a regular expression: {error}") from None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
+                groups = re.compile(value).groups
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UserError(f"{where}: {key} '{value[:80]}' is not a regular expression: {error}") from None
         if groups < 1:
             raise wrong("a regular expression with a group in parentheses, which becomes the name")
     return value

@@ -99,7 +99,7 @@ def upright(up: Up) -> np.ndarray | None:
         axis = np.array(_UPS[up])
     else:
         axis = np.asarray(up, np.float64)
-        if axis.shape != (3,) or not np.isfinite(axis).all() or np.linalg.norm(axis) < 1e-6:
+        if axis.shape != (3,) or not (np.abs(axis) < LARGEST).all() or np.linalg.norm(axis) < 1e-6:
             raise UserError(f"up axis {list(up)} is not a direction; use y, z, -y, -z or three numbers")
     if axis[1] > 0 and not axis[[0, 2]].any():
         return None
