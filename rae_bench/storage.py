@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 import tomllib
@@ -21,6 +22,8 @@ LARGEST_TEXT = 1 << 26
 """Bytes of a TOML or JSON file that is read."""
 DEEPEST = 30
 """Tables within tables: a file that is nested deeper breaks whoever prints what is wrong with it."""
+_DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
+"""A key of a hundred dots and more, which takes `tomllib` time that grows with their square."""
 
 
 def home() -> Path:
@@ -44,8 +47,14 @@ def read_toml(path: Path, missing: str) -> dict[str, Any]:
     Raises:
         UserError: `missing` where there is no such file; one that is huge, no TOML, or nested deeper than any of ours.
     """
-    table: dict[str, Any] = _parsed(path, missing, "TOML", tomllib.loads)
+    table: dict[str, Any] = _parsed(path, missing, "TOML", _toml)
     return table
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if _DOTTED.search(text):
+        raise RecursionError
+    return tomllib.loads(text)
 
 
 def read_json(path: Path, missing: str) -> Any:

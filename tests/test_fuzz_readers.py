@@ -518,3 +518,12 @@ def test_deep_nesting(depth: int, readers: dict[str, Reader], place: Path) -> No
             for text in ("[" * depth, '{"a":' * depth, '{"Frames": ' + "[" * depth, "joints = " + "[" * depth):
                 assert not survives(text.encode(), readers[name].read, path)
             assert not survives(f"joints = {'{a=' * depth}".encode(), readers[name].read, path)
+
+
+def test_keys_of_many_dots(readers: dict[str, Reader], place: Path) -> None:
+    """Refused at once: their parser takes time that grows with the square of the dots."""
+    for name in ("skeleton", "roles", "rig", "task", "objectives and walk"):
+        path = put(readers[name], place)
+        for text in ("a." * 20_000 + "b = 1", "[" + '"a" . ' * 20_000 + "b]", "x = { " + "a." * 20_000 + "b = 1 }"):
+            assert not survives(text.encode(), readers[name].read, path)
+        assert not survives(b"a" * 2_000_000, readers[name].read, path)
