@@ -152,7 +152,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if key == "up":
         try:
             upright(value)
-        except (UserError, TypeError, ValueError):
+        except (UserError, TypeError, ValueError, OverflowError):
             raise wrong('"y" or "z", "-y", "-z" or three numbers') from None
         return value if isinstance(value, str) else tuple(float(v) for v in value)
     if key == "format":

@@ -82,7 +82,7 @@ def metres_per_unit(unit: str | float) -> float:
             return UNITS[unit.strip().lower()]
         except KeyError:
             raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
-    if not (np.isfinite(unit) and unit > 0):
+    if not 0 < unit < LARGEST:
         raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
     return float(unit)
 

@@ -88,7 +88,7 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         if not isinstance(table.get(side), dict):
             raise UserError(f"{where}: no table [{side}]; it says where the {side}'s motion comes from")
         kind = table[side].get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise UserError(f"{where}: [{side}]: {unknown('kind', str(kind), KINDS)}")
         needed, allowed = KINDS[kind]
         for key in table[side]:
