@@ -10,8 +10,17 @@ class RayLost(Exception):
     """A part of Ray on this machine died; what has been finished is kept."""
 
 
+LONGEST = 900
+"""Characters of a complaint; what it quotes of a file may be longer."""
+
+
 class UserError(Exception):
     """Bad input or usage: one line saying what is wrong, where, and what to do. The CLI exits with 2."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text as one line, without the middle where it quotes more than a person reads."""
+        line = " ".join(text.splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from rae_bench.objectives_file import Wishes, frames_of, read_wishes, to_objecti
 from rae_bench.phases import local_phases
 from rae_bench.protocol.kept import Kept, read_kept
 from rae_bench.rig import ROLES, Rig
+from rae_bench.storage import read_toml
 from rae_bench.walk import lay_out
 
 SAME_OFFSET = 0.02
@@ -78,7 +78,7 @@ def generate(
         UserError: one line; what is wrong with folder, objectives or history.
     """
     kept = read_kept(folder)
-    wishes = _read_objectives(objectives, seconds)
+    wishes = read_objectives(objectives, seconds)
     past = standing(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
@@ -101,14 +101,9 @@ def generate(
     return Generated(_lowered(past, kept.raised), motion, asked, _distances(wishes, made, root))
 
 
-def _read_objectives(path: Path, seconds: float | None) -> Wishes:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: no readable objectives file ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
-    return read_wishes(table, path.name, seconds)
+def read_objectives(path: Path, seconds: float | None = None) -> Wishes:
+    """The wishes of an objectives file, as `read_wishes` checks them."""
+    return read_wishes(read_toml(path, "no readable objectives file"), path.name, seconds)
 
 
 def standing(kept: Kept) -> Motion:

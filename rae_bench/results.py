@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 
+from rae_bench.data.arrays import Archive
+from rae_bench.data.source import Source
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model import Trajectory
 from rae_bench.rig import Rig
-from rae_bench.storage import whole_file
+from rae_bench.storage import read_json, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +52,27 @@ def write_json(path: Path, value: Any) -> None:
         scratch.write_text(json.dumps(strict(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
+class _Result(msgspec.Struct):
+    schema: str
+    status: str
+    model: str
+    task: str
+    regime: str
+    fraction: float
+    seed: int
+    identity: dict[str, str]
+    metrics: dict[str, dict[str, Any]]
+
+
 def read_result(path: Path) -> dict[str, Any] | None:
     """A cell result, or None where there is none (or an unreadable one, which is made again)."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return result if isinstance(result, dict) and result.get("schema") == SCHEMA else None
+        result = read_json(path, "missing")
+        if msgspec.convert(result, _Result).schema == SCHEMA and isinstance(result, dict):
+            return result
+    except (UserError, msgspec.ValidationError):
+        pass
+    return None
 
 
 def write_clips(
@@ -98,12 +113,13 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
 def load_trajectory(path: Path) -> Trajectory:
     """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            rotations = arrays["rotations"].astype(np.float32) / QUANTUM
-            rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
-            return Trajectory(arrays["root_positions"], rotations)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: not a readable trajectory ({error})") from None
+        archive = Archive(Source(path))
+        roots = archive.checked("root_positions", (None, None, None, 3), "f")
+        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "i").astype(np.float32) / QUANTUM
+    except UserError as error:
+        raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
+    rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
+    return Trajectory(roots, rotations)
 
 
 def basis(identity: Mapping[str, Any]) -> str:

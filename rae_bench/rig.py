@@ -22,12 +22,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
@@ -38,6 +39,10 @@ ROLES = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot",
 """The eight ordered slots that every rig shares; a rig without a role leaves its slot masked."""
 
 FREE = math.pi
+MAX_JOINTS = 1000
+"""More than any character has; a hostile file is refused before arrays of joints x joints are made."""
+LARGEST = 1e9
+"""Numbers beyond it are no place and no angle, and their squares overflow single precision soon after."""
 LEG_TO_HEIGHT = 1.9
 """A headless rig counts as this many leg lengths tall (a standing adult's ratio)."""
 
@@ -165,7 +170,7 @@ def make_rig(
     *,
     contact_joints: list[str] | tuple[str, ...] = (),
     limits: Mapping[str, Mapping[str, Any]] | None = None,
-    mirror: list[list[str]] | list[tuple[str, str]] | tuple[()] = (),
+    mirror: Sequence[Sequence[str]] = (),
     rest: Mapping[str, Any] | None = None,
     fixed_base: bool = False,
     description: str = "",
@@ -191,6 +196,8 @@ def make_rig(
 
     if not joints:
         raise UserError(f"{where}: no joints; list them parents first under `joints`")
+    if len(joints) > MAX_JOINTS:
+        raise UserError(f"{where}: {len(joints)} joints; up to {MAX_JOINTS} are read")
     names = [joint for joint, _, _ in joints]
     seen: set[str] = set()
     for joint in names:
@@ -299,13 +306,25 @@ def make_rig(
 def _numbers(value: Any, count: int, fault: Any) -> np.ndarray:
     try:
         array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise fault(f"is not {count} numbers") from None
     if array.shape != (count,):
         raise fault(f"has shape {list(array.shape)}; {count} numbers are needed")
     if not np.isfinite(array).all():
         raise fault("is not finite")
+    if not (np.abs(array) < LARGEST).all():
+        raise fault(f"holds a number beyond {LARGEST:g}")
     return array
+
+
+class _RigFile(msgspec.Struct):
+    joints: list[dict[str, Any]] = []
+    name: str = ""
+    description: str = ""
+    fixed_base: bool = False
+    roles: dict[str, str] = {}
+    contact_joints: list[str] = []
+    mirror: list[list[str]] = []
 
 
 def read_rig(path: Path) -> Rig:
@@ -315,24 +334,32 @@ def read_rig(path: Path) -> Rig:
     for key in table:
         if key not in known:
             raise UserError(f"{path}: {unknown('key', key, known)}")
-    entries = table.get("joints", [])
+    try:
+        file = msgspec.convert(table, _RigFile)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: not as expected: {error}") from None
+    entries = file.joints
     joint_keys = {"name", "parent", "offset", "limits", "rest"}
     for entry in entries:
-        if not isinstance(entry, dict) or "name" not in entry or "offset" not in entry:
+        if not isinstance(entry.get("name"), str) or "offset" not in entry:
             raise UserError(f"{path}: each joint needs a name and an offset; found {entry!r}"[:200])
         for key in entry:
             if key not in joint_keys:
                 raise UserError(f"{path}: joint '{entry['name']}': {unknown('key', key, joint_keys)}")
+        if not isinstance(entry.get("parent", ""), str):
+            raise UserError(f"{path}: joint '{entry['name']}': parent {entry['parent']!r} is no name")
+        if not isinstance(entry.get("limits", {}), dict):
+            raise UserError(f"{path}: joint '{entry['name']}': limits are a table, as in {{ x = [-30, 30] }}")
     return make_rig(
-        table.get("name", path.stem),
+        file.name or path.stem,
         [(entry["name"], entry.get("parent"), entry["offset"]) for entry in entries],
-        table.get("roles", {}),
-        contact_joints=table.get("contact_joints", []),
+        file.roles,
+        contact_joints=file.contact_joints,
         limits={entry["name"]: entry["limits"] for entry in entries if "limits" in entry},
-        mirror=table.get("mirror", []),
+        mirror=file.mirror,
         rest={entry["name"]: entry["rest"] for entry in entries if "rest" in entry},
-        fixed_base=table.get("fixed_base", False),
-        description=table.get("description", ""),
+        fixed_base=file.fixed_base,
+        description=file.description,
         where=path.name,
     )
 

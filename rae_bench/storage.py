@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 import tomllib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,12 @@ from typing import Any
 from rae_bench.errors import UserError
 
 PREFIX = ".tmp"
+LARGEST_TEXT = 1 << 26
+"""Bytes of a TOML or JSON file that is read."""
+DEEPEST = 30
+"""Tables within tables: a file that is nested deeper breaks whoever prints what is wrong with it."""
+_DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
+"""A key of a hundred dots and more, which takes `tomllib` time that grows with their square."""
 
 
 def home() -> Path:
@@ -34,13 +42,47 @@ def list_domains() -> list[str]:
 
 
 def read_toml(path: Path, missing: str) -> dict[str, Any]:
-    """The table of a TOML file. Raises `UserError`: `missing` where there is no such file, or where it is no TOML."""
+    """The table of a TOML file.
+
+    Raises:
+        UserError: `missing` where there is no such file; one that is huge, no TOML, or nested deeper than any of ours.
+    """
+    table: dict[str, Any] = _parsed(path, missing, "TOML", _toml)
+    return table
+
+
+def _toml(text: str) -> dict[str, Any]:
+    if _DOTTED.search(text):
+        raise RecursionError
+    return tomllib.loads(text)
+
+
+def read_json(path: Path, missing: str) -> Any:
+    """What a JSON file holds; raises as `read_toml` does."""
+    return _parsed(path, missing, "JSON", json.loads)
+
+
+def _parsed(path: Path, missing: str, kind: str, parse: Callable[[str], Any]) -> Any:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        size = path.stat().st_size
+        if size > LARGEST_TEXT:
+            raise UserError(f"{path}: {size / 2**20:.0f} MiB, more than the {LARGEST_TEXT >> 20} MiB that are read")
+        found = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: {missing}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise UserError(f"{path}: not a {kind} file of ours: nested too deep") from None
+    except ValueError as error:  # what both parsers raise, and what Python says of numbers with thousands of digits
+        raise UserError(f"{path}: not a {kind} file: {error}") from None
+    level = [found] if isinstance(found, (dict, list)) else []
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+                 if isinstance(inner, (dict, list))]  # fmt: skip
+        if not level:
+            return found
+    raise UserError(f"{path}: not a {kind} file of ours: nested too deep")
 
 
 @contextmanager

@@ -83,6 +83,29 @@ def test_z_up(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(tmp_path, up="z").motion.root_positions[0, 1], [1, 0, -1], atol=1e-6)
 
 
+def test_cycles_are_played_on(tmp_path: Path) -> None:
+    """Two steps of 0.1 s: one goes 1 m ahead, the second, turned by a quarter, 1 m in the direction then faced."""
+    motion = read(tmp_path, loop_seconds=0.7).motion
+    assert motion.frames == 7
+    # The cycle goes from x = 0 to x = 2 and ends turned from +Z to +X, so that the next one goes along -z, then -x.
+    expected = [[0, 1, 0], [1, 1, 0], [2, 1, 0], [2, 1, -1], [2, 1, -2], [1, 1, -2], [0, 1, -2]]
+    np.testing.assert_allclose(motion.root_positions[0], expected, atol=1e-6)
+    quarter = np.array([HALF, 0, HALF, 0])
+    for frame, turns in enumerate([0, 0, 1, 1, 2, 2, 3]):
+        expected_turn = np.array(UNIT)
+        for _ in range(turns):
+            expected_turn = quat.mul(quarter, expected_turn)
+        assert quat.angle(motion.rotations[0, frame, 0].astype(float), expected_turn) < 1e-3
+    knee = motion.rotations[0, :, 1].astype(float)
+    assert quat.angle(knee[1], knee[[3, 5]]).max() < 1e-6
+    once = read(tmp_path).motion
+    assert once.frames == 3
+    assert read(tmp_path, loop_seconds=0.2).motion.frames == 3
+    (tmp_path / "clip.json").write_text(json.dumps({"Loop": "none", "Frames": ROWS}))
+    whole = read_deepmimic(tmp_path / "clip.json", [read_character(character(tmp_path))], loop_seconds=9)
+    assert whole.motion.frames == 3
+
+
 def changed(frame: int, column: int, value: float) -> list[list[float]]:
     rows = [list(each) for each in ROWS]
     rows[frame][column] = value

@@ -304,3 +304,37 @@ def test_the_fly_is_met_within_its_noise(recordings: Path) -> None:
     )
     with pytest.raises(UserError, match="no root: 6 joints"):
         read_points(path, points="positions_raw")
+
+
+def test_the_arm_is_met_within_its_noise(recordings: Path) -> None:
+    skeleton = read_skeleton(Path(__file__).resolve().parents[1] / "docs" / "skeletons" / "mouse_arm.toml")
+    paths = sorted((recordings / "arm_mouse").glob("*.npz"))
+    points = [read_points(path, points="body_positions", fps=1000, skeletons=[skeleton]) for path in paths]
+    bones = np.linalg.norm(np.concatenate([p.bones for p in points])[:, 1:], axis=-1)
+    # Its README: segments of 0.73, 6.82 and 6.94 mm, constant to 3e-4 mm.
+    assert 1000 * np.median(bones, axis=0) == pytest.approx([0.73, 6.82, 6.94], abs=0.01)
+    noise = np.abs(bones - np.median(bones, axis=0)).max()
+    assert noise < 4e-7
+    for take, measured in zip(fit_points(points), points, strict=True):
+        off = np.linalg.norm(take.motion.positions[0] - measured.positions, axis=-1)
+        assert off.max() <= 3 * noise + 1e-8  # a chain of three bones, each off by its own change of length
+
+
+def test_the_mouse_is_met_within_its_noise(recordings: Path) -> None:
+    skeleton = read_skeleton(Path(__file__).resolve().parents[1] / "docs" / "skeletons" / "mouse.toml")
+    path = recordings / "quadruped_mouse" / "mouse_0000_2500.npz"
+    points = read_points(path, unit="mm", up=[0.015, -0.990, -0.137], fps=30, skeletons=[skeleton])
+    knees = [points.names.index("Knee_L"), points.names.index("Knee_R")]
+    assert [points.names[points.parents[knee]] for knee in knees] == ["Hip_L", "Hip_R"]
+    fitted = fit_points([points])[0].motion.positions[0]
+    bones = fitted - fitted[:, points.parents]
+    # Where a joint has one child its direction is met exactly, so such a bone is off by the change of its length alone.
+    lone = [j for j, p in enumerate(points.parents) if p > 0 and (points.parents == p).sum() == 1]
+    lengths = np.linalg.norm(points.bones, axis=-1)
+    off = np.linalg.norm(bones - points.bones, axis=-1)
+    changed = np.abs(lengths - np.median(lengths, axis=0))
+    assert len(lone) > 8
+    assert (off[:, lone] <= changed[:, lone] + 1e-6).all()
+    # Its README: from hip to knee it is 20.2 +- 5.2 mm. The fit is off by no more than that spread.
+    assert np.abs(1000 * lengths[:, knees].mean(0) - 20.2).max() < 5.2
+    assert 1000 * np.sqrt((off[:, knees] ** 2).mean(0)).max() < 5.2

@@ -89,3 +89,30 @@ def import_(
         click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
     else:
         click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))
+
+
+@data.command("get")
+@click.argument("name", metavar="TASK|NAME")
+@click.option("--to", "root", type=click.Path(path_type=Path), help="Folder to fill, for --data (default: our own).")
+@click.option("--yes", is_flag=True, help="Accept the licence without being asked.")
+def get(name: str, root: Path | None, yes: bool) -> None:
+    """Download the recordings of TASK, or the folder NAME of them.
+
+    By https, file by file, each checked against the sha256 that the task lists. The licence is shown first. The same
+    command goes on where it was interrupted.
+    """
+    from rae_bench.data.listed import downloads
+    from rae_bench.protocol import download
+
+    place = root or downloads()
+    for recordings in download.wanted(name):
+        folder = place / recordings.folder
+        lacking = download.missing_files(recordings, folder)
+        size = sum(recordings.files[file].size for file in lacking) / 1e6
+        click.echo(f"{recordings.folder}  {len(lacking)} of {len(recordings.files)} files to get, {size:.1f} MB")
+        for head, text in (("licence", recordings.licence), ("cite", recordings.citation), ("from", recordings.origin)):
+            click.echo(f"  {head:<8}{text or 'not stated'}")
+        if lacking and all(file in recordings.urls for file in lacking) and not yes:
+            click.confirm("  Do you accept the licence, and shall they be downloaded?", abort=True)
+        download.get(recordings, folder, download.https_opener(), lambda file: click.echo(f"  {file}", err=True))
+        click.echo(f"  in      {folder}")

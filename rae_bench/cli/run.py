@@ -170,6 +170,8 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "
         f"full: all {frames[split.train].sum() / target.protocol.fps:.0f} s of training motion."
     ]
+    if outcome.task.demo:
+        lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for result in outcome.results:
         if result["model"] == "truth" and "null_interval" in result:
             low, high = result["null_interval"]["adversarial_score"]

@@ -122,7 +122,9 @@ def task_lines(task: Task) -> list[str]:
     """A task in words."""
 
     def side(table: dict[str, object]) -> str:
-        words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence")}
+        words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
+        if "files" in table:
+            words["files"] = len(table["files"])  # type: ignore[arg-type]
         swept = ", sweep" if table.get("sweep") else ""
         return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items()) + swept
 
@@ -131,6 +133,7 @@ def task_lines(task: Task) -> list[str]:
     return [
         f"{task.name}: {task.title}",
         task.description,
+        *(["demo        shows that an import works; its rows are not ranked"] if task.demo else []),
         f"source      {side(dict(task.source))}",
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.source import MAX_BYTES, Source
+from rae_bench.data.source import LARGEST, MAX_BYTES, Source
 from rae_bench.errors import UserError
 
 MAX_ARRAYS = 1000
@@ -100,6 +100,24 @@ class Archive:
             return flat.reshape(header.shape, order="F" if header.fortran else "C")
         except _BROKEN as error:
             raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
+
+    def checked(self, name: str, shape: tuple[int | None, ...], kinds: str) -> np.ndarray:
+        """A copy of an array that has to have this shape (None: any length), one of these kinds, and finite values.
+
+        Raises:
+            UserError: an array that is missing, damaged, of another shape or kind, or holds numbers beyond `LARGEST`.
+        """
+        if name not in self:
+            raise self.fault(f"no array '{name}'; it holds {self}")
+        found, kind = self.shapes[name]
+        fits = len(found) == len(shape) and all(want in (None, n) for n, want in zip(found, shape, strict=True))
+        if not fits or kind not in kinds:
+            wanted = ", ".join("any" if n is None else str(n) for n in shape)
+            raise self.fault(f"array '{name}' has shape {list(found)} and kind {kind}, not ({wanted}) and {kinds}")
+        array = np.array(self[name])
+        if kind == "f" and not (np.abs(array) < LARGEST).all():
+            raise self.fault(f"array '{name}' holds a number that is no place and no turn")
+        return array
 
     def text(self, name: str) -> list[str]:
         """A one-dimensional array of words."""

@@ -8,15 +8,20 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from rae_bench.data.arrays import Archive
+from rae_bench.data.source import Source
 from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError
 from rae_bench.motion import Motion
 from rae_bench.rig import read_rig, rig_to_toml
-from rae_bench.storage import sweep, whole_folder
+from rae_bench.storage import read_json, sweep, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
+OFF_UNIT = 1e-2
+"""Rotations whose length is off by more were damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,35 +81,63 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
         (part / "corpus.json").write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
 
+class _Meta(msgspec.Struct):
+    schema: str
+    name: str
+    fps: float
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    actions: tuple[str, ...]
+    identity: str
+    provenance: dict[str, Any]
+    exact_contacts: bool
+
+
 def load_corpus(folder: Path) -> Corpus:
     """Read what `save_corpus` wrote. Raises `UserError` where files are missing or damaged."""
+
+    def fault(text: object) -> UserError:
+        return UserError(f"{folder}: not a readable corpus ({text}); import or generate it again")
+
     try:
-        meta = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        if meta.get("schema") != SCHEMA:
-            raise UserError(f"{folder}: schema {meta.get('schema')!r}, this version reads {SCHEMA}; import it again")
-        rig, exact_contacts = read_rig(folder / "rig.toml"), bool(meta["exact_contacts"])
-        with np.load(folder / "motion.npz", allow_pickle=False) as arrays:
-            motion = Motion(
-                rig,
-                float(meta["fps"]),
-                arrays["lengths"].astype(int),
-                arrays["root_positions"],
-                arrays["rotations"],
-                arrays["contacts"],
+        found = read_json(folder / "corpus.json", "missing")
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+            raise fault(f"another schema than {SCHEMA}, which this version reads")
+        meta, rig = msgspec.convert(found, _Meta), read_rig(folder / "rig.toml")
+        archive = Archive(Source(folder / "motion.npz"))
+        count = len(meta.ids)
+        root = archive.checked("root_positions", (count, None, 3), "f")
+        frames = root.shape[1]
+        motion = Motion(
+            rig,
+            meta.fps,
+            archive.checked("lengths", (count,), "iu").astype(int),
+            root,
+            archive.checked("rotations", (count, frames, len(rig), 4), "f"),
+            archive.checked("contacts", (count, frames, len(rig.contact_joints)), "b"),
+        )
+        targets = _read_targets(archive, count) if "target_slots" in archive else None
+    except (UserError, msgspec.ValidationError) as error:
+        raise fault(error) from None
+    if not len(meta.groups) == len(meta.actions) == count == len(set(meta.ids)) or not count:
+        raise fault("ids, groups and actions do not belong together")
+    if not 0 < meta.fps <= 1e5 or motion.lengths.min() < 1 or motion.lengths.max() > frames:
+        raise fault("its frame rate or the lengths of its segments make no sense")
+    if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > OFF_UNIT:
+        raise fault("its rotations are not of unit length")
+    names = (meta.ids, meta.groups, meta.actions)
+    return Corpus(meta.name, motion, *names, meta.identity, meta.provenance, meta.exact_contacts, targets)
+
+
+def _read_targets(archive: Archive, count: int) -> Targets:
+    events = archive.checked("target_slots", (count, None), "i").shape[1]
+    wide = {"positions": (3,), "rotations": (4,)}
+    kinds = {"positions": "f", "rotations": "f", "respawned": "b"}
+    return Targets(
+        **{
+            field.name: archive.checked(
+                f"target_{field.name}", (count, events, *wide.get(field.name, ())), kinds.get(field.name, "i")
             )
-            targets = None
-            if "target_slots" in arrays:
-                targets = Targets(**{field.name: arrays[f"target_{field.name}"] for field in fields(Targets)})
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder}: not a readable corpus ({error}); import or generate it again") from None
-    return Corpus(
-        meta["name"],
-        motion,
-        tuple(meta["ids"]),
-        tuple(meta["groups"]),
-        tuple(meta["actions"]),
-        meta["identity"],
-        meta["provenance"],
-        exact_contacts,
-        targets,
+            for field in fields(Targets)
+        }
     )

@@ -53,6 +53,7 @@ class _CharacterFile(msgspec.Struct):
 
 class _Clip(msgspec.Struct):
     Frames: list[list[float]]
+    Loop: str = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +114,23 @@ def read_character(path: str | Path) -> Character:
     )
 
 
-def read_deepmimic(path: str | Path, characters: Sequence[Character], *, up: Up = "y") -> Take:
+def read_deepmimic(
+    path: str | Path, characters: Sequence[Character], *, up: Up = "y", loop_seconds: float | None = None
+) -> Take:
     """One clip, at the rate of its own frame durations, on the character that its rows fit.
 
     Quaternions are made unit length; frames of uneven duration are resampled to the median one's rate.
+
+    Args:
+        up: the file's vertical axis.
+        loop_seconds: clips that wrap are played on, each cycle from where and whither the last one ended, until they
+            last so long.
 
     Raises:
         UserError: one line with file, frame and what is wrong with it.
     """
     source = Source(Path(path))
-    durations, rows, character = _read_rows(source, characters)
+    durations, rows, character, wraps = _read_rows(source, characters)
     notes: list[Note] = []
     rotations, worst = _rotations(rows, character, source)
     if worst[0] > OFF_UNIT:
@@ -134,6 +142,10 @@ def read_deepmimic(path: str | Path, characters: Sequence[Character], *, up: Up 
         rotations, root = _at_times(rotations, root, durations, at)
         text = f"frames last {durations[:-1].min():.4g} to {durations[:-1].max():.4g} s: resampled to {fps:.4g} fps"
         notes.append(Note("frame times", text, float(np.ptp(durations[:-1]))))
+    if loop_seconds is not None and wraps and 1 < len(root) < round(loop_seconds * fps):
+        text = f"{(len(root) - 1) / fps:.2f} s that wrap are played on to {loop_seconds:g} s"
+        notes.append(Note("wraps", text, fps * loop_seconds / len(root)))
+        root, rotations = _played_on(root, rotations, round(loop_seconds * fps))
     offsets, root, rotations = turned(upright(up), character.offsets, root, rotations)
     joints = joint_list(character.names, character.parents, offsets)
     rig = make_rig(source.path.stem, joints, {}, where=str(character.path))
@@ -141,9 +153,12 @@ def read_deepmimic(path: str | Path, characters: Sequence[Character], *, up: Up 
     return Take(make_motion(rig, fps, root[None], rotations[None], contacts=nobody), tuple(notes))
 
 
-def _read_rows(source: Source, characters: Sequence[Character]) -> tuple[np.ndarray, np.ndarray, Character]:
-    """Durations (T,), rows (T, width), and the character whose rows are as wide."""
-    frames = decode_json(source, _Clip).Frames
+def _read_rows(
+    source: Source, characters: Sequence[Character]
+) -> tuple[np.ndarray, np.ndarray, Character, bool]:
+    """Durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
+    clip = decode_json(source, _Clip)
+    frames = clip.Frames
     if not frames:
         raise source.fault("Frames is empty; the file holds no motion")
     width = len(frames[0])
@@ -160,7 +175,7 @@ def _read_rows(source: Source, characters: Sequence[Character]) -> tuple[np.ndar
     if wrong.any():
         frame, column = np.argwhere(wrong)[0]
         raise source.fault(f"frame {frame}: number {column} is {rows[frame, column]:g}, which is no place or turn")
-    return rows[:, 0], rows, fits[0]
+    return rows[:, 0], rows, fits[0], clip.Loop == "wrap"
 
 
 def _rotations(rows: np.ndarray, character: Character, source: Source) -> tuple[np.ndarray, tuple[float, str, int]]:
@@ -178,6 +193,22 @@ def _rotations(rows: np.ndarray, character: Character, source: Source) -> tuple[
     frame, joint = np.unravel_index(np.abs(length - 1).argmax(), length.shape)
     worst = (float(abs(length[frame, joint] - 1)), character.names[joint], int(frame))
     return rotations / length[..., None], worst
+
+
+def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Root places (frames, 3) and rotations (frames, J, 4) of a cycle that begins anew where its last frame stands."""
+    size = len(root) - 1  # the last frame is the first of the next cycle
+    turn = quat.mul(rotations[-1, 0], quat.inverse(rotations[0, 0]))
+    yaw, step = 2 * np.arctan2(turn[2], turn[0]), (root[-1] - root[0]) * [1, 0, 1]
+    place, places, turns = root[0], [], []
+    for cycle in range(-(-frames // size)):
+        heading = quat.from_yaw(np.array(cycle * yaw))
+        places.append(place + quat.rotate(heading, root[:-1] - root[0]))
+        turns.append(quat.mul(heading, rotations[:-1, 0]))
+        place = place + quat.rotate(heading, step)
+    again = np.resize(rotations[:-1], (frames, *rotations.shape[1:]))
+    again[:, 0] = np.concatenate(turns)[:frames]
+    return np.concatenate(places)[:frames], again
 
 
 def _times(durations: np.ndarray, source: Source) -> tuple[float, np.ndarray | None]:

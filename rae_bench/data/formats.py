@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,10 +49,12 @@ def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    chosen = recipe.include or tuple(glob.escape(name) for name in recipe.files)
+    recipe = replace(recipe, include=chosen)
     form = recipe.format if recipe.format != "auto" else _format(folder, recipe)
     include = recipe.include or PATTERNS[form]
     files = _matching(folder, include, recipe.exclude)
-    if not recipe.include and form in ("deepmimic", "unity"):
+    if (recipe.files or not chosen) and form in ("deepmimic", "unity"):
         files = [file for file in files if detect(folder / file) == form]
     if not files:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
@@ -157,7 +160,7 @@ def _read_deepmimic_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -
     from rae_bench.data.deepmimic import read_character, read_deepmimic
 
     characters = [read_character(path) for path in skeleton_files(folder, recipe)]
-    return [read_deepmimic(path, characters, up=recipe.up) for path in paths]
+    return [read_deepmimic(path, characters, up=recipe.up, loop_seconds=recipe.loop_seconds) for path in paths]
 
 
 def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
@@ -184,4 +187,5 @@ _ONLY = {
     "root_path": ("npz", "unity"),
     "points": ("npz",),
     "skeleton": ("npz", "unity", "deepmimic"),
+    "loop_seconds": ("deepmimic",),
 }

@@ -15,26 +15,41 @@
     group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
     action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
     drop_joints = ["*Armor*"]            # with all that hangs on them
+    group_by = "segment"                 # too few files to hold any out: neighbours in time stand on both sides
+    loop_seconds = 5                     # DeepMimic: clips that wrap are played on until they last so long
     [roles]
     pelvis = "Hips"
+
+A task's tables also list the files, with their sha256: see `rae_bench.data.listed`.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rae_bench.data.listed import ABOUT, Listed, listed_files
 from rae_bench.data.source import metres_per_unit, upright
 from rae_bench.errors import UserError, unknown
 from rae_bench.rig import ROLES
+from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "npz", "deepmimic", "unity")
 BVH_FILES = ("*.bvh", "*.BVH")
-_LATER = ("recorded_fps", "root_path", "points", "skeleton", "skip_frames", "fixed_base")
+_LATER = (
+    "recorded_fps",
+    "root_path",
+    "points",
+    "skeleton",
+    "skip_frames",
+    "fixed_base",
+    "group_by",
+    "loop_seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,9 @@ class Recipe:
         skeleton: files of joint names and parents, by path or relative to the folder.
         skip_frames: first frames of every file to drop.
         fixed_base: the root does not travel.
+        group_by: "file", or "segment" where there are too few files to hold any out.
+        loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
+        files: the only files to read, which have to be those that are listed; none takes what `include` says.
     """
 
     unit: str | float | None = None
@@ -84,10 +102,15 @@ class Recipe:
     skeleton: tuple[str, ...] = ()
     skip_frames: int = 0
     fixed_base: bool = False
+    group_by: str = "file"
+    loop_seconds: float | None = None
+    files: Mapping[str, Listed] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """A checked recipe from a TOML table; `kind`, `folder` and `name`, which say what to import, are passed over.
+        """A checked recipe from a TOML table.
+
+        `kind`, `folder`, `name`, `origin` and `download`, which say what to import and from where, are passed over.
 
         Raises:
             UserError: an unknown key (with the nearest), or a value of the wrong kind.
@@ -95,7 +118,7 @@ class Recipe:
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key in ("kind", "folder", "name"):
+            if key in ("kind", "folder", "name", *ABOUT):
                 continue
             if key not in known:
                 raise UserError(f"{where}: {unknown('key', key, known)}")
@@ -105,7 +128,7 @@ class Recipe:
     def options(self) -> dict[str, Any]:
         """What decides the imported content, ready for JSON; later keys count only where they are set."""
         defaults = Recipe()
-        values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation")}
+        values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation", "files")}
         if self.format in ("auto", "bvh"):
             del values["format"]
         for key in _LATER:
@@ -129,13 +152,23 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if key == "up":
         try:
             upright(value)
-        except (UserError, TypeError, ValueError):
+        except (UserError, TypeError, ValueError, OverflowError):
             raise wrong('"y" or "z", "-y", "-z" or three numbers') from None
         return value if isinstance(value, str) else tuple(float(v) for v in value)
     if key == "format":
         if value != "auto" and value not in FORMATS:
             raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
         return value
+    if key == "files":
+        return listed_files(value, where)
+    if key == "group_by":
+        if value not in ("file", "segment"):
+            raise wrong('"file" or "segment"')
+        return value
+    if key == "loop_seconds":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
+            raise wrong("a number of seconds up to 600")
+        return float(value)
     if key == "skip_frames":
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise wrong("a count of frames")
@@ -163,9 +196,11 @@ def _checked(key: str, value: Any, where: str) -> Any:
         raise wrong("a text")
     if key.endswith("_pattern"):
         try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise UserError(f"{where}: {key} '{value}' is not a regular expression: {error}") from None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
+                groups = re.compile(value).groups
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UserError(f"{where}: {key} '{value[:80]}' is not a regular expression: {error}") from None
         if groups < 1:
             raise wrong("a regular expression with a group in parentheses, which becomes the name")
     return value
@@ -173,9 +208,4 @@ def _checked(key: str, value: Any, where: str) -> Any:
 
 def read_roles(path: Path) -> dict[str, Any]:
     """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: no such roles file ({error.strerror}); write one with a [roles] table") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    return read_toml(path, "no such roles file; write one with a [roles] table")

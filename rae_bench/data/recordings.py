@@ -19,6 +19,7 @@ from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats import read_takes, settle, skeleton_files
 from rae_bench.data.guess import guess_roles, word_pairs
 from rae_bench.data.jumps import find_events
+from rae_bench.data.listed import check_listed
 from rae_bench.data.noticed import bone_drift, look, stands_oddly, told
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
@@ -27,7 +28,7 @@ from rae_bench.data.suspicions import suspicions
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
 from rae_bench.rig import Rig, make_rig
-from rae_bench.storage import home, list_domains
+from rae_bench.storage import home, list_domains, read_json
 
 __all__ = [
     "Recipe",
@@ -80,7 +81,7 @@ def import_folder(
         UserError: one line; what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
-    entries = _read_manifest(folder, recipe)
+    entries = read_manifest(folder, recipe)
     files = list(hashes)
     read = read_takes(folder, files, recipe)
     takes = [take.motion for take in read]
@@ -132,12 +133,17 @@ def import_folder(
     if styles:
         provenance["styles"] = styles
     group_of = [_group(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
+    if recipe.group_by == "segment":
+        provenance["noticed"].append(
+            "every segment is a group of its own: what is held out lies a segment away, in time, from training"
+        )
     action_of = [_action(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
     return Corpus(
         name=name,
         motion=motion,
-        ids=tuple(f"{stems[owner]}#{k}" for owner, k in owners),
-        groups=tuple(group_of[owner] for owner, _ in owners),
+        ids=ids,
+        groups=ids if recipe.group_by == "segment" else tuple(group_of[owner] for owner, _ in owners),
         actions=tuple(action_of[owner] for owner, _ in owners),
         identity=identity,
         provenance=provenance,
@@ -211,6 +217,8 @@ def _identify(
     folder: Path, recipe: Recipe, fps: float, seconds: float, minimum_seconds: float
 ) -> tuple[Recipe, dict[str, str], str]:
     """The settled recipe, file (relative, with forward slashes) -> sha256, and the identity of the corpus they make."""
+    if folder.is_dir():
+        check_listed(folder, recipe.files)
     recipe, files = settle(folder, recipe)
     hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
@@ -226,20 +234,17 @@ def _identify(
     skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
     if skeletons:
         decides["skeletons"] = skeletons
+    if recipe.files:
+        decides["words"] = {file: dict(recipe.files[file].words) for file in files}
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def _read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
-    """File -> its session, action and style; empty for every file the manifest does not name."""
-    entries: dict[str, dict[str, str]] = {}
+def read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
+    """File -> its session, action and style, by the recipe's list and manifest; empty where they do not name it."""
+    entries = {name: dict(file.words) for name, file in recipe.files.items()}
     if recipe.manifest:
         path = folder / recipe.manifest
-        try:
-            listed = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path}: no such manifest ({error.strerror})") from None
-        except ValueError as error:
-            raise UserError(f"{path}: not a JSON file: {error}") from None
+        listed = read_json(path, "no such manifest")
         if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
             raise UserError(f"{path}: a list of objects with the key 'file' is needed")
         for entry in listed:

@@ -11,7 +11,6 @@ A rig file does too; its offsets are not used.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from rae_bench.data.source import MAX_JOINTS, Source
 from rae_bench.errors import UserError, unknown
+from rae_bench.storage import read_toml
 
 VIRTUAL_ROOT = "root"
 """Name of the joint that joins several trees, where no other is given."""
@@ -83,10 +83,7 @@ def make_skeleton(
 def read_skeleton(path: Path) -> Skeleton:
     """Read a file of names and parents. Raises `UserError` naming file, joint and fault."""
     source = Source(path)
-    try:
-        table = tomllib.loads(source.read().decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise source.fault(f"not a TOML file: {error or 'nested too deep'}") from None
+    table = read_toml(path, "no such file")
     entries = table.get("joints")
     if not isinstance(entries, list) or not all(
         isinstance(e, dict) and isinstance(e.get("name"), str) and isinstance(e.get("parent", ""), str) for e in entries

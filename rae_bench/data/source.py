@@ -13,14 +13,11 @@ import numpy as np
 from rae_bench.errors import UserError, unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion
+from rae_bench.rig import LARGEST, MAX_JOINTS
+
+__all__ = ["LARGEST", "MAX_JOINTS"]  # and what stands below
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-MAX_JOINTS = 1000
-"""More than any character has; a hostile file is refused before arrays of joints x joints are made."""
-LARGEST = 1e9
-"""Numbers beyond it are no place and no angle, and their squares overflow single precision soon after."""
-LONGEST = 500
-"""Characters of a complaint; what it quotes of a file may be longer."""
 MAX_BYTES = 2**31
 """Largest file, and largest array unpacked from one, that is read."""
 
@@ -64,9 +61,7 @@ class Source:
         self.path = path
 
     def fault(self, text: str, line: int | None = None) -> UserError:
-        """The error that says what is wrong with this file, and where: one line, however the file words it."""
-        text = " ".join(text.splitlines())
-        text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+        """The error that says what is wrong with this file, and where."""
         return UserError(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
 
     def read(self) -> bytes:
@@ -80,7 +75,7 @@ class Source:
             raise self.fault("no such file") from None
         except OSError as error:
             raise self.fault(f"cannot be read ({error.strerror})") from None
-        if not data.strip():
+        if not data[:4096].strip() and not data.strip():
             raise self.fault("the file is empty; export or download it again")
         return data
 
@@ -92,7 +87,7 @@ def metres_per_unit(unit: str | float) -> float:
             return UNITS[unit.strip().lower()]
         except KeyError:
             raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
-    if not (np.isfinite(unit) and unit > 0):
+    if not 0 < unit < LARGEST:
         raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
     return float(unit)
 
@@ -109,7 +104,7 @@ def upright(up: Up) -> np.ndarray | None:
         axis = np.array(_UPS[up])
     else:
         axis = np.asarray(up, np.float64)
-        if axis.shape != (3,) or not np.isfinite(axis).all() or np.linalg.norm(axis) < 1e-6:
+        if axis.shape != (3,) or not (np.abs(axis) < LARGEST).all() or np.linalg.norm(axis) < 1e-6:
             raise UserError(f"up axis {list(up)} is not a direction; use y, z, -y, -z or three numbers")
     if axis[1] > 0 and not axis[[0, 2]].any():
         return None

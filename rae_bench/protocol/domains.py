@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,7 +22,6 @@ from rae_bench.protocol.split import Split, prefix, split_by_group, subset_hash
 from rae_bench.protocol.task import Protocol, Task
 from rae_bench.rig import load_rig
 
-DATA_ROOT = "RAE_BENCH_DATA"
 MINIMUM_GENERATED = 0.5
 """Seconds: test clips with less left after the history are not scored."""
 STEP_INTERVAL = 0.5
@@ -62,15 +60,10 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
             )
         return corpus
 
+    from rae_bench.data.listed import find_recordings
     from rae_bench.data.recordings import Recipe, load_recording
 
-    root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)
-    folder = root / side["folder"] if root else None
-    if folder is None or not folder.is_dir():
-        raise UserError(
-            f"recordings '{side['folder']}' not found{f' under {root}' if root else ''}; give the folder that holds "
-            f"{side['folder']}/ with --data DIR or {DATA_ROOT}=DIR (licence: {side.get('licence', 'see the task')})"
-        )
+    folder = find_recordings(side, data_root)
     recipe = Recipe.from_table(side, f"[{side['folder']}]")
     return load_recording(side.get("name", side["folder"]), folder, recipe, fps=protocol.fps, seconds=protocol.seconds)
 

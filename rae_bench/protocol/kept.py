@@ -13,7 +13,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.rig import Rig, read_rig, rig_to_toml
-from rae_bench.storage import whole_folder
+from rae_bench.storage import read_json, whole_folder
 
 if TYPE_CHECKING:
     from rae_bench.protocol.cell import Cell
@@ -92,13 +92,8 @@ def is_kept(path: Path, identity: Mapping[str, str]) -> bool:
 
 def read_kept(folder: Path) -> Kept:
     """What `keep_model` left, without the weights. Raises `UserError` where it is not there or damaged."""
-    try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except OSError:
-        remedy = "rae-bench run --keep makes one, in <cell>-model/ beside the results"
-        raise UserError(f"{folder}: no kept model here ({FACTS} is missing); {remedy}") from None
-    except ValueError as error:
-        raise UserError(f"{folder / FACTS}: not a JSON file: {error}; run the cell again with --keep") from None
+    remedy = "rae-bench run --keep makes one, in <cell>-model/ beside the results"
+    facts = read_json(folder / FACTS, f"no kept model here; {remedy}")
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise UserError(f"{folder / FACTS}: another schema than {SCHEMA}; run the cell again with --keep")
     rig = read_rig(folder / RIG)
@@ -116,7 +111,7 @@ def read_kept(folder: Path) -> Kept:
             np.array(facts["stance_heights"], float),
             float(facts["raised"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{folder / FACTS}: damaged ({error}); run the cell again with --keep") from None
     numbers = np.array([kept.fps, kept.history, kept.raised, *kept.stance.ravel()])
     sound = np.isfinite(numbers).all() and 0 < kept.fps <= 1000 and 0 < kept.history <= 60

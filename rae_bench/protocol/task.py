@@ -44,6 +44,7 @@ class Task:
     """A question: what does moving from `source` to `target` cost?
 
     Attributes:
+        demo: shows that an import works, on data too small to rank anything by.
         source, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
             "folder", ...recipe} or {"kind": "domain", "name"}.
     """
@@ -54,15 +55,19 @@ class Task:
     source: Mapping[str, Any]
     target: Mapping[str, Any]
     protocol: Protocol
+    demo: bool = False
 
     @property
     def content_hash(self) -> str:
-        """sha256 of what decides a cell: sides and protocol; not words for people, nor which fractions there are."""
+        """sha256 of what decides a cell: sides and protocol; not words for people, nor which fractions there are.
+
+        Nor the list of files and where they are to be had: their content is part of the data's identity.
+        """
         protocol = asdict(self.protocol)
         del protocol["fractions"], protocol["default_fraction"]
-        return hashlib.sha256(
-            json.dumps([dict(self.source), dict(self.target), protocol], sort_keys=True).encode()
-        ).hexdigest()
+        aside = ("files", "origin", "download")
+        sides = [{k: v for k, v in side.items() if k not in aside} for side in (self.source, self.target)]
+        return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
 KINDS: dict[str, tuple[str, set[str] | None]] = {
@@ -75,7 +80,7 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task. Raises `UserError` on unknown keys or missing sides."""
-    known = {"title", "description", "source", "target", "protocol"}
+    known = {"title", "description", "source", "target", "protocol", "demo"}
     for key in table:
         if key not in known:
             raise UserError(f"{where}: {unknown('key', key, known)}")
@@ -83,7 +88,7 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         if not isinstance(table.get(side), dict):
             raise UserError(f"{where}: no table [{side}]; it says where the {side}'s motion comes from")
         kind = table[side].get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise UserError(f"{where}: [{side}]: {unknown('kind', str(kind), KINDS)}")
         needed, allowed = KINDS[kind]
         for key in table[side]:
@@ -97,6 +102,8 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
             )
         if not isinstance(table[side].get("sweep", False), bool):
             raise UserError(f"{where}: [{side}]: sweep = {table[side]['sweep']!r} needs to be true or false")
+    if not isinstance(table.get("demo", False), bool):
+        raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
     protocol = dict(table.get("protocol", {}))
     names = {field.name for field in fields(Protocol)}
     for key in protocol:
@@ -110,6 +117,7 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         table["source"],
         table["target"],
         Protocol(**protocol),
+        table.get("demo", False),
     )
 
 

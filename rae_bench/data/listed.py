@@ -1,0 +1,150 @@
+"""The files that a task's side lists: their sha256 and what each shows, where they come from, and where they lie here.
+
+    [source]
+    folder = "dog_mann"
+    origin = "where the recordings come from, for people"
+    download = { "*" = "https://host/folder/{name}" }   # glob on the file -> its address; {stem} is without suffix
+    [source.files]
+    "walk.bvh" = { bytes = 10, sha256 = "...", session = "D1", action = "walk", style = "happy" }
+
+A side that lists files reads these and no others, and only as they are listed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from rae_bench.errors import UserError, unknown
+from rae_bench.storage import home
+
+DATA_ROOT = "RAE_BENCH_DATA"
+WORDS = ("session", "action", "style")
+ABOUT = ("origin", "download")
+"""Keys of a side that say where files come from; they decide nothing of what is in them."""
+_KEYS = {"bytes", "sha256", *WORDS}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file that a task lists.
+
+    Attributes:
+        name: relative to the folder, with forward slashes.
+        size: bytes.
+        sha256: of its content, in hexadecimal digits.
+        words: any of session, action and style.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    words: Mapping[str, str]
+
+
+def listed_files(table: Any, where: str) -> dict[str, Listed]:
+    """A checked `files` table. Raises `UserError` naming the file that is listed wrongly."""
+    if not isinstance(table, Mapping):
+        raise UserError(f"{where}: files is a table of file = {{ bytes, sha256 }}")
+    files = {}
+    for name, facts in table.items():
+        place = f"{where}: files: '{name[:80]}'"
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
+            raise UserError(f"{place} is no file within the folder")
+        if not isinstance(facts, Mapping):
+            raise UserError(f"{place} needs {{ bytes = ..., sha256 = ... }}")
+        for key in facts:
+            if key not in _KEYS:
+                raise UserError(f"{place}: {unknown('key', key, _KEYS)}")
+        size, digest = facts.get("bytes"), facts.get("sha256")
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            raise UserError(f"{place}: bytes = {size!r} needs to be a whole number above 0")
+        if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+            raise UserError(f"{place}: sha256 needs to be 64 hexadecimal digits")
+        words = {key: facts[key] for key in WORDS if key in facts}
+        if not all(isinstance(word, str) for word in words.values()):
+            raise UserError(f"{place}: {', '.join(WORDS)} need to be texts")
+        files[name] = Listed(name, size, digest, words)
+    return files
+
+
+def addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
+    """File -> https address, of every listed file of a side that has one.
+
+    Raises:
+        UserError: a `download` that is no table, or an address that is not https.
+    """
+    table = side.get("download", {})
+    if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
+        raise UserError(f"{where}: download is a table of glob = address")
+    for text in table.values():
+        if not text.startswith("https://"):
+            raise UserError(f"{where}: download: {text[:80]} is not an https address")
+    found = {}
+    for name in listed_files(side.get("files", {}), where):
+        text = next((text for glob, text in table.items() if fnmatch.fnmatchcase(name, glob)), None)
+        if text is not None:
+            path = PurePosixPath(name)
+            found[name] = text.replace("{name}", quote(path.name)).replace("{stem}", quote(path.stem))
+    return found
+
+
+def check_listed(folder: Path, files: Mapping[str, Listed]) -> None:
+    """Compare the files of a folder with a list.
+
+    Raises:
+        UserError: files that are not there, or are not those that were listed, and how to get them.
+    """
+    remedy = f"get them: rae-bench data get {folder.name}"
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder}: {len(missing)} of {len(files)} files that the task lists are not there: "
+            f"{', '.join(missing[:3])}; {remedy}"
+        )
+    wrong = [name for name, file in files.items() if not is_listed(folder / name, file)]
+    if wrong:
+        raise UserError(
+            f"{folder}: {len(wrong)} of {len(files)} files are not those that the task lists (another sha256): "
+            f"{', '.join(wrong[:3])}; {remedy}"
+        )
+
+
+def is_listed(path: Path, file: Listed) -> bool:
+    """Whether a file is there with the listed size and sha256."""
+    try:
+        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+    except OSError:
+        return False
+
+
+def downloads() -> Path:
+    """The folder that `data get` fills, with a folder for each of recordings."""
+    return home() / "downloads"
+
+
+def find_recordings(side: Mapping[str, Any], data_root: Path | None) -> Path:
+    """The folder of a side's recordings: under `data_root`, else `$RAE_BENCH_DATA`, else among the downloads.
+
+    Raises:
+        UserError: recordings that are not there, and how to get them or to say where they are.
+    """
+    name = side["folder"]
+    root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)
+    for place in (root, downloads()):
+        if place is not None and (place / name).is_dir():
+            return place / name
+    get = f", or download it: rae-bench data get {name}" if side.get("download") else ""
+    origin = f"; it comes from {side['origin']}" if side.get("origin") else ""
+    raise UserError(
+        f"recordings '{name}' not found{f' under {root}' if root else ''}; give the folder that holds {name}/ with "
+        f"--data DIR or {DATA_ROOT}=DIR{get} (licence: {side.get('licence', 'see the task')}){origin}"
+    )
