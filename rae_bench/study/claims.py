@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rae_bench.statistics.significance import holm
 from rae_bench.study.effects import Effect, Side, decided
-from rae_bench.study.published import ratio
+from rae_bench.study.published import RIGS, ratio
 
 LAYERS = ("rbf", "vae", "dec")
 CATS = tuple(f"fc-{layer}-cat" for layer in LAYERS)
@@ -96,18 +96,21 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
-def judge(claim: Claim, measure: Callable[[Side, Side], Effect | None], *, adjusted: bool) -> Verdict:
+def judge(
+    claim: Claim, measure: Callable[[Side, Side], Effect | None], rigs: tuple[str, ...] = RIGS, *, adjusted: bool
+) -> Verdict:
     """A claim against measured effects.
 
     Args:
         measure: effect of A over B.
+        rigs: of the published numbers beside them.
         adjusted: whether p is adjusted for the number of parts.
     """
     effects = [measure(part.a, part.b) for part in claim.parts]
     plain = [math.nan if e is None else e.p for e in effects]
     ps = holm(plain) if adjusted else plain
     found = tuple(
-        Finding(part.words, e, float(p), _word(part, e, float(p)), ratio(part.a, part.b))
+        Finding(part.words, e, float(p), _word(part, e, float(p)), ratio(part.a, part.b, rigs))
         for part, e, p in zip(claim.parts, effects, ps, strict=True)
     )
     return Verdict(claim.number, claim.text, overall([f.verdict for f in found]), found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ def find(
     """
     rigs = tuple(rigs)
 
+    @cache
     def measured(mode: str, a: Side, b: Side) -> Effect | None:
         return effect(clips[mode], a, b, published=mode == PAPER)
 
@@ -79,18 +80,20 @@ def find(
     for model in models:
         for regime in ("cold", *TRANSFER, "full"):
             side, full, cold = (model, regime), (REFERENCE, "full"), (model, "cold")
-            to_full: dict[str, Effect | float | None] = {"published": ratio(side, full, rigs)}
-            to_cold: dict[str, Effect | float | None] = {"published": ratio(side, cold, rigs)}
-            for mode in modes:
-                to_full[mode] = None if side == full else measured(mode, side, full)
-                to_cold[mode] = None if side == cold else measured(mode, side, cold)
+            to_full: dict[str, Effect | float | None] = {}
+            to_cold: dict[str, Effect | float | None] = {}
+            for to, yardstick in ((to_full, full), (to_cold, cold)):
+                itself = side == yardstick
+                to["published"] = None if itself else ratio(side, yardstick, rigs)
+                for mode in modes:
+                    to[mode] = None if itself else measured(mode, side, yardstick)
             rows.append(Row(model, regime, to_full, to_cold))
     verdicts = {}
     for mode in modes:
         found = []
         for claim in CLAIMS:
             if claim.parts:
-                found.append(judge(claim, partial(measured, mode), adjusted=mode == CORRECTED))
+                found.append(judge(claim, partial(measured, mode), rigs, adjusted=mode == CORRECTED))
             elif costs:
                 found.append(judge_cost(claim, costs))
             else:

@@ -289,7 +289,7 @@ def test_goal_frames(domains: dict[str, Domain]) -> None:
     domain, t = domains["r4"], 40
     motion, rig, wanted = domain.motion, domain.rig, domain.objectives
     frame, _ = frame_at(domain, t)
-    _, _, here = goal_frames(frame.control)
+    _, _, here = goal_frames(frame.asked)
     checked = 0
     for slot, joint in enumerate(rig.key_joints):
         for clip in np.flatnonzero(wanted.active[:, t, slot] & (joint >= 0)):
