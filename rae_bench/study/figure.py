@@ -46,7 +46,7 @@ def draw(study: Study, path: Path) -> Path:
                 handles.append(handle)
                 labels.append(label)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(f"The thesis' study: rigs {', '.join(study.rigs)} from r1, {study.seeds} seed{"s" if study.seeds > 1 else ""}")
+    figure.suptitle(f"The thesis' study: rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}")
     return save_figure(figure, path)
 
 

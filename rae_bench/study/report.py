@@ -160,7 +160,7 @@ def lines(study: Study) -> list[str]:
     out = [
         "# The thesis' study, run again",
         "",
-        f"rae-bench {version('rae-bench')}; rigs {', '.join(study.rigs)} from r1; {study.seeds} seed{"s" if study.seeds > 1 else ""}; {done}.",
+        f"rae-bench {version('rae-bench')}; rigs {', '.join(study.rigs)} from r1; seeds: {study.seeds}; {done}.",
         "",
         "`corrected`: our protocol; error of roll-outs, paired clips, intervals over seeds and clip groups.",
         "`paper`: the published protocol with its faults; error one frame ahead of the true one, ratios of means,",
