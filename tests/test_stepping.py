@@ -188,3 +188,16 @@ def test_frame_in_rig_heights(domain: Domain) -> None:
         if joint >= 0:
             high = torch.from_numpy(motion.positions[:, t, joint, 1]) / rig.height
             torch.testing.assert_close(frame.keys[:, slot, 1], high, rtol=1e-3, atol=1e-4)
+
+
+def test_control_is_what_is_asked_times_its_scale(domain: Domain) -> None:
+    path, given = states(domain.motion), targets(domain.objectives, domain.motion.fps).at(10)
+    rows = len(path)
+    carry = Carry(path[:, 10], torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
+    frame = Frame(carry, given, make_skeleton(domain.rig, domain.motion.fps), statistics(domain))
+    scaled = frame.control.unflatten(1, (8, 24))
+    for part, factor in ((slice(0, 3), 8), (slice(3, 9), 4), (slice(9, 12), 8), (slice(12, 18), 4), (slice(18, 21), 3)):
+        torch.testing.assert_close(scaled[:, :, part], factor * frame.asked[:, :, part])
+    torch.testing.assert_close(scaled[:, :, 21], frame.active)
+    torch.testing.assert_close(scaled[:, :, 23], 5 * frame.asked[:, :, 23])
+    assert 0.3 < float(scaled[frame.active > 0].std(0)[:21].mean()) < 3  # of about unit size, as the pose is

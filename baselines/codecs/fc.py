@@ -15,7 +15,8 @@ Departs from the thesis in the centres. Drawn from N(0, 1) with fixed widths the
 (phi = .97 each), and the vector says nothing. Here the first batch places them (k-means), and widths are the median
 distance of embeddings to centres, so that a typical phi is exp(-1); both are learnt from there. The orthogonality loss
 takes directions, because on whole centres it pulls them to length 1 whatever the embeddings' scale. Widths of DEC's
-kernel likewise; and its q is given times the number of centres, so that its entries are about 1.
+kernel likewise; and its q is given times the number of centres, so that its entries are about 1. With `mode=paper`
+centres are drawn and RBF's widths start at the thesis' 0.01 in its terms.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ PRESETS = {
 }
 ORTHOGONALITY, DIVERGENCE = 0.1, 0.2
 KMEANS = 10
+PUBLISHED_WIDTH = 100.0
+"""exp(-(0.01 d)^2)"""
 
 
 def square_distances(x: Tensor, centres: Tensor) -> Tensor:
@@ -97,6 +100,11 @@ class Rbf(nn.Module):
         super().__init__()
         self.centres = Centres(embedding, clusters, clusters)
 
+    def as_published(self) -> None:
+        """Centres as drawn, each with the width at which it says nothing."""
+        self.centres.placed.fill_(True)
+        nn.init.constant_(self.centres.log_width, math.log(PUBLISHED_WIDTH))
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Activations (B, C) and the weighted loss."""
         phi = torch.exp(-self.centres(x))
@@ -107,6 +115,9 @@ class Rbf(nn.Module):
 
 class Vae(nn.Module):
     """A sampled latent."""
+
+    def as_published(self) -> None:
+        """Nothing was wrong with it."""
 
     def __init__(self, embedding: int, clusters: int) -> None:
         super().__init__()
@@ -128,6 +139,11 @@ class Dec(nn.Module):
     def __init__(self, embedding: int, clusters: int) -> None:
         super().__init__()
         self.centres = Centres(embedding, clusters, 1)
+
+    def as_published(self) -> None:
+        """Centres as drawn, the kernel's width 1."""
+        self.centres.placed.fill_(True)
+        nn.init.zeros_(self.centres.log_width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Assignments (B, C) times C, and the loss."""
@@ -170,6 +186,11 @@ class Clustered(Core):
         self.memory, self.noise, self.noise_held = generator.memory, generator.noise, generator.noise_held
         self.reads_following = generator.reads_following
         self.residual = use == "cat" and generator.residual
+
+    def as_published(self) -> None:
+        """The layer's faults and the generator's."""
+        self.layer.as_published()  # type: ignore[operator]
+        self.generator.as_published()
 
     def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
         """What the generator makes of the embedding's relation to the centres, with the layer's loss."""

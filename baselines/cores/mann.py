@@ -44,7 +44,7 @@ COST = slice(9, 12)
 
 def gate_inputs(frame: Frame) -> Tensor:
     """(B, 48): per slot velocity (3), distance to the objective, 1 / (1 + seconds to arrival), whether it is active."""
-    distance = frame.control.unflatten(1, (8, -1))[:, :, COST].norm(dim=-1)
+    distance = frame.asked[:, :, COST].norm(dim=-1)
     soon = frame.active / (1 + frame.seconds)
     return torch.cat([frame.keys[:, :, 9:].flatten(1), distance, soon, frame.active], 1)
 

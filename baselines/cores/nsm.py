@@ -50,21 +50,20 @@ def columns_of(pair: Tensor) -> Tensor:
     return torch.stack([a, b, torch.linalg.cross(a, b)], -1)
 
 
-def goal_frames(control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `rae_bench.features.control` (B, 192): where objectives and key joints are to each other, per slot.
+def goal_frames(asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of what objectives ask (B, 8, 24): where objectives and key joints are to each other, per slot.
 
     Returns:
         (B, 8, 3) positions of the objectives and (B, 8, 3, 3) their rotations, in root space; (B, 8, 3) positions of
         the key joints in their objective's frame. Rig heights; zeros where there is no objective.
     """
-    asked = control.unflatten(1, (SLOTS, -1))
     axes = columns_of(asked[:, :, 3:9])
     return asked[:, :, :3], axes, -(asked[:, :, None, 9:12] @ axes)[:, :, 0]
 
 
 def gate_inputs(frame: Frame) -> Tensor:
     """(B, 48): each role's phase vector times 1, distance to its objective, angle to it in radians."""
-    asked = frame.control.unflatten(1, (SLOTS, -1))
+    asked = frame.asked
     distance = asked[:, :, 9:12].norm(dim=-1)
     turned = columns_of(asked[:, :, 3:9]) * columns_of(asked[:, :, 3:9] - asked[:, :, 12:18])
     cosine = (turned.sum((-2, -1)) - 1) / 2
@@ -94,11 +93,11 @@ class Nsm(Core):
         x = torch.cat([self.pose(join(given, extra)), self.goal(frame.control)], 1)
         change, phase, moved = self.mixture(x, gates, extra).split(self.split, 1)
 
-        place, axes, here = goal_frames(frame.control)
+        place, axes, here = goal_frames(frame.asked)
         there = here + moved.unflatten(1, (SLOTS, 3))
         losses = {}
         if frame.following is not None:
-            apart = (there - goal_frames(frame.following.control)[2]).abs() * frame.active[:, :, None]
+            apart = (there - goal_frames(frame.following.asked)[2]).abs() * frame.active[:, :, None]
             losses = {"goal": GOAL_LOSS * apart.sum() / (3 * frame.active.sum().clamp(min=1))}
         step = place[:, PELVIS] + (axes[:, PELVIS] @ there[:, PELVIS, :, None])[:, :, 0]
         weight = frame.active[:, PELVIS] * torch.exp(-here[:, PELVIS].norm(dim=-1) / REACH)

@@ -5,7 +5,8 @@ objectives through four LSTM layers to the next embedding and phase. The cell is
 
 Departs: the published code draws the hidden state anew at every frame, so that it has no memory and the comparison
 with the mixture says nothing. Here it starts at zero, is carried from frame to frame over a whole clip, and is learnt
-through the frames of a window. A linear layer follows the stack; it gives the change of the embedding.
+through the frames of a window (`mode=paper` draws it anew in training, and has its mean, zero, in generation). A linear
+layer follows the stack; it gives the change of the embedding.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ PHASE_UPDATE = 0.9
 class OmgLstm(Core):
     """Widths: `hidden` and `latent` of the encoder of objectives, `width` and `layers` of the stack."""
 
+    forgets = False
+
     def __init__(self, widths: Widths, hidden: int, latent: int, width: int, layers: int) -> None:
         super().__init__()
         self.split = [widths.embedding, widths.phase]
@@ -46,9 +49,16 @@ class OmgLstm(Core):
         with torch.no_grad():
             self.out.weight.mul_(0.1)
 
+    def as_published(self) -> None:
+        """No memory."""
+        self.forgets = True
+
     def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
         """Change of the embedding, the next phase and what is remembered."""
         x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
-        top, memory = self.stack(x, frame.memory, extra)
+        before = frame.memory
+        if self.forgets:
+            before = torch.randn_like(before) if self.training else torch.zeros_like(before)
+        top, memory = self.stack(x, before, extra)
         change, phase = self.out(top).split(self.split, 1)
         return Made(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase, memory)

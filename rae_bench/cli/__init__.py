@@ -12,6 +12,7 @@ COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
     "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds with Ray."),
     "tune": ("rae_bench.cli.tune", "tune", "Search a model's options on a task's source."),
+    "study": ("rae_bench.cli.study", "study", "Run a published study again."),
     "generate": ("rae_bench.cli.generate", "generate", "Make motion with an adapted model."),
     "list": ("rae_bench.cli.show", "list_", "List models, tasks, rigs and imported domains."),
     "show": ("rae_bench.cli.show", "show", "Show a rig, a task or a model."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rae_bench.data.source import Source
 from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError
 from rae_bench.motion import Motion
-from rae_bench.rig import read_rig, rig_to_toml
+from rae_bench.rig import ROLES, read_rig, rig_to_toml
 from rae_bench.storage import read_json, sweep, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
@@ -50,6 +51,26 @@ class Corpus:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact_contacts: bool = False
     targets: Targets | None = None
+
+
+SWAPPED = {"left_hand": "left_foot", "right_hand": "right_foot"}
+
+
+def with_swapped_roles(corpus: Corpus) -> Corpus:
+    """The same motion on a rig whose hands are called feet and whose feet are called hands; targets follow their joint.
+
+    Sides, pelvis and head keep their names, so that the height and an upright body's heading stay what they are.
+    """
+    names = {**SWAPPED, **{new: old for old, new in SWAPPED.items()}}
+    rig = corpus.motion.rig
+    roles = {names.get(role, role): joint for role, joint in rig.roles.items()}
+    swapped = replace(rig, roles={role: roles[role] for role in ROLES if role in roles})
+    targets = corpus.targets
+    if targets is not None:
+        slots = np.array([ROLES.index(names.get(role, role)) for role in ROLES] + [-1], targets.slots.dtype)
+        targets = replace(targets, slots=slots[targets.slots])
+    identity = hashlib.sha256(f"{corpus.identity} swapped roles".encode()).hexdigest()
+    return replace(corpus, motion=replace(corpus.motion, rig=swapped), identity=identity, targets=targets)
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

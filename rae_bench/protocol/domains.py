@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.corpus import Corpus
+from rae_bench.data.corpus import Corpus, with_swapped_roles
 from rae_bench.data.targets import Targets
 from rae_bench.errors import UserError, unknown
 from rae_bench.model import Domain, Prompt
@@ -43,7 +43,8 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         if motion not in load:
             raise unknown("built-in motion", motion, load)
         options = {key: side[key] for key in ("clips", "seed", "sweep") if key in side}
-        return load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
+        corpus = load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
+        return with_swapped_roles(corpus) if side.get("swap_roles") else corpus
     if side["kind"] == "domain":
         from rae_bench.data.recordings import load_domain
 
@@ -96,6 +97,15 @@ class Side:
         if fraction == 0:
             return np.array([], dtype=int)
         return prefix(self.split.train, self.corpus.motion.lengths, fraction)
+
+    def held_out(self, fraction: float) -> np.ndarray:
+        """Indices of the segments that cells of a fraction are scored on.
+
+        The test segments, whatever the fraction; in the mode `paper` all that were not trained on, val too.
+        """
+        if self.protocol.mode == "paper":
+            return np.setdiff1d(np.arange(len(self.corpus.ids)), self.fraction(fraction))
+        return self.split.test
 
     def domain(self, indices: np.ndarray) -> Domain:
         """What a model sees of these segments, and nothing else."""

@@ -20,6 +20,7 @@ ENGINE = (
     "model.py",
     "motion.py",
     "objectives.py",
+    "outputs.py",
     "phases.py",
     "rig.py",
     "stepping.py",
@@ -59,7 +60,7 @@ def identity(
     for side, part in (
         (source, source.split.train),
         (target, target.fraction(fraction)),
-        (target, target.split.test),
+        (target, target.held_out(fraction)),
     ):
         split.update(side.hash_of(part).encode())
     data = hashlib.sha256((source.corpus.identity + target.corpus.identity).encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell
+from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell, budget_of
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.kept import is_kept
@@ -123,7 +123,7 @@ def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
 
 def request(
     model: str,
-    task: str | None = None,
+    task: str | Task | None = None,
     *,
     source: str | None = None,
     target: str | None = None,
@@ -156,7 +156,10 @@ def request(
         load_model_class(model)
     if (task is None) == (source is None or target is None):
         raise UserError("name either --task or both --source and --target")
-    chosen = load_task(task) if task is not None else adhoc_task(str(source), str(target))
+    if isinstance(task, Task):
+        chosen = task
+    else:
+        chosen = load_task(task) if task is not None else adhoc_task(str(source), str(target))
     for regime in regimes or ():
         if regime not in REGIMES:
             raise unknown("regime", regime, REGIMES)
@@ -259,7 +262,7 @@ def jobs_for(plan: Plan, data_root: str | Path | None = None) -> list[Job]:
         needs = {f"pretrain {p.pretrained}"} & set(jobs) if p.cell.needs_pretraining else set()
         updates = 0
         if p.cell.regime != "none":
-            updates = protocol.adapt_updates + (protocol.pretrain_updates if p.cell.regime == "cold-long" else 0)
+            updates = budget_of(p.cell.regime, p.cell.fraction, protocol).updates
         jobs[str(p.path)] = Job(str(p.path), payload | common, needs, updates)
     return list(jobs.values())
 

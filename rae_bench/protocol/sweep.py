@@ -14,12 +14,13 @@ from rae_bench.protocol.estimate import estimate
 from rae_bench.protocol.plan import Job, Observer, Plan, Request, jobs_of, plan, request
 from rae_bench.protocol.remote import RayCrew, Resources, cluster, require_answer, warm_up
 from rae_bench.protocol.run import Outcome, outcome_of, recording, tidy
+from rae_bench.protocol.task import Task
 from rae_bench.protocol.work import work_off
 
 SEEDS = 3
 
 
-def requests(models: Sequence[str], tasks: Sequence[str | None], **arguments: Any) -> list[Request]:
+def requests(models: Sequence[str], tasks: Sequence[str | Task | None], **arguments: Any) -> list[Request]:
     """One request for each task and model, checked."""
     arguments = {"seeds": SEEDS, **arguments, "fractions": arguments.get("fractions") or "all"}
     asked = [request(model, task, **arguments) for task in tasks for model in models]
@@ -96,7 +97,7 @@ def _listed(names: Any) -> list[Any]:
 
 def sweep_cells(
     models: Sequence[str],
-    tasks: Sequence[str | None] = (None,),
+    tasks: Sequence[str | Task | None] = (None,),
     *,
     workers: int | None = None,
     ray_address: str | None = None,
@@ -111,7 +112,8 @@ def sweep_cells(
     A cell's result is the same as `run`'s, in the same place.
 
     Args:
-        models, tasks: names or paths, as for `run`; no task where `source` and `target` name two domains.
+        models, tasks: names or paths, as for `run`, or tasks themselves; no task where `source` and `target` name two
+            domains.
         workers: cells at a time on this machine; as many as it has cores for by default.
         ray_address: of an existing cluster to use instead (`auto`, host:port or ray://host:port).
         cpus_per_cell, gpus_per_cell: what a cell is given; it computes on so many threads, and with

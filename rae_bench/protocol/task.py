@@ -26,6 +26,7 @@ class Protocol:
         pretrain_updates, adapt_updates: optimiser steps.
         frames_per_update: cap on frames seen: updates x this.
         roles: that both rigs must have.
+        mode: `corrected`, or `paper`: held-out clips and budgets as the thesis had them, see `rae_bench.study`.
     """
 
     fps: float = 30.0
@@ -37,6 +38,7 @@ class Protocol:
     adapt_updates: int = 800
     frames_per_update: int = 128
     roles: tuple[str, ...] = ("pelvis",)
+    mode: str = "corrected"
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,16 @@ class Task:
         """
         protocol = asdict(self.protocol)
         del protocol["fractions"], protocol["default_fraction"]
+        if self.protocol.mode == MODES[0]:
+            del protocol["mode"]
         aside = ("files", "origin", "download")
         sides = [{k: v for k, v in side.items() if k not in aside} for side in (self.source, self.target)]
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
+MODES = ("corrected", "paper")
 KINDS: dict[str, tuple[str, set[str] | None]] = {
-    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep"}),
+    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
     "domain": ("name", {"kind", "name"}),
 }
@@ -100,8 +105,9 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
             raise UserError(
                 f"{where}: [{side}]: `sweep` belongs to the motion 'locomotion', not to '{table[side]['motion']}'"
             )
-        if not isinstance(table[side].get("sweep", False), bool):
-            raise UserError(f"{where}: [{side}]: sweep = {table[side]['sweep']!r} needs to be true or false")
+        for key in ("sweep", "swap_roles"):
+            if not isinstance(table[side].get(key, False), bool):
+                raise UserError(f"{where}: [{side}]: {key} = {table[side][key]!r} needs to be true or false")
     if not isinstance(table.get("demo", False), bool):
         raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
     protocol = dict(table.get("protocol", {}))
@@ -128,6 +134,10 @@ def _checked(key: str, value: Any, where: str) -> Any:
             words = "names" if key == "roles" else "numbers"
             raise UserError(f"{where}: {key} = {value!r} needs to be a list of {words}")
         return tuple(value)
+    if key == "mode":
+        if value not in MODES:
+            raise UserError(f"{where}: {unknown('mode', str(value), MODES)}")
+        return value
     whole = key.endswith("updates") or key == "frames_per_update"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
         raise UserError(f"{where}: {key} = {value!r} needs to be a {'whole ' if whole else ''}number above 0")

@@ -75,7 +75,7 @@ def test_overfits_one_segment(core: str, domains: dict[str, Domain]) -> None:
         domain.name, domain.rig, domain.motion[:1], domain.objectives[:1], domain.phases[:1], domain.ids[:1],
         domain.groups[:1],
     )
-    exam = examine(one.motion, 30, list(one.ids), list(one.groups))
+    exam = examine(one.motion, 30, *([name] for name in (one.ids[0], one.groups[0], "")))
     updates = 2000
     model = make_model(core, {"windows": 24})
     ctx = Context("cold", 1.0, Budget(updates, 10**9), 0)
@@ -289,7 +289,7 @@ def test_goal_frames(domains: dict[str, Domain]) -> None:
     domain, t = domains["r4"], 40
     motion, rig, wanted = domain.motion, domain.rig, domain.objectives
     frame, _ = frame_at(domain, t)
-    _, _, here = goal_frames(frame.control)
+    _, _, here = goal_frames(frame.asked)
     checked = 0
     for slot, joint in enumerate(rig.key_joints):
         for clip in np.flatnonzero(wanted.active[:, t, slot] & (joint >= 0)):

@@ -1,0 +1,150 @@
+"""`rae-bench study`: published studies, run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rae_bench.cli.words import assignments, expand, split
+from rae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rae_bench.protocol.plan import Plan
+    from rae_bench.study.cost import Cost
+    from rae_bench.study.thesis import Arm
+
+FOLDER = "study-thesis"
+
+
+@click.group()
+def study() -> None:
+    """Run a published study again, in its protocol and in ours."""
+
+
+@study.command()
+@click.option("--rigs", multiple=True, default=("r2,r4",), show_default=True, help="Targets: r2, r3, r4, r5.")
+@click.option("--models", multiple=True, help="Of the study's; all of them by default.")
+@click.option("--modes", multiple=True, help="corrected, paper, swapped; all of them by default.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="How many seeds.")
+@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of all models: preset=paper.")
+@click.option("--budget", type=float, default=1, show_default=True, help="Share of the updates, to try things out.")
+@click.option("--workers", type=int, help="Cells at a time on this machine (as many as it has cores for).")
+@click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
+@click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in each mode.")
+@click.option("--dry-run", is_flag=True, help="Only count the cells, and say how long they would take.")
+@click.option("--report-only", is_flag=True, help="Run nothing: report what is there.")
+def thesis(
+    rigs: tuple[str, ...], models: tuple[str, ...], modes: tuple[str, ...], seeds: int, out: Path,
+    options: tuple[str, ...], budget: float, workers: int | None, dry_run: bool, report_only: bool, **resources: Any,
+) -> int:
+    """The KTH thesis that this benchmark standardises: its models, regimes and five claims.
+
+    Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
+    """
+    from rae_bench.study.claims import MODELS
+    from rae_bench.study.thesis import ARMS, RIGS, arms, run_arm
+
+    if seeds < 1:
+        raise UserError("--seeds takes a number above 0")
+    if not 0 < budget <= 1:
+        raise UserError("--budget takes a share, 0 < share <= 1")
+    chosen = expand("model of the study", split(models), MODELS) or list(MODELS)
+    names = expand("mode", split(modes), ARMS) or list(ARMS)
+    chosen_rigs = expand("rig of the study", split(rigs), RIGS)
+    parts = arms(chosen_rigs, names, chosen, assignments("--set", options), budget)
+    if dry_run:
+        _estimate(parts, seeds, out, workers)
+        return 0
+    failed = 0
+    if not report_only:
+        from rich.console import Console
+
+        from rae_bench.cli.sweep_progress import SweepProgress
+
+        for arm in parts:
+            click.echo(f"{arm.name}: {len(arm.models)} models on {len(arm.tasks)} tasks", err=True)
+            with SweepProgress(Console(stderr=True)) as progress:
+                failed += run_arm(arm, seeds, out, progress.observe, workers=workers, **resources)
+    _report(parts, seeds, out, measure=not report_only)
+    return int(failed > 0)
+
+
+def _plans(parts: Sequence[Arm], seeds: int, out: Path) -> dict[str, list[Plan]]:
+    from rae_bench.study.thesis import plan_arm
+
+    return {arm.name: plan_arm(arm, seeds, out) for arm in parts}
+
+
+def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
+    cells = {p.path: p.state == "done" for plan in plans for p in plan.cells}
+    return sum(cells.values()), len(cells)
+
+
+def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) -> None:
+    """Cells of each mode, and the time they would take by what earlier cells took."""
+    from rae_bench.cli.progress import duration
+    from rae_bench.protocol.estimate import estimate
+    from rae_bench.protocol.plan import jobs_of
+    from rae_bench.protocol.remote import Resources
+
+    room = workers or Resources(1).fit()
+    cost, open_ended = 0.0, 0
+    for name, plans in _plans(parts, seeds, out).items():
+        done, asked = _counts(plans)
+        jobs = jobs_of(plans)
+        expected = estimate(jobs)
+        cost, open_ended = cost + sum(expected.values()), open_ended + len(jobs) - len(expected)
+        updates = sum(job.updates for job in jobs)
+        hours = sum(expected.values()) / 3600
+        click.echo(f"{name:<10} {done} of {asked} cells done; {updates:,} updates to do, about {hours:.2f} core-hours")
+    if cost:
+        click.echo(f"about {duration(cost / room)} on {room} workers")
+    if open_ended:
+        click.echo(f"not counted: {open_ended} jobs of which none of the kind has been run here")
+
+
+def _report(parts: Sequence[Arm], seeds: int, out: Path, *, measure: bool) -> None:
+    """Measure the cost where it is not known, write the report, say the verdicts."""
+    from rae_bench.study.report import find, write
+    from rae_bench.study.thesis import ERROR, clips_of
+
+    plans = _plans(parts, seeds, out)
+    clips = {arm.name: clips_of(arm, plans[arm.name], ERROR[arm.name]) for arm in parts}
+    if all(table.empty for table in clips.values()):
+        raise UserError(f"{out}: no finished cell of the study; run it without --report-only first")
+    costs = _costs(parts[0], plans[parts[0].name], out / FOLDER, measure=measure)
+    rigs = tuple(task.name.split("-")[1] for task in parts[0].tasks)
+    counts = {name: _counts(of) for name, of in plans.items()}
+    found = find(clips, parts[0].models, costs, rigs, seeds, counts)
+    for path in write(found, out / FOLDER):
+        click.echo(f"report    {path}", err=True)
+    for mode, verdicts in found.verdicts.items():
+        for verdict in verdicts:
+            click.echo(f"{mode:<10} claim {verdict.number}  {verdict.verdict:<10}  {verdict.text}")
+
+
+def _costs(arm: Arm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:
+    """What the models cost, from the file of an earlier report where nothing that it rests on has changed."""
+    from rae_bench.results import write_json
+    from rae_bench.study import cost
+
+    learned = [p for p in plans[0].cells if p.cell.regime != "none"]
+    basis = {key: learned[0].identity[key] for key in ("engine", "model", "config", "task", "data")}
+    path = folder / "cost.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["basis"] == basis and {c["model"] for c in known["costs"]} >= set(arm.models):
+            return [cost.Cost(**c) for c in known["costs"] if c["model"] in arm.models]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    if not measure:
+        return []
+    click.echo(f"cost: {len(arm.models)} models by turns", err=True)
+    found = cost.measure(arm.models, arm.options, plans[0].target)
+    write_json(path, {"basis": basis, "costs": [vars(c) for c in found]})
+    return found

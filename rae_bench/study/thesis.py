@@ -1,0 +1,127 @@
+"""What the study runs, and what has been measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rae_bench.protocol.task import MODES, Task, load_task
+from rae_bench.study.claims import MODELS, TRANSFER
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rae_bench.protocol.plan import Observer, Plan
+
+RIGS = ("r2", "r3", "r4", "r5")
+REGIMES = ("cold", *TRANSFER, "full")
+CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
+ARMS = (CORRECTED, PAPER, SWAPPED)
+ERROR = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAPPED: "reconstruction_error"}
+"""The error that an arm is judged by: the thesis looks one frame ahead of the true one."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A part of the study: models on tasks under one protocol.
+
+    Attributes:
+        name: `corrected`; `paper`, the published protocol with its faults; or `swapped`, the corrected one with a
+            source whose hands are called feet.
+        options: of every model.
+        controls: whether the rows that learn nothing are run too.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    regimes: tuple[str, ...] = REGIMES
+    options: Mapping[str, Any] = field(default_factory=dict)
+    controls: bool = False
+
+
+def arms(
+    rigs: Sequence[str] = RIGS, names: Sequence[str] = ARMS, models: Sequence[str] = MODELS,
+    options: Mapping[str, Any] | None = None, budget: float = 1.0,
+) -> list[Arm]:
+    """The arms of these names. Each variant of a task has a name and a hash of its own, so cells never meet.
+
+    Args:
+        options: of every model.
+        budget: share of the tasks' updates.
+    """
+    given = dict(options or {})
+    tasks = [_at(load_task(f"thesis-{rig}"), budget) for rig in rigs]
+    of_paper = tuple(
+        replace(task, name=f"{task.name}-paper", protocol=replace(task.protocol, mode=PAPER)) for task in tasks
+    )
+    swapped = tuple(
+        replace(task, name=f"{task.name}-swapped", source={**task.source, "swap_roles": True}) for task in tasks
+    )
+    known = {
+        CORRECTED: Arm(CORRECTED, tuple(models), tuple(tasks), options=given, controls=True),
+        PAPER: Arm(PAPER, tuple(models), of_paper, options={**given, "mode": PAPER}),
+        SWAPPED: Arm(SWAPPED, tuple(models)[:1], swapped, TRANSFER, given),
+    }
+    return [known[name] for name in names]
+
+
+def _at(task: Task, share: float) -> Task:
+    if share == 1:
+        return task
+    p = task.protocol
+    pretrain, adapt = (max(1, round(share * updates)) for updates in (p.pretrain_updates, p.adapt_updates))
+    less = replace(p, pretrain_updates=pretrain, adapt_updates=adapt)
+    return replace(task, name=f"{task.name}-at-{share:g}", protocol=less)
+
+
+def _arguments(arm: Arm, seeds: int, out: Path) -> dict[str, Any]:
+    fractions = arm.tasks[0].protocol.fractions
+    return {
+        "regimes": arm.regimes, "fractions": fractions, "seeds": seeds, "out": out, "options": arm.options,
+        "controls": arm.controls,
+    }  # fmt: skip
+
+
+def plan_arm(arm: Arm, seeds: int, out: Path) -> list[Plan]:
+    """What is done and what is to do of an arm."""
+    from rae_bench.protocol.sweep import plans_of, requests
+
+    return plans_of(requests(arm.models, arm.tasks, **_arguments(arm, seeds, out)))
+
+
+def run_arm(arm: Arm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
+    """Sweep what is missing of an arm. Returns how many jobs failed."""
+    from rae_bench.protocol.sweep import sweep_cells
+
+    outcomes = sweep_cells(arm.models, arm.tasks, observe=observe, **_arguments(arm, seeds, out), **resources)
+    return len({job for outcome in outcomes for job in outcome.failed})
+
+
+def clips_of(arm: Arm, plans: Sequence[Plan], metric: str) -> pd.DataFrame:
+    """The errors of an arm's finished cells, a row a clip: model, task, regime, fraction, seed, clip, group, value.
+
+    Cells that no longer match their hashes are not there. `cold` on all data is the regime `full`.
+    """
+    import pandas as pd
+
+    from rae_bench.results import load_clips, load_results
+    from rae_bench.statistics.tables import with_entry
+
+    columns = ["model", "task", "regime", "fraction", "seed", "clip", "group", "value"]
+    done = {str(p.path) for plan in plans for p in plan.cells if p.state == "done"}
+    folders = sorted({Path(path).parent for path in done})
+    tables = [load_results(folder) for folder in folders]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(tables, ignore_index=True)
+    table = table[table["path"].isin(done) & table["model"].isin(arm.models)]
+    return load_clips(with_entry(table), metric)[columns].dropna(subset=["value"])
+
+
+def as_of(clips: pd.DataFrame, suffix: str, model: str) -> pd.DataFrame:
+    """The rows of a variant as those of another model on the task that it varies, to be compared there."""
+    tasks = clips["task"].str.removesuffix(suffix)
+    return clips.assign(task=tasks, model=model)
