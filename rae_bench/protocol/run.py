@@ -22,7 +22,7 @@ class Outcome:
     """What a run left: the task, its sides, and every planned cell in the order of the plan."""
 
     task: Task
-    source: Side
+    sources: tuple[Side, ...]
     target: Side
     cells: list[Planned]
     failed: Mapping[str, str]
