@@ -342,7 +342,7 @@ def shipped(module: str, name: str) -> Any:
     return call
 
 
-_SIDES: dict[str, tuple[Task, Side, Side]] = {}
+_SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(

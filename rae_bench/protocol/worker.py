@@ -62,7 +62,8 @@ def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
     root = Path(job["data_root"]) if job.get("data_root") else None
     if task.name not in sides:
         sides[task.name] = load_sides(task, root)
-    perform(job, task, *sides[task.name], progress)
+    sources, target = sides[task.name]
+    perform(job, task, sources, target, progress)
 
 
 def perform(job: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, progress: Any) -> None:
