@@ -20,7 +20,7 @@ from rae_bench.errors import UserError, unknown
 FOLDER = Path(__file__).resolve().parent
 CODEC, CORE = "raw", "omg-moe"
 """What is meant where a name leaves one out."""
-REGIMES = ("frozen", "finetune", "cold-long")
+CAPABILITIES = ("frozen", "finetune", "cold-long", "several-sources")
 """What every pair can do besides `cold`."""
 
 
@@ -112,7 +112,7 @@ def about(pair: Pair) -> dict[str, Any]:
         "description": f"{codec.about['description']}; {core.about['description']}",
         "paper": "; ".join(dict.fromkeys(papers)),
         "licence": core.about["licence"],
-        "capabilities": [*REGIMES, *core.about.get("capabilities", [])],
+        "capabilities": [*CAPABILITIES, *core.about.get("capabilities", [])],
         "parameters": own.about["parameters"] if own else None,
     }
 

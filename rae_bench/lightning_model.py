@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.features import make_skeleton, states, targets, to_motion
 from rae_bench.model import Context, Domain, ModelCard, Prompt, Space, Trajectory
 from rae_bench.phases import local_phases
+from rae_bench.several import SeveralStreams, SeveralTraining
 from rae_bench.stepping import Carry, Frame, Next, Normal, StepNetwork, needs_of, step
 from rae_bench.training import COINS, Sizes, Streams, TrainConfig, Training, core_of, sizes_for, statistics
 
@@ -74,13 +76,9 @@ class LightningModel:
         """The network for a rig of these sizes."""
         raise UserError(f"model '{self.card.name}' does not say what its network is; implement network(sizes)")
 
-    def statistics(self, domain: Domain) -> Normal:
-        """What poses and changes are normalised by."""
-        return statistics(domain)
-
     def pretrain(self, source: Domain, ctx: Context) -> None:
-        """Train codec and core on the source; the core is what is kept."""
-        network, _ = self._train(source, ctx, {}, frozen=False, stream=1)
+        """Train a core on all sources, with a codec for each; the core is what is kept."""
+        network, _ = self._train(ctx.sources or (source,), ctx, {}, frozen=False, stream=1)
         self._core = {k: v.clone() for k, v in core_of(network).state_dict().items()}
 
     def adapt(self, target: Domain, ctx: Context) -> None:
@@ -88,10 +86,14 @@ class LightningModel:
         carried = self._core if ctx.regime in ("frozen", "finetune", "zero-shot") else {}
         if ctx.regime in ("frozen", "finetune", "zero-shot") and not carried:
             raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
-        self._network, self._normal = self._train(target, ctx, carried, frozen=ctx.regime == "frozen", stream=2)
+        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == "frozen", stream=2)
+
+    def statistics(self, domain: Domain) -> Normal:
+        """What poses and changes are scaled by: by default the statistics of the domain's motion."""
+        return statistics(domain)
 
     def _train(
-        self, domain: Domain, ctx: Context, core: dict[str, Tensor], *, frozen: bool, stream: int
+        self, domains: Sequence[Domain], ctx: Context, core: dict[str, Tensor], *, frozen: bool, stream: int
     ) -> tuple[nn.Module, Normal]:
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         torch.set_num_threads(ctx.threads)
@@ -99,28 +101,38 @@ class LightningModel:
         seed = _seed(ctx.seed, stream)
         with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
             torch.manual_seed(seed)
-            network = self.network(sizes_for(len(domain.rig)))
+            networks = [self.network(sizes_for(len(domain.rig))) for domain in domains]
+            network = networks[0]
+            for other in networks[1:]:
+                other.core = core_of(network)
             if core:
                 core_of(network).load_state_dict(core)
             for p in core_of(network).parameters():
                 p.requires_grad_(not frozen)
-            normal = self.statistics(domain)
+            normals = [self.statistics(domain) for domain in domains]
             config, steps = self.config, self.config.length - 1
             if not config.windows:
                 config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))
             per_update = config.windows * steps
             updates = min(ctx.budget.updates, ctx.budget.frames // per_update)
+            everything = list(nn.ModuleList(networks).parameters())
             ctx.spent.update(
                 updates=0,
                 frames=0,
                 enforced=True,
-                parameters=sum(p.numel() for p in network.parameters()),
-                trained=sum(p.numel() for p in network.parameters() if p.requires_grad),
+                parameters=sum(p.numel() for p in everything),
+                trained=sum(p.numel() for p in everything if p.requires_grad),
             )
-            if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
-                skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
-                training = Training(network, normal, skeleton, config, updates, ctx, frozen=frozen)
-                data = DataLoader(Streams(domain, config, updates, seed, device), batch_size=None)
+            parts, streams = [], []
+            for domain, one, normal in zip(domains, networks, normals, strict=True):
+                if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
+                    skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
+                    parts.append(Training(one, normal, skeleton, config, updates, ctx, frozen=frozen))
+                    streams.append(Streams(domain, config, updates, seed, device))
+            if parts:
+                single = len(parts) == 1
+                training = parts[0] if single else SeveralTraining(parts)
+                data = DataLoader(streams[0] if single else SeveralStreams(streams), batch_size=None)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     trainer = lightning.Trainer(
@@ -136,7 +148,7 @@ class LightningModel:
                     )
                     trainer.fit(training, data)
                 ctx.spent.update(updates=updates, frames=updates * per_update)
-        return network.eval().cpu(), normal.cpu()
+        return network.eval().cpu(), normals[0].cpu()
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
         """Roll every clip out from its last history frame, all clips at once."""

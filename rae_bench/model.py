@@ -18,6 +18,8 @@ from rae_bench.objectives import Objectives
 from rae_bench.rig import Rig
 
 REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot")
+SAMPLES, SEVERAL_SOURCES = "samples", "several-sources"
+"""Capabilities that are not regimes."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class ModelCard:
 
     Attributes:
         capabilities: the regimes it supports, besides `cold`: any of frozen, finetune, cold-long, zero-shot;
-            and `samples` where `num_samples` is honoured. `learns=False` marks a control.
+            `samples` where `num_samples` is honoured; and `several-sources` where `pretrain` learns from every domain
+            of `Context.sources`. `learns=False` marks a control.
+        parameters: of the default options on a rig of 31 joints; None where the card does not say.
         access: `causal` (frame t uses only objectives current at or before t) or `offline`.
     """
 
@@ -39,6 +43,7 @@ class ModelCard:
     capabilities: frozenset[str] = frozenset({"frozen", "finetune", "cold-long"})
     access: str = "causal"
     learns: bool = True
+    parameters: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,10 @@ class Context:
     """Circumstances of one call: regime, budget, randomness, and where to report.
 
     Attributes:
-        source: the source domain in `adapt` and `generate`, for models that retarget; None in `pretrain`.
+        source: the source domain in `adapt` and `generate`, for models that retarget; None in `pretrain`. The first of
+            `sources`.
+        sources: the source domains of the task, in `pretrain` too, where `source` is the first of them; most tasks have
+            one.
         progress: called as progress(update, updates, loss).
         spent: filled by `LightningModel` with what training used: updates, frames, enforced.
     """
@@ -96,6 +104,7 @@ class Context:
     progress: Callable[[int, int, float], None] | None = None
     cache: Path | None = None
     source: Domain | None = None
+    sources: tuple[Domain, ...] = ()
     spent: dict[str, Any] = field(default_factory=dict)
 
 
@@ -152,7 +161,7 @@ class Model(Protocol):
     card: ModelCard
 
     def pretrain(self, source: Domain, ctx: Context) -> None:
-        """Learn from the source domain."""
+        """Learn from the source domain, or from all of `ctx.sources`."""
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Learn the target rig from a fraction of its data; `ctx.regime` says what may change."""

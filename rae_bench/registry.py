@@ -8,6 +8,7 @@ capabilities and parameters, `load(name)` the class; only `load` may import torc
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -16,7 +17,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,8 @@ class Listed(NamedTuple):
     Attributes:
         module: where its code is.
         load: gives its class.
-        about: description, paper, licence, capabilities, parameters, as far as they are known without importing it.
+        about: description, paper, licence, capabilities, parameters, as far as they are known without importing it; of
+            an entry point what its class says as literals in `card = ModelCard(...)`.
     """
 
     module: str
@@ -43,7 +45,7 @@ class Listed(NamedTuple):
 
 def list_models() -> dict[str, Listed]:
     """The installed models that have a name of their own."""
-    out = {point.name: Listed(point.module, point.load, {}) for point in entry_points(group=GROUP)}
+    out = {point.name: _listed(point) for point in entry_points(group=GROUP)}
     for family in entry_points(group=FAMILIES):
         out |= {name: found for name in family.load().names() if (found := _in_family(family, name)) is not None}
     return dict(sorted(out.items()))
@@ -52,12 +54,60 @@ def list_models() -> dict[str, Listed]:
 def find_model(name: str) -> Listed:
     """A model by name, its own or one that a family puts together. Raises `UserError` where there is none."""
     for point in entry_points(group=GROUP, name=name):
-        return Listed(point.module, point.load, {})
+        return _listed(point)
     for family in entry_points(group=FAMILIES):
         found = _in_family(family, name)
         if found is not None:
             return found
     raise unknown("model", name, list_models())
+
+
+def known_capabilities(spec: str) -> frozenset[str]:
+    """What a model's card says it can do besides `cold`; a model is imported where that cannot be read otherwise."""
+    about: Mapping[str, Any] = {} if ":" in spec else find_model(spec).about
+    if "capabilities" in about:
+        return frozenset(about["capabilities"])
+    return frozenset(load_model_class(spec).card.capabilities)  # type: ignore[attr-defined]
+
+
+def _listed(point: EntryPoint) -> Listed:
+    return Listed(point.module, point.load, _card_literals(point.module, point.attr))
+
+
+def _card_literals(module: str, name: str) -> dict[str, Any]:
+    """What a class's `card = ModelCard(...)` says as literals, read without running its module.
+
+    Empty where its capabilities are not among them: it is not to be guessed what a model can do.
+    """
+    try:
+        found = importlib.util.find_spec(module)
+        tree = ast.parse(Path(found.origin).read_text(encoding="utf-8")) if found and found.origin else None
+    except (ImportError, OSError, ValueError, SyntaxError):
+        tree = None
+    about: dict[str, Any] = {}
+    for node in ast.walk(tree) if tree else ():
+        if not isinstance(node, ast.ClassDef) or node.name != name:
+            continue
+        for line in node.body:
+            target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
+            value = getattr(line, "value", None)
+            if isinstance(target, ast.Name) and target.id == "card" and isinstance(value, ast.Call):
+                about = {key.arg: _literal(key.value) for key in value.keywords if key.arg}
+    if about.get("capabilities") is None:
+        return {}
+    usual = {"description": "", "paper": "", "licence": "", "parameters": None if about.get("learns", True) else 0}
+    known = {key: value for key, value in about.items() if value is not None}
+    return {**usual, **known, "capabilities": sorted(about["capabilities"])}
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of a literal or a `frozenset` of one; None for anything else."""
+    try:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "frozenset":
+            return frozenset(ast.literal_eval(node.args[0]) if node.args else ())
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
 
 
 def _in_family(point: Any, name: str) -> Listed | None:

@@ -80,6 +80,11 @@ class Frame:
         self.following, self.progress = following, progress
         self._state, self._target, self._skeleton, self._normal = carry.state, target, skeleton, normal
 
+    @property
+    def skeleton(self) -> Skeleton:
+        """The rig's constants, for networks that read a rig instead of being made for one."""
+        return self._skeleton
+
     @cached_property
     def axes(self) -> Tensor:
         """(B, 3, 3) of `frame_of`."""

@@ -24,7 +24,7 @@ def _error(model: Any, exam: Examination, ctx: Context) -> float:
 def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The roll-out error on the source's val clips falls by less than 5 % over the last fifth of the updates."""
     task = load_task("biped2quad")
-    source, _ = load_sides(task)
+    (source,), _ = load_sides(task)
     exam = source.examination(source.split.val)
     updates = task.protocol.pretrain_updates
     ctx = Context("cold", 1.0, Budget(updates, updates * task.protocol.frames_per_update), seed)

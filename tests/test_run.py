@@ -286,7 +286,7 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
     )  # fmt: skip
     assert not outcome.failed
     notes = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    source, target = outcome.source, outcome.target
+    (source,), target = outcome.sources, outcome.target
 
     def ids(side: Any, indices: np.ndarray) -> list[str]:
         return [side.corpus.ids[i] for i in indices]

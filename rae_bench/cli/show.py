@@ -56,7 +56,9 @@ def model_lines(about: dict[str, Any]) -> list[str]:
     """Description; then parameters, capabilities, paper and licence, as far as they are known without importing it."""
     if "description" not in about:
         return [about["module"]]
-    facts = [f"{about['parameters']:,} parameters" if about["parameters"] else "", ", ".join(about["capabilities"])]
+    count = about["parameters"]
+    words = ", ".join(about["capabilities"]) if about.get("learns", True) else "learns nothing"
+    facts = ["" if count is None else f"{count:,} parameters", words]
     return [about["description"], ". ".join(fact for fact in (*facts, about["paper"], about["licence"]) if fact)]
 
 
@@ -134,7 +136,7 @@ def task_lines(task: Task) -> list[str]:
         f"{task.name}: {task.title}",
         task.description,
         *(["demo        shows that an import works; its rows are not ranked"] if task.demo else []),
-        f"source      {side(dict(task.source))}",
+        *(f"source      {side(dict(source))}" for source in task.sources),
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {100 * p.default_fraction:g} %",

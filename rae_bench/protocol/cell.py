@@ -7,7 +7,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -19,7 +19,7 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.metrics import METRICS, adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
-from rae_bench.model import Budget, Context, Prompt, Trajectory
+from rae_bench.model import SEVERAL_SOURCES, Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.motion import Motion
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.kept import keep_model
@@ -76,27 +76,43 @@ def budget_of(regime: str, fraction: float, protocol: Protocol) -> Budget:
 
 
 def pretrain(
-    model: str, options: Mapping[str, Any], seed: int, source: Side, folder: Path, identity: Mapping[str, str],
-    progress: Progress, *, threads: int = 1, device: str = "cpu",
+    model: str, options: Mapping[str, Any], seed: int, sources: Sequence[Side], folder: Path,
+    identity: Mapping[str, str], progress: Progress, *, threads: int = 1, device: str = "cpu",
 ) -> None:
     """Pre-train a fresh instance and keep it in `folder`, which appears whole or not at all."""
     instance = make_model(model, options)
-    protocol = source.protocol
+    protocol = sources[0].protocol
     budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
+    domains = training_domains(sources)
     ctx = Context(
-        "pretrain", 1.0, budget, seed, device, threads, lambda u, n, loss: progress("pretrain", u, n, loss)
-    )
+        "pretrain", 1.0, budget, seed, device, threads, lambda u, n, loss: progress("pretrain", u, n, loss),
+        sources=domains,
+    )  # fmt: skip
     started = time.process_time()
-    instance.pretrain(source.domain(source.split.train), ctx)
+    instance.pretrain(domains[0], ctx)
     with whole_folder(folder) as part:
         instance.save(part)
         cost = {"core_seconds": time.process_time() - started, **ctx.spent}
         write_json(part / COST_FILE, {"identity": dict(identity), "cost": cost})
 
 
+def training_domains(sources: Sequence[Side]) -> tuple[Domain, ...]:
+    """What a model may see of the sources."""
+    return tuple(source.domain(source.split.train) for source in sources)
+
+
+def excuse(cell: Cell, capabilities: Collection[str], sources: int) -> str:
+    """Why a model with these capabilities need not run a cell of a task with so many sources; "" where it must."""
+    if cell.regime not in ("none", "cold") and cell.regime not in capabilities:
+        return f"the model does not support the regime {cell.regime}"
+    if cell.needs_pretraining and sources > 1 and SEVERAL_SOURCES not in capabilities:
+        return f"the model does not learn from several sources, and the task has {sources}"
+    return ""
+
+
 def run_cell(
-    cell: Cell, task: Task, source: Side, target: Side, pretrained: Path, path: Path, identity: Mapping[str, str],
-    progress: Progress, *, keep: bool = False, threads: int = 1, device: str = "cpu",
+    cell: Cell, task: Task, sources: Sequence[Side], target: Side, pretrained: Path, path: Path,
+    identity: Mapping[str, str], progress: Progress, *, keep: bool = False, threads: int = 1, device: str = "cpu",
 ) -> dict[str, Any]:
     """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it.
 
@@ -130,10 +146,12 @@ def run_cell(
         instance = make_model(cell.model, cell.options)
         card = instance.card
         result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities), "trials": cell.trials}
-        if cell.regime not in ("none", "cold") and cell.regime not in card.capabilities:
-            result |= {"status": "skipped", "reason": f"the model does not support the regime {cell.regime}"}
+        reason = excuse(cell, card.capabilities, len(sources))
+        if reason:
+            result |= {"status": "skipped", "reason": reason}
             write_json(path, result)
             return result
+        domains = training_domains(sources)
         ctx = Context(
             cell.regime,
             cell.fraction,
@@ -142,7 +160,8 @@ def run_cell(
             device,
             threads,
             lambda u, n, loss: progress(f"{cell.regime} {100 * cell.fraction:g} %", u, n, loss),
-            source=source.domain(source.split.train),
+            source=domains[0],
+            sources=domains,
         )
         trajectory, step = _train_and_generate(
             instance, cell, ctx, target, (exam.prompt, steps), pretrained, result["cost"], progress

@@ -235,10 +235,12 @@ def _frames(motion: Motion, clips: np.ndarray, frames: np.ndarray) -> Motion:
     )
 
 
-def load_sides(task: Task, data_root: Path | None = None) -> tuple[Side, Side]:
-    """Source and target of a task, checked for the roles that it needs."""
+def load_sides(task: Task, data_root: Path | None = None) -> tuple[tuple[Side, ...], Side]:
+    """Sources and target of a task, checked for the roles that it needs."""
+    tables = (*task.sources, task.target)
     with ThreadPoolExecutor(2) as pool:
-        corpora = list(pool.map(lambda side: load_side(side, task.protocol, data_root), (task.source, task.target)))
+        corpora = list(pool.map(lambda side: load_side(side, task.protocol, data_root), tables))
     for corpus in corpora:
         corpus.motion.rig.require_roles(task.protocol.roles, f"task '{task.name}'")
-    return Side(corpora[0], task.protocol), Side(corpora[1], task.protocol)
+    *sources, target = (Side(corpus, task.protocol) for corpus in corpora)
+    return tuple(sources), target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from importlib.metadata import version
@@ -23,6 +23,7 @@ ENGINE = (
     "outputs.py",
     "phases.py",
     "rig.py",
+    "several.py",
     "stepping.py",
     "training.py",
     "kinematics",
@@ -50,20 +51,20 @@ def installation() -> dict[str, str]:
 
 
 def identity(
-    spec: str, options: Mapping[str, Any], task: Task, source: Side, target: Side, fraction: float
+    spec: str, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, fraction: float
 ) -> dict[str, str]:
     """Hashes of everything that decides a cell's numbers, besides regime and seed, which name it.
 
-    `split` covers the source's training segments, the target's fraction and its test segments.
+    `split` covers the sources' training segments, the target's fraction and its test segments.
     """
     split = hashlib.sha256()
     for side, part in (
-        (source, source.split.train),
+        *((source, source.split.train) for source in sources),
         (target, target.fraction(fraction)),
         (target, target.held_out(fraction)),
     ):
         split.update(side.hash_of(part).encode())
-    data = hashlib.sha256((source.corpus.identity + target.corpus.identity).encode())
+    data = hashlib.sha256("".join(side.corpus.identity for side in (*sources, target)).encode())
     here = installation()
     return {
         "package": here["package"],

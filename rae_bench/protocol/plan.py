@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell, budget_of
+from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell, budget_of, excuse
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
 from rae_bench.protocol.kept import is_kept
 from rae_bench.protocol.preset import read_preset
 from rae_bench.protocol.task import Task, adhoc_task, load_task
-from rae_bench.registry import CONTROLS, config_hash, load_model_class, make_model, model_name, source_hash
+from rae_bench.registry import (
+    CONTROLS,
+    config_hash,
+    known_capabilities,
+    load_model_class,
+    make_model,
+    model_name,
+    source_hash,
+)
 from rae_bench.results import cell_name, read_result
 from rae_bench.storage import sweep
 
@@ -106,10 +114,10 @@ class Request:
 
 
 class Plan(NamedTuple):
-    """A task, its two sides, and each distinct cell of a request once, in order, with what is known of it."""
+    """A task, its sides, and each distinct cell of a request once, in order, with what is known of it."""
 
     task: Task
-    source: Side
+    sources: tuple[Side, ...]
     target: Side
     cells: list[Planned]
     accelerator: str = "cpu"
@@ -174,13 +182,16 @@ def request(
         raise UserError("no seed: --seeds takes a number above 0")
     check_out(Path(out))
     root = Path(data_root) if data_root is not None else None
+    if not regimes:
+        also = ("zero-shot",) if "zero-shot" in known_capabilities(model) else ()
+        regimes = (*DEFAULT_REGIMES[:-1], *also, DEFAULT_REGIMES[-1])
     return Request(
-        model, dict(options or {}), chosen, tuple(regimes or DEFAULT_REGIMES), fractions, tuple(seeds), Path(out), root,
+        model, dict(options or {}), chosen, tuple(regimes), fractions, tuple(seeds), Path(out), root,
         controls, force, keep, trials, accelerator,
     )  # fmt: skip
 
 
-def plan(asked: Request, source: Side, target: Side) -> Plan:
+def plan(asked: Request, sources: tuple[Side, ...], target: Side) -> Plan:
     """What is known of the cells that are asked for."""
     planned: dict[Path, Planned] = {}
     swept: set[Path] = set()
@@ -191,7 +202,7 @@ def plan(asked: Request, source: Side, target: Side) -> Plan:
             swept.add(folder)
             sweep(folder)
         spec = "hold" if cell.model == TRUTH else cell.model
-        facts = identity(spec, cell.options, asked.task, source, target, cell.fraction)
+        facts = identity(spec, cell.options, asked.task, sources, target, cell.fraction)
         state, why = "to do", ""
         keeps = asked.keep and cell.regime != "none"
         result = read_result(path)
@@ -206,7 +217,7 @@ def plan(asked: Request, source: Side, target: Side) -> Plan:
             else:
                 state = "done"
         planned[path] = Planned(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keeps)
-    return Plan(asked.task, source, target, list(planned.values()), asked.accelerator)
+    return Plan(asked.task, sources, target, list(planned.values()), asked.accelerator)
 
 
 def prepare(
@@ -230,16 +241,20 @@ def pretrained_is_current(folder: Path, facts: Mapping[str, str]) -> bool:
 def jobs_for(plan: Plan, data_root: str | Path | None = None) -> list[Job]:
     """Work for every cell that is not done, pre-training first, in the order in which it is best begun."""
     common = {
-        "task": _task_payload(plan.task),
+        "task": {"name": plan.task.name, "table": plan.task.table()},
         "data_root": str(data_root) if data_root else None,
         "device": DEVICES[plan.accelerator],
     }
     protocol = plan.task.protocol
     jobs: dict[str, Job] = {}
     todo = [p for p in plan.cells if p.state != "done"]
+
+    def starts_pretrained(cell: Cell) -> bool:
+        return cell.needs_pretraining and not excuse(cell, known_capabilities(cell.model), len(plan.sources))
+
     for p in todo:
         name = f"pretrain {p.pretrained}"
-        if p.cell.needs_pretraining and name not in jobs and not pretrained_is_current(p.pretrained, p.identity):
+        if name not in jobs and starts_pretrained(p.cell) and not pretrained_is_current(p.pretrained, p.identity):
             payload = {
                 "do": "pretrain",
                 "model": p.cell.model,
@@ -270,17 +285,6 @@ def jobs_for(plan: Plan, data_root: str | Path | None = None) -> list[Job]:
 def jobs_of(plans: Sequence[Plan]) -> list[Job]:
     """What is to be done for any of the plans, once each: models share their controls."""
     return list({job.name: job for plan in plans for job in jobs_for(plan)}.values())
-
-
-def _task_payload(task: Task) -> dict[str, Any]:
-    table = {
-        "title": task.title,
-        "description": task.description,
-        "source": dict(task.source),
-        "target": dict(task.target),
-        "protocol": asdict(task.protocol),
-    }
-    return {"name": task.name, "table": table}
 
 
 def check_out(out: Path) -> None:

@@ -163,7 +163,10 @@ class RayCrew:
         import ray
 
         self._resources = resources
-        tasks = {plan.task.name: (plan.task, plan.source.bare(), plan.target.bare()) for plan in plans}
+        tasks = {
+            plan.task.name: (plan.task, tuple(side.bare() for side in plan.sources), plan.target.bare())
+            for plan in plans
+        }
         self._corpora = {name: ray.put(content) for name, content in tasks.items()}
         self._plugins = {model: ship_plugin(model) for job in jobs if (model := _model(job))}
         self._users = Counter(job.payload["pretrained"] for job in jobs if _starts_pretrained(job))
@@ -337,7 +340,7 @@ def shipped(module: str, name: str) -> Any:
     return call
 
 
-_SIDES: dict[str, tuple[Task, Side, Side]] = {}
+_SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(

@@ -22,7 +22,7 @@ class Outcome:
     """What a run left: the task, its sides, and every planned cell in the order of the plan."""
 
     task: Task
-    source: Side
+    sources: tuple[Side, ...]
     target: Side
     cells: list[Planned]
     failed: Mapping[str, str]
@@ -91,7 +91,7 @@ def run_cells(
 
 def outcome_of(plan: Plan, failed: Mapping[str, str]) -> Outcome:
     """What is left when a plan's jobs have been worked off; `failed` is {job name: reason}."""
-    return Outcome(plan.task, plan.source, plan.target, plan.cells, failed, sum(p.state == "done" for p in plan.cells))
+    return Outcome(plan.task, plan.sources, plan.target, plan.cells, failed, sum(p.state == "done" for p in plan.cells))
 
 
 def recording(plans: Sequence[Plan], observe: Observer) -> Observer:

@@ -33,7 +33,7 @@ def requests(models: Sequence[str], tasks: Sequence[str | Task | None], **argume
 
 def plans_of(asked: Sequence[Request]) -> list[Plan]:
     """Plan all requests; each task's data is made or found once."""
-    sides: dict[str, tuple[Side, Side]] = {}
+    sides: dict[str, tuple[tuple[Side, ...], Side]] = {}
     plans = []
     for r in asked:
         if r.task.name not in sides:

@@ -43,21 +43,39 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Task:
-    """A question: what does moving from `source` to `target` cost?
+    """A question: what does moving from the sources to `target` cost?
 
     Attributes:
         demo: shows that an import works, on data too small to rank anything by.
-        source, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
+        sources: most tasks have one; a file names several as [[source]], one table each.
+        sources, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
             "folder", ...recipe} or {"kind": "domain", "name"}.
     """
 
     name: str
     title: str
     description: str
-    source: Mapping[str, Any]
+    sources: tuple[Mapping[str, Any], ...]
     target: Mapping[str, Any]
     protocol: Protocol
     demo: bool = False
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """The first source."""
+        return self.sources[0]
+
+    def table(self) -> dict[str, Any]:
+        """What `task_from_table` makes this task of."""
+        sources = [dict(source) for source in self.sources]
+        return {
+            "title": self.title,
+            "description": self.description,
+            "source": sources[0] if len(sources) == 1 else sources,
+            "target": dict(self.target),
+            "protocol": asdict(self.protocol),
+            "demo": self.demo,
+        }
 
     @property
     def content_hash(self) -> str:
@@ -65,12 +83,18 @@ class Task:
 
         Nor the list of files and where they are to be had: their content is part of the data's identity.
         """
-        protocol = asdict(self.protocol)
+        table = self.table()
+        protocol = table["protocol"]
         del protocol["fractions"], protocol["default_fraction"]
         if self.protocol.mode == MODES[0]:
             del protocol["mode"]
-        aside = ("files", "origin", "download")
-        sides = [{k: v for k, v in side.items() if k not in aside} for side in (self.source, self.target)]
+
+        def decisive(side: Any) -> Any:
+            if isinstance(side, list):
+                return [decisive(one) for one in side]
+            return {key: value for key, value in side.items() if key not in ("files", "origin", "download")}
+
+        sides = [decisive(table[key]) for key in ("source", "target")]
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
@@ -84,47 +108,55 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
-    """A checked task. Raises `UserError` on unknown keys or missing sides."""
+    """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
     known = {"title", "description", "source", "target", "protocol", "demo"}
     for key in table:
         if key not in known:
             raise UserError(f"{where}: {unknown('key', key, known)}")
-    for side in ("source", "target"):
-        if not isinstance(table.get(side), dict):
-            raise UserError(f"{where}: no table [{side}]; it says where the {side}'s motion comes from")
-        kind = table[side].get("kind")
-        if not isinstance(kind, str) or kind not in KINDS:
-            raise UserError(f"{where}: [{side}]: {unknown('kind', str(kind), KINDS)}")
-        needed, allowed = KINDS[kind]
-        for key in table[side]:
-            if allowed is not None and key not in allowed:
-                raise UserError(f"{where}: [{side}]: {unknown('key', key, allowed)}")
-        if not isinstance(table[side].get(needed), str):
-            raise UserError(f"{where}: [{side}]: kind \"{kind}\" needs `{needed}`, a name")
-        if "sweep" in table[side] and table[side].get("motion", "locomotion") != "locomotion":
-            raise UserError(
-                f"{where}: [{side}]: `sweep` belongs to the motion 'locomotion', not to '{table[side]['motion']}'"
-            )
-        for key in ("sweep", "swap_roles"):
-            if not isinstance(table[side].get(key, False), bool):
-                raise UserError(f"{where}: [{side}]: {key} = {table[side][key]!r} needs to be true or false")
+    sources = table.get("source")
+    if not isinstance(sources, (list, tuple)):
+        sources = [sources]
+    if not sources:
+        raise UserError(f"{where}: no table [source]; it says where the source's motion comes from")
+    for number, side in enumerate(sources, 1):
+        _check_side(side, "source", f"[[source]] number {number}" if len(sources) > 1 else "[source]", where)
+    _check_side(table.get("target"), "target", "[target]", where)
     if not isinstance(table.get("demo", False), bool):
         raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
     protocol = dict(table.get("protocol", {}))
-    names = {field.name for field in fields(Protocol)}
+    known = {field.name for field in fields(Protocol)}
     for key in protocol:
-        if key not in names:
-            raise UserError(f"{where}: [protocol]: {unknown('key', key, names)}")
+        if key not in known:
+            raise UserError(f"{where}: [protocol]: {unknown('key', key, known)}")
         protocol[key] = _checked(key, protocol[key], f"{where}: [protocol]")
     return Task(
         name,
         str(table.get("title", name)),
         str(table.get("description", "")),
-        table["source"],
+        tuple(sources),
         table["target"],
         Protocol(**protocol),
         table.get("demo", False),
     )
+
+
+def _check_side(side: Any, word: str, name: str, where: str) -> None:
+    if not isinstance(side, dict):
+        raise UserError(f"{where}: no table [{word}]; it says where the {word}'s motion comes from")
+    kind = side.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise UserError(f"{where}: {name}: {unknown('kind', str(kind), KINDS)}")
+    needed, allowed = KINDS[kind]
+    for key in side:
+        if allowed is not None and key not in allowed:
+            raise UserError(f"{where}: {name}: {unknown('key', key, allowed)}")
+    if not isinstance(side.get(needed), str):
+        raise UserError(f"{where}: {name}: kind \"{kind}\" needs `{needed}`, a name")
+    if "sweep" in side and side.get("motion", "locomotion") != "locomotion":
+        raise UserError(f"{where}: {name}: `sweep` belongs to the motion 'locomotion', not to '{side['motion']}'")
+    for key in ("sweep", "swap_roles"):
+        if not isinstance(side.get(key, False), bool):
+            raise UserError(f"{where}: {name}: {key} = {side[key]!r} needs to be true or false")
 
 
 def _checked(key: str, value: Any, where: str) -> Any:

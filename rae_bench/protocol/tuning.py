@@ -187,6 +187,8 @@ def tune(
     if trials < 1:
         raise UserError("--trials takes a number above 0")
     chosen = load_task(task)
+    if len(chosen.sources) > 1:
+        raise UserError(f"task '{chosen.name}' has {len(chosen.sources)} sources; tune on a task with one")
     check_out(Path(out))
     require_answer(ray_address)
     observe({"kind": "data", "task": chosen})
@@ -196,7 +198,7 @@ def tune(
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
-    facts = identity(model, {}, chosen, source, source, 1.0)
+    facts = identity(model, {}, chosen, (source,), source, 1.0)
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
     observe({"kind": "plan", "trials": drawn, "known": sum(bool(ledger.of(o)) for o in drawn)})

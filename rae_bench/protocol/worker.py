@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,24 +62,24 @@ def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
     root = Path(job["data_root"]) if job.get("data_root") else None
     if task.name not in sides:
         sides[task.name] = load_sides(task, root)
-    source, target = sides[task.name]
-    perform(job, task, source, target, progress)
+    sources, target = sides[task.name]
+    perform(job, task, sources, target, progress)
 
 
-def perform(job: Mapping[str, Any], task: Task, source: Side, target: Side, progress: Any) -> None:
+def perform(job: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, progress: Any) -> None:
     """Do a job; what it leaves lies at the paths that it names."""
     from rae_bench.protocol import cell as cells
 
     resources = {key: job[key] for key in ("threads", "device") if key in job}
     if job["do"] == "pretrain":
         cells.pretrain(
-            job["model"], job["options"], job["seed"], source, Path(job["folder"]), job["identity"], progress,
+            job["model"], job["options"], job["seed"], sources, Path(job["folder"]), job["identity"], progress,
             **resources,
         )  # fmt: skip
     else:
         cell = cells.Cell(**job["cell"])
         cells.run_cell(
-            cell, task, source, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress,
+            cell, task, sources, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress,
             keep=job.get("keep", False), **resources,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.model import REGIMES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model import REGIMES, SAMPLES, SEVERAL_SOURCES, Budget, ModelCard, Prompt, Trajectory
 from rae_bench.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.testing.faults import (
     change_since,
@@ -39,9 +39,10 @@ def card_complete(subject: Subject) -> str:
     empty = [name for name in ("name", "version", "authors", "licence", "description") if not getattr(card, name)]
     if empty:
         return f"card says nothing under: {', '.join(empty)}"
-    strange = sorted(set(card.capabilities) - set(REGIMES) - {"samples"})
+    known = (*REGIMES, SAMPLES, SEVERAL_SOURCES)
+    strange = sorted(set(card.capabilities) - set(known))
     if strange:
-        return f"card has unknown capabilities: {', '.join(strange)}; known: {', '.join(REGIMES)}, samples"
+        return f"card has unknown capabilities: {', '.join(strange)}; known: {', '.join(known)}"
     if card.access not in ("causal", "offline"):
         return f"card has access '{card.access}'; causal or offline is needed"
     return ""
@@ -254,6 +255,26 @@ def frozen_needs_pretraining(subject: Subject) -> str:
     return ""
 
 
+def several_sources(subject: Subject) -> str:
+    """With two sources pre-training gives something else than with the first alone, and it can be adapted."""
+    if SEVERAL_SOURCES not in subject.card.capabilities:
+        raise Skipped("the card does not claim several-sources")
+    if subject.transfer is None:
+        raise Skipped("the card claims no regime that starts from pre-training")
+    sources = (deepcopy(subject.material.source), deepcopy(subject.material.target))
+    model = subject.make()
+    model.pretrain(sources[0], replace(subject.context("pretrain"), sources=sources))
+    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    model.adapt(deepcopy(target), replace(subject.context(subject.transfer), sources=sources))
+    got = subject.generate(model, regime=subject.transfer)
+    fault = fault_of(got, subject.material.prompt)
+    if fault:
+        return f"{subject.transfer} after two sources: {fault}"
+    if gap_between(got, subject.transferred, subject.material.prompt.frames)[0] == 0:
+        return "two sources give the same as the first alone: ctx.sources is not used"
+    return ""
+
+
 CHECKS: tuple[Callable[[Subject], str], ...] = (
     card_complete,
     shapes,
@@ -269,4 +290,5 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     saved_files,
     claimed_regimes,
     frozen_needs_pretraining,
+    several_sources,
 )
