@@ -19,6 +19,8 @@ from rae_bench.errors import UserError
 
 LEVEL = 0.95
 DRAWS = 2000
+BATCH = 256
+"""Effects whose bootstrap draws are held at once."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,33 @@ def hierarchical_interval(
         mean_count = group_freedom / len(tasks) + 1
         groups = float(bootstrap(tasks, rng, draws, seeds=False).var()) * mean_count / (mean_count - 1)
     return _welch(estimate, seeds, count - 1, groups, group_freedom, level)
+
+
+def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate and p of many effects at once, as `hierarchical_interval` gives them where tasks have no clip groups.
+
+    Args:
+        values: (P, S, T) of each effect, S seeds and T tasks; S is at least 2.
+
+    Returns:
+        (P,) estimates and (P,) p.
+    """
+    from scipy import stats
+
+    count, seeds, _ = values.shape
+    estimate = interquartile_mean(values.mean(1))
+    keys = np.moveaxis(np.sort(values, -1), -1, 0)[::-1]  # as in `canonical`: seeds in the order of their contents
+    ordered = np.take_along_axis(values, np.lexsort(keys)[..., None], 1)
+    share = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
+    variance = np.empty(count)
+    for start in range(0, count, BATCH):
+        part = ordered[start : start + BATCH]
+        part = part.mean(-1, keepdims=True) if part.shape[-1] < 3 else part  # which commutes with the draws
+        variance[start : start + BATCH] = interquartile_mean(share @ part).var(-1) * seeds / (seeds - 1)
+    known = variance > (1e-12 * np.maximum(np.abs(estimate), 1e-12)) ** 2
+    error = np.sqrt(np.where(known, variance, 1))
+    p = 2 * stats.t.sf(np.abs(estimate) / error, seeds - 1)
+    return estimate, np.where(known, p, np.where(np.abs(estimate) < 1e-12, 1.0, 0.0))
 
 
 def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int, level: float) -> Interval:
