@@ -82,8 +82,11 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     The cut goes through values where their number is not a multiple of four: of [0, 1, 5] it is (0/4 + 1 + 5/4) / 1.5 =
     1.5. Of one or two values it is the mean.
     """
-    ordered = np.sort(np.asarray(values, float), axis=-1)
-    count = ordered.shape[-1]
+    values = np.asarray(values, float)
+    count = values.shape[-1]
+    if count < 3:
+        return values.mean(-1)
+    ordered = np.sort(values, axis=-1)
     edges = np.clip(np.arange(count + 1) / count, 0.25, 0.75)
     return ordered @ (2 * np.diff(edges))
 
