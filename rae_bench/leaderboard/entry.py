@@ -1,0 +1,314 @@
+"""Entries: a model's cells on the leaderboard with its card, read without trusting them.
+
+`leaderboard/entries/<name>/` holds `entry.toml` (card, division, where the trajectories are), `cells/<task>/` (results
+and their tables of clips as `run` writes them) and, once verified, `level.json` (see `rae_bench.leaderboard.level`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from rae_bench.leaderboard import files
+from rae_bench.leaderboard.finding import Refused
+from rae_bench.leaderboard.level import CLAIMED, LEVELS, Record, read_record
+from rae_bench.leaderboard.text import check_line, check_link, check_words
+from rae_bench.model import REGIMES
+from rae_bench.registry import CONTROLS
+from rae_bench.results import SCHEMA as RESULT
+from rae_bench.results import cell_name
+
+SCHEMA = "rae-bench.entry/1"
+DIVISIONS = ("closed", "open")
+"""`closed`: task data only. `open`: other data or pre-training, declared."""
+TRUTH = "truth"
+MAX_TRAJECTORIES = 4 << 30
+"""Bytes of the packed trajectories of an entry."""
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Kind = TypeVar("Kind")
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who a model is, in the words of its authors: untrusted text, one line each.
+
+    Attributes:
+        model: its name in the cells.
+        config: eight hex digits that stand for its options.
+        paper: words; `link` and `code` are https addresses. Each may be empty.
+        capabilities: the regimes it supports, besides `cold`; and `samples`.
+        learns: false for controls and the truth.
+    """
+
+    title: str
+    authors: str
+    model: str
+    config: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
+    version: str = "1"
+    description: str = ""
+    paper: str = ""
+    link: str = ""
+    code: str = ""
+    licence: str = ""
+    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples"]] = []
+    access: Literal["causal", "offline"] = "causal"
+    learns: bool = True
+
+
+LINES = {"title": 80, "authors": 300, "model": 80, "version": 40, "description": 600, "paper": 300, "licence": 80}
+"""Most characters of each line of a card."""
+
+
+class Trajectories(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file with every cell's generated motion. `url` is empty until it has been uploaded."""
+
+    sha256: Sha256
+    size: Annotated[int, Meta(gt=0, le=MAX_TRAJECTORIES)]
+    url: str = ""
+
+
+class _EntryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: Literal["rae-bench.entry/1"]
+    name: str
+    division: Literal["closed", "open"]
+    regime: str
+    card: Card
+    external: list[str] = []
+    trajectories: Trajectories | None = None
+
+
+class _Metric(msgspec.Struct):
+    value: float | None
+    unit: str
+    direction: Literal["lower", "higher", "none"]
+
+
+class _ResultFile(msgspec.Struct):
+    schema: Literal["rae-bench.result/1"]
+    status: Literal["ok", "skipped"]
+    model: str
+    task: str
+    regime: Literal["cold", "frozen", "finetune", "cold-long", "zero-shot", "none"]
+    fraction: Annotated[float, Meta(ge=0, le=1)]
+    seed: Annotated[int, Meta(ge=0, lt=10**9)]
+    identity: dict[str, str]
+    metrics: Annotated[dict[str, _Metric], Meta(max_length=500)]
+    cost: dict[str, Any]
+    environment: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class EntryCell:
+    """One cell of an entry.
+
+    Attributes:
+        path: of the JSON; the table of its clips lies beside it, ending in .csv, unless it was skipped.
+        status: `ok` or `skipped`, `reason` says why.
+        metrics: name -> value; NaN for null.
+        result: all of the JSON.
+        sha256: of the JSON and the table of clips.
+    """
+
+    path: Path
+    task: str
+    regime: str
+    fraction: float
+    seed: int
+    status: str
+    reason: str
+    identity: Mapping[str, str]
+    metrics: Mapping[str, float]
+    result: Mapping[str, Any] = field(repr=False)
+    sha256: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """File name without its ending, such as `finetune-f0.05-s0`."""
+        return cell_name(self.regime, self.fraction, self.seed)
+
+    @property
+    def where(self) -> str:
+        """The JSON file within the entry."""
+        return f"{files.CELLS}/{self.task}/{self.name}.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A model's cells on the leaderboard.
+
+    Attributes:
+        name: of the folder.
+        division: `closed` or `open`; `external` declares the other data or pre-training of an open one.
+        regime: the transfer regime whose score ranks it; `none` for controls and the truth.
+        trajectories: None for the truth alone.
+        cells: by task, regime, fraction, seed.
+        record: what a verifier has written, bound to what was verified; None where nobody has.
+    """
+
+    name: str
+    folder: Path
+    division: str
+    external: tuple[str, ...]
+    regime: str
+    card: Card
+    trajectories: Trajectories | None
+    cells: tuple[EntryCell, ...]
+    record: Record | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks it has cells of, sorted."""
+        return tuple(sorted({cell.task for cell in self.cells}))
+
+    def of(self, task: str) -> tuple[EntryCell, ...]:
+        """The cells of a task."""
+        return tuple(cell for cell in self.cells if cell.task == task)
+
+    def hash_of(self, task: str) -> str:
+        """sha256 of all that a level of a task vouches for: its cells, the trajectories, division and regime."""
+        packed = self.trajectories.sha256 if self.trajectories else ""
+        facts = [SCHEMA, self.division, *self.external, self.regime, self.card.model, self.card.config, packed]
+        facts += [f"{cell.where} {cell.sha256}" for cell in self.of(task)]
+        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+    def level(self, task: str) -> str:
+        """`claimed`, `rescored` or `reproduced`: as recorded, unless anything was edited since."""
+        known = self.record.tasks.get(task) if self.record else None
+        return known.level if known and known.sha256 == self.hash_of(task) else CLAIMED
+
+    @property
+    def lowest_level(self) -> str:
+        """Of all its tasks."""
+        return min((self.level(task) for task in self.tasks), key=LEVELS.index, default=CLAIMED)
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """Tasks whose recorded level is lost, as something was edited after it had been verified."""
+        known = self.record.tasks if self.record else {}
+        return tuple(t for t in sorted(known) if t not in self.tasks or known[t].sha256 != self.hash_of(t))
+
+
+def load_entry(folder: str | Path) -> Entry:
+    """Read an entry and check its form; what its numbers are worth is `verify`'s affair.
+
+    Raises:
+        UserError: (`Refused`, with the finding) the first thing that is not as it must be.
+    """
+    folder = Path(folder)
+    if folder.is_symlink():
+        raise Refused(folder.name, "is a symbolic link", "put the folder itself there")
+    if not folder.is_dir():
+        raise Refused(folder, "no such entry", "name a folder of leaderboard/entries")
+    names = files.list_files(folder)
+    facts = _entry_file(folder, names)
+    cells = [_cell(folder, name, names, facts) for name in names if name.startswith(files.CELLS + "/")]
+    found = tuple(sorted((c for c in cells if c), key=lambda c: (c.task, c.regime, c.fraction, c.seed)))
+    if not found:
+        raise Refused(files.CELLS, "holds no result", "make the entry with rae-bench submit")
+    record = read_record(files.read_bytes(folder / files.LEVEL, files.LEVEL)) if files.LEVEL in names else None
+    return Entry(
+        facts.name, folder, facts.division, tuple(facts.external), facts.regime, facts.card, facts.trajectories, found,
+        record,
+    )  # fmt: skip
+
+
+def load_entries(folder: str | Path) -> list[Entry]:
+    """All entries of `leaderboard/entries`, by name. Raises as `load_entry` does."""
+    return [load_entry(path) for path in sorted(Path(folder).iterdir()) if path.is_dir() and path.name[0] != "."]
+
+
+def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
+    if files.ENTRY not in names:
+        raise Refused(files.ENTRY, "is missing", "make the entry with rae-bench submit")
+    try:
+        table = tomllib.loads(files.read_bytes(folder / files.ENTRY, files.ENTRY).decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
+    facts = _convert(table, _EntryFile, files.ENTRY)
+    if not files.is_slug(facts.name) or facts.name != folder.name:
+        raise Refused(files.ENTRY, f"name '{facts.name}' is not the folder's", "use letters, digits, - and _ in both")
+    check_facts(facts.card, facts.division, facts.external, facts.regime)
+    if facts.trajectories is not None:
+        check_link(facts.trajectories.url, f"{files.ENTRY}: trajectories.url")
+    elif facts.card.model != TRUTH:
+        raise Refused(files.ENTRY, "has no [trajectories]", "make the entry with rae-bench submit")
+    return facts
+
+
+def check_facts(card: Card, division: str, external: list[str], regime: str) -> None:
+    """Raises `Refused` where a card's words, division or regime are not as they must be."""
+    for key, longest in LINES.items():
+        check_line(getattr(card, key), f"{files.ENTRY}: card.{key}", longest)
+    for key in ("title", "authors", "model"):
+        if not getattr(card, key):
+            raise Refused(files.ENTRY, f"card.{key} is empty", "say it in a few words")
+    for key in ("link", "code"):
+        check_link(getattr(card, key), f"{files.ENTRY}: card.{key}")
+    if len(external) > 20:
+        raise Refused(files.ENTRY, f"external has {len(external)} lines", "sum it up in 20")
+    for line in external:
+        check_line(line, f"{files.ENTRY}: external", 300)
+    if (division == "open") != any(external):
+        raise Refused(
+            files.ENTRY, f"division {division} with {len(external)} lines of external data",
+            "an open entry says in `external` what it learnt from; a closed one has task data only",
+        )  # fmt: skip
+    fixed = card.model in (TRUTH, *CONTROLS)
+    if fixed != (regime == "none") or (not fixed and regime not in REGIMES):
+        raise Refused(files.ENTRY, f"regime '{regime}' of model {card.model}", f"choose one of {', '.join(REGIMES)}")
+    if regime not in ("none", "cold", *card.capabilities):
+        raise Refused(files.ENTRY, f"regime '{regime}' is not among the card's capabilities", "choose one that is")
+
+
+def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) -> EntryCell | None:
+    path = folder / name
+    if path.suffix == ".csv":
+        if name.removesuffix(".csv") + ".json" not in names:
+            raise Refused(name, "has no result beside it", "remove it, or put the JSON there")
+        return None
+    data = files.read_bytes(path, name)
+    try:
+        result = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(name, f"not strict JSON ({error})", "put the file there as run wrote it") from None
+    read = _convert(result, _ResultFile, name)
+    check_words(result, name)
+    wanted = f"{files.CELLS}/{read.task}/{cell_name(read.regime, read.fraction, read.seed)}.json"
+    if name != wanted:
+        raise Refused(name, f"holds the result of {wanted}", "put it there under that name")
+    if (read.model, read.identity.get("config")) != (facts.card.model, facts.card.config):
+        raise Refused(
+            name, f"is of model {read.model}, config {read.identity.get('config')}",
+            f"an entry is one model with one set of options, here {facts.card.model} {facts.card.config}",
+        )  # fmt: skip
+    digest = hashlib.sha256(hashlib.sha256(data).digest())
+    clips = name.removesuffix(".json") + ".csv"
+    if (clips in names) != (read.status == "ok"):
+        there = "is missing" if read.status == "ok" else "is there, but the cell was skipped"
+        raise Refused(clips, there, "a finished cell has a table of its clips, a skipped one has none")
+    if read.status == "ok":
+        digest.update(hashlib.sha256(files.read_bytes(folder / clips, clips)).digest())
+    metrics = {key: math.nan if m.value is None else m.value for key, m in read.metrics.items()}
+    return EntryCell(
+        path, read.task, read.regime, read.fraction, read.seed, read.status, read.reason, read.identity, metrics,
+        result, digest.hexdigest(),
+    )  # fmt: skip
+
+
+def _convert(value: Any, kind: type[Kind], where: str) -> Kind:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Refused(where, f"not as expected: {error}", "see docs/submitting.md for the format") from None
+
+
+assert RESULT == "rae-bench.result/1", "the literal in _ResultFile"

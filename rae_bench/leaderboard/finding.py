@@ -1,0 +1,42 @@
+"""What is wrong with an entry: where, what, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rae_bench.errors import UserError
+
+LONGEST = 300
+"""Characters of a finding's parts; what they quote of an entry may be longer, and is not to be trusted."""
+
+
+def plain(text: object, longest: int = LONGEST) -> str:
+    """Text of an entry as one line that does nothing to a terminal."""
+    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of an entry.
+
+    Attributes:
+        where: file, cell or field.
+        what: is wrong.
+        mend: what the author can do.
+    """
+
+    where: str
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.mend}"
+
+
+class Refused(UserError):
+    """An entry that cannot be read any further because of a finding."""
+
+    def __init__(self, where: object, what: object, mend: str) -> None:
+        self.finding = Finding(plain(where), plain(what), mend)
+        super().__init__(str(self.finding))
