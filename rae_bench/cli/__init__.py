@@ -18,6 +18,7 @@ COMMANDS = {
     "view": ("rae_bench.cli.view", "view", "Show motion in a page that any browser opens."),
     "compare": ("rae_bench.cli.compare", "compare", "Is one model better than another, and how sure is that?"),
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, or our metrics."),
+    "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
 }
 

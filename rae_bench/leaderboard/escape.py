@@ -10,7 +10,7 @@ import html
 import re
 from urllib.parse import urlsplit
 
-MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~$^@-])")
+MARKS = re.compile(r"([\\`*_{}\[\]#!|~$^@])")
 FORMULA = ("=", "+", "-", "@")
 SCHEMES = ("https", "http")
 LONGEST = 200
@@ -23,12 +23,11 @@ def one_line(text: object, longest: int = LONGEST) -> str:
 
 
 def markdown(text: object) -> str:
-    """Text within a line or a table cell of Markdown: every mark is escaped, and so is HTML, which Markdown lets through.
+    """Text within a line or a table cell of Markdown, not at a line's start: marks and HTML are escaped.
 
     The colon of an address is cut from its slashes, so that no renderer makes a link of it by itself.
     """
-    line = html.escape(one_line(text), quote=True)
-    line = MARKS.sub(r"\\\1", line)
+    line = html.escape(MARKS.sub(r"\\\1", one_line(text)), quote=False)
     return line.replace("://", ":&#8203;//").replace("www.", "www&#8203;.")
 
 
