@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+from rae_bench.metrics import PRIMARY
 
 NONE = "–"
 DIGITS = {"score": 3, "reconstruction": 2, "feet": 1, "objective": 2, "adversarial": 3, "gain": 2, "quality": 0, "saved": 1}
@@ -13,6 +16,7 @@ CATEGORIES = {
     "objective": "objective",
     "adversarial": "adversarial",
 }
+METRIC_NAMES = [PRIMARY[category] for category in CATEGORIES]
 GAINS = {"cold": "gain over cold", "cold-long": "gain over cold-long", "reference": "gain over reference cold"}
 ROWS = {
     "truth": "the held-out motion itself",
@@ -75,3 +79,18 @@ def count(value: float | None) -> str:
 def percent(fraction: float) -> str:
     """5 %"""
     return f"{100 * fraction:g} %"
+
+
+def whisker(found: Mapping[str, Any] | None, most: float) -> tuple[float, float, float] | None:
+    """Percent of the scale's width at which the point and the ends of its interval lie."""
+    if found is None or found.get("value") is None:
+        return None
+    value = 100 * found["value"] / most
+    low, high = (value if found.get(end) is None else 100 * found[end] / most for end in ("low", "high"))
+    return tuple(round(min(max(v, 0.0), 100.0), 2) for v in (value, low, high))  # type: ignore[return-value]
+
+
+def heat(gain: float) -> tuple[str, float]:
+    """Better or worse than cold, and how strongly a cell is coloured: a factor of two is full."""
+    strength = min(abs(math.log2(gain)), 1.0) if gain > 0 else 1.0
+    return ("better" if gain >= 1 else "worse"), round(0.08 + 0.42 * strength, 3)
