@@ -94,7 +94,7 @@ def load_board(path: Path) -> dict[str, Any]:
         raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")
     if data.get("benchmark") != BENCHMARK:
         raise UserError(
-            f"{file}: of benchmark version {plain(data.get('benchmark'))}, and this is {BENCHMARK}: their numbers do not "
-            "compare; see docs/leaderboard.md"
+            f"{file}: of benchmark version {plain(data.get('benchmark'))}, and this is {BENCHMARK}: their numbers do "
+            "not compare; see docs/leaderboard.md"
         )
     return data

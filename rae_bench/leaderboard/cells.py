@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.benchmark import SAME
@@ -18,14 +16,10 @@ from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.finding import plain
 from rae_bench.leaderboard.rules import FRACTIONS, SEEDS, CellKey, missing_cells
 from rae_bench.metrics import PRIMARY
-from rae_bench.metrics.headline import HEADLINE_CATEGORIES, SPEED
 from rae_bench.protocol.task import Task, builtin_tasks, load_task
 from rae_bench.registry import CONTROLS
 
-PRIMARIES = tuple(PRIMARY[category] for category in HEADLINE_CATEGORIES)
 ERROR = PRIMARY["reconstruction"]
-CONFIG = "0"
-"""An entry is one configuration, so the tables of `rae_bench.statistics` need not tell several apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +98,9 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
         UserError: a task that is not known; cells of another version of the task, its data or metrics than others'.
     """
     if name not in builtin_tasks():
-        raise UserError(f"task '{plain(name)}' is none of {', '.join(builtin_tasks())}; install the version that has it")
+        raise UserError(
+            f"task '{plain(name)}' is none of {', '.join(builtin_tasks())}; install the version that has it"
+        )
     task = load_task(name)
     there = [entry for entry in entries if entry.of(name)]
     identity = _same_identity(name, there)
@@ -167,28 +163,3 @@ def read_clips(path: Path, metric: str) -> Clips:
         return Clips(tuple(line[name] for line in lines), tuple(line[group] for line in lines), values)
     except (OSError, ValueError, IndexError) as error:
         raise UserError(f"{path}: not a readable table of clips ({plain(error)}); rae-bench verify says more") from None
-
-
-def results_table(cells: TaskCells, regimes: Sequence[str] = ()) -> pd.DataFrame:
-    """The complete entries and controls as `rae_bench.load_results` gives them, primary metrics only.
-
-    Args:
-        regimes: only these; each entry's own, cold and the controls where there are none.
-    """
-    rows: list[tuple[Any, ...]] = []
-
-    def add(name: str, key: CellKey, metrics: Mapping[str, float], wanted: Sequence[str]) -> None:
-        head = (name, CONFIG, cells.task.name, *key, "ok")
-        rows.extend((*head, metric, metrics.get(metric, np.nan)) for metric in wanted)
-
-    for control, by_fraction in sorted(cells.controls.items()):
-        if control in (TRUTH, "hold"):
-            for fraction, metrics in by_fraction.items():
-                add(control, CellKey("none", fraction, 0), metrics, (*PRIMARIES, SPEED) if control == TRUTH else PRIMARIES)
-    for contestant in cells.complete:
-        for key, cell in sorted(contestant.cells.items()):
-            kept = key.fraction in (*contestant.low, *cells.fractions, 1.0)
-            if key.seed in contestant.seeds and kept and key.regime in (regimes or (contestant.regime, "cold")):
-                add(contestant.name, key, cell.metrics, PRIMARIES)
-    columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value"]
-    return pd.DataFrame(rows, columns=columns)

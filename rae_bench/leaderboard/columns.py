@@ -1,7 +1,7 @@
 """What stands in a row of the board: estimates of one entry, on a task and over tasks, by `rae_bench.statistics`.
 
-An estimate is JSON-ready: `{"value", "low", "high"}`, the ends null where there is one seed only; or None where there is
-nothing to estimate.
+An estimate is JSON-ready: `{"value", "low", "high"}`, the ends null where there is one seed only; or None where there
+is nothing to estimate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from rae_bench.leaderboard.cells import ERROR, Contestant, TaskCells
 from rae_bench.leaderboard.entry import TRUTH
 from rae_bench.metrics import PRIMARY, category_scores
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.metrics.transfer import is_negative_transfer
 from rae_bench.statistics.compare import grouped
+from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import Effects, hierarchical_interval, interval
 
 Estimate = dict[str, float | None] | None
@@ -44,7 +46,7 @@ def estimate(value: float, low: float = math.nan, high: float = math.nan) -> Est
     return {"value": value, **{k: v if math.isfinite(v) else None for k, v in ends.items()}}
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
+def over_seeds(values: Sequence[float] | np.ndarray) -> Estimate:
     """Mean and t-interval."""
     if not len(values) or not all(map(math.isfinite, values)):
         return None
@@ -52,9 +54,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     return estimate(mean, mean - half, mean + half)
 
 
-def over_tasks(
-    tasks: Sequence[Effects] | None, seed: int, shown: Callable[[float], float] = lambda v: v
-) -> Estimate:
+def over_tasks(tasks: Sequence[Effects] | None, seed: int, shown: Callable[[float], float] = lambda v: v) -> Estimate:
     """Interquartile mean over tasks, the interval over seeds and groups of clips; None where a task has none."""
     if not tasks:
         return None
@@ -147,7 +147,7 @@ def gains_of(contestant: Contestant, cells: TaskCells, references: Mapping[float
     out = {
         "cold": log_gains(me, {f: (me, "cold", starts[f]) for f in low}),
         "cold-long": log_gains(me, {f: (me, "cold-long", starts[f]) for f in low}),
-        "full": log_gains(me, {f: (me, "cold", 1.0) for f in low}),
+        "full": log_gains(me, dict.fromkeys(low, (me, "cold", 1.0))),
         "reference": {},
     }
     if references:
@@ -155,6 +155,28 @@ def gains_of(contestant: Contestant, cells: TaskCells, references: Mapping[float
     if me.regime == "cold":  # its own cold start is itself
         out["cold"] = {}
     return out
+
+
+def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[float]) -> dict[str, Any]:
+    """Data saved, gap closed and how many seeds are worse than their cold start, at a fraction (docs/statistics.md)."""
+    nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "negative": None}
+    if contestant.regime == "cold" or fraction == 0:
+        return nothing
+    errors = contestant.values(contestant.regime, fraction, ERROR)
+    curve = [*fractions, 1.0]
+    cold = np.stack([contestant.values("cold", f, ERROR) for f in curve], -1)
+    start = cold[:, curve.index(fraction)]
+    if not (np.isfinite(cold).all() and np.isfinite(errors).all() and (cold > 0).all() and (errors > 0).all()):
+        return nothing
+    closed = gap_interval(start, errors, cold[:, -1])
+    found = nothing | {
+        "gap_closed": estimate(closed.value, closed.low, closed.high),
+        "negative": sum(is_negative_transfer(float(c), float(e)) for c, e in zip(start, errors, strict=True)),
+    }
+    if len(curve) < LEAST_FRACTIONS:
+        return found
+    saved = data_saved_interval(curve, cold, fraction, errors)
+    return found | {"data_saved": estimate(saved.value, saved.low, saved.high), "data_saved_words": saved.words}
 
 
 def cost_of(contestant: Contestant) -> dict[str, float | None]:
@@ -173,9 +195,11 @@ def categories_of(contestant: Contestant, scaled: Mapping[str, np.ndarray]) -> d
     return {
         category: {
             "metric": PRIMARY[category],
-            **(over_seeds(mean_over_fractions(contestant, PRIMARY[category])) or {"value": None, "low": None, "high": None}),
+            **(
+                over_seeds(mean_over_fractions(contestant, PRIMARY[category]))
+                or {"value": None, "low": None, "high": None}
+            ),
             "normalised": over_seeds(scaled[category]) if scaled else None,
         }
         for category in HEADLINE_CATEGORIES
     }
-

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.leaderboard.columns import DRAWS, seed_effects
 from rae_bench.leaderboard.escape import markdown as text
 from rae_bench.leaderboard.words import rank, with_ends
 from rae_bench.statistics.intervals import hierarchical_interval
-from rae_bench.leaderboard.columns import DRAWS, seed_effects
 
 SIGNIFICANT = 0.05
 SAME = 1e-9
@@ -72,7 +72,7 @@ def _letters(ties: str) -> list[str]:
 
 
 def _moved(before: Any, after: Any) -> str:
-    """"" where nothing changed."""
+    """ "" where nothing changed."""
     one, two = (side if isinstance(side, dict) else {"": side} for side in (before, after))
     shared = sorted(set(one) & set(two))
     count = min((min(len(one[t]), len(two[t])) for t in shared), default=0)

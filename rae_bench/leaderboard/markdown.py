@@ -9,15 +9,20 @@ from rae_bench.leaderboard import words
 from rae_bench.leaderboard.escape import markdown as text
 from rae_bench.leaderboard.words import CATEGORIES, DIGITS
 
-HEAD = """<!-- Made by `rae-bench leaderboard build` from leaderboard/entries. Do not edit: `rae-bench leaderboard check` notices. -->
+HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->
 # rae-bench leaderboard
 
-**Benchmark version {version}**, {entries}. [How to read it](../docs/leaderboard.md). The same numbers: [CSV](board.csv), [JSON](board.json).
+**Benchmark version {version}**, {entries}. [How to read it](../docs/leaderboard.md).
+The same numbers: [CSV](board.csv), [JSON](board.json).
 
-A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data? **Score**: 0 is the truth, 1 is about
-standing still; lower is better. In brackets 95 % intervals over seeds (and, of gains, groups of held-out clips). A **rank** is an interval; entries that share a
-letter in **ties** are not apart; \\* is provisional, by fewer than five seeds. **Level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by
-training again. Controls learn nothing and have no rank.
+A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
+
+- **score**: 0 is the truth, 1 is about standing still; lower is better
+- in brackets: 95 % intervals over seeds and, of gains, over groups of held-out clips
+- a **rank** is an interval; entries that share a letter in **ties** are not apart
+- \\*: provisional, by fewer than five seeds
+- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
+- controls learn nothing and have no rank
 """
 
 
@@ -34,7 +39,9 @@ def board_markdown(data: Mapping[str, Any]) -> str:
     ]
     overall = data["overall"]
     if overall["tasks"]:
-        lines += [f"## Overall\n\nThe interquartile mean over {_list(overall['tasks'])}; categories on the score's scale.\n"]
+        lines += [
+            f"## Overall\n\nThe interquartile mean over {_list(overall['tasks'])}; categories on the score's scale.\n"
+        ]
         lines += [_note(overall)] if overall["lacking_tasks"] else []
         lines += table(overall, None)
         lines += incomplete(overall, "Not complete on all of these tasks, so without an overall score:")
@@ -63,7 +70,17 @@ def table(part: Mapping[str, Any], units: Mapping[str, str] | None) -> list[str]
         units: of the categories on a task; None for the table over tasks, where they are on the score's scale.
     """
     titles = [f"{title}{f', {units[c]}' if units and units[c] else ''}" for c, title in CATEGORIES.items()]
-    head = ["rank", "ties", "entry", "regime", "score", *titles, "gain over cold, x", "over reference cold, x", "of full, %"]
+    head = [
+        "rank",
+        "ties",
+        "entry",
+        "regime",
+        "score",
+        *titles,
+        "gain over cold, x",
+        "over reference cold, x",
+        "of full, %",
+    ]
     head += [*(["data saved, x"] if units else []), "adapt, core-s", "level"]
     rows = [(row["score"]["value"] if row["score"] else float("inf"), 1, _entry(row, units)) for row in part["rows"]]
     rows += [(row["score"] if row["score"] is not None else -1.0, 0, _control(row, units)) for row in part["controls"]]

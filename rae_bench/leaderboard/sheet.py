@@ -11,7 +11,13 @@ from rae_bench.leaderboard.escape import csv_cell
 from rae_bench.leaderboard.words import CATEGORIES, GAINS
 
 COSTS = ("adapt_core_seconds", "pretrain_core_seconds", "ms_per_frame", "parameters", "trained", "peak_memory_mb")
-ESTIMATES = ("score", *CATEGORIES, *(f"{c}_normalised" for c in CATEGORIES), *(f"gain_{g}" for g in GAINS), "quality_of_full")
+ESTIMATES = (
+    "score",
+    *CATEGORIES,
+    *(f"{c}_normalised" for c in CATEGORIES),
+    *(f"gain_{g}" for g in GAINS),
+    "quality_of_full",
+)
 FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "level", "seeds",
          "rank_low", "rank_high", "ties", "provisional")  # fmt: skip
 
@@ -55,7 +61,7 @@ def _both(category: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ends(estimates: Mapping[str, Any]) -> dict[str, Any]:
-    out = {}
+    out: dict[str, Any] = {}
     for name, found in estimates.items():
         if found is not None:
             out |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}

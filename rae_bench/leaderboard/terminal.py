@@ -21,7 +21,8 @@ def table_lines(name: str, part: Mapping[str, Any], version: str) -> list[str]:
         rows.append((
             row["score"]["value"] if row["score"] else float("inf"),
             (
-                words.rank(row), row["ties"], one_line(row["entry"]), row["regime"], words.number(_value(row["score"]), 3),
+                words.rank(row), row["ties"], one_line(row["entry"]), row["regime"],
+                words.number(_value(row["score"]), 3),
                 words.ends(row["score"], 3), *values, words.number(_value(gain), 2), words.ends(gain, 2), row["level"],
             ),
         ))  # fmt: skip
@@ -33,7 +34,10 @@ def table_lines(name: str, part: Mapping[str, Any], version: str) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [f"{one_line(name)}, benchmark version {version}", ""]
     lines += ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    lines += ["", "score: 0 is the truth, lower is better. A rank is an interval; *: provisional, fewer than five seeds."]
+    lines += [
+        "",
+        "score: 0 is the truth, lower is better. A rank is an interval; *: provisional, fewer than five seeds.",
+    ]
     lines += [f"incomplete: {one_line(row['entry'])} lacks {_lacks(row['missing'])}" for row in part["incomplete"]]
     return lines
 

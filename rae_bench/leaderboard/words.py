@@ -9,7 +9,16 @@ from typing import Any
 from rae_bench.metrics import PRIMARY
 
 NONE = "–"
-DIGITS = {"score": 3, "reconstruction": 2, "feet": 1, "objective": 2, "adversarial": 3, "gain": 2, "quality": 0, "saved": 1}
+DIGITS = {
+    "score": 3,
+    "reconstruction": 2,
+    "feet": 1,
+    "objective": 2,
+    "adversarial": 3,
+    "gain": 2,
+    "quality": 0,
+    "saved": 1,
+}
 CATEGORIES = {
     "reconstruction": "reconstruction",
     "feet": "foot sliding",
@@ -87,7 +96,7 @@ def whisker(found: Mapping[str, Any] | None, most: float) -> tuple[float, float,
         return None
     value = 100 * found["value"] / most
     low, high = (value if found.get(end) is None else 100 * found[end] / most for end in ("low", "high"))
-    return tuple(round(min(max(v, 0.0), 100.0), 2) for v in (value, low, high))  # type: ignore[return-value]
+    return tuple(round(min(max(v, 0.0), 100.0), 2) for v in (value, low, high))
 
 
 def heat(gain: float) -> tuple[str, float]:

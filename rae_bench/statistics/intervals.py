@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,10 +60,16 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
     mean = sum(values) / count
     if count < 2:
         return mean, math.nan
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
+    return mean, _student(level, count - 1) * spread / math.sqrt(count)
+
+
+@lru_cache(maxsize=64)
+def _student(level: float, freedom: int) -> float:
+    """Half the width of a t-interval in standard errors."""
     from scipy import stats
 
-    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    return mean, float(stats.t.ppf((1 + level) / 2, count - 1)) * spread / math.sqrt(count)
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -86,19 +86,19 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
         tasks, seeds, provisional (fewer than five seeds).
 
     Raises:
-        UserError: a task that another entry has, or a seed that another task has, is missing, by name; a score is missing.
+        UserError: a task that another entry has, or a seed that another task has, is missing, by name; a score is.
     """
     refuse_twice(scores, SCORE)
     refuse_missing_cells(scores, "entry", ["task"])
-    for _, own in scores.groupby("entry"):
-        refuse_missing_cells(own, "task", ["entry", "seed"])
+    uneven = scores.groupby(["entry", "seed"]).size().groupby(level="entry").transform("max")
+    lacking = scores.groupby(["entry", "seed"]).size() < uneven
+    for entry in sorted({entry for entry, _ in lacking[lacking].index}):
+        refuse_missing_cells(scores[scores["entry"] == entry], "task", ["entry", "seed"])
     gaps = scores[scores["value"].isna()]
     if len(gaps):
         raise UserError(f"no score: {listed(' '.join(map(str, row)) for row in gaps[SCORE].itertuples(index=False))}")
-    wide = {
-        str(entry): rows.pivot(index="seed", columns="task", values="value").sort_index().sort_index(axis=1)
-        for entry, rows in scores.groupby("entry")
-    }
+    table = scores.pivot(index=["entry", "seed"], columns="task", values="value").sort_index().sort_index(axis=1)
+    wide = {str(entry): rows.droplevel("entry") for entry, rows in table.groupby(level="entry")}
     same = int(rng.integers(2**63))
     found = {
         entry: hierarchical_interval(
@@ -143,7 +143,7 @@ def _apart(scores: Sequence[pd.DataFrame], same: int, draws: int) -> np.ndarray:
         tests = seed_tests(np.stack(differences[number]), np.random.default_rng(same), draws)
         effect[places[number]], p[places[number]] = tests
     apart = np.zeros((count, count), bool)
-    for (i, j), gain, adjusted in zip(pairs, effect, holm(p), strict=True):
+    for (i, j), gain, adjusted in zip(pairs, effect, holm(p.tolist()), strict=True):
         better, worse = (i, j) if gain > 0 else (j, i)
         apart[better, worse] = bool(adjusted < SIGNIFICANT)
     return apart

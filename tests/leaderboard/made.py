@@ -1,4 +1,4 @@
-"""Entries that nobody ran: the form of real ones, numbers from a seeded generator. For tests and for trying the board."""
+"""Entries that nobody ran: the form of real ones, numbers from a seeded generator, for tests."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ CLIPS = [(f"walk-{n:02d}", f"walk/{n % 5}") for n in range(10)]
 
 def make_entry(
     folder: Path, name: str, skill: float = 1.0, *, regime: str = "finetune", tasks: Sequence[str] = TASKS,
-    seeds: int = 3, gain: float = 1.2, card: dict[str, str] | None = None, model: str = "", leave_out: Sequence[str] = (),
+    seeds: int = 3, gain: float = 1.2, card: dict[str, str] | None = None, model: str = "",
+    leave_out: Sequence[str] = (),
 ) -> Path:  # fmt: skip
-    """Write an entry. Errors are `skill` times those of the middle model; the transfer is `gain` times better than cold."""
+    """Write an entry. Errors are `skill` times the middle model's; the transfer is `gain` times better than cold."""
     fixed = name in ("truth", *CONTROLS)
     model = model or name
     facts = {"title": name, "authors": "nobody", "model": model, "config": "44136fa3", "learns": not fixed}
@@ -64,9 +65,7 @@ def _level(name: str, skill: float, key: tuple[str, float, int], gain: float) ->
     return np.minimum(level, [np.inf, np.inf, np.inf, 1.0])
 
 
-def _cell(
-    entry: Path, model: str, task: Task, regime: str, fraction: float, seed: int, *, level: np.ndarray
-) -> None:
+def _cell(entry: Path, model: str, task: Task, regime: str, fraction: float, seed: int, *, level: np.ndarray) -> None:
     values = dict(zip(NAMES, map(float, level), strict=True)) | {"truth_contact_speed": 78.0}
     result = {
         "schema": "rae-bench.result/1", "status": "ok", "model": model, "task": task.name, "regime": regime,

@@ -85,7 +85,11 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
     environment.globals |= {"words": words, "data": board.data, "tables": [CSV, JSON]}
     pages = {
         "index.html": environment.get_template("index.html.j2").render(
-            root="", here="index", part=board.data["overall"], most=scale_of(board.data["overall"]), matrix=_matrix(board)
+            root="",
+            here="index",
+            part=board.data["overall"],
+            most=scale_of(board.data["overall"]),
+            matrix=_matrix(board),
         ),
         CSV: _csv(board),
         JSON: json.dumps(board.data, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
@@ -93,7 +97,8 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
     for name, cells in board.tasks.items():
         table = board.data["tasks"][name]
         pages[f"tasks/{name}.html"] = environment.get_template("task.html.j2").render(
-            root="../", here=name, name=name, part=table, most=scale_of(table), task=cells.task, sides=_sides(cells.task),
+            root="../", here=name, name=name, part=table, most=scale_of(table), task=cells.task,
+            sides=_sides(cells.task),
             chart=task_chart(cells, [row["entry"] for row in table["rows"]]),
         )  # fmt: skip
     for entry in board.entries.values():
@@ -123,15 +128,17 @@ def _sides(task: Task) -> list[dict[str, Any]]:
     for title, side in (("source", task.source), ("target", task.target)):
         facts = {k: v for k, v in side.items() if isinstance(v, (str, int, float, bool)) and k != "kind"}
         rig = load_rig(str(side["rig"])) if side["kind"] == "builtin" else None
-        out.append({
-            "title": title,
-            "name": domain_name(side),
-            "drawing": Markup(rig_svg(rig)) if rig else None,
-            "about": rig.description if rig else "",
-            "joints": len(rig) if rig else None,
-            "height": rig.height if rig else None,
-            "facts": facts,
-        })
+        out.append(
+            {
+                "title": title,
+                "name": domain_name(side),
+                "drawing": Markup(rig_svg(rig)) if rig else None,
+                "about": rig.description if rig else "",
+                "joints": len(rig) if rig else None,
+                "height": rig.height if rig else None,
+                "facts": facts,
+            }
+        )
     return out
 
 
@@ -144,7 +151,7 @@ def domain_name(side: Mapping[str, Any]) -> str:
 
 
 def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
-    """Gain over cold, sources down and targets across: of one entry, or the median of all; None of fewer than two tasks."""
+    """Gain over cold, sources down and targets across: of one entry, or the median of all; None of less than two."""
     rows = []
     for task, table in board.data["tasks"].items():
         gains = [r["gain"]["cold"]["value"] for r in table["rows"] if r["gain"]["cold"] and entry in (None, r["entry"])]
@@ -203,7 +210,9 @@ def _number(value: Any) -> float | None:
 
 
 def _environment(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {one_line(value, 40)}" for key, value in sorted(found.items()) if not isinstance(value, dict))
+    return ", ".join(
+        f"{key} {one_line(value, 40)}" for key, value in sorted(found.items()) if not isinstance(value, dict)
+    )
 
 
 def _command(entry: Entry, task: str, contestant: Contestant | None) -> str:
