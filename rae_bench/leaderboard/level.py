@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,8 +17,11 @@ from rae_bench.leaderboard import files
 from rae_bench.leaderboard.finding import Refused
 from rae_bench.storage import whole_file
 
-SCHEMA = "rae-bench.level/1"
-CLAIMED, RESCORED, REPRODUCED = LEVELS = ("claimed", "rescored", "reproduced")
+SCHEMA: Final = "rae-bench.level/1"
+CLAIMED: Final = "claimed"
+RESCORED: Final = "rescored"
+REPRODUCED: Final = "reproduced"
+LEVELS = (CLAIMED, RESCORED, REPRODUCED)
 """Nobody but the author has checked it; metrics recomputed from the trajectories; and trained again besides."""
 
 Text = Annotated[str, Meta(max_length=100)]

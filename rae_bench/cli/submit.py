@@ -1,0 +1,116 @@
+"""`rae-bench submit`: an entry for the leaderboard."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rae_bench.errors import UserError
+
+PATH = click.Path(path_type=Path)
+ENTRIES = Path("leaderboard") / "entries"
+
+
+@click.command()
+@click.argument("run_dir", type=PATH)
+@click.option("--name", help="Of the entry: letters, digits, - and _.")
+@click.option("--author", "authors", multiple=True, help="Who made the model; repeat it for each (the card's).")
+@click.option("--model", help="Which model, where the folder holds several; or hold, interpolate, nearest, truth.")
+@click.option("--title", help="What the board calls it (the card's name).")
+@click.option("--description", help="One line (the card's).")
+@click.option("--paper", help="Words, such as a title and a year (the card's).")
+@click.option("--link", help="https address of the paper or project.")
+@click.option("--code", help="https address of the code.")
+@click.option("--licence", help="Of the code (the card's).")
+@click.option("--regime", help="Whose score ranks the entry (finetune, where there is one).")
+@click.option(
+    "--external", multiple=True, metavar="TEXT",
+    help="Other data or pre-training it learnt from; repeat it. Makes the entry one of the open division.",
+)  # fmt: skip
+@click.option("--task", "tasks", multiple=True, help="Only this task; a file.toml also makes its task known.")
+@click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
+@click.option("--trajectories", type=PATH, help="Where the file to be uploaded goes (NAME-trajectories.zip).")
+@click.option("--url", default="", help="https address at which that file will lie; it can be filled in later.")
+@click.option("--replace", is_flag=True, help="Overwrite an entry of that name.")
+@click.option("--data", "data_root", type=PATH, help="Folder of recordings, or RAE_BENCH_DATA.")
+def submit(
+    run_dir: Path,
+    name: str | None,
+    authors: tuple[str, ...],
+    model: str | None,
+    tasks: tuple[str, ...],
+    out: Path,
+    trajectories: Path | None,
+    data_root: Path | None,
+    **asked: Any,
+) -> int:
+    """Make an entry of what run or sweep left in RUN_DIR, and the file of its trajectories.
+
+    Everything that verify checks is checked first; an entry with findings is not made. At a terminal it asks for what
+    is missing.
+    """
+    from rae_bench.cli.verify import print_findings, told
+    from rae_bench.leaderboard import submit as submitting
+
+    files = [task for task in tasks if task.endswith(".toml")]
+    names = [Path(task).stem if task in files else task for task in tasks]
+    found = submitting.gather(run_dir, model, names)
+    words: dict[str, str | None] = {
+        key: asked.pop(key) for key in ("title", "description", "paper", "link", "code", "licence")
+    }
+    name, who = _ask(found, name, ", ".join(authors), words)
+    card = submitting.make_card(found, authors=who or None, **words)
+    packed = trajectories or Path(f"{name}-trajectories.zip")
+    with told() as progress:
+        report = submitting.submit(
+            found, name, card, out=out, packed=packed, tasks=files, data_root=data_root, progress=progress, **asked
+        )
+    if report.findings:
+        print_findings(report)
+        click.echo("no entry was made", err=True)
+        return 1
+    cells = report.entry.cells if report.entry else ()
+    click.echo(f"entry         {out / name}: {len(cells)} cells of {found.model}, {', '.join(report.levels)}")
+    if report.entry and report.entry.trajectories:
+        facts = report.entry.trajectories
+        click.echo(f"trajectories  {packed}: {facts.size / 2**20:.1f} MiB, sha256 {facts.sha256}")
+        if not facts.url:
+            click.echo(f"\nUpload {packed} to where anybody can fetch it by https, and write its address")
+            click.echo(f"to `url` in {out / name / 'entry.toml'}. Then, in the clone that holds the entry:")
+    for line in git_commands(name, out):
+        click.echo(f"  {line}")
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    return 0
+
+
+def git_commands(name: str, out: Path) -> list[str]:
+    """What brings an entry to a pull request."""
+    return [
+        f"git switch -c entry-{name}",
+        f"git add {out / name}",
+        f"git commit -m 'Entry: {name}'",
+        f"git push -u origin entry-{name}",
+    ]
+
+
+def _ask(found: Any, name: str | None, authors: str, words: dict[str, str | None]) -> tuple[str, str]:
+    """Name and authors; asked for at a terminal only."""
+    own = found.card
+    known = authors or own.get("authors") or ("rae-bench" if not own else "")
+    missing = [option for option, value in (("--name", name), ("--author", known)) if not value]
+    if not sys.stdin.isatty():
+        if missing:
+            raise UserError(f"{' and '.join(missing)} missing: say it, or call submit at a terminal, where it asks")
+        return str(name), authors
+    if missing:
+        name = name or click.prompt("Name of the entry", default=f"{found.model}".lower(), err=True)
+        authors = authors or click.prompt("Authors", default=known or None, err=True)
+        for key in ("title", "description", "licence"):
+            default = own.get("name" if key == "title" else key, "")
+            if words[key] is None:
+                words[key] = click.prompt(key.capitalize(), default=default, err=True)
+    return str(name), authors

@@ -1,0 +1,123 @@
+"""`rae-bench verify`: is an entry what it says?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rae_bench.leaderboard.verify import Report
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("entry", type=PATH)
+@click.option("--trajectories", type=PATH, help="The file that submit packed.")
+@click.option("--fetch", is_flag=True, help="Download that file from the entry's https address.")
+@click.option("--others", type=PATH, help="Folder of the entries to compare with (the one the entry lies in).")
+@click.option("--task", "tasks", multiple=True, type=PATH, help="File of a task that is not in the package.")
+@click.option("--data", "data_root", type=PATH, help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--record", is_flag=True, help="Write the level reached to the entry's level.json.")
+@click.option("--rerun", is_flag=True, help="Train some of its cells again. This runs the model's code.")
+@click.option("--cells", type=int, default=1, show_default=True, help="How many cells of each task --rerun trains.")
+@click.option("--data-seed", type=int, help="With --rerun: built-in motion of another seed, which nobody has seen.")
+@click.option("--model", help="With --rerun: where the model is, such as path/to/file.py:Class (the entry's name).")
+@click.option("--json", "as_json", is_flag=True, help="Findings and levels as JSON.")
+def verify(
+    entry: Path,
+    trajectories: Path | None,
+    fetch: bool,
+    others: Path | None,
+    tasks: tuple[Path, ...],
+    data_root: Path | None,
+    record: bool,
+    rerun: bool,
+    cells: int,
+    data_seed: int | None,
+    model: str | None,
+    as_json: bool,
+) -> int:
+    """Check an entry of the leaderboard, and recompute its metrics from its trajectories.
+
+    Exit 0 where nothing is wrong, 1 with findings: each says where, what, and how to mend it.
+    """
+    from rae_bench.leaderboard import verify as verifying
+    from rae_bench.leaderboard.fetch import fetched
+
+    if fetch and trajectories:
+        raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
+    if not rerun and (data_seed is not None or model is not None):
+        raise UserError("--data-seed and --model belong to --rerun")
+    if cells < 1:
+        raise UserError("--cells takes a number above 0")
+    with told() as progress, fetched(entry, fetch, progress) as file:
+        report = verifying.verify(
+            entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, progress=progress
+        )
+        again = {}
+        if rerun and report.entry and not report.findings:
+            from rae_bench.leaderboard.rerun import rerun as train_again
+
+            again = train_again(
+                report, cells=cells, data_seed=data_seed, model=model, tasks=tasks, data_root=data_root,
+                progress=progress,
+            )  # fmt: skip
+    if record and report.entry and not report.findings:
+        verifying.record(report, again)
+    if as_json:
+        _print_json(report)
+    else:
+        _print(report, entry)
+    return int(bool(report.findings))
+
+
+@contextmanager
+def told() -> Iterator[Callable[[str], None]]:
+    """A function that says on stderr what is being done: one line that changes at a terminal, none elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("") as status:
+        yield lambda text: status.update(Text(text))
+
+
+def print_findings(report: Report) -> None:
+    """Each finding: where, what, how to mend; those that say the same of many cells once."""
+    for finding, count in report.grouped():
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        click.echo(f"{finding.where}{more}: {finding.what}\n    mend: {finding.mend}")
+
+
+def _print(report: Report, entry: Path) -> None:
+    print_findings(report)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    if report.findings:
+        click.echo(f"{entry.name}: {len(report.findings)} findings")
+        return
+    for task, level in report.levels.items():
+        click.echo(f"{entry.name}: {task} {level}")
+
+
+def _print_json(report: Report) -> None:
+    import json
+    from dataclasses import asdict
+
+    facts = {
+        "entry": report.entry.name if report.entry else None,
+        "findings": [asdict(finding) for finding in report.findings],
+        "levels": report.levels,
+        "notes": report.notes,
+    }
+    click.echo(json.dumps(facts, indent=1, allow_nan=False))

@@ -1,0 +1,86 @@
+"""Trajectories that know the truth, and entries that know each other.
+
+What a copier adds slowly and by hand looks like an honest error: docs/submitting.md says what is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from rae_bench.leaderboard.grading import Grader
+from rae_bench.model import Trajectory
+from rae_bench.motion import Motion
+
+NEAR = 0.02
+"""Of the error of a held pose: none of 120 honest cells came below 0.08 of it on any clip."""
+MOVES = 0.01
+"""Clips whose held pose is off by less than this share of the rig's height hardly move, and are left out."""
+WINDOW = 0.2
+"""Seconds over which noise is averaged away. Longer ones would average steps away, which come twice a second."""
+WHITE = 0.55
+"""Noise leaves no more of itself after that. Independent frames leave 0.26 to 0.43, honest clips 0.70 and more."""
+SHARE = 0.1
+"""Of the clips (at least one) that must look so."""
+FLOOR = 0.2
+"""Reconstruction error in percent of the rig's height below which nothing comes that does not know the truth."""
+SAME = 0.01
+"""Two cells whose values differ less than this, relative to their size, in the middle, are one."""
+
+
+def slowness(generated: Motion, truth: Motion) -> np.ndarray:
+    """(N,) share of each clip's error that outlives a moving mean of `WINDOW`; NaN for clips shorter than that.
+
+    Errors of a roll-out are slow: a limb that is late stays late for a while. Noise is not.
+    """
+    error = generated.root.points_in(generated.positions) - truth.root.points_in(truth.positions)
+    error = np.where(truth.valid[..., None, None], error, 0).astype(np.float64)
+    width = max(round(WINDOW * truth.fps), 2)
+    if error.shape[1] < width:
+        return np.full(len(truth), np.nan)
+    sums = np.cumsum(np.concatenate([np.zeros_like(error[:, :1]), error], 1), 1)
+    means = (sums[:, width:] - sums[:, :-width]) / width
+    whole = truth.valid[:, width - 1 :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slow = (np.square(means).sum((2, 3)) * whole).sum(1) / whole.sum(1)
+        ratio: np.ndarray = np.sqrt(slow / (np.square(error).sum((1, 2, 3)) / truth.lengths))
+    return ratio
+
+
+def copied_clips(grader: Grader, trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) bool each: clips that are the truth itself, and clips that are the truth under noise. Any sample counts."""
+    from rae_bench.metrics.evaluation import samples
+    from rae_bench.metrics.reconstruction import reconstruction_error
+
+    truth = grader.exam.truth
+    moves = grader.hold_error > MOVES * 100 * truth.rig.height
+    near, noisy = np.zeros(len(truth), bool), np.zeros(len(truth), bool)
+    for motion in samples(trajectory, truth):
+        error = reconstruction_error(motion, truth, grader.exam.objectives).per_clip()
+        near |= moves & (error < NEAR * grader.hold_error)
+        noisy |= moves & (slowness(motion, truth) < WHITE)
+    return near, noisy & ~near
+
+
+def enough(clips: np.ndarray) -> bool:
+    """Whether so many clips look copied that it is no accident."""
+    return bool(clips.sum() >= max(1, SHARE * len(clips)))
+
+
+def twins(
+    mine: Mapping[str, Mapping[str, float]], others: Mapping[str, Mapping[str, float]]
+) -> Iterator[tuple[str, str]]:
+    """Pairs of cells with the same numbers: {cell: metrics} of two entries on one task.
+
+    Two trainings of one model that differ in their seed differ by several percent in most metrics.
+    """
+    for name, values in mine.items():
+        for other, theirs in others.items():
+            both = [(v, theirs[key]) for key, v in values.items() if key in theirs]
+            pairs = np.array([(a, b) for a, b in both if a or b]).reshape(-1, 2)
+            if len(pairs) < 3:
+                continue
+            gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)
+            if np.median(gap) < SAME:
+                yield name, other

@@ -1,0 +1,129 @@
+"""A task as the verifier knows it: hashes, test clips, and the metrics of a trajectory."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
+from rae_bench.leaderboard.entry import EntryCell
+from rae_bench.leaderboard.finding import Refused
+from rae_bench.metrics import adversarial, measure
+from rae_bench.metrics.evaluation import samples
+from rae_bench.metrics.reconstruction import reconstruction_error
+from rae_bench.model import Trajectory
+from rae_bench.protocol.domains import Examination, Side, load_sides
+from rae_bench.protocol.identity import identity
+from rae_bench.protocol.task import Task
+from rae_bench.results import QUANTUM
+
+NOT_RECOMPUTED = ("one_step_error",)
+"""Metrics of motion that is not among the trajectories: single frames from true histories."""
+
+IDS = ("clip", "group", "action")
+
+
+class Unavailable(UserError):
+    """The task's recordings are not here: its cells stay `claimed`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Graded:
+    """What a trajectory scores.
+
+    Attributes:
+        values: name -> value, of all clips together.
+        clips: name -> (N,) of each clip alone, NaN where it has nothing to measure.
+    """
+
+    values: Mapping[str, float]
+    clips: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Grader:
+    """The data of a task, made or found on this machine."""
+
+    task: Task
+    source: Side
+    target: Side
+
+    @classmethod
+    def of(cls, task: Task, data_root: Path | None = None) -> Grader:
+        """Load a task's data. Raises `Unavailable` where recordings are missing."""
+        try:
+            return cls(task, *load_sides(task, data_root))
+        except UserError as error:
+            if {task.source["kind"], task.target["kind"]} == {"builtin"}:
+                raise
+            raise Unavailable(str(error)) from None
+
+    @cached_property
+    def exam(self) -> Examination:
+        """The test clips."""
+        return self.target.examination(self.target.split.test)
+
+    def hashes(self, fraction: float) -> dict[str, str]:
+        """What a cell's identity must say of task, data, split and metric code."""
+        facts = identity("hold", {}, self.task, self.source, self.target, fraction)
+        return {key: facts[key] for key in ("task", "data", "split", "metrics")}
+
+    def truth(self) -> Trajectory:
+        """The truth as a trajectory."""
+        return Trajectory(self.exam.truth.root_positions[None], self.exam.truth.rotations[None])
+
+    def grade(self, trajectory: Trajectory, seed: int) -> Graded:
+        """Every metric that needs the trajectory alone; `seed` is the cell's, for the critics."""
+        exam = self.exam
+        sums = measure(trajectory, exam.truth, exam.objectives)
+        values = {name: s.value() for name, s in sums.items()} | adversarial(trajectory, exam.truth, seed=seed)
+        return Graded(values, {name: s.per_clip() for name, s in sums.items()})
+
+    @cached_property
+    def resolution(self) -> Mapping[str, float]:
+        """Metric -> by how much it changes when the truth's rotations are stored in 16 bits."""
+        exact = self.truth()
+        stored = quat.normalize(np.round(exact.rotations * QUANTUM) / QUANTUM)
+        before, after = self.grade(exact, 0), self.grade(Trajectory(exact.root_positions, stored), 0)
+        return {name: abs(after.values[name] - value) for name, value in before.values.items()}
+
+    @cached_property
+    def hold_error(self) -> np.ndarray:
+        """(N,) cm: reconstruction error of each clip where the last true pose is held."""
+        past, truth = self.exam.prompt.history, self.exam.truth
+        frames = truth.root_positions.shape[1]
+        held = Trajectory(
+            np.repeat(past.root_positions[None, :, -1:], frames, 2), np.repeat(past.rotations[None, :, -1:], frames, 2)
+        )
+        return reconstruction_error(samples(held, truth)[0], truth, self.exam.objectives).per_clip()
+
+
+def read_clips(cell: EntryCell, data: bytes) -> tuple[list[tuple[str, ...]], dict[str, np.ndarray]]:
+    """A cell's table of clips: (clip, group, action) of each, and metric -> (N,), NaN where empty.
+
+    Raises:
+        Refused: not such a table.
+    """
+    where = cell.where.removesuffix(".json") + ".csv"
+    mend = "put the file there as run wrote it"
+    try:
+        head, *lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+    except (UnicodeDecodeError, ValueError, csv.Error) as error:
+        raise Refused(where, f"not a table of clips ({error})", mend) from None
+    if tuple(head[:3]) != IDS or any(len(line) != len(head) for line in lines) or len(set(head)) != len(head):
+        raise Refused(where, f"its columns are not {', '.join(IDS)} and metrics", mend)
+    try:
+        table = np.array([[float(v) if v else np.nan for v in line[3:]] for line in lines]).reshape(len(lines), -1)
+    except ValueError as error:
+        raise Refused(where, f"not a number ({error})", mend) from None
+    if np.isinf(table).any():
+        raise Refused(where, "holds infinite numbers", mend)
+    names = [tuple(line[:3]) for line in lines]
+    return names, {name: table[:, i] for i, name in enumerate(head[3:])}

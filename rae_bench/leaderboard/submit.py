@@ -1,0 +1,191 @@
+"""From a folder of results to an entry and the file of its trajectories."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rae_bench.errors import UserError, unknown
+from rae_bench.leaderboard import files
+from rae_bench.leaderboard.card import TRUTH, Card, Trajectories, check_facts
+from rae_bench.leaderboard.packing import digest, pack
+from rae_bench.leaderboard.verify import Progress, Report, verify
+from rae_bench.leaderboard.writing import write_entry_file
+from rae_bench.registry import CONTROLS, model_name
+from rae_bench.results import cell_name, read_result, write_json
+from rae_bench.storage import scratch, whole_folder
+
+PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")
+"""Which regime an entry declares where its author says nothing: the first that it has cells of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The cells of one model with one set of options.
+
+    Attributes:
+        spec: what the results call the model: a name, or a plug-in's module or file and class.
+        cells: path of each result -> the result.
+    """
+
+    spec: str
+    config: str
+    cells: Mapping[Path, Mapping[str, Any]]
+
+    @property
+    def model(self) -> str:
+        """The model's name, without the place of a plug-in's code."""
+        return model_name(self.spec)
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The card that the model carries; nothing for the truth."""
+        return next((r["card"] for r in self.cells.values() if "card" in r), {})
+
+    @property
+    def regime(self) -> str:
+        """The regime that it would declare."""
+        if self.model in (TRUTH, *CONTROLS):
+            return "none"
+        there = {r["regime"] for r in self.cells.values() if r["status"] == "ok"}
+        return next((regime for regime in PREFERRED if regime in there), "cold")
+
+
+def gather(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) -> Gathered:
+    """The cells under a folder of results.
+
+    Args:
+        model: which one, where the folder holds several; a control or `truth` only by name.
+        tasks: of these alone.
+
+    Raises:
+        UserError: no cells, several models, failed cells, trajectories that are not there.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name the one that `run` or `sweep` left (--out)")
+    found: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = defaultdict(dict)
+    for path in sorted(folder.rglob("*.json")):
+        result = read_result(path)
+        if result is not None and (not tasks or result["task"] in tasks):
+            found[result["model"], result["identity"]["config"]][path] = result
+    names = sorted({model_name(spec) for spec, _ in found})
+    if model is None:
+        chosen = [key for key in found if key[0] not in (TRUTH, *CONTROLS)]
+    else:
+        chosen = [key for key in found if model in (key[0], model_name(key[0]))]
+        if not chosen:
+            raise unknown(f"model in {folder}", model, names)
+    if not chosen:
+        raise UserError(f"{folder}: holds no results of a model{f' on {tasks[0]}' if tasks else ''}; run one first")
+    if len({spec for spec, _ in chosen}) > 1:
+        raise UserError(f"{folder}: holds {', '.join(sorted({s for s, _ in chosen}))}; choose one with --model")
+    if len(chosen) > 1:
+        folders = sorted({str(path.parents[1]) for key in chosen for path in found[key]})
+        raise UserError(
+            f"{folder}: holds {chosen[0][0]} with several sets of options; name one of {', '.join(folders)}"
+        )
+    spec, config = chosen[0]
+    _check_cells(found[chosen[0]])
+    return Gathered(spec, config, found[chosen[0]])
+
+
+def _check_cells(cells: Mapping[Path, Mapping[str, Any]]) -> None:
+    seen: dict[tuple[Any, ...], Path] = {}
+    for path, result in cells.items():
+        if result["status"] == "failed":
+            raise UserError(f"{path}: the cell failed ({result['reason']}); run the same command again")
+        if result["status"] == "ok" and result["model"] != TRUTH and not path.with_suffix(".npz").is_file():
+            raise UserError(f"{path.with_suffix('.npz')}: the cell's trajectory is missing; run it again with --force")
+        key = result["task"], result["regime"], result["fraction"], result["seed"]
+        if key in seen:
+            raise UserError(f"{path} and {seen[key]} are results of the same cell; name the folder of one of them")
+        seen[key] = path
+
+
+def make_card(gathered: Gathered, **words: str | None) -> Card:
+    """The card of an entry: the model's own, with the words that are given in place of its own.
+
+    Raises:
+        UserError: words that a card cannot have, and authors nowhere named.
+    """
+    own = gathered.card
+    fields = ("version", "authors", "paper", "licence", "description", "access", "learns")
+    facts: dict[str, Any] = {key: own[key] for key in fields if key in own}
+    facts |= {"title": own.get("name", gathered.model), "model": gathered.model, "config": gathered.config}
+    facts["capabilities"] = sorted(own.get("capabilities", []))
+    if not own:
+        facts |= {"authors": "rae-bench", "learns": False, "description": "the recorded motion itself"}
+    facts |= {key: " ".join(value.split()) for key, value in words.items() if value is not None}
+    if not facts.get("authors"):
+        raise UserError("nobody is named as author, neither by the model's card nor with --author")
+    return Card(**facts)
+
+
+def submit(
+    gathered: Gathered,
+    name: str,
+    card: Card,
+    *,
+    out: Path,
+    packed: Path,
+    regime: str | None = None,
+    external: Sequence[str] = (),
+    url: str = "",
+    replace: bool = False,
+    tasks: Sequence[str | Path] = (),
+    data_root: Path | None = None,
+    progress: Progress = lambda text: None,
+) -> Report:
+    """Make the entry `out/name` and the file `packed`, if `verify` finds no fault in them; else nothing.
+
+    Args:
+        external: what it learnt from besides the task's data; any makes the division `open`.
+        replace: whether an entry of that name may be overwritten.
+        tasks, data_root: as in `verify`.
+
+    Raises:
+        UserError: a name that cannot be, an entry that is there, a card that is refused.
+    """
+    if not files.is_slug(name):
+        raise UserError(f"--name {name}: use letters, digits, '-', '_' and '.', at most 63, and begin with a letter")
+    if (out / name).exists() and not replace:
+        raise UserError(f"{out / name}: this entry is there; overwrite it with --replace, or choose another --name")
+    division = "open" if external else "closed"
+    declared = regime or gathered.regime
+    lines = [" ".join(line.split()) for line in external]
+    check_facts(card, division, lines, declared)
+    with scratch() as place:
+        folder, file = place / name, place / f"{name}.zip"
+        trajectories = None
+        members = {
+            f"{r['task']}/{path.stem}.npz": path.with_suffix(".npz")
+            for path, r in gathered.cells.items()
+            if r["status"] == "ok" and gathered.model != TRUTH
+        }
+        if gathered.model != TRUTH:
+            pack(members, file)
+            trajectories = Trajectories(*digest(file), url)
+        for path, result in gathered.cells.items():
+            stem = cell_name(result["regime"], result["fraction"], result["seed"])
+            target = folder / files.CELLS / result["task"] / f"{stem}.json"
+            # Where the code of a plug-in lay is nobody's business.
+            write_json(target, {**result, "model": gathered.model})
+            if result["status"] == "ok":
+                shutil.copyfile(path.with_suffix(".csv"), target.with_suffix(".csv"))
+        write_entry_file(folder, card, division, lines, declared, trajectories)
+        others = out if out.is_dir() else place
+        report = verify(
+            folder, file if trajectories else None, others=others, tasks=tasks, data_root=data_root, progress=progress
+        )
+        if report.findings:
+            return report
+        if trajectories:
+            packed.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, packed)
+        with whole_folder(out / name) as part:
+            shutil.copytree(folder, part)
+        return report

@@ -1,0 +1,284 @@
+"""What `verify` rejects, each on a copy of an entry that passes: the forgery alone makes the difference."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from forger import Forger, npz
+
+from rae_bench.kinematics import quat
+from rae_bench.leaderboard.entry import load_entry
+from rae_bench.leaderboard.grading import Grader
+from rae_bench.leaderboard.verify import record, verify
+from rae_bench.model import Trajectory
+
+
+def test_an_honest_entry_passes(forged: Forger) -> None:
+    report = forged.verify()
+    assert report.findings == []
+    assert report.levels == {"tiny": "rescored"}
+
+
+def _scale(result: dict[str, Any], name: str, factor: float) -> None:
+    result["metrics"][name]["value"] *= factor
+
+
+def test_edited_metric(forged: Forger) -> None:
+    forged.edit(lambda r: _scale(r, "reconstruction_error", 0.99))
+    assert "cold-f0.05-s1.json: reconstruction_error: says" in forged.findings()
+
+
+def test_edited_other_metrics(forged: Forger) -> None:
+    names = {"adversarial_score", "foot_sliding", "objective_error"}
+    forged.edit(lambda r: [_scale(r, name, 0.9) for name in names])
+    findings = forged.verify().findings
+    assert {finding.where.split(": ")[1] for finding in findings} == names
+    assert all(finding.what.startswith("says") and finding.mend for finding in findings)
+
+
+def test_edited_clip(forged: Forger) -> None:
+    path = forged.cell.with_suffix(".csv")
+    lines = path.read_text().splitlines()
+    words = lines[1].split(",")
+    words[3] = f"{float(words[3]) * 0.8:.6g}"
+    path.write_text("\n".join([lines[0], ",".join(words), *lines[2:]]) + "\n")
+    assert "cold-f0.05-s1.csv: reconstruction_error: clip" in forged.findings()
+
+
+def test_edited_trajectory(forged: Forger) -> None:
+    """Made a little better, with the right hash: its metrics are no longer those of the results."""
+    arrays = forged.arrays()
+    arrays["root_positions"] = arrays["root_positions"] + np.float32(0.01)
+    forged.replace_member(npz(**arrays))
+    assert "cold-f0.05-s1.json: world_position_error: says" in forged.findings()
+
+
+def test_edited_file(forged: Forger) -> None:
+    data = bytearray(forged.packed.read_bytes())
+    data[len(data) // 2] ^= 1
+    forged.packed.write_bytes(data)
+    assert "packed.zip: is not the entry's file" in forged.findings()
+
+
+def test_wrong_split_hash(forged: Forger) -> None:
+    forged.edit(lambda r: r["identity"].update(split="0" * 64))
+    (finding,) = forged.verify().findings
+    assert str(finding).startswith("cells/tiny/cold-f0.05-s1.json: its split hash is not that of task tiny; run")
+
+
+def test_other_wrong_hashes(forged: Forger) -> None:
+    parts = ("metrics", "task", "data")
+    forged.edit(lambda r: r["identity"].update(dict.fromkeys(parts, "0" * 64)))
+    findings = forged.verify().findings
+    assert len(findings) == 3
+    assert all(part in finding.what for part, finding in zip(parts, findings, strict=True))
+
+
+def test_missing_seed(forged: Forger) -> None:
+    for ending in (".json", ".csv"):
+        forged.cell.with_suffix(ending).unlink()
+    findings = forged.form_findings()
+    assert "tiny cold 5 %, seed 1: is missing" in findings
+    assert "has the seeds [0, 2]; seeds are prescribed" in findings
+    assert f"{forged.member}: is no finished cell of the entry" in forged.findings()
+
+
+def test_nan(forged: Forger) -> None:
+    arrays = forged.arrays()
+    arrays["root_positions"][0, 1, 7] = np.nan
+    forged.replace_member(npz(**arrays))
+    assert "root position of clip 1, frame 7 is not finite" in forged.findings()
+
+
+def test_null_metric(forged: Forger) -> None:
+    forged.edit(lambda r: r["metrics"]["foot_sliding"].update(value=None))
+    assert "foot_sliding: is not finite" in forged.form_findings()
+
+
+def test_no_rotations(forged: Forger) -> None:
+    arrays = forged.arrays()
+    arrays["rotations"][0, 0, 3, 2] //= 2
+    forged.replace_member(npz(**arrays))
+    assert "clip 0, frame 3, joint 2: no unit quaternion" in forged.findings()
+
+
+def test_object_array(forged: Forger) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return print, ("unpickled",)
+
+    file = io.BytesIO()
+    np.savez(file, **forged.arrays() | {"fps": np.array(Bomb(), dtype=object)})
+    forged.replace_member(file.getvalue())
+    assert "holds Python objects, which are not read" in forged.findings()
+
+
+def test_zip_bomb_of_arrays(forged: Forger) -> None:
+    """A quarter of a gigabyte of zeros in a quarter of a megabyte: its header says so, and nothing is unpacked."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2**26,)})
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        with packed.open("root_positions.npy", "w", force_zip64=True) as member:
+            member.write(header.getvalue())
+            for _ in range(16):
+                member.write(bytes(2**24))
+        for name, array in forged.arrays().items():
+            if name != "root_positions":
+                with packed.open(f"{name}.npy", "w") as member:
+                    np.save(member, array)
+    limit_before = _peak()
+    forged.replace_member(file.getvalue())
+    findings = forged.findings()
+    assert "is larger than its clips can be" in findings or "root_positions has shape" in findings
+    assert _peak() - limit_before < 150
+
+
+def _peak() -> float:
+    """MB that the process has used at most."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_zip_bomb_of_the_file(forged: Forger) -> None:
+    with zipfile.ZipFile(forged.packed, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(forged.member, bytes(2**24))
+    forged.seal()
+    assert "is packed or encrypted; files are stored as they are" in forged.findings()
+
+
+def test_path_that_climbs(forged: Forger) -> None:
+    forged.repack(forged.members() | {"../../escaped.npz": b""})
+    assert "../../escaped.npz: is no finished cell of the entry" in forged.findings()
+    assert not (forged.packed.parents[1] / "escaped.npz").exists()
+
+
+def test_path_that_climbs_in_a_result(forged: Forger) -> None:
+    forged.edit(lambda r: r.update(task="../../../tmp"))
+    assert "holds the result of cells/../../../tmp" in forged.findings()
+
+
+def test_symlink(forged: Forger) -> None:
+    forged.cell.with_suffix(".csv").unlink()
+    forged.cell.with_suffix(".csv").symlink_to("/etc/passwd")
+    assert "cold-f0.05-s1.csv: is a symbolic link" in forged.findings()
+
+
+def test_symlink_in_the_file(forged: Forger) -> None:
+    members = forged.members()
+    with zipfile.ZipFile(forged.packed, "w") as packed:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if name == forged.member else 0o644) << 16
+            packed.writestr(info, data)
+    forged.seal()
+    assert f"{forged.member}: is no regular file" in forged.findings()
+
+
+def test_copy_of_another_entry(honest: Forger, tmp_path: Path) -> None:
+    """Under another name beside the original, with the numbers a little changed and the file packed anew."""
+    copy = honest.copy(tmp_path, "better")
+    copy.set("name", "better")
+    honest.copy(tmp_path / "more")
+    others = tmp_path / "more" / "entries"
+    found = copy.form_findings(others=others)
+    assert "has the numbers of" in found
+    assert "are those of the entry 'sway'" in found
+
+    def worsen(result: dict[str, Any]) -> None:
+        for facts in result["metrics"].values():
+            facts["value"] *= 1.004
+
+    for path in (copy.folder / "cells" / "tiny").glob("*.json"):
+        copy.edit(worsen, path)
+    copy.set("sha256", "1" * 64)
+    found = copy.form_findings(others=others)
+    cell = "cells/tiny/cold-f0.05-s1.json"
+    assert f"{cell}: has the numbers of {cell} of the entry 'sway'" in found
+
+
+def test_copy_of_a_seed(forged: Forger) -> None:
+    """Seed 0 once more as seed 1, while the other fractions' seeds differ."""
+    source = forged.cell.with_name("cold-f0.05-s0.json")
+    kept = json.loads(source.read_text())
+    forged.edit(lambda r: r.update(metrics=kept["metrics"]))
+    assert "has the numbers of seed 0, while other seeds of the entry differ" in forged.form_findings()
+
+
+def _noisy(grader: Grader, size: float) -> Trajectory:
+    truth = grader.truth()
+    turn = np.random.default_rng(0).normal(scale=size / 2, size=(*truth.rotations.shape[:-1], 3))
+    small = quat.normalize(np.concatenate([np.ones_like(turn[..., :1]), turn], -1).astype(np.float32))
+    return Trajectory(truth.root_positions, quat.mul(truth.rotations, small))
+
+
+def test_copy_of_the_truth(forged: Forger) -> None:
+    forged.replace_trajectory(Grader.truth)
+    assert "clips are the truth itself" in forged.findings()
+
+
+@pytest.mark.parametrize("size", [0.005, 0.05])
+def test_copy_of_the_truth_under_noise(forged: Forger, size: float) -> None:
+    """Of 0.3 and 3 degrees in every joint; every number belongs to it, nothing else is wrong."""
+    forged.replace_trajectory(lambda grader: _noisy(grader, size))
+    (finding,) = forged.verify().findings
+    assert "clips are the truth with noise on it" in finding.what
+
+
+def test_better_than_the_truth_allows(forged: Forger) -> None:
+    """In the numbers alone, as where nobody has the recordings."""
+
+    def improve(result: dict[str, Any]) -> None:
+        result["metrics"]["reconstruction_error_height"]["value"] = 0.05
+
+    forged.edit(improve)
+    assert "0.05 % of the rig's height is better than the truth allows" in forged.form_findings()
+
+
+def test_costs(forged: Forger) -> None:
+    forged.edit(lambda r: r["cost"].update(core_seconds=-1, budget={"updates": 10**6, "frames": 1}, target_frames=1))
+    findings = forged.findings()
+    assert "cost.core_seconds: is -1" in findings
+    assert "cost.budget: is" in findings
+    assert "cost: says {'target_segments'" in findings
+
+
+def test_levels_are_recorded_and_lost_by_an_edit(forged: Forger) -> None:
+    record(forged.verify(), {})
+    assert load_entry(forged.folder).level("tiny") == "rescored"
+    assert forged.form_findings() == ""
+    forged.edit(lambda r: r["cost"].update(core_seconds=0.001, total_core_seconds=0.001))
+    assert load_entry(forged.folder).level("tiny") == "claimed"
+    assert "level.json: tiny: something was edited after it had been verified" in forged.form_findings()
+
+
+def test_without_trajectories_it_stays_claimed(forged: Forger) -> None:
+    report = verify(forged.folder, tasks=[forged.task])
+    assert report.findings == []
+    assert report.levels == {"tiny": "claimed"}
+    assert "no trajectories at hand" in report.notes[0]
+
+
+def test_unknown_task(forged: Forger) -> None:
+    (finding,) = verify(forged.folder, forged.packed).findings
+    assert str(finding) == "tiny: is no task of this version; name its file with --task"
+
+
+def test_verify_imports_no_torch(honest: Forger) -> None:
+    code = (
+        "import sys; from rae_bench.leaderboard.verify import verify; from pathlib import Path;"
+        "r = verify(sys.argv[1], Path(sys.argv[2]), tasks=[sys.argv[3]]); assert not r.findings;"
+        "import rae_bench.cli.verify, rae_bench.cli.submit, rae_bench.leaderboard.submit;"
+        "print([m for m in ('torch', 'pytorch_lightning', 'ray') if m in sys.modules])"
+    )
+    words = [sys.executable, "-c", code, honest.folder, honest.packed, honest.task]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "[]"
