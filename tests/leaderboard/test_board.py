@@ -229,7 +229,10 @@ def test_csv_begins_no_formula(data: Any) -> None:
             assert not cell.startswith(("=", "+", "@"))
             assert not cell.startswith("-") or float(cell) < 0  # numbers may be negative
     assert any("'=HYPERLINK" in cell for line in rows for cell in line)
-    assert [csv_cell(text) for text in ("=1", "+1", "-1", "@x", "\t=1", "x=1")] == ["'=1", "'+1", "'-1", "'@x", "'=1", "x=1"]
+    for text in ("=1", "+1", "-1", "@x"):
+        assert csv_cell(text) == "'" + text
+    assert csv_cell("\t=1") == "'=1"
+    assert csv_cell("x=1") == "x=1"
 
 
 @pytest.mark.parametrize(
