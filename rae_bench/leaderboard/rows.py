@@ -58,13 +58,14 @@ def task_rows(cells: TaskCells) -> TaskRows:
     references = reference_colds(cells, REFERENCES)
     gains = {c.name: gains_of(c, cells, references) for c in cells.complete}
     ranks = ranks_of(scores) if len(scores) else {}
+    by_entry = {str(name): list(own["value"]) for name, own in scores.groupby("entry", sort=False)}
     controls = _control_rows(cells)
     rows = [
         {
             **head(c.entry, c.entry.level(c.task)),
             **rank_columns(ranks.get(c.name), [row for row in controls if row["control"] != TRUTH]),
             "seeds": len(c.seeds),
-            "seed_scores": _seed_scores(scores, c.name),
+            "seed_scores": by_entry.get(c.name, []),
             "categories": categories_of(c, scaled[c.name]),
             "gain": {name: _gain(gains[c.name][name]) for name in GAINS},
             "quality_of_full": _gain(gains[c.name]["full"], 100),
@@ -142,11 +143,6 @@ def rank_columns(found: Mapping[Any, Any] | None, controls: Sequence[Mapping[str
         "provisional": bool(found["provisional"]),
         "behind": [row["control"] for row in controls if row["score"] is not None and row["score"] < least],
     }
-
-
-def _seed_scores(scores: pd.DataFrame, name: str) -> list[float]:
-    own = scores[scores["entry"] == name]
-    return [float(v) for v in own.sort_values("seed")["value"]]
 
 
 def place(row: Mapping[str, Any]) -> tuple[float, str]:
