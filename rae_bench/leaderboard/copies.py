@@ -25,8 +25,9 @@ SHARE = 0.1
 """Of the clips (at least one) that must look so."""
 FLOOR = 0.2
 """Reconstruction error in percent of the rig's height below which nothing comes that does not know the truth."""
-SAME = 0.01
-"""Two cells whose values differ less than this, relative to their size, in the middle, are one."""
+SAME, MOST = 0.01, 0.9
+"""Two cells are one where nine tenths of their metrics differ by less than 1 %. Of 1,161 pairs of honest cells of one
+model the most alike differed by 4.3 % there (and by 1.6 % in the median, which would be no safe test)."""
 
 
 def slowness(generated: Motion, truth: Motion) -> np.ndarray:
@@ -73,7 +74,7 @@ def twins(
 ) -> Iterator[tuple[str, str]]:
     """Pairs of cells with the same numbers: {cell: metrics} of two entries on one task.
 
-    Two trainings of one model that differ in their seed differ by several percent in most metrics.
+    Two trainings of one model that differ in their seed differ by several percent somewhere.
     """
     for name, values in mine.items():
         for other, theirs in others.items():
@@ -82,5 +83,5 @@ def twins(
             if len(pairs) < 3:
                 continue
             gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)
-            if np.median(gap) < SAME:
+            if np.percentile(gap, 100 * MOST) < SAME:
                 yield name, other

@@ -144,26 +144,35 @@ def _check(
     return list(_other_data(entry, cell, grader, unseen, clips, where, report))
 
 
-def allowed(claimed: float, seeds: Sequence[float], name: str) -> float:
+def allowed(claimed: float, rows: Sequence[Sequence[float]], name: str) -> float:
     """How far the same cell, trained again, may be from what was claimed.
 
-    Two draws of one seed's distribution differ by less than t s sqrt(2) in 95 of 100 cases, s from the entry's seeds.
+    Two draws of one seed's distribution differ by less than t s sqrt(2) in 95 of 100 cases. s, relative to the mean, is
+    pooled over the rows of the entry: three seeds alone would say little about it.
+
+    Args:
+        rows: the values of each regime and fraction, one a seed.
     """
     least = max(LEAST * abs(claimed), tolerance(name, claimed))
-    if len(seeds) < 2:
+    known = [row for row in rows if len(row) > 1 and np.mean(row) > 0]
+    degrees = sum(len(row) - 1 for row in known)
+    if not degrees:
         return least
     from scipy import stats
 
-    spread = float(np.std(seeds, ddof=1))
-    return max(least, float(stats.t.ppf(LEVEL, len(seeds) - 1)) * spread * math.sqrt(2))
+    spread = math.sqrt(sum((len(row) - 1) * np.var(row, ddof=1) / np.mean(row) ** 2 for row in known) / degrees)
+    return max(least, float(stats.t.ppf(LEVEL, degrees)) * spread * abs(claimed) * math.sqrt(2))
 
 
 def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where: str, report: Report) -> list[Finding]:
-    row = [c for c in entry.of(cell.task) if (c.regime, c.fraction, c.status) == (cell.regime, cell.fraction, "ok")]
+    rows: dict[tuple[str, float], list[EntryCell]] = defaultdict(list)
+    for c in entry.of(cell.task):
+        if c.status == "ok":
+            rows[c.regime, c.fraction].append(c)
     out = []
     for name, value in values.items():
         claimed = cell.metrics[name]
-        limit = allowed(claimed, [c.metrics[name] for c in row], name)
+        limit = allowed(claimed, [[c.metrics[name] for c in row] for row in rows.values()], name)
         report.notes.append(f"{where}: {name} {value:.4g}, the entry says {claimed:.4g} (± {limit:.2g})")
         if abs(value - claimed) > limit:
             out.append(

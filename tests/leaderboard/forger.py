@@ -35,7 +35,7 @@ class Sway:
     card = ModelCard(name="sway", authors="A. Author", licence="MIT", capabilities=frozenset())
 
     def pretrain(self, source, ctx):
-        pass
+        self.clips = 0
 
     def adapt(self, target, ctx):
         self.clips = len(target)
@@ -43,7 +43,7 @@ class Sway:
     def generate(self, prompt, ctx):
         frames, past = int(prompt.frames.max()), prompt.history
         rng = np.random.default_rng(ctx.seed)
-        axes = rng.normal(size=(len(prompt.rig), 3))
+        axes = np.sin(np.arange(3 * len(prompt.rig))).reshape(-1, 3) * rng.normal(1, 0.1, size=(len(prompt.rig), 1))
         size = 0.5 / np.sqrt(1 + self.clips)
         angle = size * np.sin(np.arange(1, frames + 1) / past.fps)[:, None, None] * axes
         sway = quat.normalize(np.concatenate([np.ones_like(angle[..., :1]), angle / 2], -1).astype(np.float32))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from forger import Forger, npz
+from synthetic import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entry import load_entry
@@ -282,3 +283,11 @@ def test_verify_imports_no_torch(honest: Forger) -> None:
     )
     words = [sys.executable, "-c", code, honest.folder, honest.packed, honest.task]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_recordings_that_are_not_here_stay_claimed(tmp_path: Path) -> None:
+    cells = {("human2dog", "none", 1.0, 0): {"reconstruction_error": 0.0}}
+    folder = write_entry(tmp_path, "truth", cells, regime="none", card={"model": "truth"})
+    report = verify(folder, data_root=tmp_path)
+    assert report.levels == {"human2dog": "claimed"}
+    assert "human2dog stays claimed: recordings" in "\n".join(report.notes)
