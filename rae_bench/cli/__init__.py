@@ -21,6 +21,7 @@ COMMANDS = {
     "submit": ("rae_bench.cli.submit", "submit", "Make an entry for the leaderboard."),
     "verify": ("rae_bench.cli.verify", "verify", "Is an entry what it says?"),
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, or our metrics."),
+    "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from rae_bench.errors import UserError
 
 LEVEL = 0.95
 DRAWS = 2000
+BATCH = 256
+"""Effects whose bootstrap draws are held at once."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,16 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
     mean = sum(values) / count
     if count < 2:
         return mean, math.nan
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
+    return mean, _student(level, count - 1) * spread / math.sqrt(count)
+
+
+@lru_cache(maxsize=64)
+def _student(level: float, freedom: int) -> float:
+    """Half the width of a t-interval in standard errors."""
     from scipy import stats
 
-    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    return mean, float(stats.t.ppf((1 + level) / 2, count - 1)) * spread / math.sqrt(count)
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -80,8 +89,11 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     The cut goes through values where their number is not a multiple of four: of [0, 1, 5] it is (0/4 + 1 + 5/4) / 1.5 =
     1.5. Of one or two values it is the mean.
     """
-    ordered = np.sort(np.asarray(values, float), axis=-1)
-    count = ordered.shape[-1]
+    values = np.asarray(values, float)
+    count = values.shape[-1]
+    if count < 3:
+        return values.mean(-1)
+    ordered = np.sort(values, axis=-1)
     edges = np.clip(np.arange(count + 1) / count, 0.25, 0.75)
     return ordered @ (2 * np.diff(edges))
 
@@ -138,6 +150,33 @@ def hierarchical_interval(
         mean_count = group_freedom / len(tasks) + 1
         groups = float(bootstrap(tasks, rng, draws, seeds=False).var()) * mean_count / (mean_count - 1)
     return _welch(estimate, seeds, count - 1, groups, group_freedom, level)
+
+
+def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate and p of many effects at once, as `hierarchical_interval` gives them where tasks have no clip groups.
+
+    Args:
+        values: (P, S, T) of each effect, S seeds and T tasks; S is at least 2.
+
+    Returns:
+        (P,) estimates and (P,) p.
+    """
+    from scipy import stats
+
+    count, seeds, _ = values.shape
+    estimate = interquartile_mean(values.mean(1))
+    keys = np.moveaxis(np.sort(values, -1), -1, 0)[::-1]  # as in `canonical`: seeds in the order of their contents
+    ordered = np.take_along_axis(values, np.lexsort(keys)[..., None], 1)
+    share = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
+    variance = np.empty(count)
+    for start in range(0, count, BATCH):
+        part = ordered[start : start + BATCH]
+        part = part.mean(-1, keepdims=True) if part.shape[-1] < 3 else part  # which commutes with the draws
+        variance[start : start + BATCH] = interquartile_mean(share @ part).var(-1) * seeds / (seeds - 1)
+    known = variance > (1e-12 * np.maximum(np.abs(estimate), 1e-12)) ** 2
+    error = np.sqrt(np.where(known, variance, 1))
+    p = 2 * stats.t.sf(np.abs(estimate) / error, seeds - 1)
+    return estimate, np.where(known, p, np.where(np.abs(estimate) < 1e-12, 1.0, 0.0))
 
 
 def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int, level: float) -> Interval:

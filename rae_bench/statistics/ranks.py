@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from rae_bench.errors import UserError
 from rae_bench.metrics import PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES, SPEED
-from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval
+from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
 from rae_bench.statistics.significance import holm
 from rae_bench.statistics.tables import cell_values, listed, refuse_missing_cells, refuse_twice
 
@@ -78,53 +78,75 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
     two are.
 
     Args:
-        scores: columns entry, task, seed, value, such as `headline_scores`; lower is better.
+        scores: columns entry, task, seed, value, such as `headline_scores`; lower is better. An entry has the same
+            seeds on every task; entries compare on the seeds that both have.
 
     Returns:
         entry, score (interquartile mean over tasks of the mean over seeds), low, high, rank_low, rank_high, ties,
         tasks, seeds, provisional (fewer than five seeds).
 
     Raises:
-        UserError: a task or seed that another entry has is missing, by name; a score is missing.
+        UserError: a task that another entry has, or a seed that another task has, is missing, by name; a score is.
     """
     refuse_twice(scores, SCORE)
-    refuse_missing_cells(scores, "entry", ["task", "seed"])
-    refuse_missing_cells(scores, "task", ["entry", "seed"])
+    refuse_missing_cells(scores, "entry", ["task"])
+    uneven = scores.groupby(["entry", "seed"]).size().groupby(level="entry").transform("max")
+    lacking = scores.groupby(["entry", "seed"]).size() < uneven
+    for entry in sorted({entry for entry, _ in lacking[lacking].index}):
+        refuse_missing_cells(scores[scores["entry"] == entry], "task", ["entry", "seed"])
     gaps = scores[scores["value"].isna()]
     if len(gaps):
         raise UserError(f"no score: {listed(' '.join(map(str, row)) for row in gaps[SCORE].itertuples(index=False))}")
-    wide = {
-        str(entry): rows.pivot(index="seed", columns="task", values="value").sort_index().sort_index(axis=1)
-        for entry, rows in scores.groupby("entry")
-    }
+    table = scores.pivot(index=["entry", "seed"], columns="task", values="value").sort_index().sort_index(axis=1)
+    wide = {str(entry): rows.droplevel("entry") for entry, rows in table.groupby(level="entry")}
     same = int(rng.integers(2**63))
-
-    def over(values: pd.DataFrame) -> list[Effects]:
-        return [Effects(values[[task]].to_numpy(float), np.ones(1, int)) for task in values]
-
-    found = {e: hierarchical_interval(over(v), np.random.default_rng(same), draws) for e, v in wide.items()}
+    found = {
+        entry: hierarchical_interval(
+            [Effects(values[[task]].to_numpy(float), np.ones(1, int)) for task in values],
+            np.random.default_rng(same), draws,
+        )
+        for entry, values in wide.items()
+    }
     order = sorted(wide, key=lambda entry: (found[entry].estimate, entry))
-    pairs = list(combinations(range(len(order)), 2))
-    tests = [
-        hierarchical_interval(over(wide[order[j]] - wide[order[i]]), np.random.default_rng(same), draws)
-        for i, j in pairs
-    ]
-    apart = np.zeros((len(order), len(order)), bool)
-    for (i, j), test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True):
-        better, worse = (i, j) if test.estimate > 0 else (j, i)
-        apart[better, worse] = bool(p < SIGNIFICANT)
-    seeds = len(next(iter(wide.values())))
+    apart = _apart([wide[entry] for entry in order], same, draws)
     ties = tie_letters(apart | apart.T)
     rows = [
         (
             entry, found[entry].estimate, found[entry].low, found[entry].high,
             1 + int(apart[:, i].sum()), len(order) - int(apart[i].sum()), ties[i],
-            wide[entry].shape[1], seeds, seeds < RANKED_SEEDS,
+            wide[entry].shape[1], len(wide[entry]), len(wide[entry]) < RANKED_SEEDS,
         )
         for i, entry in enumerate(order)
     ]
     columns = ["entry", "score", "low", "high", "rank_low", "rank_high", "ties", "tasks", "seeds", "provisional"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _apart(scores: Sequence[pd.DataFrame], same: int, draws: int) -> np.ndarray:
+    """(n, n) bool: whether one entry is better than another by more than the seeds that both have explain."""
+    count = len(scores)
+    values, seeds = [table.to_numpy(float) for table in scores], [list(table.index) for table in scores]
+    pairs = list(combinations(range(count), 2))
+    differences: dict[int, list[np.ndarray]] = {}
+    places: dict[int, list[int]] = {}
+    for place, (i, j) in enumerate(pairs):
+        if seeds[i] == seeds[j]:
+            difference = values[j] - values[i]
+        else:
+            both = sorted({*seeds[i]} & {*seeds[j]})
+            rows = [[seeds[k].index(seed) for seed in both] for k in (i, j)]
+            difference = values[j][rows[1]] - values[i][rows[0]]
+        differences.setdefault(len(difference), []).append(difference)
+        places.setdefault(len(difference), []).append(place)
+    effect, p = np.zeros(len(pairs)), np.full(len(pairs), np.nan)
+    for number in (number for number in differences if number > 1):
+        tests = seed_tests(np.stack(differences[number]), np.random.default_rng(same), draws)
+        effect[places[number]], p[places[number]] = tests
+    apart = np.zeros((count, count), bool)
+    for (i, j), gain, adjusted in zip(pairs, effect, holm(p.tolist()), strict=True):
+        better, worse = (i, j) if gain > 0 else (j, i)
+        apart[better, worse] = bool(adjusted < SIGNIFICANT)
+    return apart
 
 
 def tie_letters(apart: np.ndarray) -> list[str]:

@@ -1,0 +1,97 @@
+"""`rae-bench leaderboard`: the board from the entries alone, without importing torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from rae_bench.errors import UserError
+
+FOLDER = Path("leaderboard")
+folder_option = click.option(
+    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Holds entries/ and the board."
+)
+
+
+@click.group()
+def leaderboard() -> None:
+    """Build, show, check and compare boards."""
+
+
+@leaderboard.command()
+@folder_option
+@click.option("--site", type=click.Path(path_type=Path), help="Where the pages go (FOLDER/site).")
+@click.option("--no-site", is_flag=True, help="Only the tables.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), help="Results with trajectories: the pages then show the motion."
+)
+def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> None:
+    """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk."""
+    from rae_bench.leaderboard.build import SITE, read_board, write_board
+
+    board = read_board(folder)
+    for path in write_board(board, folder):
+        click.echo(str(path))
+    if not no_site:
+        from rae_bench.leaderboard.site.write import write_site
+
+        click.echo(str(write_site(board, site or folder / SITE, results)))
+
+
+@leaderboard.command()
+@click.argument("table", required=False)
+@folder_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(table: str | None, folder: Path, as_json: bool) -> None:
+    """Print a table: overall, or that of a task."""
+    from rae_bench.errors import unknown
+    from rae_bench.leaderboard.build import read_board
+    from rae_bench.leaderboard.terminal import table_lines
+
+    data = read_board(folder).data
+    known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
+    if table is not None and table not in known:
+        raise unknown("table", table, known)
+    if as_json:
+        click.echo(json.dumps(data if table is None else known[table], indent=1, allow_nan=False))
+        return
+    for name in [table] if table else list(known)[:1]:
+        for line in table_lines(name, known[name], data["benchmark"]):
+            click.echo(line)
+    if table is None and len(known) > 1:
+        click.echo(f"\nalso: {', '.join(list(known)[1:])}")
+
+
+@leaderboard.command()
+@folder_option
+def check(folder: Path) -> int:
+    """Say whether the board is that of the entries; exit 1 where it is not."""
+    from rae_bench.leaderboard.build import read_board, stale_files
+
+    stale = stale_files(read_board(folder), folder)
+    for name, why in stale.items():
+        click.echo(f"{folder / name}: {why}")
+    click.echo(f"stale; run rae-bench leaderboard build --folder {folder}" if stale else "the board is of its entries")
+    return 1 if stale else 0
+
+
+@leaderboard.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """Say what moved between two boards, and whether by more than the seeds explain.
+
+    OLD and NEW are board.json files or folders with one.
+    """
+    from rae_bench.leaderboard.build import load_board
+    from rae_bench.leaderboard.difference import compare_boards, difference_markdown
+
+    boards = [load_board(path) for path in (old, new)]
+    try:
+        changes = compare_boards(*boards)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{old}, {new}: not boards as rae-bench leaderboard build writes them ({error!r})") from None
+    click.echo(json.dumps(changes, indent=1, allow_nan=False) if as_json else difference_markdown(changes).rstrip())
