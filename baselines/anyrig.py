@@ -208,7 +208,7 @@ class AnyRigNetwork(StepNetwork):
             moved = speed / fps + motion[:, 2, None, None] * here - (motion @ _SHIFT)[:, None]
             return moved.clamp(-LARGEST, LARGEST).flatten(1)[..., None]
 
-        asked = frame.control.unflatten(1, (8, 24))
+        asked = frame.asked
         rate = asked[:, graph.limb_slots, 18:21]
         straight = (back @ way(rate, root * _LEVEL)).view(v.shape) * (0.5 / TURN)
         moving = [(places - graph.place).view(v.shape), v, turned.view(len(v), count, 6), straight]

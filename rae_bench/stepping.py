@@ -98,7 +98,7 @@ class Frame:
     @cached_property
     def control(self) -> Tensor:
         """(B, 192) what the objectives ask, each kind of entry times its `CONTROL_SCALE`, as the pose is z-scored."""
-        return self.asked.flatten(1) * _CONTROL
+        return self.asked.flatten(1) * _CONTROL.to(self._state.device)
 
     @cached_property
     def asked(self) -> Tensor:

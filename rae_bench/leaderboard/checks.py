@@ -100,7 +100,7 @@ def check_cost(cell: EntryCell, task: Task) -> Iterator[Finding]:
         yield Finding(f"{cell.where}: cost", "core_seconds exceed total_core_seconds", "run the cell again")
     if cell.result["model"] == TRUTH:
         return
-    budget = asdict(budget_of(cell.regime, task.protocol))
+    budget = asdict(budget_of(cell.regime, cell.fraction, task.protocol))
     if cost.get("budget") != budget:
         yield Finding(
             f"{cell.where}: cost.budget", f"is {plain(cost.get('budget'), 80)}; the task's is {budget}",

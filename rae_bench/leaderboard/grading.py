@@ -52,7 +52,7 @@ class Grader:
     """The data of a task, made or found on this machine."""
 
     task: Task
-    source: Side
+    sources: tuple[Side, ...]
     target: Side
 
     @classmethod
@@ -61,7 +61,7 @@ class Grader:
         try:
             return cls(task, *load_sides(task, data_root))
         except UserError as error:
-            if {task.source["kind"], task.target["kind"]} == {"builtin"}:
+            if is_builtin(task):
                 raise
             raise Unavailable(str(error)) from None
 
@@ -72,7 +72,7 @@ class Grader:
 
     def hashes(self, fraction: float) -> dict[str, str]:
         """What a cell's identity must say of task, data, split and metric code."""
-        facts = identity("hold", {}, self.task, self.source, self.target, fraction)
+        facts = identity("hold", {}, self.task, self.sources, self.target, fraction)
         return {key: facts[key] for key in ("task", "data", "split", "metrics")}
 
     def truth(self) -> Trajectory:
@@ -103,6 +103,11 @@ class Grader:
             np.repeat(past.root_positions[None, :, -1:], frames, 2), np.repeat(past.rotations[None, :, -1:], frames, 2)
         )
         return reconstruction_error(samples(held, truth)[0], truth, self.exam.objectives).per_clip()
+
+
+def is_builtin(task: Task) -> bool:
+    """Whether all of a task's motion is made here."""
+    return all(side["kind"] == "builtin" for side in (*task.sources, task.target))
 
 
 def read_clips(cell: EntryCell, data: bytes) -> tuple[list[tuple[str, ...]], dict[str, np.ndarray]]:

@@ -19,7 +19,7 @@ import numpy as np
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.files import read_bytes
 from rae_bench.leaderboard.finding import Finding
-from rae_bench.leaderboard.grading import Grader, read_clips
+from rae_bench.leaderboard.grading import Grader, is_builtin, read_clips
 from rae_bench.leaderboard.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.tolerance import tolerance
 from rae_bench.leaderboard.verify import Progress, Report, known_tasks
@@ -59,7 +59,7 @@ class Again:
             self.spec, options, grader.task, (cell.regime,), (cell.fraction,), (cell.seed,), self.out, self.data_root,
             controls=False, force=False, keep=False,
         )  # fmt: skip
-        made = plan(asked, grader.source, grader.target)
+        made = plan(asked, grader.sources, grader.target)
         self.progress(f"{grader.task.name}: training {cell.name} again")
         with Pool(1) as pool:
             failed = work_off(jobs_for(made, self.data_root), pool, lambda event: None)
@@ -123,11 +123,11 @@ def rerun(
 
 
 def _unseen(task: Task, seed: int, data_root: Path | None, report: Report) -> Grader | None:
-    if {task.source["kind"], task.target["kind"]} != {"builtin"}:
+    if not is_builtin(task):
         report.notes.append(f"{task.name} is on recordings: there are no others that nobody has seen")
         return None
-    source, target = ({**side, "seed": seed} for side in (task.source, task.target))
-    return Grader.of(replace(task, name=f"{task.name}-unseen", source=source, target=target), data_root)
+    *sources, target = ({**side, "seed": seed} for side in (*task.sources, task.target))
+    return Grader.of(replace(task, name=f"{task.name}-unseen", sources=tuple(sources), target=target), data_root)
 
 
 def _check(

@@ -68,7 +68,7 @@ def _recordings(tasks: Iterable[Task]) -> dict[str, Recordings]:
     """Folder -> all that the tasks list of it."""
     found: dict[str, Recordings] = {}
     for task in tasks:
-        for side, table in (("source", task.source), ("target", task.target)):
+        for side, table in (*(("source", table) for table in task.sources), ("target", task.target)):
             if table["kind"] != "recordings" or "files" not in table:
                 continue
             where = f"{task.name}: [{side}]"

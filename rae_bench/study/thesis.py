@@ -58,7 +58,7 @@ def arms(
         replace(task, name=f"{task.name}-paper", protocol=replace(task.protocol, mode=PAPER)) for task in tasks
     )
     swapped = tuple(
-        replace(task, name=f"{task.name}-swapped", source={**task.source, "swap_roles": True}) for task in tasks
+        replace(task, name=f"{task.name}-swapped", sources=({**task.source, "swap_roles": True},)) for task in tasks
     )
     known = {
         CORRECTED: Arm(CORRECTED, tuple(models), tuple(tasks), options=given, controls=True),

@@ -125,7 +125,7 @@ def _json(value: Any) -> Markup:
 def _sides(task: Task) -> list[dict[str, Any]]:
     """Source and target in words, with a drawing where the rig is a built-in one."""
     out = []
-    for title, side in (("source", task.source), ("target", task.target)):
+    for title, side in (*(("source", side) for side in task.sources), ("target", task.target)):
         facts = {k: v for k, v in side.items() if isinstance(v, (str, int, float, bool)) and k != "kind"}
         rig = load_rig(str(side["rig"])) if side["kind"] == "builtin" else None
         out.append(
