@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def documented() -> dict[str, dict[str, str]]:
     text = (DOCS / "importing.md").read_text(encoding="utf-8")
     table: dict[str, dict[str, str]] = {}
     folder = ""
-    for line in text[text.index("| folder | trap |") :].splitlines()[2:]:
+    for line in takewhile(str.strip, text[text.index("| folder | trap |") :].splitlines()[2:]):
         first, trap, caught, how = (cell.strip() for cell in line.strip("|").split("|"))
         assert how
         assert caught in ("yes", "partly", "no")

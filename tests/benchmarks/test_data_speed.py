@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def walking() -> Motion:
     """200 clips of r1, 31 joints."""
-    side = load_sides(load_task("biped2quad"))[0]
+    side = load_sides(load_task("biped2quad"))[0][0]
     return side.corpus.motion[np.arange(min(200, len(side.corpus.motion)))]
 
 

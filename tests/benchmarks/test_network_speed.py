@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def walking() -> Domain:
     """The source of `biped2quad`: r1, 31 joints."""
-    side = load_sides(load_task("biped2quad"))[0]
+    side = load_sides(load_task("biped2quad"))[0][0]
     return side.domain(side.split.train)
 
 
