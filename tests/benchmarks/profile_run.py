@@ -34,8 +34,9 @@ def part_of(stack: str) -> str:
     """The part that a sampled stack, outermost frame first, belongs to."""
     frames = [frame.rpartition(" (") for frame in stack.split(";")]
     for part, marks in PARTS.items():
-        if any(function in ("", name) and file in place for name, _, place in frames for function, file in marks):
-            return part
+        for function, file in marks:
+            if any(function in ("", name.rpartition(".")[2]) and file in place for name, _, place in frames):
+                return part
     return "the rest"
 
 
