@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import Browser
 
 if TYPE_CHECKING:
     from rae_bench.protocol.run import Outcome
@@ -24,6 +26,16 @@ def home_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["RAE_BENCH_HOME"]
     else:
         os.environ["RAE_BENCH_HOME"] = before
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium of the module's own."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("no chromium here; Debian: apt-get install chromium")
+    with Browser(program, tmp_path_factory.mktemp("profile")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -149,15 +147,6 @@ def test_the_page_is_complete_in_itself(corpus: Corpus) -> None:
     for words in ("3 files of", "CC0", "Mended", "c: 1.00 s, shorter than 2 s", "LeftToe", "b.bvh", "a#0"):
         assert (words in shown) == (words != "Mended"), words
     assert "spike, frame 200: LeftToe" in shown
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium here; Debian: apt-get install chromium")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -224,15 +223,6 @@ SHIFT = """new Promise((done) => {
   new PerformanceObserver((list) => done(sum(list))).observe({ type: "layout-shift", buffered: true });
   setTimeout(() => done(0), 300);
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium here; Debian: apt-get install chromium")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import resources
 from importlib.util import find_spec
@@ -136,15 +135,6 @@ def test_a_drawing_has_every_bone_in_its_frame(name: str) -> None:
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 SHOWN = "[...document.querySelectorAll('#board tbody tr:not([hidden]) .entry a')].map((a) => a.getAttribute('href').slice(8, -5))"  # noqa: E501
 COLUMN = "[...document.querySelectorAll('#board tbody tr[data-kind=entry]:not([hidden]) td.score')].map((c) => +c.dataset.v)"  # noqa: E501
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium here; Debian: apt-get install chromium")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 def look_at(browser: Browser, page: Path, size: str, dark: bool = False) -> None:
