@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "rae-bench.result/1"
-QUANTUM = 32767
 
 
 def cell_name(regime: str, fraction: float, seed: int) -> str:
@@ -90,7 +89,7 @@ def write_clips(
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
-    """Root positions as float32, unit rotations as 16-bit integers (a step of 3e-5, about 0.004 degrees).
+    """Root positions and unit rotations in single precision, as they were generated: coarser steps would rule the jerk.
 
     Frames past a clip's length are nobody's: they repeat its last one, whatever the model left there.
 
@@ -103,7 +102,7 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
         np.savez_compressed(
             file,
             root_positions=trajectory.root_positions[:, clip, last].astype(np.float32),
-            rotations=np.round(quat.normalize(trajectory.rotations[:, clip, last]) * QUANTUM).astype(np.int16),
+            rotations=quat.normalize(trajectory.rotations[:, clip, last]).astype(np.float32),
             lengths=lengths.astype(np.int32),
             fps=np.float32(fps),
             rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),
@@ -115,10 +114,9 @@ def load_trajectory(path: Path) -> Trajectory:
     try:
         archive = Archive(Source(path))
         roots = archive.checked("root_positions", (None, None, None, 3), "f")
-        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "i").astype(np.float32) / QUANTUM
+        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "f")
     except UserError as error:
         raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
-    rotations /= np.maximum(np.linalg.norm(rotations, axis=-1, keepdims=True), 1e-6)
     return Trajectory(roots, rotations)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entry import EntryCell
 from rae_bench.leaderboard.finding import Refused
 from rae_bench.metrics import adversarial, measure
@@ -22,7 +21,6 @@ from rae_bench.model import Trajectory
 from rae_bench.protocol.domains import Examination, Side, load_sides
 from rae_bench.protocol.identity import identity
 from rae_bench.protocol.task import Task
-from rae_bench.results import QUANTUM
 
 NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
@@ -85,14 +83,6 @@ class Grader:
         sums = measure(trajectory, exam.truth, exam.objectives)
         values = {name: s.value() for name, s in sums.items()} | adversarial(trajectory, exam.truth, seed=seed)
         return Graded(values, {name: s.per_clip() for name, s in sums.items()})
-
-    @cached_property
-    def resolution(self) -> Mapping[str, float]:
-        """Metric -> by how much it changes when the truth's rotations are stored in 16 bits."""
-        exact = self.truth()
-        stored = quat.normalize(np.round(exact.rotations * QUANTUM) / QUANTUM)
-        before, after = self.grade(exact, 0), self.grade(Trajectory(exact.root_positions, stored), 0)
-        return {name: abs(after.values[name] - value) for name, value in before.values.items()}
 
     @cached_property
     def hold_error(self) -> np.ndarray:

@@ -236,13 +236,12 @@ def _check_fraction(grader: Grader, cell: EntryCell) -> Iterator[Finding]:
 
 def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
     for name, value in graded.values.items():
-        fine = grader.resolution.get(name, 0.0)
         if name not in cell.metrics:
             yield Finding(f"{cell.where}: {name}", "is missing", "run the cell again")
-        elif not alike(name, cell.metrics[name], value, fine):
+        elif not alike(name, cell.metrics[name], value):
             yield Finding(
                 f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the trajectories give {value:.6g} "
-                f"(± {tolerance(name, value, fine):.2g})", AGAIN,
+                f"(± {tolerance(name, value):.2g})", AGAIN,
             )  # fmt: skip
     extra = sorted(cell.metrics.keys() - graded.values.keys() - set(NOT_RECOMPUTED))
     if extra:
@@ -263,8 +262,7 @@ def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[
             yield Finding(f"{where}: {name}", "is missing", "run the cell again")
             continue
         pairs = zip(exam.ids, table[name].tolist(), values.tolist(), strict=True)
-        fine = grader.resolution.get(name, 0.0)
-        bad = next((p for p in pairs if not alike(name, p[1], p[2], fine, CLIP_SLACK)), None)
+        bad = next((p for p in pairs if not alike(name, p[1], p[2], CLIP_SLACK)), None)
         if bad is not None:
             yield Finding(
                 f"{where}: {name}", f"clip {bad[0]} says {bad[1]:.6g}; the trajectories give {bad[2]:.6g}",

@@ -104,9 +104,10 @@ def test_null_metric(forged: Forger) -> None:
     assert "foot_sliding: is not finite" in forged.form_findings()
 
 
-def test_no_rotations(forged: Forger) -> None:
+@pytest.mark.parametrize("factor", [0.5, np.nan, np.inf, 1e30])
+def test_no_rotations(forged: Forger, factor: float) -> None:
     arrays = forged.arrays()
-    arrays["rotations"][0, 0, 3, 2] //= 2
+    arrays["rotations"][0, 0, 3, 2] *= factor
     forged.replace_member(npz(**arrays))
     assert "clip 0, frame 3, joint 2: no unit quaternion" in forged.findings()
 
