@@ -21,7 +21,7 @@ def check_line(value: str, where: str, longest: int) -> str:
     """One line of text. Raises `Refused` on unseen characters, white space at its ends, and too many words."""
     if len(value) > longest:
         raise Refused(where, f"has {len(value)} characters", f"shorten it to {longest}")
-    bad = next((c for c in value if unicodedata.category(c) in HIDDEN), None)
+    bad = next((c for c in value if unicodedata.category(c) in HIDDEN), None) if not value.isprintable() else None
     if bad is not None:
         raise Refused(where, f"holds the unseen character U+{ord(bad):04X}", "write one line of plain text")
     if value != value.strip():
