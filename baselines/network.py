@@ -67,17 +67,21 @@ class PairNetwork(StepNetwork):
 class PairModel(LightningModel):
     """A codec and a core.
 
-    Options `preset`: small (default) or paper; `output`: one of `OUTPUTS`; `mode`: corrected (default), or paper, with
-    those faults of the thesis that are the model's (see docs/study.md).
+    Options `preset`: small (default) or paper; `mode`: corrected (default), or paper, with those faults of the thesis
+    that are the model's (see docs/study.md); `output`: one of `OUTPUTS`, change unless said, absolute in `mode=paper`.
     """
 
     pair: ClassVar[Pair]
 
-    def __init__(self, preset: str = "small", output: str = "change", mode: str = MODES[0], **options: Any) -> None:
+    def __init__(
+        self, preset: str = "small", output: str | None = None, mode: str = MODES[0], **options: Any
+    ) -> None:
         if mode not in MODES:
             raise unknown(f"mode of model '{self.card.name}'", mode, MODES)
+        usual = "change"
         if mode == "paper":
-            output, options = "absolute", {"length": 2, "coin": "gaussian", **options}
+            usual, options = "absolute", {"length": 2, "coin": "gaussian", **options}
+        output = usual if output is None else output
         super().__init__(**options)
         self.mode = mode
         known = self.pair.core.presets.keys() & self.pair.codec.presets.keys()

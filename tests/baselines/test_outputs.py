@@ -170,6 +170,11 @@ def test_unknown_options_are_refused() -> None:
         make_model("fe", {"output": "momentun"})
     with pytest.raises(UserError, match=r"'papers'.*paper"):
         make_model("fe", {"mode": "papers"})
+
+
+def test_a_given_output_is_kept() -> None:
+    made = [make_model("fe", options) for options in ({}, {"mode": "paper"}, {"mode": "paper", "output": "change"})]
+    assert [m.output for m in made] == ["change", "absolute", "change"]  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"'gaussain'.*gaussian"):
         make_model("fe", {"coin": "gaussain"})
 
