@@ -18,9 +18,9 @@ from rich.console import Console
 from rae_bench.cli import main
 from rae_bench.cli.sweep_progress import SweepProgress
 from rae_bench.errors import UserError
+from rae_bench.protocol.cluster import Resources, cluster
 from rae_bench.protocol.estimate import estimate
 from rae_bench.protocol.plan import Job, jobs_of, prepare
-from rae_bench.protocol.remote import Resources, cluster
 from rae_bench.protocol.run import Outcome, run_cells
 from rae_bench.protocol.sweep import Purse, plans_of, requests, results_of, sweep_cells
 from rae_bench.protocol.work import work_off
@@ -203,7 +203,7 @@ def test_a_plugin_of_another_machine_travels(
     one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
 ) -> None:
     """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
-    from rae_bench.protocol.remote import _here
+    from rae_bench.protocol.node import _here
 
     assert _here(str(models), models.read_bytes()) == models
     copy = _here(str(models), b"other = 1")

@@ -12,9 +12,9 @@ import pytest
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.lightning_model import LightningModel
+from rae_bench.protocol.cluster import Resources, cluster
 from rae_bench.protocol.plan import prepare, request
 from rae_bench.protocol.preset import Preset, read_preset, write_preset
-from rae_bench.protocol.remote import Resources, cluster
 from rae_bench.protocol.run import run_cells
 from rae_bench.protocol.space import check_space, draw, grid
 from rae_bench.protocol.tuning import Ledger, tune

@@ -88,9 +88,9 @@ def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
 def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) -> None:
     """Cells of each mode, and the time they would take by what earlier cells took."""
     from rae_bench.cli.progress import duration
+    from rae_bench.protocol.cluster import Resources
     from rae_bench.protocol.estimate import estimate
     from rae_bench.protocol.plan import jobs_of
-    from rae_bench.protocol.remote import Resources
 
     room = workers or Resources(1).fit()
     cost, open_ended = 0.0, 0

@@ -34,7 +34,7 @@ def sweep(
     from rae_bench.cli.run import footnotes, render
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.protocol import sweep as sweeps
-    from rae_bench.protocol.remote import Resources
+    from rae_bench.protocol.cluster import Resources
     from rae_bench.report import rows
 
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):

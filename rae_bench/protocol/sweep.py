@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from rae_bench.errors import RayLost, UserError
+from rae_bench.protocol.cluster import Resources, cluster, require_answer
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.estimate import estimate
 from rae_bench.protocol.plan import Job, Observer, Plan, Request, jobs_of, plan, request
-from rae_bench.protocol.remote import RayCrew, Resources, cluster, require_answer, warm_up
+from rae_bench.protocol.remote import RayCrew, warm_up
 from rae_bench.protocol.run import Outcome, outcome_of, recording, tidy
 from rae_bench.protocol.task import Task
 from rae_bench.protocol.work import work_off

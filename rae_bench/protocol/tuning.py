@@ -20,19 +20,12 @@ from typing import Any
 from rae_bench.errors import UserError
 from rae_bench.metrics import evaluate
 from rae_bench.model import Budget, Context
+from rae_bench.protocol.cluster import Resources, cluster, require_answer
 from rae_bench.protocol.domains import Side, load_side
 from rae_bench.protocol.identity import identity
+from rae_bench.protocol.node import check_installation, ship_plugin, shipped, take_plugin
 from rae_bench.protocol.plan import Observer, check_out
 from rae_bench.protocol.preset import Preset, write_preset
-from rae_bench.protocol.remote import (
-    Resources,
-    check_installation,
-    cluster,
-    require_answer,
-    ship_plugin,
-    shipped,
-    take_plugin,
-)
 from rae_bench.protocol.space import check_space, draw, grid
 from rae_bench.protocol.task import load_task
 from rae_bench.protocol.worker import failure
