@@ -14,9 +14,8 @@ the generator gives is the next embedding itself, or h would come through beside
 Departs from the thesis in the centres. Drawn from N(0, 1) with fixed widths they are all as far from every embedding
 (phi = .97 each), and the vector says nothing. Here the first batch places them (k-means), and widths are the median
 distance of embeddings to centres, so that a typical phi is exp(-1); both are learnt from there. The orthogonality loss
-takes directions, because on whole centres it pulls them to length 1 whatever the embeddings' scale. Widths of DEC's
-kernel likewise; and its q is given times the number of centres, so that its entries are about 1. With `mode=paper`
-centres are drawn and RBF's widths start at the thesis' 0.01 in its terms.
+takes directions, because on whole centres it pulls them to length 1 whatever the embeddings' scale. The width of DEC's
+kernel likewise. With `mode=paper` centres are drawn and RBF's widths start at the thesis' 0.01 in its terms.
 """
 
 from __future__ import annotations
@@ -146,10 +145,13 @@ class Dec(nn.Module):
         nn.init.zeros_(self.centres.log_width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Assignments (B, C) times C, and the loss."""
+        """Assignments (B, C), and the loss.
+
+        As they are: they sharpen, and one of them scaled to be about 1 when all are alike would rule the generator.
+        """
         weight = 1 / (1 + self.centres(x))
         q = weight / weight.sum(1, keepdim=True)
-        return q * q.shape[1], divergence_from_target(q)
+        return q, divergence_from_target(q)
 
 
 def divergence_from_target(q: Tensor) -> Tensor:

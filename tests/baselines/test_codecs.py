@@ -88,7 +88,7 @@ def test_dec_is_soft_assignment() -> None:
     width = float(layer.centres.log_width.exp().detach())
     weight = [[1 / (1 + float(((h - c) ** 2).sum()) / width**2) for c in layer.centres.centres.detach()] for h in x]
     q = torch.tensor([[w / sum(row) for w in row] for row in weight])
-    torch.testing.assert_close(got.detach(), 4 * q, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(got.detach(), q, rtol=1e-4, atol=1e-5)
     sharp = q**2 / q.sum(0)
     p = sharp / sharp.sum(1, keepdim=True)
     torch.testing.assert_close(loss.detach(), (p * (p / q).log()).sum(1).mean(), rtol=1e-3, atol=1e-6)
