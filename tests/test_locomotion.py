@@ -15,9 +15,9 @@ from rae_bench.data.locomotion.gaits import GAITS, cells_of
 from rae_bench.data.locomotion.paths import GRAVITY
 from rae_bench.errors import UserError
 from rae_bench.kinematics import heading_angle, limit_angles, quat
-from rae_bench.rig import Rig, load_rig, make_rig
+from rae_bench.rig import Rig, builtin_rigs, load_rig, make_rig
 
-NAMES = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod")
+NAMES = [name for name in builtin_rigs() if len(load_rig(name).contact_joints)]
 _MADE: dict[str, Corpus] = {}
 
 
