@@ -169,14 +169,14 @@ def states(motion: Motion) -> Tensor:
         out[:, 1:, 8] = np.angle(np.exp(1j * np.diff(root.yaw, axis=1)))
         out[:, 0, 6:9] = out[:, 1, 6:9]
     out[..., 9] = motion.positions[:, :, motion.rig.roles.get("pelvis", 0), 1]
-    out[..., layout.p] = root.points_in(motion.positions).reshape(count, frames, -1)
+    out[..., layout.p] = root.points_in(motion.positions).reshape(count, frames, 3 * layout.joints)
     velocity = np.zeros_like(motion.positions)
     if frames > 1:
         velocity[:, 1:] = np.diff(motion.positions, axis=1) * motion.fps
         velocity[:, 0] = velocity[:, 1]
-    out[..., layout.v] = root.vectors_in(velocity).reshape(count, frames, -1)
+    out[..., layout.v] = root.vectors_in(velocity).reshape(count, frames, 3 * layout.joints)
     matrices = quat.to_matrix(root.rotations_in(motion.global_rotations))
-    out[..., layout.columns] = np.moveaxis(matrices, -1, -3).reshape(count, frames, -1)
+    out[..., layout.columns] = np.moveaxis(matrices, -1, -3).reshape(count, frames, 9 * layout.joints)
     return torch.from_numpy(out)
 
 

@@ -84,6 +84,11 @@ def test_states_round_trip(motion: Motion) -> None:
     assert root.dtype == rotations.dtype == np.float32
 
 
+def test_states_of_no_clips(motion: Motion) -> None:
+    none = motion[np.array([], int)]
+    assert states(none).shape == (0, *states(motion).shape[1:])
+
+
 def test_states_do_not_depend_on_place_and_heading(motion: Motion) -> None:
     """What a network reads is the same wherever a clip stands and wherever it faces."""
     turn, shift = quat.from_yaw(np.array(1.2)), np.array([3.0, 0, -2.0])
