@@ -209,9 +209,11 @@ def test_command(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(download, "https_opener", lambda: place.opener)
     words = ["get", str(task), "--to", str(tmp_path / "data")]
     result = CliRunner().invoke(data, words, input="n\n")
-    assert result.exit_code == 1
+    assert isinstance(result.exception, UserError)
+    assert "not accepted, nothing was downloaded" in str(result.exception)
     for text in ("takes  2 of 2 files to get, 0.2 MB", "CC BY 4.0", "Me 2020", "my shelf", "accept the licence"):
         assert text in result.output
+    assert isinstance(CliRunner().invoke(data, words, input="").exception, UserError)  # nobody there to answer
     assert not place.asked
     result = CliRunner().invoke(data, words, input="y\n")
     assert result.exit_code == 0, result.output

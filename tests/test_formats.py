@@ -61,6 +61,54 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
         Recipe.from_table({"format": "bvhh"})
 
 
+@pytest.mark.parametrize("pattern", ["/etc/*", "../*.bvh", "", "a**", "walks/../../*"])
+def test_only_files_of_the_folder_are_chosen(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for place in (tmp_path, tmp_path / "a"):
+        (place / "x.bvh").write_text(bvh())
+    with pytest.raises(UserError, match="is no name or pattern of files in this folder"):
+        settle(tmp_path / "a", Recipe(include=(pattern,)))
+
+
+def test_a_folder_without_recordings(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no recordings: neither \*\.bvh nor \*\.npz, .*\(it is empty\)"):
+        settle(tmp_path, Recipe())
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"no recordings: .*\(it holds \.txt\)"):
+        settle(tmp_path, Recipe())
+    with pytest.raises(UserError, match=r"no file matches \*\.npz \(it holds"):
+        settle(tmp_path, Recipe(format="npz"))
+
+
+def test_one_file_and_what_the_command_refuses(
+    tmp_path: Path, home_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a[1]", "b"):
+        (tmp_path / f"{name}.bvh").write_text(header() + walk(3, 30))
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(data, ["import", *words, "--json"])
+
+    result = run(str(tmp_path / "a[1].bvh"), "--name", "one")
+    assert result.exit_code == 0, result.exception
+    assert load_domain("one").groups == ("a[1]",)
+    (tmp_path / "taken").write_text("a file where the domains' folder should be")
+    for words, home, message in (
+        (("--name", "one", "--include", "b*"), "", "is a file; --include chooses from a folder"),
+        (("--name", "quad"), "", "a built-in rig has it; choose another"),
+        (("--name", "../one"), "", "use letters, digits"),
+        (("--name", "one", "--seconds", "nan"), "", "--minimum-seconds 2 needs to lie between 0 and --seconds nan"),
+        (("--name", "one", "--seconds", "inf"), "", "needs to lie between 0 and --seconds inf"),
+        (("--name", "one"), str(tmp_path / "taken"), "cannot keep the domain in .*RAE_BENCH_HOME=DIR"),
+    ):
+        with monkeypatch.context() as patch:
+            if home:
+                patch.setenv("RAE_BENCH_HOME", home)
+            error = run(str(tmp_path / "b.bvh"), *words).exception
+        assert isinstance(error, UserError), (words, error)
+        assert re.search(message, str(error)), error
+
+
 def test_a_deepmimic_folder(tmp_path: Path) -> None:
     character(tmp_path)
     for name in "ab":

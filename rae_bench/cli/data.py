@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import click
 
 from rae_bench.cli.data_export import export
 from rae_bench.cli.data_report import report, summary_table
+
+LONGEST = 86400.0
+"""Seconds: no segment is longer."""
 
 
 @click.group()
@@ -22,7 +26,7 @@ data.add_command(report)
 
 
 @data.command("import")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the domain, for --source and --target.")
 @click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, any key below.")
 @click.option("--format", help="bvh, npz (positions), deepmimic or unity (the thesis' recorder); default: found out.")
@@ -37,13 +41,13 @@ data.add_command(report)
 @click.option("--fps", type=float, help="Frame rate to resample to (default 30).")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of a segment.")
 @click.option("--minimum-seconds", type=float, default=2.0, show_default=True, help="Drop what is shorter.")
-@click.option("--manifest", help="JSON file in DIR with session, action and style per file.")
+@click.option("--manifest", help="JSON file in PATH with session, action and style per file.")
 @click.option("--group-pattern", help="Regular expression on the file name; its first group is the split group.")
 @click.option("--action-pattern", help="Regular expression on the manifest's action or the file name.")
 @click.option("--include", multiple=True, help="Glob of files to read (default: all of the format).")
 @click.option("--exclude", multiple=True, help="Glob of files to leave out.")
 @click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
-@click.option("--per-skeleton", is_flag=True, help="A domain for each skeleton in DIR: NAME-1, NAME-2, ...")
+@click.option("--per-skeleton", is_flag=True, help="A domain for each skeleton in PATH: NAME-1, NAME-2, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
     folder: Path,
@@ -55,7 +59,7 @@ def import_(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Make a domain of the recordings in DIR.
+    """Make a domain of the recordings in the folder PATH, or of the one file PATH.
 
     Roles are guessed from names and shown; roles.toml says better:
 
@@ -69,17 +73,30 @@ def import_(
     Options of the command line win over the file's.
     """
     from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.recordings import Recipe, import_folder, import_skeletons, read_roles, save_domain, summarise
+    from rae_bench.data.recordings import (
+        Recipe,
+        check_name,
+        import_folder,
+        import_skeletons,
+        read_roles,
+        save_domain,
+        summarise,
+    )
     from rae_bench.errors import UserError
 
+    check_name(name)
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if "unit" in given:
         given["unit"] = length_unit(given["unit"])
     if "," in given.get("up", ""):
         given["up"] = numbers("--up", given["up"].split(","))
-    if minimum_seconds > seconds or minimum_seconds <= 0:
+    if not 0 < minimum_seconds <= seconds < LONGEST:
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
+    if folder.is_file():
+        if "include" in given:
+            raise UserError(f"{folder} is a file; --include chooses from a folder")
+        folder, given["include"] = folder.parent, (glob.escape(folder.name),)
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
     import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
     corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
@@ -113,6 +130,18 @@ def get(name: str, root: Path | None, yes: bool) -> None:
         for head, text in (("licence", recordings.licence), ("cite", recordings.citation), ("from", recordings.origin)):
             click.echo(f"  {head:<8}{text or 'not stated'}")
         if lacking and all(file in recordings.urls for file in lacking) and not yes:
-            click.confirm("  Do you accept the licence, and shall they be downloaded?", abort=True)
+            _accepted()
         download.get(recordings, folder, download.https_opener(), lambda file: click.echo(f"  {file}", err=True))
         click.echo(f"  in      {folder}")
+
+
+def _accepted() -> None:
+    """Asks; whoever says no, or cannot be asked, gets nothing."""
+    from rae_bench.errors import UserError
+
+    try:
+        if click.confirm("  Do you accept the licence, and shall they be downloaded?"):
+            return
+    except click.Abort:  # Ctrl-C, or nobody there to answer
+        click.echo()
+    raise UserError("the licence was not accepted, nothing was downloaded; --yes accepts it without being asked")

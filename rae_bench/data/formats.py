@@ -7,7 +7,7 @@ import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from rae_bench.data.bvh import read_bvh
 from rae_bench.data.recipe import BVH_FILES, Recipe
@@ -20,6 +20,7 @@ CHARACTERS = "character"
 """What `detect` calls DeepMimic's character files, which hold no motion."""
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
 _HEAD = 1 << 16
+NO_FORMAT = "no recordings: neither *.bvh nor *.npz, nor *.json of DeepMimic or the thesis' recorder"
 
 
 def detect(path: Path) -> str | None:
@@ -59,7 +60,8 @@ def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     if not files:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
         holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
-        raise UserError(f"{folder}: no file matches {', '.join(include)} ({holds})")
+        wanted = f"no file matches {', '.join(include)}" if chosen or recipe.format != "auto" else NO_FORMAT
+        raise UserError(f"{folder}: {wanted} ({holds})")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
     return replace(recipe, format=form, include=tuple(include), unit=unit), files
 
@@ -80,7 +82,14 @@ def _format(folder: Path, recipe: Recipe) -> str:
 
 
 def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    found = {path for pattern in include for path in folder.glob(pattern) if path.is_file()}
+    found: set[Path] = set()
+    for pattern in include:
+        try:
+            if ".." in PurePath(pattern).parts:
+                raise ValueError
+            found |= {path for path in folder.glob(pattern) if path.is_file()}
+        except (ValueError, NotImplementedError):  # an empty one, "a**", "/a": what pathlib does not take
+            raise UserError(f"{folder}: include '{pattern}' is no name or pattern of files in this folder") from None
     files = sorted(path.relative_to(folder).as_posix() for path in found)
     return [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in exclude)]
 
