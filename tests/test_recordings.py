@@ -172,7 +172,12 @@ def test_rate_unit_and_choice_of_files(walks: Path) -> None:
     assert corpus.motion.fps == 60
     assert set(corpus.groups) == {"S1_walk01"}
     assert corpus.motion.rig.height == pytest.approx(0.15, abs=0.02)
-    assert import_folder(walks, replace(RECIPE, drop_joints=("*_end",)), "stick").motion.rotations.shape[2] == 10
+    fewer = import_folder(walks, replace(RECIPE, drop_joints=("*_end",), skip_frames=3), "stick")
+    assert fewer.motion.rotations.shape[2] == 10
+    assert fewer.provenance["dropped"][:2] == [
+        "5 of 15 joints: Head_end, LeftHand_end, RightHand_end, LeftToe_end, RightToe_end",
+        "the first 3 frames of every file",
+    ]
 
 
 def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
@@ -180,7 +185,7 @@ def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
     corpus = import_folder(tmp_path, RECIPE, "sunk")
     toes = corpus.motion.positions[:, :, corpus.motion.rig.contact_joints, 1]
     assert np.percentile(toes, 5) == pytest.approx(0, abs=0.01)
-    assert "raised by 40.0 cm" in corpus.provenance["fixed"][0]
+    assert "raised by 40 cm" in corpus.provenance["fixed"][0]
     assert ground_shift([corpus.motion]) == 0
     (tmp_path / "a.bvh").write_text(header() + walk(4, 30, floor=3))
     assert import_folder(tmp_path, RECIPE, "even").provenance["fixed"] == []  # the sole is below the joint
@@ -263,7 +268,7 @@ def test_folder_faults(tmp_path: Path, walks: Path) -> None:
 
     fails(tmp_path / "none", "no such folder")
     empty = folder_with(tmp_path)
-    fails(empty, "no file matches *.bvh", "it is empty")
+    fails(empty, "no recordings: neither *.bvh", "it is empty")
     (empty / "a.txt").write_text("")
     fails(empty, "it holds .txt")
     fails(walks, "role head", "unknown joint 'Haed'; did you mean Head", recipe=replace(RECIPE, roles={"head": "Haed"}))

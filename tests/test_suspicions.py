@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rae_bench.data.locomotion import load_locomotion
+from rae_bench.data.noticed import hardly_move, uneven_feet
 from rae_bench.data.standing import facing_ahead
 from rae_bench.data.suspicions import helper_nodes, legs, suspicions
 from rae_bench.kinematics import quat
@@ -149,6 +150,37 @@ def test_a_body_that_never_travels() -> None:
     motion = walking("hexapod")
     still = motion.root_positions * np.array([0, 1, 0], np.float32)
     assert "never travels" in only(replace(motion, root_positions=still))
+
+
+def test_a_foot_that_sinks() -> None:
+    """One shin longer by 6 cm, nothing else changed."""
+    motion = walking("r4")
+    foot = motion.rig.contact_joints[0]
+    ankle = int(motion.rig.parents[foot])
+    offsets = motion.rig.offsets.copy()
+    offsets[ankle] *= 1 + 0.06 / np.linalg.norm(offsets[ankle])
+    longer = with_rig(motion, replace(motion.rig, offsets=offsets))
+    names = motion.rig.joint_names
+    told = re.fullmatch(
+        rf"{names[foot]} stands ([\d.]+) cm lower than {names[motion.rig.mirror[foot]]}: one of them sinks\?",
+        *uneven_feet(longer),
+    )
+    assert told is not None
+    assert 5 < float(told[1]) < 6.1
+    assert uneven_feet(motion) == []
+
+
+def test_segments_that_hardly_move() -> None:
+    motion = walking("quad")
+    ids = [f"c{n}" for n in range(len(motion))]
+    assert hardly_move(motion, ids) == []
+    still = replace(motion, root_positions=motion.root_positions.copy(), rotations=motion.rotations.copy())
+    for clip in (2, 5):  # sits down in the first second, then nothing
+        frames = round(motion.fps)
+        still.root_positions[clip, frames:] = still.root_positions[clip, frames]
+        still.rotations[clip, frames:] = still.rotations[clip, frames]
+    assert hardly_move(still, ids) == [f"2 of {len(motion)} segments hardly move: c2, c5"]
+    assert hardly_move(still[[2]], ids[:1]) == []  # beside what?
 
 
 def test_joints_that_nothing_moves() -> None:

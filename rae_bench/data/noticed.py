@@ -7,9 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from rae_bench.data.jumps import Event, event_notes
-from rae_bench.data.source import Note, Take
-from rae_bench.motion import Motion
+from rae_bench.data.source import Note, Take, as_length, first_few
+from rae_bench.motion import Motion, joint_speeds, stance_heights
 from rae_bench.rig import Rig
+
+STILL = 0.15
+"""Segments hardly move whose usual speed is below this share of the median segment's."""
+UNEVEN = 0.03
+"""Left and right feet stand unevenly where they do so by more than this share of the rig's height."""
 
 
 def look(take: Motion, file: str, events: Sequence[Event]) -> list[Note]:
@@ -18,8 +23,7 @@ def look(take: Motion, file: str, events: Sequence[Event]) -> list[Note]:
     rig = take.rig
     flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
     if flat:
-        more = f" and {len(flat) - 4} more" if len(flat) > 4 else ""
-        notes.append(Note("zero", f"joints of zero length: {', '.join(flat[:4])}{more}", len(flat)))
+        notes.append(Note("zero", f"joints of zero length: {first_few(flat, 4)}", len(flat)))
     return notes
 
 
@@ -37,6 +41,33 @@ def stands_oddly(motion: Motion) -> list[str]:
         names = ", ".join(rig.joint_names[j] for j in never)
         lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
     return lines
+
+
+def hardly_move(motion: Motion, ids: Sequence[str]) -> list[str]:
+    """Segments whose fastest joint is slow for most of their time beside what it is in the median segment."""
+    if len(motion) < 2:
+        return []
+    speed = joint_speeds(motion.positions, motion.fps, motion.lengths).max(-1)
+    usual = np.array([np.percentile(row[:size], 75) for row, size in zip(speed, motion.lengths, strict=True)])
+    still = np.flatnonzero(usual < STILL * np.median(usual))
+    if not len(still):
+        return []
+    listed = first_few([ids[n] for n in still.tolist()])
+    return [f"{len(still)} of {len(motion)} segments hardly move: {listed}"]
+
+
+def uneven_feet(motion: Motion) -> list[str]:
+    """Left and right feet that stand at heights of their own, though both on one ground."""
+    rig = motion.rig
+    stance = dict(zip(rig.contact_joints.tolist(), stance_heights(motion.positions, rig, motion.lengths), strict=True))
+    pairs = [(j, k) for j in stance if (k := int(rig.mirror[j])) in stance and j < k]
+    apart = [abs(stance[j] - stance[k]) for j, k in pairs]
+    if not apart or max(apart) < UNEVEN * rig.height:
+        return []
+    j, k = pairs[int(np.argmax(apart))]
+    low, high = (j, k) if stance[j] < stance[k] else (k, j)
+    names = rig.joint_names
+    return [f"{names[low]} stands {as_length(max(apart))} lower than {names[high]}: one of them sinks?"]
 
 
 def bone_drift(takes: Sequence[Take], rig: Rig) -> dict[str, dict[str, float]]:

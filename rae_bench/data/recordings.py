@@ -20,18 +20,21 @@ from rae_bench.data.formats import read_takes, settle, skeleton_files
 from rae_bench.data.guess import guess_roles, word_pairs
 from rae_bench.data.jumps import find_events
 from rae_bench.data.listed import check_listed
-from rae_bench.data.noticed import bone_drift, look, stands_oddly, told
+from rae_bench.data.noticed import bone_drift, hardly_move, look, stands_oddly, told
 from rae_bench.data.recipe import Recipe, read_roles
 from rae_bench.data.resample import resample
+from rae_bench.data.source import as_length, first_few
 from rae_bench.data.standing import ground_shift, mirror_pairs, with_rest
 from rae_bench.data.suspicions import suspicions
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion, find_contacts, make_motion, stance_heights
 from rae_bench.rig import Rig, make_rig
+from rae_bench.rigs import builtin_rigs
 from rae_bench.storage import home, list_domains, read_json
 
 __all__ = [
     "Recipe",
+    "check_name",
     "import_folder",
     "import_skeletons",
     "list_domains",
@@ -86,6 +89,7 @@ def import_folder(
     read = read_takes(folder, files, recipe)
     takes = [take.motion for take in read]
     recorded = sorted({round(take.fps, 3) for take in takes})
+    whole = takes[0].rig.joint_names
     takes = [_without_joints(take, recipe.drop_joints) for take in takes]
     events = [find_events(take, recipe.skip_frames) for take in takes]
     looks = [look(take, file, some) for take, file, some in zip(takes, files, events, strict=True)]
@@ -101,14 +105,20 @@ def import_folder(
     if shift:
         lift = np.array([0, shift, 0], np.float32)
         takes = [replace(take, root_positions=take.root_positions + lift) for take in takes]
-        fixed.append(f"raised by {100 * shift:.1f} cm so that the ground lies at 0")
+        fixed.append(f"{'raised' if shift > 0 else 'lowered'} by {as_length(abs(shift))} so that the ground lies at 0")
     rig, take, frame = with_rest(takes)
     takes = [replace(t, rig=rig) for t in takes]
 
     stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
     motion, owners, dropped = _segments(takes, stems, seconds, minimum_seconds)
+    if recipe.skip_frames:
+        dropped.insert(0, f"the first {recipe.skip_frames} frames of every file")
+    if recipe.drop_joints:
+        gone = [joint for joint in whole if joint not in rig.joint_names]
+        dropped.insert(0, f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
     if not owners:
         raise UserError(f"{folder}: no recording is as long as {minimum_seconds:g} s; nothing to import")
+    ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
     provenance: dict[str, Any] = {
         "source": folder.name,
         "licence": recipe.licence,
@@ -119,7 +129,12 @@ def import_folder(
         "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
         "dropped": dropped,
         "fixed": fixed,
-        "noticed": [*told(seen, files), *stands_oddly(motion), *suspicions(motion, recipe.unit or "m", recipe.up)],
+        "noticed": [
+            *told(seen, files),
+            *stands_oddly(motion),
+            *suspicions(motion, recipe.unit or "m", recipe.up),
+            *hardly_move(motion, ids),
+        ],
         "guessed": guessed,
         "raised": float(shift),
         "unit": recipe.unit,
@@ -133,7 +148,6 @@ def import_folder(
     if styles:
         provenance["styles"] = styles
     group_of = [_group(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
-    ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
     if recipe.group_by == "segment":
         provenance["noticed"].append(
             "every segment is a group of its own: what is held out lies a segment away, in time, from training"
@@ -194,12 +208,23 @@ def load_recording(
     return corpus
 
 
+def check_name(name: str) -> None:
+    """Refuses what no domain may be called: a path, or a built-in rig, whose own motion could no longer be named."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise UserError(f"domain name '{name}': use letters, digits, '-', '_' and '.'")
+    if name in builtin_rigs():
+        raise UserError(f"domain name '{name}': a built-in rig has it; choose another")
+
+
 def save_domain(corpus: Corpus) -> Path:
     """Keep a corpus as the domain of its name, in place of an older one; returns its folder."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", corpus.name):
-        raise UserError(f"domain name '{corpus.name}': use letters, digits, '-', '_' and '.'")
+    check_name(corpus.name)
     folder = home() / "domains" / corpus.name
-    save_corpus(corpus, folder)
+    try:
+        save_corpus(corpus, folder)
+    except OSError as error:
+        text = f"cannot keep the domain in {folder} ({error.strerror or error})"
+        raise UserError(f"{text}; RAE_BENCH_HOME=DIR names another place") from None
     return folder
 
 

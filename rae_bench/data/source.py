@@ -145,3 +145,16 @@ def decode_json(source: Source, kind: type[Kind]) -> Kind:
         raise source.fault(f"not whole JSON ({error}); get the file again") from None
     except RecursionError:
         raise source.fault("JSON nested too deep; this is no recording") from None
+
+
+def as_length(metres: float) -> str:
+    """In words, in the unit that suits its size."""
+    size = abs(metres)
+    if size >= 1:
+        return f"{metres:.3g} m"
+    return f"{100 * metres:.3g} cm" if size >= 0.01 else f"{1000 * metres:.2g} mm"
+
+
+def first_few(names: Sequence[str], count: int = 6) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

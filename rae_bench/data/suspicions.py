@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rae_bench.data.guess import side_marks, word_pairs, words
-from rae_bench.data.source import Up, upright
+from rae_bench.data.noticed import uneven_feet
+from rae_bench.data.source import Up, as_length, first_few, upright
 from rae_bench.data.standing import mirror_pairs
 from rae_bench.kinematics import quat
 from rae_bench.motion import Motion, joint_speeds
@@ -53,7 +54,7 @@ def suspicions(motion: Motion, unit: str | float, up: Up) -> list[str]:
         *wrong_sides(motion),
         *helper_nodes(motion.rig),
         *lopsided(motion.rig),
-        *(no_travel(motion) or tilted_ground(motion, up)),
+        *(no_travel(motion) or [*tilted_ground(motion, up), *uneven_feet(motion)]),
         *no_turns(motion),
     ]
 
@@ -91,15 +92,15 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
     scale = UNITS[unit] if isinstance(unit, str) else unit
     sizes = {name: rig.height * other / scale for name, other in UNITS.items() if other != scale}
     fitting = {name: size for name, size in sizes.items() if low <= size <= high}
-    text = f"it stands {_length(rig.height)} high on {count} legs, the files being read in {unit}"
+    text = f"it stands {as_length(rig.height)} high on {count} legs, the files being read in {unit}"
     if not fitting:
         return [f"{text}: is --unit right?"]
     best = min(fitting, key=lambda name: abs(np.log(fitting[name] / TYPICAL[count])))
     option = best if best in ("m", "cm", "mm") else f"{UNITS[best]:g}"
     also = "".join(
-        f", --unit {name} {_length(fitting[name])}" for name in ("m", "cm", "mm") if name in fitting and name != best
+        f", --unit {name} {as_length(fitting[name])}" for name in ("m", "cm", "mm") if name in fitting and name != best
     )
-    return [f"{text}: {best}? --unit {option} makes it {_length(fitting[best])}{also}"]
+    return [f"{text}: {best}? --unit {option} makes it {as_length(fitting[best])}{also}"]
 
 
 def wrong_sides(motion: Motion) -> list[str]:
@@ -173,7 +174,7 @@ def helper_nodes(rig: Rig) -> list[str]:
         odd = sorted({*odd, *alone})
     if not odd:
         return []
-    listed = _some([rig.joint_names[j] for j in odd])
+    listed = first_few([rig.joint_names[j] for j in odd])
     return [f"nodes that look like helpers rather than body: {listed}; --drop-joints leaves them out"]
 
 
@@ -187,7 +188,7 @@ def lopsided(rig: Rig) -> list[str]:
         return []
     worst = int(np.where(odd, apart, 0).argmax())
     other = int(rig.mirror[worst])
-    text = f"{_length(length[worst])} and {_length(length[other])}"
+    text = f"{as_length(length[worst])} and {as_length(length[other])}"
     more = f" ({int(odd.sum()) // 2} pairs in all)" if odd.sum() > 2 else ""
     return [f"bones differ between left and right: {rig.joint_names[worst]}, {rig.joint_names[other]}: {text}{more}"]
 
@@ -259,14 +260,5 @@ def no_turns(motion: Motion) -> list[str]:
     degrees = np.degrees(quat.angle(turns, middle[None]))
     degrees = np.percentile(degrees, 99, axis=0)
     still = [rig.joint_names[j] for j in joints[degrees < STILL_TURN]]
-    return [f"{len(still)} of {len(joints)} joints never turn (no capture of them?): {_some(still)}"] if still else []
-
-
-def _some(names: Sequence[str], count: int = 6) -> str:
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
-
-
-def _length(metres: float) -> str:
-    if metres >= 1:
-        return f"{metres:.3g} m"
-    return f"{100 * metres:.3g} cm" if metres >= 0.01 else f"{1000 * metres:.2g} mm"
+    text = f"{len(still)} of {len(joints)} joints never turn (no capture of them?): {first_few(still)}"
+    return [text] if still else []
