@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -274,6 +275,24 @@ def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_p
         archive.writestr("points.npy", header.getvalue() + b"\0" * 100)
     with pytest.raises(UserError, match=r"its header says \[1000000000, 8, 3\] but the file holds 100 bytes"):
         read_points(path)
+
+
+def test_zeros_that_unpack_to_a_thousandfold_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    shape = (6_000_000, 4, 3)  # 275 MiB in 0.3
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    path = tmp_path / "dense.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("points.npy", "w") as file:
+        file.write(header.getvalue())
+        for _ in range(12):
+            file.write(bytes(24_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"array 'points' is empty of content: 0\.3 MiB of it unpack to 275 MiB"):
+            read_points(path)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_stick_insect_is_met_exactly(recordings: Path) -> None:

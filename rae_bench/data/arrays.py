@@ -15,6 +15,9 @@ from rae_bench.data.source import LARGEST, MAX_BYTES, Source
 from rae_bench.errors import UserError
 
 MAX_ARRAYS = 1000
+DENSE, LARGE = 100, 1 << 28
+"""Arrays of more than `LARGE` bytes that unpack to more than `DENSE` times their size in the file are refused:
+recordings shrink to a tenth, nothing but zeros to a thousandth."""
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -85,6 +88,9 @@ class Archive:
             raise self.source.fault(f"array '{name[:40]}' is damaged: {text}")
         if size > MAX_BYTES:
             raise self.source.fault(f"array '{name[:40]}' has {size / 2**30:.1f} GiB; split the recording")
+        if size > max(LARGE, DENSE * info.compress_size):
+            text = f"{info.compress_size / 2**20:.1f} MiB of it unpack to {size / 2**20:.0f} MiB"
+            raise self.source.fault(f"array '{name[:40]}' is empty of content: {text}; this is no recording")
         return _Header(shape, dtype, fortran, start)
 
     def __getitem__(self, name: str) -> np.ndarray:
