@@ -170,7 +170,7 @@ def exam_sheet(
                     va="center",
                     transform=axis.transAxes,
                 )
-    figure.suptitle(_plain(f"{task}: roll-outs over the truth (grey), each in its own root frame"))
+    figure.suptitle(_plain(f"{task}: roll-outs over the truth (grey),\neach in its own root frame"))
     return save_figure(figure, path)
 
 
