@@ -18,8 +18,12 @@ from test_recordings import RECIPE, SHIN, THIGH, header, walk
 from rae_bench.cli.data import data
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.measures import measure
+from rae_bench.data.noticed import bone_drift
 from rae_bench.data.recordings import import_folder, save_domain
+from rae_bench.data.source import Take
 from rae_bench.errors import UserError
+from rae_bench.motion import make_motion
+from rae_bench.rig import make_rig
 from rae_bench.viewer.report_page import report_page
 
 HOSTILE = "</script><script>window.hacked = 1</script><!--<b>\"'&\u2028"
@@ -85,6 +89,19 @@ def test_faults_by_file_and_frame(corpus: Corpus) -> None:
     assert [event[1] for event in found if event[0] == "frozen"] == [0, 300]
     assert files["b.bvh"]["jump"] == 0
     assert any("b.bvh" in line and " 200 (LeftToe" in line for line in told["noticed"])
+
+
+def test_bones_that_files_only_round_keep_their_lengths() -> None:
+    def take(shin: float, spread: dict[str, float]) -> Take:
+        joints = [("hips", None, [0, 1, 0]), ("knee", "hips", [0, -0.5, 0]), ("toe", "knee", [0, -shin, 0])]
+        rig, nobody = make_rig("r", joints, {}), np.zeros((1, 1, 0), bool)
+        return Take(make_motion(rig, 30, np.zeros((1, 1, 3)), rig.rest[None, None], contacts=nobody), (), spread)
+
+    rounded = [take(0.5, {"knee": 4e-6}), take(0.500002, {"toe": 9e-6})]
+    assert bone_drift(rounded, rounded[0].motion.rig) == {}
+    drift = bone_drift([take(0.5, {"knee": 2e-5}), take(0.501, {})], rounded[0].motion.rig)
+    assert drift["knee"] == {"spread": 2e-5, "apart": 0.0}
+    assert drift["toe"] == {"spread": 0.0, "apart": pytest.approx(1e-3, rel=1e-4)}
 
 
 def run(*words: str) -> Result:

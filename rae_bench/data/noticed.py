@@ -13,6 +13,8 @@ from rae_bench.rig import Rig
 
 STILL = 0.15
 """Segments hardly move whose usual speed is below this share of the median segment's."""
+ROUNDING = 1e-5
+"""Bones keep their lengths that vary by no more than this share: files round, and fits compute in single precision."""
 UNEVEN = 0.03
 """Left and right feet stand unevenly where they do so by more than this share of the rig's height."""
 
@@ -84,7 +86,13 @@ def bone_drift(takes: Sequence[Take], rig: Rig) -> dict[str, dict[str, float]]:
             lengths.setdefault(joint, []).append(float(np.linalg.norm(offset)))
         for joint, share in take.spread.items():
             spread[joint] = max(share, spread.get(joint, 0.0))
-    drift = {joint: {"spread": spread.get(joint, 0.0), "apart": float(np.ptp(lengths[joint]))} for joint in lengths}
+    drift = {}
+    for joint, each in lengths.items():
+        share, apart = spread.get(joint, 0.0), float(np.ptp(each))
+        drift[joint] = {
+            "spread": share if share > ROUNDING else 0.0,
+            "apart": apart if apart > ROUNDING * max(each) else 0.0,
+        }
     return {joint: drift[joint] for joint in rig.joint_names[1:] if joint in drift and any(drift[joint].values())}
 
 
