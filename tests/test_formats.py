@@ -78,6 +78,9 @@ def test_a_folder_without_recordings(tmp_path: Path) -> None:
         settle(tmp_path, Recipe())
     with pytest.raises(UserError, match=r"no file matches \*\.npz \(it holds"):
         settle(tmp_path, Recipe(format="npz"))
+    (tmp_path / "a.bvh").write_text(bvh())
+    with pytest.raises(UserError, match=r"no file matches \*\.bvh, .* but not a\* \(it holds"):
+        settle(tmp_path, Recipe(exclude=("a*",)))
 
 
 def test_one_file_and_what_the_command_refuses(

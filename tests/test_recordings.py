@@ -180,6 +180,12 @@ def test_rate_unit_and_choice_of_files(walks: Path) -> None:
     ]
 
 
+def test_segments_of_one_frame_go_nowhere(walks: Path) -> None:
+    corpus = import_folder(walks, replace(RECIPE, fps=0.1), "slow")
+    assert corpus.motion.lengths.max() == 1
+    assert set(imports.summarise(corpus)["speed"].values()) == {0.0}
+
+
 def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
     (tmp_path / "a.bvh").write_text(header() + walk(4, 30, floor=-40))
     corpus = import_folder(tmp_path, RECIPE, "sunk")

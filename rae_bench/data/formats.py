@@ -60,7 +60,9 @@ def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     if not files:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
         holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
-        wanted = f"no file matches {', '.join(include)}" if chosen or recipe.format != "auto" else NO_FORMAT
+        but = f" but not {', '.join(recipe.exclude)}" if recipe.exclude else ""
+        named = f"no file matches {', '.join(include)}{but}"
+        wanted = named if chosen or recipe.exclude or recipe.format != "auto" else NO_FORMAT
         raise UserError(f"{folder}: {wanted} ({holds})")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
     return replace(recipe, format=form, include=tuple(include), unit=unit), files

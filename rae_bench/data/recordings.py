@@ -117,7 +117,8 @@ def import_folder(
         gone = [joint for joint in whole if joint not in rig.joint_names]
         dropped.insert(0, f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
     if not owners:
-        raise UserError(f"{folder}: no recording is as long as {minimum_seconds:g} s; nothing to import")
+        text = f"no recording is as long as {minimum_seconds:g} s"
+        raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
     provenance: dict[str, Any] = {
         "source": folder.name,
@@ -452,9 +453,10 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
     step = np.linalg.norm(np.diff(pelvis[..., [0, 2]], axis=1), axis=-1) * motion.fps
     real = motion.valid[:, 1:]
     actions = np.array(corpus.actions)
-    by_action = {
-        action: float(step[actions == action][real[actions == action]].mean()) for action in sorted(set(corpus.actions))
-    }
+    by_action = {}
+    for action in sorted(set(corpus.actions)):
+        steps = step[actions == action][real[actions == action]]
+        by_action[action] = float(steps.mean()) if len(steps) else 0.0  # a segment of one frame goes nowhere
     shares = motion.contacts[motion.valid].mean(0)
     return {
         "name": corpus.name,
