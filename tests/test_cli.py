@@ -77,7 +77,7 @@ BAD = {
     "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
     "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
     "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
-    "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no file matches"),
+    "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no recordings"),
     "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such folder"),
     "truncated": (["data", "import", "cut", "--name", "x", "--roles", "roles.toml"], "a.bvh: "),
     "no roles": (["data", "import", "cut", "--name", "x"], "a.bvh: no MOTION section"),  # roles are guessed
