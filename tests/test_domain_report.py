@@ -17,9 +17,10 @@ from test_recordings import RECIPE, SHIN, THIGH, header, walk
 
 from rae_bench.cli.data import data
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.domains import save_domain
 from rae_bench.data.measures import measure
 from rae_bench.data.noticed import bone_drift
-from rae_bench.data.recordings import import_folder, save_domain
+from rae_bench.data.recordings import import_folder
 from rae_bench.data.source import Take
 from rae_bench.errors import UserError
 from rae_bench.motion import make_motion

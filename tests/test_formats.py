@@ -15,9 +15,10 @@ from test_deepmimic import ROWS, character
 from test_recordings import RECIPE, header, walk
 
 from rae_bench.cli.data import data
+from rae_bench.data.domains import load_domain
 from rae_bench.data.formats import detect, settle
 from rae_bench.data.recipe import Recipe
-from rae_bench.data.recordings import import_folder, import_skeletons, load_domain
+from rae_bench.data.recordings import import_folder, import_skeletons
 from rae_bench.errors import UserError
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

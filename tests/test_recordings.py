@@ -15,11 +15,15 @@ from click.testing import CliRunner, Result
 from rae_bench.cli.data import data
 from rae_bench.data import recordings as imports
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.recordings import Recipe, import_folder, load_domain, load_recording, read_roles, save_domain
+from rae_bench.data.domains import load_domain, save_domain
+from rae_bench.data.measures import summarise
+from rae_bench.data.recipe import Recipe, read_roles
+from rae_bench.data.recordings import import_folder, load_recording
 from rae_bench.data.standing import ground_shift, mirror_pairs
 from rae_bench.errors import UserError
 from rae_bench.kinematics import heading_angle
 from rae_bench.motion import find_contacts
+from rae_bench.storage import list_domains
 
 XYZ = "Xposition Yposition Zposition"
 ZXY = "Zrotation Xrotation Yrotation"
@@ -183,7 +187,7 @@ def test_rate_unit_and_choice_of_files(walks: Path) -> None:
 def test_segments_of_one_frame_go_nowhere(walks: Path) -> None:
     corpus = import_folder(walks, replace(RECIPE, fps=0.1), "slow")
     assert corpus.motion.lengths.max() == 1
-    assert set(imports.summarise(corpus)["speed"].values()) == {0.0}
+    assert set(summarise(corpus)["speed"].values()) == {0.0}
 
 
 def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
@@ -226,7 +230,7 @@ def test_a_damaged_cache_is_made_again(walks: Path, home_folder: Path) -> None:
 def test_named_domains(walked: Corpus) -> None:
     save_domain(replace(walked, name="stickman"))
     save_domain(replace(walked, name="stickman"))
-    assert "stickman" in imports.list_domains()
+    assert "stickman" in list_domains()
     assert load_domain("stickman").identity == walked.identity
     with pytest.raises(UserError, match="did you mean stickman"):
         load_domain("stikman")
@@ -396,7 +400,7 @@ def test_real_people(human: Corpus) -> None:
     assert 1.4 < rig.height < 1.6
     assert len(set(human.groups)) == 39
     stands_ahead(human)
-    speeds = imports.summarise(human)["speed"]
+    speeds = summarise(human)["speed"]
     assert 0.9 < speeds["walk"] < 1.4
     assert 1.5 < speeds["run"] < 3.5
     assert share(human, 0, 0.1) == pytest.approx([0.95, 0.95], abs=0.06)

@@ -73,15 +73,10 @@ def import_(
     Options of the command line win over the file's.
     """
     from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.recordings import (
-        Recipe,
-        check_name,
-        import_folder,
-        import_skeletons,
-        read_roles,
-        save_domain,
-        summarise,
-    )
+    from rae_bench.data.domains import check_name, save_domain
+    from rae_bench.data.measures import summarise
+    from rae_bench.data.recipe import Recipe, read_roles
+    from rae_bench.data.recordings import import_folder, import_skeletons
     from rae_bench.errors import UserError
 
     check_name(name)

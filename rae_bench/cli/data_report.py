@@ -18,8 +18,8 @@ SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
     """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
+    from rae_bench.data.domains import load_domain
     from rae_bench.data.measures import measure
-    from rae_bench.data.recordings import load_domain
     from rae_bench.errors import UserError
     from rae_bench.storage import home
 

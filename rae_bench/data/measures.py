@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.recordings import summarise
 from rae_bench.motion import CONTACT_HEIGHT, joint_speeds, stance_heights
 
 BINS = 32
@@ -102,3 +101,43 @@ def _recordings(corpus: Corpus) -> list[dict[str, Any]]:
         faults = {kind: sum(event["kind"] == kind for event in each["events"]) for kind in FAULTS}
         rows.append({**each, "seconds": each["frames"] / each["fps"], "segments": kept, **faults})
     return rows
+
+
+def summarise(corpus: Corpus) -> dict[str, Any]:
+    """What a person wants to see after an import: counts, heights in metres, speeds in m/s, contact shares (0 to 1)."""
+    motion = corpus.motion
+    rig = motion.rig
+    pelvis = motion.positions[:, :, rig.roles.get("pelvis", 0)]
+    step = np.linalg.norm(np.diff(pelvis[..., [0, 2]], axis=1), axis=-1) * motion.fps
+    real = motion.valid[:, 1:]
+    actions = np.array(corpus.actions)
+    by_action = {}
+    for action in sorted(set(corpus.actions)):
+        steps = step[actions == action][real[actions == action]]
+        by_action[action] = float(steps.mean()) if len(steps) else 0.0  # a segment of one frame goes nowhere
+    shares = motion.contacts[motion.valid].mean(0)
+    return {
+        "name": corpus.name,
+        "source": corpus.provenance.get("source", ""),
+        "licence": corpus.provenance.get("licence", ""),
+        "segments": len(motion),
+        "frames": motion.frames,
+        "seconds": motion.frames / motion.fps,
+        "fps": motion.fps,
+        "recorded_fps": corpus.provenance.get("recorded_fps", []),
+        "files": len(corpus.provenance.get("files", {})),
+        "joints": len(rig),
+        "groups": len(set(corpus.groups)),
+        "roles": {role: rig.joint_names[joint] for role, joint in rig.roles.items()},
+        "height": rig.height,
+        "pelvis_height": float(np.median(pelvis[..., 1][motion.valid])),
+        "speed": by_action,
+        "contact_share": {
+            rig.joint_names[joint]: float(share) for joint, share in zip(rig.contact_joints, shares, strict=True)
+        },
+        "rest_pose": corpus.provenance.get("rest_pose", ""),
+        "dropped": list(corpus.provenance.get("dropped", [])),
+        "fixed": list(corpus.provenance.get("fixed", [])),
+        "guessed": bool(corpus.provenance.get("guessed", False)),
+        "noticed": list(corpus.provenance.get("noticed", [])),
+    }

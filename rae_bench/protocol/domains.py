@@ -46,7 +46,7 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         corpus = load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
         return with_swapped_roles(corpus) if side.get("swap_roles") else corpus
     if side["kind"] == "domain":
-        from rae_bench.data.recordings import load_domain
+        from rae_bench.data.domains import load_domain
 
         corpus = load_domain(side["name"])
         if corpus.motion.fps != protocol.fps:
@@ -62,7 +62,8 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         return corpus
 
     from rae_bench.data.listed import find_recordings
-    from rae_bench.data.recordings import Recipe, load_recording
+    from rae_bench.data.recipe import Recipe
+    from rae_bench.data.recordings import load_recording
 
     folder = find_recordings(side, data_root)
     recipe = Recipe.from_table(side, f"[{side['folder']}]")

@@ -198,7 +198,7 @@ def open_domain(name: str, motion: str | None = None) -> Corpus:
     from rae_bench.storage import list_domains
 
     if name in list_domains():
-        from rae_bench.data.recordings import load_domain
+        from rae_bench.data.domains import load_domain
 
         if motion is not None:
             raise UserError(f"--motion {motion}: '{name}' is an imported domain; the choice is of built-in rigs")
