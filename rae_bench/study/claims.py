@@ -69,7 +69,7 @@ CLAIMS = (
     Claim(4, "The mixture of experts beats the LSTM.", (Part(("fe", "full"), ("fe+omg-lstm", "full")),)),
     Claim(
         5,
-        "CAT beats IN, by 1.7 to 4 times.",
+        "CAT beats IN.",
         tuple(Part((f"fc-{layer}-cat", "full"), (f"fc-{layer}-in", "full")) for layer in LAYERS),
     ),
 )
