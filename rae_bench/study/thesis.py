@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rae_bench.protocol.task import MODES, Task, load_task
+from rae_bench.protocol.task import MODES, Protocol, Task, load_task
 from rae_bench.study.claims import MODELS, TRANSFER
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
 ARMS = (CORRECTED, PAPER, SWAPPED)
 ERROR = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAPPED: "reconstruction_error"}
 """The error that an arm is judged by: the thesis looks one frame ahead of the true one."""
+PAPER_STEP = 2 * 32
+"""Frames of an optimiser step in the thesis: 32 windows, a frame given and one to predict."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,7 @@ def arms(
     """
     given = dict(options or {})
     tasks = [_at(load_task(f"thesis-{rig}"), budget) for rig in rigs]
-    of_paper = tuple(
-        replace(task, name=f"{task.name}-paper", protocol=replace(task.protocol, mode=PAPER)) for task in tasks
-    )
+    of_paper = tuple(replace(task, name=f"{task.name}-paper", protocol=_as_published(task.protocol)) for task in tasks)
     swapped = tuple(
         replace(task, name=f"{task.name}-swapped", sources=({**task.source, "swap_roles": True},)) for task in tasks
     )
@@ -75,6 +75,13 @@ def _at(task: Task, share: float) -> Task:
     pretrain, adapt = (max(1, round(share * updates)) for updates in (p.pretrain_updates, p.adapt_updates))
     less = replace(p, pretrain_updates=pretrain, adapt_updates=adapt)
     return replace(task, name=f"{task.name}-at-{share:g}", protocol=less)
+
+
+def _as_published(p: Protocol) -> Protocol:
+    """The thesis' protocol with its small steps, as many as see the same number of frames in all."""
+    more = p.frames_per_update / PAPER_STEP
+    pretrain, adapt = (round(more * updates) for updates in (p.pretrain_updates, p.adapt_updates))
+    return replace(p, mode=PAPER, frames_per_update=PAPER_STEP, pretrain_updates=pretrain, adapt_updates=adapt)
 
 
 def _arguments(arm: Arm, seeds: int, out: Path) -> dict[str, Any]:

@@ -278,3 +278,11 @@ def test_measured_costs_are_of_every_model_and_round() -> None:
         assert len(cost.ms_update) == len(cost.ms_frame) == 2
         assert min(*cost.ms_update, *cost.ms_frame) > 0
         assert cost.parameters > 1e5
+
+
+def test_small_steps_see_as_many_frames() -> None:
+    ours, published = (arm.tasks[0].protocol for arm in arms(["r2"], ["corrected", "paper"]))
+    assert published.frames_per_update == 64
+    for updates in ("pretrain_updates", "adapt_updates"):
+        seen = [getattr(p, updates) * p.frames_per_update for p in (ours, published)]
+        assert seen[0] == seen[1] > 0
