@@ -58,7 +58,7 @@ def _side_off(word: str, every: set[str]) -> list[str]:
     """The side and the rest of a word whose twin of the other side is among `every`, else the word."""
     for pair in _TWINS:
         for side, other in (pair, pair[::-1]):
-            rest = word.removeprefix(side)
+            rest = word.removeprefix(side)  # "light" is no left side of "right"
             if len(rest) > 2 and rest != word and other + rest in every - _RIGHT and word not in _RIGHT:
                 return [side, rest]
     return [word]

@@ -13,6 +13,7 @@ import numpy as np
 
 from rae_bench.data.guess import word_pairs
 from rae_bench.data.recipe import Recipe
+from rae_bench.data.source import first_few
 from rae_bench.data.standing import mirror_pairs
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion import Motion
@@ -66,10 +67,9 @@ def one_rig(
         if (text := difference(take.rig, model))
     ]
     if differing:
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
             f"{folder}: {len(differing)} of {len(files)} files have another skeleton than the rest: "
-            f"{', '.join(differing[:3])}{more}; import each (--per-skeleton), or use include, exclude, drop_joints"
+            f"{first_few(differing, 3)}; import each (--per-skeleton), or use include, exclude, drop_joints"
         )
     fixed = []
     lengths = np.stack([take.rig.offsets for take in takes])
