@@ -76,8 +76,13 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(1)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "rae-bench"
+        print(f"{command}: {error.format_message().rstrip('.')} (see {command} --help)", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         print("rae-bench: interrupted; finished cells are kept, the same command does the rest", file=sys.stderr)
