@@ -13,8 +13,6 @@ from rae_bench.leaderboard.text import check_line, check_link
 from rae_bench.model import REGIMES
 from rae_bench.registry import CONTROLS
 
-DIVISIONS = ("closed", "open")
-"""`closed`: task data only. `open`: other data or pre-training, declared."""
 TRUTH = "truth"
 MAX_TRAJECTORIES = 4 << 30
 """Bytes of the packed trajectories of an entry."""

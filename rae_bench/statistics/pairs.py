@@ -53,24 +53,6 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
             yield _matched((key_a[0], regime, 1.0 if fraction == ANY else fraction), one, other)
 
 
-def log_ratios(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> pd.DataFrame:
-    """log(b / a) of every clip and seed: columns task, regime, fraction, seed, clip, group, value.
-
-    Args:
-        a, b: as for `rae_bench.statistics.compare.compare`; values above 0.
-    """
-    tables = []
-    for p in pair(a, b, across_regimes=across_regimes):
-        if not ((p.a > 0).all() and (p.b > 0).all()):
-            raise UserError(f"{p.task} {p.regime}: a value of 0 has no ratio; compare differences")
-        seeds, clips = np.repeat(p.seeds, len(p.clips)), np.tile(p.clips, len(p.seeds))
-        columns = {"seed": seeds, "clip": clips, "group": np.tile(p.groups, len(p.seeds))}
-        ratios = pd.DataFrame({**columns, "value": np.log(p.b / p.a).ravel()})
-        tables.append(ratios.assign(task=p.task, regime=p.regime, fraction=p.fraction))
-    order = ["task", "regime", "fraction", "seed", "clip", "group", "value"]
-    return pd.concat(tables, ignore_index=True)[order] if tables else pd.DataFrame(columns=order)
-
-
 def left_out(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> list[str]:
     """What only one of the two has, in words: entry, task, regime, fraction."""
     sides = [_strata(table, across_regimes) for table in (a, b)]

@@ -15,7 +15,7 @@ from cells import clips
 
 from rae_bench.errors import UserError
 from rae_bench.statistics.compare import COLUMNS, compare
-from rae_bench.statistics.pairs import left_out, log_ratios, pair
+from rae_bench.statistics.pairs import left_out, pair
 
 LOGS = np.array([[1.0, 2, 3], [2, 3, 4], [0, 1, 2]])
 ONES = np.ones((3, 3))
@@ -43,14 +43,6 @@ def test_by_hand() -> None:
     assert row["scale"] == "x"
     assert row["p_wilcoxon"] == pytest.approx(2 / 8)  # three groups of one sign
     assert row["verdict"] == "undecided"  # 2 - 2.267 < 0
-
-
-def test_log_ratios_of_every_clip_and_seed() -> None:
-    found = log_ratios(*sides())
-    assert found.pivot(index="seed", columns="clip", values="value").to_numpy() == pytest.approx(LOGS * math.log(2))
-    assert found.groupby("clip")["group"].unique().explode().tolist() == ["f", "g", "h"]
-    with pytest.raises(UserError, match="a value of 0 has no ratio"):
-        log_ratios(clips(ONES - 1), clips(ONES, "b"))
 
 
 def test_what_only_one_side_has() -> None:
