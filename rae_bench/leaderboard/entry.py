@@ -58,6 +58,7 @@ class _ResultFile(msgspec.Struct):
     cost: dict[str, Any]
     environment: dict[str, Any]
     reason: str
+    options: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
         raise Refused(files.ENTRY, "is missing", "make the entry with rae-bench submit")
     try:
         table = tomllib.loads(files.read_bytes(folder / files.ENTRY, files.ENTRY).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
         raise Refused(files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
     facts = _convert(table, _EntryFile, files.ENTRY)
     if not files.is_slug(facts.name) or facts.name != folder.name:

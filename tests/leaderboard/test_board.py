@@ -203,9 +203,18 @@ def test_another_version_does_not_compare(folder: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(build, "BENCHMARK", benchmark.BENCHMARK + "1")
     with pytest.raises(UserError, match="of benchmark version 1, and this is 11"):
         load_board(tmp_path)
-    (tmp_path / "board.json").write_text("{}")
-    with pytest.raises(UserError, match="not a board"):
-        load_board(tmp_path)
+    for text in ("{}", "[" * 100_000, '"\udcff"'):
+        (tmp_path / "board.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(UserError, match="not a board"):
+            load_board(tmp_path)
+
+
+def test_a_damaged_table_of_clips_is_one_line(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
+    path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(UserError, match="not a readable table of clips"):
+        read_board(tmp_path)
 
 
 # ---- text of others --------------------------------------------------------------------------------------------------

@@ -117,6 +117,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "hidden reason": (lambda f: _result(f / f"{COLD}.json", reason="a\x1b[31m"), "unseen character U+001B"),
     "no clips": (lambda f: (f / f"{COLD}.csv").unlink(), "cold-f0.05-s0.csv: is missing"),
     "clips alone": (lambda f: (f / f"{COLD}.json").unlink(), "has no result beside it"),
+    "endless number in toml": (_replace("size = 1", f"size = 1{'0' * 5000}"), "entry.toml: not TOML"),
+    "endless number": (lambda f: _result(f / f"{COLD}.json", cost={"core_seconds": 10**400}), "is too large a number"),
+    "options that are none": (lambda f: _result(f / f"{COLD}.json", options=5), "Expected `object`, got `int`"),
     "bad level": (lambda f: (f / "level.json").write_text('{"schema": "rae-bench.level/2"}'), "level.json: not as"),
 }
 
