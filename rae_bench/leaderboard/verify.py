@@ -15,7 +15,7 @@ from rae_bench.leaderboard import files
 from rae_bench.leaderboard.checks import check_cost, check_identity, check_numbers, check_required, check_twins
 from rae_bench.leaderboard.copies import copied_clips, enough
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell, load_entry
-from rae_bench.leaderboard.finding import Finding, Refused
+from rae_bench.leaderboard.finding import Finding, Refused, plain
 from rae_bench.leaderboard.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, read_clips
 from rae_bench.leaderboard.level import CLAIMED, REPRODUCED, RESCORED, SCHEMA, Record, TaskLevel, write_record
 from rae_bench.leaderboard.packing import Pack, digest
@@ -160,7 +160,7 @@ def _others(folder: Path, entry: Entry, report: Report) -> Iterator[Entry]:
         try:
             yield load_entry(path)
         except Refused as refused:
-            report.notes.append(f"not compared with {path.name}: {refused}")
+            report.notes.append(f"not compared with {plain(path.name)}: {refused}")
 
 
 def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullcontext[None]:

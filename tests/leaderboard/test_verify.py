@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from forger import Forger, npz
 from synthetic import write_entry
 
 from rae_bench.kinematics import quat
+from rae_bench.leaderboard.checks import check_required
 from rae_bench.leaderboard.entry import load_entry
 from rae_bench.leaderboard.grading import Grader
 from rae_bench.leaderboard.verify import record, verify
 from rae_bench.model import Trajectory
+from rae_bench.protocol.task import load_task
 
 
 def test_an_honest_entry_passes(forged: Forger) -> None:
@@ -268,6 +271,45 @@ def test_without_trajectories_it_stays_claimed(forged: Forger) -> None:
     assert report.findings == []
     assert report.levels == {"tiny": "claimed"}
     assert "no trajectories at hand" in report.notes[0]
+
+
+def test_text_of_an_entry_does_nothing_to_a_terminal(forged: Forger) -> None:
+    """A column's name with an escape sequence, which no other check looks at; and a folder's beside the entry."""
+    path = forged.cell.with_suffix(".csv")
+    head, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head},\x1b[2Jbetter", *(f"{line},1" for line in lines)]) + "\n")
+    (forged.folder.parent / "\x1b[2J").mkdir()
+    (forged.folder.parent / "\x1b[2J" / "entry.toml").write_text("x")
+    report = forged.verify()
+    assert "?[2Jbetter: is no metric" in str(report.findings[0])
+    assert report.notes[0].startswith("not compared with ?[2J: ")
+    assert all(text.isprintable() for text in (*map(str, report.findings), *report.notes))
+
+
+def test_a_huge_seed_takes_no_memory(tmp_path: Path) -> None:
+    """Three million stand for the thousand million that a seed may be."""
+    folder = write_entry(tmp_path, "x", {("biped2quad", "cold", 0.05, 3_000_000): {"reconstruction_error": 1.0}})
+    tracemalloc.start()
+    found = list(check_required(load_entry(folder), load_task("biped2quad")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "has the seeds [3000000]; seeds are prescribed: 0 to 3000000" in str(found[-1])
+    assert peak < 16 << 20
+
+
+def test_header_bomb(forged: Forger) -> None:
+    """A header that says it is 64 MiB long, of zeros: numpy would read it before it looks at its length."""
+    size = 1 << 26
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        packed.writestr("fps.npy", b"\x93NUMPY\x02\x00" + size.to_bytes(4, "little") + bytes(size))
+    forged.replace_member(file.getvalue())
+    tracemalloc.start()
+    findings = forged.findings()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "array 'fps' is damaged" in findings
+    assert peak < size
 
 
 def test_unknown_task(forged: Forger) -> None:
