@@ -27,7 +27,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         model: its name in the cells.
         config: eight hex digits that stand for its options.
         paper: words; `link` and `code` are https addresses. Each may be empty.
-        capabilities: the regimes it supports, besides `cold`; and `samples`.
+        capabilities: the regimes it supports, besides `cold`; `samples` and `several-sources`, as on a `ModelCard`.
         learns: false for controls and the truth.
     """
 
@@ -41,7 +41,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str = ""
     code: str = ""
     licence: str = ""
-    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples"]] = []
+    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples", "several-sources"]] = []
     access: Literal["causal", "offline"] = "causal"
     learns: bool = True
 

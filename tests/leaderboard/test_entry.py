@@ -15,10 +15,13 @@ import pytest
 from synthetic import write_entry
 
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.benchmark import REFERENCES
+from rae_bench.leaderboard.card import Card
 from rae_bench.leaderboard.entry import load_entries, load_entry
 from rae_bench.leaderboard.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.rules import CellKey, missing_cells, required_cells
 from rae_bench.protocol.task import load_task
+from rae_bench.registry import CONTROLS, known_capabilities
 
 CELLS = {
     ("biped2quad", "cold", 0.05, 0): {"reconstruction_error": 2.0, "foot_sliding": math.nan},
@@ -157,6 +160,26 @@ def test_required_cells() -> None:
     assert keys("zero-shot", capabilities=["zero-shot"]) == cold | {("zero-shot", 0.0)}
     assert keys("none", model="hold", capabilities=[]) == {("none", 1.0)}
     assert keys("none", model="nearest", capabilities=[]) == {("none", 0.05), ("none", 0.2)}
+
+
+@pytest.mark.parametrize("model", [*REFERENCES, *CONTROLS])
+def test_a_model_of_the_package_can_be_an_entry(tmp_path: Path, model: str) -> None:
+    """Its capabilities are words that a card may have."""
+    can = sorted(known_capabilities(model))
+    regime = "finetune" if "finetune" in can else "none" if model in CONTROLS else "cold"
+    folder = write_entry(tmp_path, "x", CELLS, card={"model": model, "capabilities": can}, regime=regime)
+    assert load_entry(folder).card.capabilities == can
+
+
+def test_several_sources_are_required_of_those_that_learn_from_them() -> None:
+    task = load_task("leave-one-out-quad")
+
+    def regimes(*more: str) -> set[str]:
+        card = Card(title="x", authors="x", model="x", config="0" * 8, capabilities=["frozen", "finetune", *more])  # type: ignore
+        return {cell.regime for cell in required_cells(card, "cold", task)}
+
+    assert regimes() == {"cold"}
+    assert regimes("several-sources") == {"cold", "frozen", "finetune"}
 
 
 def test_missing_cells(folder: Path) -> None:
