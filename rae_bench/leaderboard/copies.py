@@ -78,10 +78,15 @@ def twins(
     """
     for name, values in mine.items():
         for other, theirs in others.items():
-            both = [(v, theirs[key]) for key, v in values.items() if key in theirs]
-            pairs = np.array([(a, b) for a, b in both if a or b]).reshape(-1, 2)
-            if len(pairs) < 3:
-                continue
-            gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)
-            if np.percentile(gap, 100 * MOST) < SAME:
+            if same_numbers(values, theirs):
                 yield name, other
+
+
+def same_numbers(values: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
+    """Whether two cells' metrics are those of one motion, a little noise aside."""
+    both = [(v, theirs[key]) for key, v in values.items() if key in theirs]
+    pairs = np.array([(a, b) for a, b in both if a or b]).reshape(-1, 2)
+    if len(pairs) < 3:
+        return False
+    gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)
+    return bool(np.percentile(gap, 100 * MOST) < SAME)

@@ -12,12 +12,19 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard import files
-from rae_bench.leaderboard.checks import check_cost, check_identity, check_numbers, check_required, check_twins
+from rae_bench.leaderboard.checks import (
+    check_cost,
+    check_identity,
+    check_numbers,
+    check_own_copies,
+    check_required,
+    check_twins,
+)  # fmt: skip
 from rae_bench.leaderboard.copies import copied_clips, enough
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell, load_entry
 from rae_bench.leaderboard.finding import Finding, Refused, plain
 from rae_bench.leaderboard.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, read_clips
-from rae_bench.leaderboard.level import CLAIMED, REPRODUCED, RESCORED, SCHEMA, Record, TaskLevel, write_record
+from rae_bench.leaderboard.level import CLAIMED, LEVELS, REPRODUCED, RESCORED, SCHEMA, Record, TaskLevel, write_record
 from rae_bench.leaderboard.packing import Pack, digest
 from rae_bench.leaderboard.text import check_line
 from rae_bench.leaderboard.tolerance import alike, tolerance
@@ -91,6 +98,9 @@ def verify(
         return report
     known = known_tasks(tasks)
     report.findings += check_identity(entry)
+    copies, notes = check_own_copies(entry)
+    report.findings += copies
+    report.notes += notes
     report.findings += check_twins(entry, list(_others(others or folder.parent, entry, report)))
     for task in entry.tasks:
         report.levels[task] = CLAIMED
@@ -113,6 +123,12 @@ def verify(
         report.findings.append(refused.finding)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
+    for task, level in report.levels.items():
+        if LEVELS.index(entry.level(task)) > LEVELS.index(level):
+            report.notes.append(
+                f"{files.LEVEL} says that {task} is {entry.level(task)}, which is the word of whoever wrote it; "
+                f"without training again it is {level} here"
+            )
     return report
 
 
@@ -128,13 +144,11 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
     assert entry is not None
     levels: dict[str, TaskLevel] = {}
     for task, level in report.levels.items():
-        if level == CLAIMED:
-            continue
         again = sorted(rerun.get(task, ()))
         known = entry.record.tasks.get(task) if entry.record else None
-        if known and not again and entry.level(task) == REPRODUCED:
+        if known and not again and LEVELS.index(entry.level(task)) > LEVELS.index(level):
             levels[task] = known
-        else:
+        elif level != CLAIMED:
             levels[task] = TaskLevel(
                 REPRODUCED if level == REPRODUCED else RESCORED, entry.hash_of(task), version("rae-bench"), again
             )

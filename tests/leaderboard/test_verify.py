@@ -17,9 +17,10 @@ from forger import Forger, npz
 from synthetic import write_entry
 
 from rae_bench.kinematics import quat
-from rae_bench.leaderboard.checks import check_required
+from rae_bench.leaderboard.checks import check_cost, check_own_copies, check_required
 from rae_bench.leaderboard.entry import load_entry
 from rae_bench.leaderboard.grading import Grader
+from rae_bench.leaderboard.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.verify import record, verify
 from rae_bench.model import Trajectory
 from rae_bench.protocol.task import load_task
@@ -217,6 +218,83 @@ def test_copy_of_a_seed(forged: Forger) -> None:
     kept = json.loads(source.read_text())
     forged.edit(lambda r: r.update(metrics=kept["metrics"]))
     assert "has the numbers of seed 0, while other seeds of the entry differ" in forged.form_findings()
+
+
+def test_a_trajectory_of_another_seed(forged: Forger) -> None:
+    """Seed 0's motion, a hundredth of a millimetre aside, and its numbers: only the critics know the seed."""
+    source = forged.members()["tiny/cold-f0.05-s0.npz"]
+    with np.load(io.BytesIO(source)) as arrays:
+        copy = Trajectory(arrays["root_positions"] + np.float32(1e-5), arrays["rotations"])
+    forged.replace_trajectory(lambda grader: copy)
+    (finding,) = forged.verify().findings
+    assert "cold-f0.05-s1.json: has the numbers of seed 0, while other seeds of the entry differ" in str(finding)
+
+
+def _with_rows(folder: Path, rows: dict[tuple[str, float], float]) -> Path:
+    names = ("reconstruction_error", "foot_sliding", "objective_error")
+    cells = {
+        ("biped2quad", *row, seed): {name: value * (1 + 0.1 * seed + 0.01 * k) for k, name in enumerate(names)}
+        for row, value in rows.items()
+        for seed in range(3)
+    }
+    return write_entry(folder, "x", cells)
+
+
+def test_a_row_of_more_data_is_handed_in_as_one_of_less(tmp_path: Path) -> None:
+    rows = {("cold", 0.05): 3.0, ("cold", 1.0): 1.0, ("finetune", 0.05): 1.0}
+    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    what = "has the numbers of cold-f1-s{}, another regime and fraction"
+    assert [finding.what for finding in findings] == [what.format(seed) for seed in range(3)]
+    assert notes == []
+
+
+def test_what_an_honest_model_may_do_is_noted(tmp_path: Path) -> None:
+    """One that learns nothing from its source."""
+    rows = {("cold", 0.05): 3.0, ("finetune", 0.05): 3.0, ("cold", 1.0): 1.0}
+    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    assert findings == []
+    assert len(notes) == 3
+    assert "finetune-f0.05-s0.json has the numbers of cold-f0.05-s0" in notes[0]
+
+
+def test_options_of_another_cell(forged: Forger) -> None:
+    forged.edit(lambda r: r.update(options={"width": 4}))
+    assert "cold-f0.05-s1.json: options: are not those of its config" in forged.form_findings()
+
+
+def test_a_card_that_the_model_did_not_have(forged: Forger) -> None:
+    """What it can do excuses cells, so it is not the author's to write; nor is its access."""
+    forged.edit(lambda r: r["card"].update(access="offline", capabilities=["frozen"]))
+    found = forged.form_findings()
+    assert "entry.toml: card.access: is not what the model said as it ran (offline)" in found
+    assert "entry.toml: card.capabilities: is not what the model said as it ran (['frozen'])" in found
+
+
+def test_costs_of_the_table(forged: Forger, tmp_path: Path) -> None:
+    forged.edit(lambda r: r["cost"].update(pretrain_core_seconds=-5, parameters="few"))
+    found = forged.form_findings()
+    assert "cost.pretrain_core_seconds: is -5" in found
+    assert "cost.parameters: is few" in found
+    cells = {("biped2quad", "finetune", 0.05, 0): {"reconstruction_error": 1.0}}
+    cell = load_entry(write_entry(tmp_path, "x", cells)).cells[0]
+    assert "cost.pretrain_core_seconds: is missing" in "\n".join(map(str, check_cost(cell, load_task("biped2quad"))))
+
+
+def test_a_level_that_nobody_found_is_told(forged: Forger) -> None:
+    level = TaskLevel("reproduced", load_entry(forged.folder).hash_of("tiny"), "0.1.0", ["cold-f0.05-s0"])
+    write_record(forged.folder, Record("rae-bench.level/1", {"tiny": level}))
+    (note,) = forged.verify().notes
+    assert note.startswith("level.json says that tiny is reproduced, which is the word of whoever wrote it")
+
+
+def test_a_level_of_recordings_that_are_not_here_stays(forged: Forger) -> None:
+    """Whoever lacks a task's data and records what else he verified takes nothing away from it."""
+    record(forged.verify(), {})
+    report = forged.verify()
+    report.levels["tiny"] = "claimed"
+    (forged.folder / "level.json").unlink()
+    record(report, {})
+    assert load_entry(forged.folder).level("tiny") == "rescored"
 
 
 def _noisy(grader: Grader, size: float) -> Trajectory:
