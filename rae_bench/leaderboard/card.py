@@ -65,6 +65,8 @@ def check_facts(card: Card, division: str, external: list[str], regime: str) -> 
     for key in ("title", "authors", "model"):
         if not getattr(card, key):
             raise Refused(files.ENTRY, f"card.{key} is empty", "say it in a few words")
+    if {"/", "\\"} & set(card.model):
+        raise Refused(files.ENTRY, "card.model is a path", "give the model's name alone, as submit writes it")
     for key in ("link", "code"):
         check_link(getattr(card, key), f"{files.ENTRY}: card.{key}")
     if len(external) > 20:

@@ -142,6 +142,8 @@ def check_twins(entry: Entry, others: list[Entry]) -> Iterator[Finding]:
     """No cell is another entry's."""
     mend = "submit your own cells; if yours came first, tell the maintainers"
     for other in others:
+        if other.name.casefold() == entry.name.casefold():
+            yield Finding("name", f"differs from that of the entry '{other.name}' in capitals alone", "choose another")
         packed = (entry.trajectories, other.trajectories)
         if packed[0] and packed[1] and packed[0].sha256 == packed[1].sha256:
             yield Finding("trajectories", f"are those of the entry '{other.name}'", mend)

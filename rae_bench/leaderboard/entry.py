@@ -220,6 +220,8 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
             name, f"is of model {read.model}, config {read.identity.get('config')}",
             f"an entry is one model with one set of options, here {facts.card.model} {facts.card.config}",
         )  # fmt: skip
+    if read.regime == "none" and facts.regime != "none":
+        raise Refused(name, "has the regime of controls, and the entry is none", "remove it")
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     clips = name.removesuffix(".json") + ".csv"
     if (clips in names) != (read.status == "ok"):

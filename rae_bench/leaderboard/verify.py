@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from rae_bench.leaderboard.level import CLAIMED, LEVELS, REPRODUCED, RESCORED, S
 from rae_bench.leaderboard.packing import Pack, digest
 from rae_bench.leaderboard.text import check_line
 from rae_bench.leaderboard.tolerance import alike, tolerance
+from rae_bench.metrics import PRIMARY
 from rae_bench.protocol.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
@@ -109,7 +110,7 @@ def verify(
             continue
         report.findings += check_required(entry, known[task])
         for cell in entry.of(task):
-            report.findings += [*check_numbers(cell), *check_cost(cell, known[task])]
+            report.findings += [*check_numbers(cell), *check_cost(cell, known[task]), *_check_table(cell)]
     for task in entry.edited:
         report.findings.append(
             Finding(f"{files.LEVEL}: {task}", "something was edited after it had been verified",
@@ -262,11 +263,25 @@ def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Findin
         yield Finding(f"{cell.where}: {extra[0]}", "is not what its trajectories give", "run the cell again")
 
 
+def _check_table(cell: EntryCell) -> Iterator[Finding]:
+    """The form of its table of clips: the board reads it, whoever has the trajectories."""
+    where = cell.where.removesuffix(".json") + ".csv"
+    if cell.status != "ok":
+        return
+    try:
+        names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
+        for name in {word for row in names for word in row}:
+            check_line(name, where, 200)
+    except Refused as refused:
+        yield refused.finding
+        return
+    if PRIMARY["reconstruction"] not in table:
+        yield Finding(where, f"has no column {PRIMARY['reconstruction']}", "put the file there as run wrote it")
+
+
 def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
     where = cell.where.removesuffix(".json") + ".csv"
     names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
-    for name in _words(names):
-        check_line(name, where, 200)
     exam = grader.exam
     if names != list(zip(exam.ids, exam.groups, exam.actions, strict=True)):
         yield Finding(where, "its clips are not the task's test clips", "run the cell again")
@@ -285,7 +300,3 @@ def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[
     extra = sorted(table.keys() - graded.clips.keys() - set(NOT_RECOMPUTED))
     if extra:
         yield Finding(f"{where}: {extra[0][:60]}", "is no metric of single clips", "run the cell again")
-
-
-def _words(names: Iterable[tuple[str, ...]]) -> set[str]:
-    return {word for row in names for word in row}

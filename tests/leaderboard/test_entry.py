@@ -18,6 +18,7 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard.benchmark import REFERENCES
 from rae_bench.leaderboard.card import Card
 from rae_bench.leaderboard.entry import load_entries, load_entry
+from rae_bench.leaderboard.files import is_slug
 from rae_bench.leaderboard.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.rules import CellKey, missing_cells, required_cells
 from rae_bench.protocol.task import load_task
@@ -123,6 +124,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "endless number in toml": (_replace("size = 1", f"size = 1{'0' * 5000}"), "entry.toml: not TOML"),
     "endless number": (lambda f: _result(f / f"{COLD}.json", cost={"core_seconds": 10**400}), "is too large a number"),
     "options that are none": (lambda f: _result(f / f"{COLD}.json", options=5), "Expected `object`, got `int`"),
+    "model that is a path": (_replace('model = "mine"', 'model = "../mine"'), "card.model is a path"),
     "bad level": (lambda f: (f / "level.json").write_text('{"schema": "rae-bench.level/2"}'), "level.json: not as"),
 }
 
@@ -180,6 +182,18 @@ def test_several_sources_are_required_of_those_that_learn_from_them() -> None:
 
     assert regimes() == {"cold"}
     assert regimes("several-sources") == {"cold", "frozen", "finetune"}
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a..b", "a.", "CON", "nul.txt", "Lpt1", "a/b", "", "-x"])
+def test_names_that_no_folder_may_have(name: str) -> None:
+    assert not is_slug(name)
+    assert is_slug("console-1.0")
+
+
+def test_a_learner_has_no_cells_of_controls(tmp_path: Path) -> None:
+    folder = write_entry(tmp_path, "mine", CELLS | {("biped2quad", "none", 1.0, 0): {"reconstruction_error": 1.0}})
+    with pytest.raises(UserError, match="has the regime of controls"):
+        load_entry(folder)
 
 
 def test_missing_cells(folder: Path) -> None:

@@ -58,6 +58,21 @@ def test_edited_clip(forged: Forger) -> None:
     assert "cold-f0.05-s1.csv: reconstruction_error: clip" in forged.findings()
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("clip,group,action\na,g,walk\n", "has no column reconstruction_error"), ("x" * 200_000, "not a table of clips")],
+)
+def test_a_table_is_read_without_trajectories_too(forged: Forger, text: str, what: str) -> None:
+    forged.cell.with_suffix(".csv").write_text(text)
+    assert f"cold-f0.05-s1.csv: {what}" in forged.form_findings()
+
+
+def test_a_name_in_other_capitals(forged: Forger, tmp_path: Path) -> None:
+    """Half of all file systems hold one of the two."""
+    forged.copy(tmp_path / "more", "Sway").set("name", "Sway")
+    assert "name: differs from that of the entry 'Sway'" in forged.form_findings(others=tmp_path / "more" / "entries")
+
+
 def test_edited_trajectory(forged: Forger) -> None:
     """Made a little better, with the right hash: its metrics are no longer those of the results."""
     arrays = forged.arrays()
