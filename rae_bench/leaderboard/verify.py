@@ -232,7 +232,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     yield from _compare_clips(grader, cell, graded)
     if pack is not None:
         near, noisy = copied_clips(grader, trajectory)
-        for clips, what in ((near, "the truth itself"), (noisy, "the truth with noise on it")):
+        for clips, what in ((near, "the truth, shifted or mixed or not"), (noisy, "the truth with noise on it")):
             if enough(clips):
                 names = ", ".join(grader.exam.ids[i] for i in np.flatnonzero(clips)[:3])
                 yield Finding(

@@ -321,7 +321,40 @@ def _noisy(grader: Grader, size: float) -> Trajectory:
 
 def test_copy_of_the_truth(forged: Forger) -> None:
     forged.replace_trajectory(Grader.truth)
-    assert "clips are the truth itself" in forged.findings()
+    assert "clips are the truth, shifted or mixed or not" in forged.findings()
+
+
+def _mixed(grader: Grader, share: float) -> Trajectory:
+    """`share` of the truth, the rest of the last pose before it, held."""
+    truth, held = grader.truth(), grader.exam.prompt.history.rotations[None, :, -1:]
+    held = np.where((truth.rotations * held).sum(-1, keepdims=True) < 0, -held, held)
+    return Trajectory(truth.root_positions, quat.normalize(share * truth.rotations + (1 - share) * held))
+
+
+@pytest.mark.parametrize("share", [0.95, 0.9, 0.6])
+def test_the_truth_mixed_with_a_held_pose(forged: Forger, share: float) -> None:
+    forged.replace_trajectory(lambda grader: _mixed(grader, share))
+    (finding,) = forged.verify().findings
+    assert "clips are the truth, shifted or mixed or not" in finding.what
+
+
+@pytest.mark.parametrize("frames", [-2, 1, 3])
+def test_the_truth_some_frames_aside(forged: Forger, frames: int) -> None:
+    def moved(grader: Grader) -> Trajectory:
+        truth = grader.truth()
+        last = truth.rotations.shape[2] - 1
+        index = np.clip(np.arange(last + 1) + frames, 0, last)
+        return Trajectory(truth.root_positions[:, :, index], truth.rotations[:, :, index])
+
+    forged.replace_trajectory(moved)
+    (finding,) = forged.verify().findings
+    assert "clips are the truth, shifted or mixed or not" in finding.what
+
+
+def test_a_held_pose_is_no_copy(forged: Forger) -> None:
+    """Although nothing of its error is left once the held pose is taken away."""
+    forged.replace_trajectory(lambda grader: grader.held)
+    assert forged.findings() == ""
 
 
 @pytest.mark.parametrize("size", [0.005, 0.05])
