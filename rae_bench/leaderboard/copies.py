@@ -74,8 +74,8 @@ def unexplained(
         ways = [held - truth, halfway - (truth + held) / 2, body, *(truth[moved] - truth for moved in shifts)]
         basis, error = np.stack([way.ravel() for way in ways], -1), (made - truth).ravel()
         rest = error - basis @ np.linalg.lstsq(basis, error, rcond=None)[0]
-        out[:, clip] = np.linalg.norm(rest), np.linalg.norm(error)
-        out[:, clip] /= max(np.linalg.norm(basis[:, 0]), 1e-12)
+        scale = float(np.linalg.norm(basis[:, 0])) + 1e-12
+        out[:, clip] = np.linalg.norm(rest) / scale, np.linalg.norm(error) / scale
     return out[0], out[1]
 
 
