@@ -15,6 +15,8 @@ from rae_bench.data.source import LARGEST, MAX_BYTES, Source
 from rae_bench.errors import UserError
 
 MAX_ARRAYS = 1000
+MAX_HEADER = 1 << 16
+"""Bytes of an array's header, of which numpy itself takes 10,000."""
 DENSE, LARGE = 100, 1 << 28
 """Arrays of more than `LARGE` bytes that unpack to more than `DENSE` times their size in the file are refused:
 recordings shrink to a tenth, nothing but zeros to a thousandth."""
@@ -71,7 +73,9 @@ class Archive:
     def _header(self, name: str) -> _Header:
         info = self._members[name]
         try:
-            with self._zip.open(info) as file:
+            with self._zip.open(info) as packed:
+                # numpy reads as much as a header says it is long, four gigabytes of zeros if need be, before it looks.
+                file = io.BytesIO(packed.read(MAX_HEADER))
                 version = np.lib.format.read_magic(file)
                 read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
                 if version not in read:

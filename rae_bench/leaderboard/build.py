@@ -88,7 +88,7 @@ def load_board(path: Path) -> dict[str, Any]:
         if file.stat().st_size > MOST_BYTES:
             raise UserError(f"{file}: larger than any board")
         data = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{file}: not a board ({plain(error)}); rae-bench leaderboard build makes it") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")

@@ -25,7 +25,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         model: its name in the cells.
         config: eight hex digits that stand for its options.
         paper: words; `link` and `code` are https addresses. Each may be empty.
-        capabilities: the regimes it supports, besides `cold`; and `samples`.
+        capabilities: the regimes it supports, besides `cold`; `samples` and `several-sources`, as on a `ModelCard`.
         learns: false for controls and the truth.
     """
 
@@ -39,7 +39,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str = ""
     code: str = ""
     licence: str = ""
-    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples"]] = []
+    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples", "several-sources"]] = []
     access: Literal["causal", "offline"] = "causal"
     learns: bool = True
 
@@ -63,6 +63,8 @@ def check_facts(card: Card, division: str, external: list[str], regime: str) -> 
     for key in ("title", "authors", "model"):
         if not getattr(card, key):
             raise Refused(files.ENTRY, f"card.{key} is empty", "say it in a few words")
+    if {"/", "\\"} & set(card.model):
+        raise Refused(files.ENTRY, "card.model is a path", "give the model's name alone, as submit writes it")
     for key in ("link", "code"):
         check_link(getattr(card, key), f"{files.ENTRY}: card.{key}")
     if len(external) > 20:

@@ -161,5 +161,5 @@ def read_clips(path: Path, metric: str) -> Clips:
         name, group, value = _columns(tuple(header), metric)
         values = np.array([float(line[value]) if line[value] else np.nan for line in lines])
         return Clips(tuple(line[name] for line in lines), tuple(line[group] for line in lines), values)
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise UserError(f"{path}: not a readable table of clips ({plain(error)}); rae-bench verify says more") from None

@@ -6,9 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
-from rae_bench.leaderboard.copies import FLOOR, twins
+from rae_bench.leaderboard import files
+from rae_bench.leaderboard.copies import FLOOR, same_numbers, twins
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.finding import Finding, plain
 from rae_bench.leaderboard.rules import SEEDS, missing_cells
@@ -16,9 +18,13 @@ from rae_bench.metrics import METRICS, PRIMARY
 from rae_bench.protocol.cell import budget_of
 from rae_bench.protocol.identity import installation
 from rae_bench.protocol.task import Task
+from rae_bench.registry import config_hash
 
 BOUNDS = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
 BOUNDED = {"adversarial_score": (0.0, 1.0), "reconstruction_error_height": (0.0, math.inf)}
+MORE_COSTS = ("pretrain_core_seconds", "generate_seconds", "parameters", "trained")
+"""Costs that not every model says, and the table shows."""
+PRETRAINED = ("frozen", "finetune", "zero-shot")
 COSTS = ("core_seconds", "total_core_seconds", "peak_memory_mb", "ms_per_frame")
 
 
@@ -34,7 +40,7 @@ def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
         if cell.status == "ok":
             seeds[cell.regime, cell.fraction].add(cell.seed)
     for (regime, fraction), found in seeds.items():
-        if found != set(range(max(found) + 1)):
+        if len(found) <= max(found):
             yield Finding(
                 f"{task.name} {regime} {100 * fraction:g} %", f"has the seeds {sorted(found)}",
                 f"seeds are prescribed: 0 to {max(found)} without a gap",
@@ -42,9 +48,18 @@ def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
 
 
 def check_identity(entry: Entry) -> Iterator[Finding]:
-    """All cells were made with this version of the package, one engine and one model."""
+    """All cells were made with this version of the package, one engine, one model with its options and its card."""
     here = installation()
     for cell in entry.cells:
+        if config_hash(cell.result.get("options", {})) != entry.card.config:
+            yield Finding(f"{cell.where}: options", "are not those of its config", "run it again, and do not edit it")
+        ran = cell.result.get("card")
+        for word in ("capabilities", "access", "learns"):
+            if isinstance(ran, Mapping) and word in ran and ran[word] != getattr(entry.card, word):
+                yield Finding(
+                    f"{files.ENTRY}: card.{word}", f"is not what the model said as it ran ({plain(ran[word], 100)})",
+                    "leave it as submit wrote it",
+                )  # fmt: skip
         for part in ("package", "metrics"):
             if cell.identity.get(part) != here[part]:
                 yield Finding(
@@ -96,6 +111,11 @@ def check_cost(cell: EntryCell, task: Task) -> Iterator[Finding]:
     for name in names:
         if not _number(cost.get(name)) or cost[name] <= 0:
             yield Finding(f"{cell.where}: cost.{name}", f"is {plain(cost.get(name), 40)}", "run the cell again")
+    for name in MORE_COSTS:
+        if name in cost and not (_number(cost[name]) and cost[name] >= 0):
+            yield Finding(f"{cell.where}: cost.{name}", f"is {plain(cost[name], 40)}", "run the cell again")
+    if cell.regime in PRETRAINED and "pretrain_core_seconds" not in cost:
+        yield Finding(f"{cell.where}: cost.pretrain_core_seconds", "is missing", "run the cell again")
     if all(map(_number, map(cost.get, names))) and cost.get("core_seconds", 0) > cost["total_core_seconds"] + 0.1:
         yield Finding(f"{cell.where}: cost", "core_seconds exceed total_core_seconds", "run the cell again")
     if cell.result["model"] == TRUTH:
@@ -119,16 +139,17 @@ def _number(value: Any) -> bool:
 
 
 def check_twins(entry: Entry, others: list[Entry]) -> Iterator[Finding]:
-    """No cell is another entry's, nor another seed's of the same entry where seeds matter."""
+    """No cell is another entry's."""
     mend = "submit your own cells; if yours came first, tell the maintainers"
     for other in others:
+        if other.name.casefold() == entry.name.casefold():
+            yield Finding("name", f"differs from that of the entry '{other.name}' in capitals alone", "choose another")
         packed = (entry.trajectories, other.trajectories)
         if packed[0] and packed[1] and packed[0].sha256 == packed[1].sha256:
             yield Finding("trajectories", f"are those of the entry '{other.name}'", mend)
         for task in entry.tasks:
             for mine, theirs in twins(_metrics(entry, task), _metrics(other, task)):
                 yield Finding(mine, f"has the numbers of {theirs} of the entry '{other.name}'", mend)
-    yield from _same_seeds(entry)
 
 
 def _metrics(entry: Entry, task: str) -> dict[str, Mapping[str, float]]:
@@ -140,23 +161,45 @@ def _metrics(entry: Entry, task: str) -> dict[str, Mapping[str, float]]:
     }
 
 
-def _same_seeds(entry: Entry) -> Iterator[Finding]:
-    """A model without chance gives the same in every seed of every row; where only some are the same, one is a copy."""
-    rows: dict[tuple[str, str, float], list[EntryCell]] = defaultdict(list)
+def _same_cells(entry: Entry) -> list[tuple[EntryCell, EntryCell]]:
+    """Pairs of an entry's cells of one task that have the same numbers, but for the critics', which go by the seed."""
+    out = []
+    for task in entry.tasks:
+        numbers = {
+            where: {name: value for name, value in metrics.items() if METRICS[name].compare is None}
+            for where, metrics in _metrics(entry, task).items()
+        }
+        cells = [cell for cell in entry.of(task) if cell.where in numbers]
+        out += [(a, b) for a, b in combinations(cells, 2) if same_numbers(numbers[a.where], numbers[b.where])]
+    return out
+
+
+def check_own_copies(entry: Entry) -> tuple[list[Finding], list[str]]:
+    """Cells that are another cell of the same entry: findings, and notes on what an honest model may do too.
+
+    A model without chance has the same numbers in every seed; where only some are the same, one is a copy. One that
+    makes nothing of its source has the same in two regimes, one that makes nothing of more data the same at two
+    fractions, or without any (zero-shot); both at once are no training.
+    """
+    findings, notes = [], []
+    rows: dict[tuple[str, str, float], int] = defaultdict(int)
     for cell in entry.cells:
-        if cell.status == "ok":
-            rows[cell.task, cell.regime, cell.fraction].append(cell)
-    same = []
-    differ = False
-    for cells in rows.values():
-        for i, cell in enumerate(cells):
-            for other in cells[:i]:
-                if dict(cell.metrics) == dict(other.metrics):
-                    same.append((cell, other))
-                else:
-                    differ = True
-    for cell, other in same if differ else ():
-        yield Finding(
-            cell.where, f"has the numbers of seed {other.seed}, while other seeds of the entry differ",
-            "run both again",
-        )  # fmt: skip
+        if cell.status == "ok" and cell.regime != "none":
+            rows[cell.task, cell.regime, cell.fraction] += 1
+    same = _same_cells(entry)
+    seeds = [(a, b) for a, b in same if (a.regime, a.fraction) == (b.regime, b.fraction)]
+    if len(seeds) < sum(count * (count - 1) // 2 for count in rows.values()):
+        mend = "run both again"
+        findings = [
+            Finding(b.where, f"has the numbers of seed {a.seed}, while other seeds of the entry differ", mend)
+            for a, b in seeds
+        ]
+    elif seeds:
+        notes.append("every seed has the same numbers: there is no chance in it, or one run was handed in as several")
+    for a, b in same:
+        what = f"has the numbers of {a.name}"
+        if a.regime != b.regime and a.fraction != b.fraction and "zero-shot" not in (a.regime, b.regime):
+            findings.append(Finding(b.where, f"{what}, another regime and fraction", "run it again"))
+        elif (a.regime, a.fraction) != (b.regime, b.fraction):
+            notes.append(f"{b.where} {what}: what differs between them taught it nothing")
+    return findings, notes

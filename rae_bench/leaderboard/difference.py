@@ -51,24 +51,12 @@ def _of(before: Mapping[str, Any], after: Mapping[str, Any], entry: str) -> list
 
 
 def _beside(row: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
-    """Which others a row shares no tie letter with, counted on either side."""
-    if row["score"] is None:
+    """How many others a row is apart from, on either side: what the ends of its rank count (letters of ties do not)."""
+    if row["rank"] is None:
         return "no score"
-    apart = [o for o in rows.values() if o["score"] and not set(_letters(o["ties"])) & set(_letters(row["ties"]))]
-    better = sum(o["score"]["value"] > row["score"]["value"] for o in apart)
-    tied = sum(bool(o["score"]) for o in rows.values()) - len(apart) - 1
-    return f"better than {better}, tied with {tied}, worse than {len(apart) - better}"
-
-
-def _letters(ties: str) -> list[str]:
-    """a, b, ab, aa, ..: the same letter repeated is one name."""
-    out: list[str] = []
-    for letter in ties:
-        if out and out[-1][0] == letter:
-            out[-1] += letter
-        else:
-            out.append(letter)
-    return out
+    low, high = row["rank"]
+    ranked = sum(other["rank"] is not None for other in rows.values())
+    return f"better than {ranked - high}, tied with {high - low}, worse than {low - 1}"
 
 
 def _moved(before: Any, after: Any) -> str:

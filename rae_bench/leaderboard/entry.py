@@ -58,6 +58,7 @@ class _ResultFile(msgspec.Struct):
     cost: dict[str, Any]
     environment: dict[str, Any]
     reason: str
+    options: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
         raise Refused(files.ENTRY, "is missing", "make the entry with rae-bench submit")
     try:
         table = tomllib.loads(files.read_bytes(folder / files.ENTRY, files.ENTRY).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
         raise Refused(files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
     facts = _convert(table, _EntryFile, files.ENTRY)
     if not files.is_slug(facts.name) or facts.name != folder.name:
@@ -219,6 +220,8 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
             name, f"is of model {read.model}, config {read.identity.get('config')}",
             f"an entry is one model with one set of options, here {facts.card.model} {facts.card.config}",
         )  # fmt: skip
+    if read.regime == "none" and facts.regime != "none":
+        raise Refused(name, "has the regime of controls, and the entry is none", "remove it")
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     clips = name.removesuffix(".json") + ".csv"
     if (clips in names) != (read.status == "ok"):

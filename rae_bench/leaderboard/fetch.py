@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import urllib.error
+import http.client
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,7 +63,7 @@ def fetch(trajectories: Trajectories, path: Path, open_address: Open = open_http
                 if left < 0:
                     raise UserError(f"{address}: has more than the {trajectories.size} bytes that the entry says")
                 file.write(chunk)
-    except (OSError, urllib.error.URLError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise UserError(f"{address}: cannot be fetched ({error}); is it the address of the file itself?") from None
     sha256, size = digest(path)
     if (sha256, size) != (trajectories.sha256, trajectories.size):

@@ -11,6 +11,7 @@ from rae_bench.leaderboard.finding import Refused
 
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
 """Names of entries and tasks: they become file names and addresses."""
+DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
 CELL = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
 ENTRY, LEVEL, CELLS = "entry.toml", "level.json", "cells"
 LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22}
@@ -21,8 +22,8 @@ MAX_BYTES = 1 << 30
 
 
 def is_slug(name: str) -> bool:
-    """Whether a name can be an entry's or a task's."""
-    return SLUG.fullmatch(name) is not None and not name.endswith(".")
+    """Whether a name can be an entry's or a task's. Windows has files of other names than its devices' alone."""
+    return SLUG.fullmatch(name) is not None and not name.endswith(".") and not DEVICE.fullmatch(name.split(".")[0])
 
 
 def list_files(folder: Path) -> dict[str, int]:

@@ -18,7 +18,7 @@ def plain(text: object, longest: int = LONGEST) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of an entry.
+    """One fault of an entry, as plain text whatever it quotes.
 
     Attributes:
         where: file, cell or field.
@@ -30,6 +30,10 @@ class Finding:
     what: str
     mend: str
 
+    def __post_init__(self) -> None:
+        for name in ("where", "what", "mend"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.mend}"
 
@@ -38,5 +42,5 @@ class Refused(UserError):
     """An entry that cannot be read any further because of a finding."""
 
     def __init__(self, where: object, what: object, mend: str) -> None:
-        self.finding = Finding(plain(where), plain(what), mend)
+        self.finding = Finding(str(where), str(what), mend)
         super().__init__(str(self.finding))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entry import EntryCell
 from rae_bench.leaderboard.finding import Refused
 from rae_bench.metrics import adversarial, measure
@@ -85,14 +86,28 @@ class Grader:
         return Graded(values, {name: s.per_clip() for name, s in sums.items()})
 
     @cached_property
-    def hold_error(self) -> np.ndarray:
-        """(N,) cm: reconstruction error of each clip where the last true pose is held."""
-        past, truth = self.exam.prompt.history, self.exam.truth
-        frames = truth.root_positions.shape[1]
-        held = Trajectory(
+    def held(self) -> Trajectory:
+        """The last true pose, held."""
+        past, frames = self.exam.prompt.history, self.exam.truth.root_positions.shape[1]
+        return Trajectory(
             np.repeat(past.root_positions[None, :, -1:], frames, 2), np.repeat(past.rotations[None, :, -1:], frames, 2)
         )
-        return reconstruction_error(samples(held, truth)[0], truth, self.exam.objectives).per_clip()
+
+    @cached_property
+    def hold_error(self) -> np.ndarray:
+        """(N,) cm: reconstruction error of each clip where the last true pose is held."""
+        truth = self.exam.truth
+        return reconstruction_error(samples(self.held, truth)[0], truth, self.exam.objectives).per_clip()
+
+    @cached_property
+    def mixes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N, T, J, 3) each, in root space: the truth, the held pose, and what is half-way in every joint's turn."""
+        truth, held = self.truth(), self.held
+        nearer = np.where(np.sum(truth.rotations * held.rotations, -1, keepdims=True) < 0, -1, 1) * held.rotations
+        halfway = Trajectory((truth.root_positions + held.root_positions) / 2, quat.normalize(truth.rotations + nearer))
+        motions = [samples(made, self.exam.truth)[0] for made in (truth, held, halfway)]
+        one, two, three = (motion.root.points_in(motion.positions) for motion in motions)
+        return one, two, three
 
 
 def is_builtin(task: Task) -> bool:

@@ -14,6 +14,7 @@ HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 """Unicode's kinds of characters that are not seen: controls, writing directions, private use, line separators."""
 MAX_TEXT = 2000
 MAX_DEPTH = 8
+MAX_INTEGER = 1 << 63
 _ADDRESS = re.compile(r"[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+")
 
 
@@ -48,11 +49,13 @@ def check_link(value: str, where: str) -> str:
 
 
 def check_words(value: Any, where: str, depth: int = 0) -> None:
-    """All text of a result. Raises `Refused` where some is too long or unseen, or nested too deep."""
+    """All text of a result. Raises `Refused` on text too long or unseen, on deep nesting, and on huge integers."""
     if depth > MAX_DEPTH:
         raise Refused(where, "is nested too deep", "run the cell again")
     if isinstance(value, str):
         check_line(value, where, MAX_TEXT)
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:  # of any length in JSON, and too large for a float
+        raise Refused(where, "is too large a number", "run the cell again")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             check_line(key, where, 100)

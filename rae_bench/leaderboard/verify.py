@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,15 +12,23 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard import files
-from rae_bench.leaderboard.checks import check_cost, check_identity, check_numbers, check_required, check_twins
+from rae_bench.leaderboard.checks import (
+    check_cost,
+    check_identity,
+    check_numbers,
+    check_own_copies,
+    check_required,
+    check_twins,
+)  # fmt: skip
 from rae_bench.leaderboard.copies import copied_clips, enough
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell, load_entry
-from rae_bench.leaderboard.finding import Finding, Refused
+from rae_bench.leaderboard.finding import Finding, Refused, plain
 from rae_bench.leaderboard.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, read_clips
-from rae_bench.leaderboard.level import CLAIMED, REPRODUCED, RESCORED, SCHEMA, Record, TaskLevel, write_record
+from rae_bench.leaderboard.level import CLAIMED, LEVELS, REPRODUCED, RESCORED, SCHEMA, Record, TaskLevel, write_record
 from rae_bench.leaderboard.packing import Pack, digest
 from rae_bench.leaderboard.text import check_line
 from rae_bench.leaderboard.tolerance import alike, tolerance
+from rae_bench.metrics import PRIMARY
 from rae_bench.protocol.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
@@ -91,6 +99,9 @@ def verify(
         return report
     known = known_tasks(tasks)
     report.findings += check_identity(entry)
+    copies, notes = check_own_copies(entry)
+    report.findings += copies
+    report.notes += notes
     report.findings += check_twins(entry, list(_others(others or folder.parent, entry, report)))
     for task in entry.tasks:
         report.levels[task] = CLAIMED
@@ -99,7 +110,7 @@ def verify(
             continue
         report.findings += check_required(entry, known[task])
         for cell in entry.of(task):
-            report.findings += [*check_numbers(cell), *check_cost(cell, known[task])]
+            report.findings += [*check_numbers(cell), *check_cost(cell, known[task]), *_check_table(cell)]
     for task in entry.edited:
         report.findings.append(
             Finding(f"{files.LEVEL}: {task}", "something was edited after it had been verified",
@@ -113,6 +124,12 @@ def verify(
         report.findings.append(refused.finding)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
+    for task, level in report.levels.items():
+        if LEVELS.index(entry.level(task)) > LEVELS.index(level):
+            report.notes.append(
+                f"{files.LEVEL} says that {task} is {entry.level(task)}, which is the word of whoever wrote it; "
+                f"without training again it is {level} here"
+            )
     return report
 
 
@@ -128,13 +145,11 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
     assert entry is not None
     levels: dict[str, TaskLevel] = {}
     for task, level in report.levels.items():
-        if level == CLAIMED:
-            continue
         again = sorted(rerun.get(task, ()))
         known = entry.record.tasks.get(task) if entry.record else None
-        if known and not again and entry.level(task) == REPRODUCED:
+        if known and not again and LEVELS.index(entry.level(task)) > LEVELS.index(level):
             levels[task] = known
-        else:
+        elif level != CLAIMED:
             levels[task] = TaskLevel(
                 REPRODUCED if level == REPRODUCED else RESCORED, entry.hash_of(task), version("rae-bench"), again
             )
@@ -160,7 +175,7 @@ def _others(folder: Path, entry: Entry, report: Report) -> Iterator[Entry]:
         try:
             yield load_entry(path)
         except Refused as refused:
-            report.notes.append(f"not compared with {path.name}: {refused}")
+            report.notes.append(f"not compared with {plain(path.name)}: {refused}")
 
 
 def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullcontext[None]:
@@ -217,7 +232,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     yield from _compare_clips(grader, cell, graded)
     if pack is not None:
         near, noisy = copied_clips(grader, trajectory)
-        for clips, what in ((near, "the truth itself"), (noisy, "the truth with noise on it")):
+        for clips, what in ((near, "the truth, shifted or mixed or not"), (noisy, "the truth with noise on it")):
             if enough(clips):
                 names = ", ".join(grader.exam.ids[i] for i in np.flatnonzero(clips)[:3])
                 yield Finding(
@@ -248,11 +263,25 @@ def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Findin
         yield Finding(f"{cell.where}: {extra[0]}", "is not what its trajectories give", "run the cell again")
 
 
+def _check_table(cell: EntryCell) -> Iterator[Finding]:
+    """The form of its table of clips: the board reads it, whoever has the trajectories."""
+    where = cell.where.removesuffix(".json") + ".csv"
+    if cell.status != "ok":
+        return
+    try:
+        names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
+        for name in {word for row in names for word in row}:
+            check_line(name, where, 200)
+    except Refused as refused:
+        yield refused.finding
+        return
+    if PRIMARY["reconstruction"] not in table:
+        yield Finding(where, f"has no column {PRIMARY['reconstruction']}", "put the file there as run wrote it")
+
+
 def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
     where = cell.where.removesuffix(".json") + ".csv"
     names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
-    for name in _words(names):
-        check_line(name, where, 200)
     exam = grader.exam
     if names != list(zip(exam.ids, exam.groups, exam.actions, strict=True)):
         yield Finding(where, "its clips are not the task's test clips", "run the cell again")
@@ -271,7 +300,3 @@ def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[
     extra = sorted(table.keys() - graded.clips.keys() - set(NOT_RECOMPUTED))
     if extra:
         yield Finding(f"{where}: {extra[0][:60]}", "is no metric of single clips", "run the cell again")
-
-
-def _words(names: Iterable[tuple[str, ...]]) -> set[str]:
-    return {word for row in names for word in row}

@@ -197,15 +197,37 @@ def test_what_moved_and_whether_significantly(folder: Path, data: Any, tmp_path:
     assert compare_boards(data, data) == []
 
 
+def test_a_new_entry_is_apart_from_as_many_as_its_rank_says() -> None:
+    """The first is apart from the next, not from the last, whose seeds scatter: they share no letter all the same."""
+    facts = {"first": ("a", [1, 2], 1.0), "next": ("b", [2, 3], 2.0), "last": ("b", [1, 3], 3.0)}
+    rows = [
+        {"entry": name, "ties": ties, "rank": rank, "score": {"value": value, "low": 0.5, "high": 9.0},
+         "seed_scores": [value] * 3, "level": "claimed", "provisional": True}
+        for name, (ties, rank, value) in facts.items()
+    ]  # fmt: skip
+    old, new = ({"overall": {"rows": side}, "tasks": {}} for side in (rows[1:], rows))
+    (change,) = compare_boards(old, new)
+    assert (change["entry"], change["verdict"]) == ("first", "better than 1, tied with 1, worse than 0")
+
+
 def test_another_version_does_not_compare(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
     write_board(read_board(tmp_path), tmp_path)
     monkeypatch.setattr(build, "BENCHMARK", benchmark.BENCHMARK + "1")
     with pytest.raises(UserError, match="of benchmark version 1, and this is 11"):
         load_board(tmp_path)
-    (tmp_path / "board.json").write_text("{}")
-    with pytest.raises(UserError, match="not a board"):
-        load_board(tmp_path)
+    for text in ("{}", "[" * 100_000, '"\udcff"'):
+        (tmp_path / "board.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(UserError, match="not a board"):
+            load_board(tmp_path)
+
+
+def test_a_damaged_table_of_clips_is_one_line(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
+    path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(UserError, match="not a readable table of clips"):
+        read_board(tmp_path)
 
 
 # ---- text of others --------------------------------------------------------------------------------------------------
@@ -233,6 +255,7 @@ def test_csv_begins_no_formula(data: Any) -> None:
         assert csv_cell(text) == "'" + text
     assert csv_cell("\t=1") == "'=1"
     assert csv_cell("x=1") == "x=1"
+    assert csv_cell("x;=1") == "x,=1"  # two cells where semicolons part them
 
 
 @pytest.mark.parametrize(

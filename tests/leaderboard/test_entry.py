@@ -15,10 +15,14 @@ import pytest
 from synthetic import write_entry
 
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.benchmark import REFERENCES
+from rae_bench.leaderboard.card import Card
 from rae_bench.leaderboard.entry import load_entries, load_entry
+from rae_bench.leaderboard.files import is_slug
 from rae_bench.leaderboard.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.rules import CellKey, missing_cells, required_cells
 from rae_bench.protocol.task import load_task
+from rae_bench.registry import CONTROLS, known_capabilities
 
 CELLS = {
     ("biped2quad", "cold", 0.05, 0): {"reconstruction_error": 2.0, "foot_sliding": math.nan},
@@ -117,6 +121,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "hidden reason": (lambda f: _result(f / f"{COLD}.json", reason="a\x1b[31m"), "unseen character U+001B"),
     "no clips": (lambda f: (f / f"{COLD}.csv").unlink(), "cold-f0.05-s0.csv: is missing"),
     "clips alone": (lambda f: (f / f"{COLD}.json").unlink(), "has no result beside it"),
+    "endless number in toml": (_replace("size = 1", f"size = 1{'0' * 5000}"), "entry.toml: not TOML"),
+    "endless number": (lambda f: _result(f / f"{COLD}.json", cost={"core_seconds": 10**400}), "is too large a number"),
+    "options that are none": (lambda f: _result(f / f"{COLD}.json", options=5), "Expected `object`, got `int`"),
+    "model that is a path": (_replace('model = "mine"', 'model = "../mine"'), "card.model is a path"),
     "bad level": (lambda f: (f / "level.json").write_text('{"schema": "rae-bench.level/2"}'), "level.json: not as"),
 }
 
@@ -154,6 +162,38 @@ def test_required_cells() -> None:
     assert keys("zero-shot", capabilities=["zero-shot"]) == cold | {("zero-shot", 0.0)}
     assert keys("none", model="hold", capabilities=[]) == {("none", 1.0)}
     assert keys("none", model="nearest", capabilities=[]) == {("none", 0.05), ("none", 0.2)}
+
+
+@pytest.mark.parametrize("model", [*REFERENCES, *CONTROLS])
+def test_a_model_of_the_package_can_be_an_entry(tmp_path: Path, model: str) -> None:
+    """Its capabilities are words that a card may have."""
+    can = sorted(known_capabilities(model))
+    regime = "finetune" if "finetune" in can else "none" if model in CONTROLS else "cold"
+    folder = write_entry(tmp_path, "x", CELLS, card={"model": model, "capabilities": can}, regime=regime)
+    assert load_entry(folder).card.capabilities == can
+
+
+def test_several_sources_are_required_of_those_that_learn_from_them() -> None:
+    task = load_task("leave-one-out-quad")
+
+    def regimes(*more: str) -> set[str]:
+        card = Card(title="x", authors="x", model="x", config="0" * 8, capabilities=["frozen", "finetune", *more])  # type: ignore
+        return {cell.regime for cell in required_cells(card, "cold", task)}
+
+    assert regimes() == {"cold"}
+    assert regimes("several-sources") == {"cold", "frozen", "finetune"}
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a..b", "a.", "CON", "nul.txt", "Lpt1", "a/b", "", "-x"])
+def test_names_that_no_folder_may_have(name: str) -> None:
+    assert not is_slug(name)
+    assert is_slug("console-1.0")
+
+
+def test_a_learner_has_no_cells_of_controls(tmp_path: Path) -> None:
+    folder = write_entry(tmp_path, "mine", CELLS | {("biped2quad", "none", 1.0, 0): {"reconstruction_error": 1.0}})
+    with pytest.raises(UserError, match="has the regime of controls"):
+        load_entry(folder)
 
 
 def test_missing_cells(folder: Path) -> None:

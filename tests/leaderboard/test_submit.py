@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import json
 import zipfile
@@ -163,6 +164,14 @@ def test_fetch(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=message):
             fetch(told, tmp_path / "t.zip", served)
+
+
+def test_a_server_that_speaks_no_http(tmp_path: Path) -> None:
+    def open_address(address: str) -> Any:
+        raise http.client.BadStatusLine("220 mail.example.org")
+
+    with pytest.raises(UserError, match="cannot be fetched"):
+        fetch(Trajectories("0" * 64, 1, "https://example.org/t.zip"), tmp_path / "t.zip", open_address)
 
 
 @pytest.mark.parametrize("address", ["http://example.org/x", "file:///etc/passwd", "ftp://example.org/x", ""])

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from forger import Forger, npz
 from synthetic import write_entry
 
 from rae_bench.kinematics import quat
+from rae_bench.leaderboard.checks import check_cost, check_own_copies, check_required
 from rae_bench.leaderboard.entry import load_entry
 from rae_bench.leaderboard.grading import Grader
+from rae_bench.leaderboard.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.verify import record, verify
 from rae_bench.model import Trajectory
+from rae_bench.protocol.task import load_task
 
 
 def test_an_honest_entry_passes(forged: Forger) -> None:
@@ -52,6 +56,21 @@ def test_edited_clip(forged: Forger) -> None:
     words[3] = f"{float(words[3]) * 0.8:.6g}"
     path.write_text("\n".join([lines[0], ",".join(words), *lines[2:]]) + "\n")
     assert "cold-f0.05-s1.csv: reconstruction_error: clip" in forged.findings()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("clip,group,action\na,g,walk\n", "has no column reconstruction_error"), ("x" * 200_000, "not a table of clips")],
+)
+def test_a_table_is_read_without_trajectories_too(forged: Forger, text: str, what: str) -> None:
+    forged.cell.with_suffix(".csv").write_text(text)
+    assert f"cold-f0.05-s1.csv: {what}" in forged.form_findings()
+
+
+def test_a_name_in_other_capitals(forged: Forger, tmp_path: Path) -> None:
+    """Half of all file systems hold one of the two."""
+    forged.copy(tmp_path / "more", "Sway").set("name", "Sway")
+    assert "name: differs from that of the entry 'Sway'" in forged.form_findings(others=tmp_path / "more" / "entries")
 
 
 def test_edited_trajectory(forged: Forger) -> None:
@@ -216,6 +235,83 @@ def test_copy_of_a_seed(forged: Forger) -> None:
     assert "has the numbers of seed 0, while other seeds of the entry differ" in forged.form_findings()
 
 
+def test_a_trajectory_of_another_seed(forged: Forger) -> None:
+    """Seed 0's motion, a hundredth of a millimetre aside, and its numbers: only the critics know the seed."""
+    source = forged.members()["tiny/cold-f0.05-s0.npz"]
+    with np.load(io.BytesIO(source)) as arrays:
+        copy = Trajectory(arrays["root_positions"] + np.float32(1e-5), arrays["rotations"])
+    forged.replace_trajectory(lambda grader: copy)
+    (finding,) = forged.verify().findings
+    assert "cold-f0.05-s1.json: has the numbers of seed 0, while other seeds of the entry differ" in str(finding)
+
+
+def _with_rows(folder: Path, rows: dict[tuple[str, float], float]) -> Path:
+    names = ("reconstruction_error", "foot_sliding", "objective_error")
+    cells = {
+        ("biped2quad", *row, seed): {name: value * (1 + 0.1 * seed + 0.01 * k) for k, name in enumerate(names)}
+        for row, value in rows.items()
+        for seed in range(3)
+    }
+    return write_entry(folder, "x", cells)
+
+
+def test_a_row_of_more_data_is_handed_in_as_one_of_less(tmp_path: Path) -> None:
+    rows = {("cold", 0.05): 3.0, ("cold", 1.0): 1.0, ("finetune", 0.05): 1.0}
+    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    what = "has the numbers of cold-f1-s{}, another regime and fraction"
+    assert [finding.what for finding in findings] == [what.format(seed) for seed in range(3)]
+    assert notes == []
+
+
+def test_what_an_honest_model_may_do_is_noted(tmp_path: Path) -> None:
+    """One that learns nothing from its source."""
+    rows = {("cold", 0.05): 3.0, ("finetune", 0.05): 3.0, ("cold", 1.0): 1.0}
+    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    assert findings == []
+    assert len(notes) == 3
+    assert "finetune-f0.05-s0.json has the numbers of cold-f0.05-s0" in notes[0]
+
+
+def test_options_of_another_cell(forged: Forger) -> None:
+    forged.edit(lambda r: r.update(options={"width": 4}))
+    assert "cold-f0.05-s1.json: options: are not those of its config" in forged.form_findings()
+
+
+def test_a_card_that_the_model_did_not_have(forged: Forger) -> None:
+    """What it can do excuses cells, so it is not the author's to write; nor is its access."""
+    forged.edit(lambda r: r["card"].update(access="offline", capabilities=["frozen"]))
+    found = forged.form_findings()
+    assert "entry.toml: card.access: is not what the model said as it ran (offline)" in found
+    assert "entry.toml: card.capabilities: is not what the model said as it ran (['frozen'])" in found
+
+
+def test_costs_of_the_table(forged: Forger, tmp_path: Path) -> None:
+    forged.edit(lambda r: r["cost"].update(pretrain_core_seconds=-5, parameters="few"))
+    found = forged.form_findings()
+    assert "cost.pretrain_core_seconds: is -5" in found
+    assert "cost.parameters: is few" in found
+    cells = {("biped2quad", "finetune", 0.05, 0): {"reconstruction_error": 1.0}}
+    cell = load_entry(write_entry(tmp_path, "x", cells)).cells[0]
+    assert "cost.pretrain_core_seconds: is missing" in "\n".join(map(str, check_cost(cell, load_task("biped2quad"))))
+
+
+def test_a_level_that_nobody_found_is_told(forged: Forger) -> None:
+    level = TaskLevel("reproduced", load_entry(forged.folder).hash_of("tiny"), "0.1.0", ["cold-f0.05-s0"])
+    write_record(forged.folder, Record("rae-bench.level/1", {"tiny": level}))
+    (note,) = forged.verify().notes
+    assert note.startswith("level.json says that tiny is reproduced, which is the word of whoever wrote it")
+
+
+def test_a_level_of_recordings_that_are_not_here_stays(forged: Forger) -> None:
+    """Whoever lacks a task's data and records what else he verified takes nothing away from it."""
+    record(forged.verify(), {})
+    report = forged.verify()
+    report.levels["tiny"] = "claimed"
+    (forged.folder / "level.json").unlink()
+    record(report, {})
+    assert load_entry(forged.folder).level("tiny") == "rescored"
+
+
 def _noisy(grader: Grader, size: float) -> Trajectory:
     truth = grader.truth()
     turn = np.random.default_rng(0).normal(scale=size / 2, size=(*truth.rotations.shape[:-1], 3))
@@ -225,7 +321,40 @@ def _noisy(grader: Grader, size: float) -> Trajectory:
 
 def test_copy_of_the_truth(forged: Forger) -> None:
     forged.replace_trajectory(Grader.truth)
-    assert "clips are the truth itself" in forged.findings()
+    assert "clips are the truth, shifted or mixed or not" in forged.findings()
+
+
+def _mixed(grader: Grader, share: float) -> Trajectory:
+    """`share` of the truth, the rest of the last pose before it, held."""
+    truth, held = grader.truth(), grader.exam.prompt.history.rotations[None, :, -1:]
+    held = np.where((truth.rotations * held).sum(-1, keepdims=True) < 0, -held, held)
+    return Trajectory(truth.root_positions, quat.normalize(share * truth.rotations + (1 - share) * held))
+
+
+@pytest.mark.parametrize("share", [0.95, 0.9, 0.6])
+def test_the_truth_mixed_with_a_held_pose(forged: Forger, share: float) -> None:
+    forged.replace_trajectory(lambda grader: _mixed(grader, share))
+    (finding,) = forged.verify().findings
+    assert "clips are the truth, shifted or mixed or not" in finding.what
+
+
+@pytest.mark.parametrize("frames", [-2, 1, 3])
+def test_the_truth_some_frames_aside(forged: Forger, frames: int) -> None:
+    def moved(grader: Grader) -> Trajectory:
+        truth = grader.truth()
+        last = truth.rotations.shape[2] - 1
+        index = np.clip(np.arange(last + 1) + frames, 0, last)
+        return Trajectory(truth.root_positions[:, :, index], truth.rotations[:, :, index])
+
+    forged.replace_trajectory(moved)
+    (finding,) = forged.verify().findings
+    assert "clips are the truth, shifted or mixed or not" in finding.what
+
+
+def test_a_held_pose_is_no_copy(forged: Forger) -> None:
+    """Although nothing of its error is left once the held pose is taken away."""
+    forged.replace_trajectory(lambda grader: grader.held)
+    assert forged.findings() == ""
 
 
 @pytest.mark.parametrize("size", [0.005, 0.05])
@@ -268,6 +397,45 @@ def test_without_trajectories_it_stays_claimed(forged: Forger) -> None:
     assert report.findings == []
     assert report.levels == {"tiny": "claimed"}
     assert "no trajectories at hand" in report.notes[0]
+
+
+def test_text_of_an_entry_does_nothing_to_a_terminal(forged: Forger) -> None:
+    """A column's name with an escape sequence, which no other check looks at; and a folder's beside the entry."""
+    path = forged.cell.with_suffix(".csv")
+    head, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head},\x1b[2Jbetter", *(f"{line},1" for line in lines)]) + "\n")
+    (forged.folder.parent / "\x1b[2J").mkdir()
+    (forged.folder.parent / "\x1b[2J" / "entry.toml").write_text("x")
+    report = forged.verify()
+    assert "?[2Jbetter: is no metric" in str(report.findings[0])
+    assert report.notes[0].startswith("not compared with ?[2J: ")
+    assert all(text.isprintable() for text in (*map(str, report.findings), *report.notes))
+
+
+def test_a_huge_seed_takes_no_memory(tmp_path: Path) -> None:
+    """Three million stand for the thousand million that a seed may be."""
+    folder = write_entry(tmp_path, "x", {("biped2quad", "cold", 0.05, 3_000_000): {"reconstruction_error": 1.0}})
+    tracemalloc.start()
+    found = list(check_required(load_entry(folder), load_task("biped2quad")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "has the seeds [3000000]; seeds are prescribed: 0 to 3000000" in str(found[-1])
+    assert peak < 16 << 20
+
+
+def test_header_bomb(forged: Forger) -> None:
+    """A header that says it is 64 MiB long, of zeros: numpy would read it before it looks at its length."""
+    size = 1 << 26
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        packed.writestr("fps.npy", b"\x93NUMPY\x02\x00" + size.to_bytes(4, "little") + bytes(size))
+    forged.replace_member(file.getvalue())
+    tracemalloc.start()
+    findings = forged.findings()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "array 'fps' is damaged" in findings
+    assert peak < size
 
 
 def test_unknown_task(forged: Forger) -> None:
