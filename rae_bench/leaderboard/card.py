@@ -13,7 +13,7 @@ from rae_bench.leaderboard.text import check_line, check_link
 from rae_bench.model import REGIMES
 from rae_bench.registry import CONTROLS
 
-TRUTH = "truth"
+TRUTH, HOLD = "truth", "hold"
 MAX_TRAJECTORIES = 4 << 30
 """Bytes of the packed trajectories of an entry."""
 

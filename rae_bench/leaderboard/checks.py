@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from rae_bench.leaderboard import files
+from rae_bench.leaderboard.benchmark import REFERENCES
 from rae_bench.leaderboard.copies import FLOOR, same_numbers, twins
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.finding import Finding, plain
@@ -50,6 +51,11 @@ def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
 def check_identity(entry: Entry) -> Iterator[Finding]:
     """All cells were made with this version of the package, one engine, one model with its options and its card."""
     here = installation()
+    if entry.name in REFERENCES and entry.card.model != entry.name:
+        yield Finding(
+            f"{files.ENTRY}: name", f"'{entry.name}' is kept for the reference entry of the model of that name",
+            "choose another, and rename the folder",
+        )  # fmt: skip
     for cell in entry.cells:
         if config_hash(cell.result.get("options", {})) != entry.card.config:
             yield Finding(f"{cell.where}: options", "are not those of its config", "run it again, and do not edit it")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.card import HOLD
 from rae_bench.leaderboard.cells import ERROR, Contestant, TaskCells
 from rae_bench.leaderboard.entry import TRUTH
 from rae_bench.metrics import PRIMARY, category_scores
@@ -76,7 +77,7 @@ def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
 
 def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray]:
     """Category -> (S,) on the headline's scale, the mean over fractions; {} without truth and `hold`."""
-    truth, hold = (cells.controls.get(name, {}).get(1.0) for name in (TRUTH, "hold"))
+    truth, hold = (cells.controls.get(name, {}).get(1.0) for name in (TRUTH, HOLD))
     if truth is None or hold is None:
         return {}
     found = [

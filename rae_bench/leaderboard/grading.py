@@ -13,6 +13,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
+from rae_bench.leaderboard.card import HOLD
 from rae_bench.leaderboard.entry import EntryCell
 from rae_bench.leaderboard.finding import Refused
 from rae_bench.metrics import adversarial, measure
@@ -27,6 +28,8 @@ NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
 
 IDS = ("clip", "group", "action")
+HELD_PLACE, HELD_TURN = 1e-4, 1e-5
+"""Metres and 1 - |cos| of half an angle (half a degree) by which a held pose may be off."""
 
 
 class Unavailable(UserError):
@@ -71,7 +74,7 @@ class Grader:
 
     def hashes(self, fraction: float) -> dict[str, str]:
         """What a cell's identity must say of task, data, split and metric code."""
-        facts = identity("hold", {}, self.task, self.sources, self.target, fraction)
+        facts = identity(HOLD, {}, self.task, self.sources, self.target, fraction)
         return {key: facts[key] for key in ("task", "data", "split", "metrics")}
 
     def truth(self) -> Trajectory:
@@ -92,6 +95,13 @@ class Grader:
         return Trajectory(
             np.repeat(past.root_positions[None, :, -1:], frames, 2), np.repeat(past.rotations[None, :, -1:], frames, 2)
         )
+
+    def is_held(self, trajectory: Trajectory) -> bool:
+        """Whether it holds the last true pose, up to rounding: `hold` is the yardstick of every score."""
+        valid = self.exam.truth.valid[None]
+        apart = np.abs(trajectory.root_positions - self.held.root_positions).max(-1)
+        turned = 1 - np.abs(np.sum(trajectory.rotations * self.held.rotations, -1)).min(-1)
+        return bool((apart[valid] < HELD_PLACE).all() and (turned[valid] < HELD_TURN).all())
 
     @cached_property
     def hold_error(self) -> np.ndarray:

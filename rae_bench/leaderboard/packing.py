@@ -102,17 +102,6 @@ class Pack:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._names))
 
-    def sha256(self, name: str) -> str:
-        """Of a member."""
-        found = hashlib.sha256()
-        try:
-            with self._zip.open(name) as file:
-                while chunk := file.read(CHUNK):
-                    found.update(chunk)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise Refused(f"{self.name}: {name}", f"is damaged ({error})", _AGAIN) from None
-        return found.hexdigest()
-
     def read(self, name: str, truth: Motion) -> Trajectory:
         """A cell's generated motion, checked against the clips that it continues.
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.leaderboard.benchmark import REFERENCES
+from rae_bench.leaderboard.card import HOLD
 from rae_bench.leaderboard.cells import Contestant, TaskCells
 from rae_bench.leaderboard.columns import (
     GAINS,
@@ -151,7 +152,7 @@ def place(row: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
-    truth, hold = (cells.controls.get(name, {}).get(1.0) for name in (TRUTH, "hold"))
+    truth, hold = (cells.controls.get(name, {}).get(1.0) for name in (TRUTH, HOLD))
     rows = []
     for name in (TRUTH, *CONTROLS):
         by_fraction = cells.controls.get(name, {})

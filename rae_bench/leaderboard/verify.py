@@ -12,6 +12,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard import files
+from rae_bench.leaderboard.card import HOLD
 from rae_bench.leaderboard.checks import (
     check_cost,
     check_identity,
@@ -230,6 +231,9 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     graded = grader.grade(trajectory, cell.seed)
     yield from _compare(grader, cell, graded)
     yield from _compare_clips(grader, cell, graded)
+    if cell.result["model"] == HOLD and not grader.is_held(trajectory):
+        yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, which every score is measured by",
+                      "submit what run wrote of the control")
     if pack is not None:
         near, noisy = copied_clips(grader, trajectory)
         for clips, what in ((near, "the truth, shifted or mixed or not"), (noisy, "the truth with noise on it")):

@@ -357,6 +357,43 @@ def test_a_held_pose_is_no_copy(forged: Forger) -> None:
     assert forged.findings() == ""
 
 
+def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path: Path) -> None:
+    """Every score is measured by `hold`: whoever hands in another motion under its name would change them all."""
+    from rae_bench.leaderboard.submit import gather, make_card, submit
+    from rae_bench.protocol.cell import run_cell
+    from rae_bench.protocol.plan import prepare
+
+    spec = f"{sway_results.parent}/sway.py:Sway"
+    plan = prepare(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], seeds=1, out=tmp_path)
+    (p,) = (p for p in plan.cells if p.cell.model == "hold")
+    run_cell(p.cell, *plan[:3], p.pretrained, p.path, p.identity, lambda *event: None)
+    found = gather(p.path.parents[1], model="hold")
+    packed = tmp_path / "packed.zip"
+    report = submit(found, "hold", make_card(found), out=tmp_path / "entries", packed=packed, tasks=[tiny_task])
+    assert report.findings == []
+
+    class Hold(Forger):
+        @property
+        def cell(self) -> Path:
+            return self.folder / "cells" / "tiny" / f"{p.path.stem}.json"
+
+    forger = Hold(tmp_path / "entries" / "hold", packed, tiny_task)
+
+    def turned(grader: Grader) -> Trajectory:
+        rotations = grader.held.rotations.copy()
+        rotations[0, 0, 5:, 3] = quat.mul(rotations[0, 0, 5:, 3], np.array([0.9998, 0, 0.02, 0], np.float32))
+        return Trajectory(grader.held.root_positions, rotations)
+
+    forger.replace_trajectory(turned)
+    assert "does not hold the last pose" in forger.findings()
+
+
+def test_names_of_reference_entries_are_kept(forged: Forger, tmp_path: Path) -> None:
+    other = forged.copy(tmp_path / "other", "rtn")
+    other.set("name", "rtn")
+    assert "'rtn' is kept for the reference entry" in other.form_findings()
+
+
 @pytest.mark.parametrize("size", [0.005, 0.05])
 def test_copy_of_the_truth_under_noise(forged: Forger, size: float) -> None:
     """Of 0.3 and 3 degrees in every joint; every number belongs to it, nothing else is wrong."""
