@@ -158,8 +158,7 @@ class LightningModel:
         samples = prompt.num_samples
         if samples > 1 and needs_of(self._network).noise:
             draws = [torch.Generator().manual_seed(_seed(ctx.seed, 3, sample)) for sample in range(samples)]
-            paths = [self._roll_out(prompt, draw, _device(ctx)) for draw in draws]
-            parts = [to_motion(path, prompt.rig) for path in paths]
+            parts = [to_motion(self._roll_out(prompt, draw, _device(ctx)), prompt.rig) for draw in draws]
             return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
         root_positions, rotations = to_motion(self._roll_out(prompt, None, _device(ctx)), prompt.rig)
         return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
@@ -169,6 +168,9 @@ class LightningModel:
 
         A network with a memory reads the history first. All clips get the same noise, so that a clip's motion does
         not depend on which others are generated with it; without a generator the noise is zero, its mean.
+
+        Raises:
+            UserError: a roll-out that runs away until its numbers are no longer finite.
         """
         assert self._network is not None
         assert self._normal is not None
@@ -202,7 +204,15 @@ class LightningModel:
                 path.append(carry.state)
         network.cpu()
         normal.cpu()
-        return torch.stack(path, 1)
+        made = torch.stack(path, 1)
+        lost = ~made.isfinite().all(2)
+        if lost.any():
+            first = int(lost.any(0).nonzero()[0])
+            raise UserError(
+                f"model '{self.card.name}': its roll-out ran away: from frame {first} on it is not finite "
+                f"({int(lost.any(1).sum())} of {rows} clips)"
+            )
+        return made
 
     def save(self, folder: Path) -> None:
         """Keep the pre-trained core and, once adapted, the network, as safetensors and JSON."""

@@ -202,6 +202,15 @@ def test_generate_needs_a_network(prompt: Prompt) -> None:
         TinyModel(**OPTIONS).generate(prompt, context("cold"))
 
 
+def test_a_roll_out_that_runs_away(target: Domain, prompt: Prompt) -> None:
+    """Its numbers grow until they are none: told as that, and not as a fault of some matrix."""
+    model, ctx = adapted(target, "cold")
+    assert model._network is not None
+    model._network.state_dict()["codec.decode.weight"].mul_(1e30)
+    with pytest.raises(UserError, match=r"model 'tiny': its roll-out ran away: from frame \d+ on it is not finite \("):
+        model.generate(prompt, ctx)
+
+
 def test_unknown_options() -> None:
     with pytest.raises(UserError, match="unknown option of model 'tiny' 'widows'; did you mean windows"):
         TinyModel(widows=3)

@@ -470,3 +470,22 @@ def _runs(pid: int) -> bool:
     from rae_bench import storage
 
     return storage.alive(pid)
+
+
+def test_the_published_protocol_looks_at_single_frames_alone(tiny_task: Path, tmp_path: Path) -> None:
+    """Nothing is rolled out, so a model that runs away has its single frames measured all the same."""
+    from dataclasses import replace
+
+    from rae_bench.protocol.cell import run_cell
+    from rae_bench.protocol.domains import load_sides
+    from rae_bench.protocol.task import load_task
+
+    task = load_task(tiny_task)
+    task = replace(task, protocol=replace(task.protocol, mode="paper"))
+    path = tmp_path / "cold-f0.2-s0.json"
+    cell = Cell("fe", {"mode": "paper"}, "cold", 0.2, 0)
+    result = run_cell(cell, task, *load_sides(task), tmp_path / "none", path, {}, lambda *event: None)
+    assert list(result["metrics"]) == ["one_step_error"]
+    assert result["metrics"]["one_step_error"]["value"] > 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cold-f0.2-s0.csv", "cold-f0.2-s0.json"]
+    assert "generate_seconds" not in result["cost"]

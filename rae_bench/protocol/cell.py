@@ -114,7 +114,7 @@ def run_cell(
     cell: Cell, task: Task, sources: Sequence[Side], target: Side, pretrained: Path, path: Path,
     identity: Mapping[str, str], progress: Progress, *, keep: bool = False, threads: int = 1, device: str = "cpu",
 ) -> dict[str, Any]:
-    """Run a cell and write `path` (JSON), its trajectory (.npz) and per-clip metrics (.csv) beside it.
+    """Run a cell and write `path` (JSON), its trajectory (.npz; none in the mode `paper`) and per-clip metrics (.csv).
 
     `keep` leaves the adapted model there too, written before the result: a result says that all is there.
     """
@@ -137,10 +137,13 @@ def run_cell(
         "environment": {**environment(), "threads": threads, "device": device},
         "reason": "",
     }
+    # The thesis looks at single frames alone, of some two hundred clips.
+    closed = target.protocol.mode != "paper"
     steps, following, step_clips = exam.single_steps()
+    trajectory: Trajectory | None = None
     if cell.model == TRUTH:
         truth = exam.truth
-        trajectory = Trajectory(truth.root_positions[None], truth.rotations[None])
+        trajectory = Trajectory(truth.root_positions[None], truth.rotations[None]) if closed else None
         step = Trajectory(following.root_positions[None], following.rotations[None])
     else:
         instance = make_model(cell.model, cell.options)
@@ -163,21 +166,21 @@ def run_cell(
             source=domains[0],
             sources=domains,
         )
-        trajectory, step = _train_and_generate(
-            instance, cell, ctx, target, (exam.prompt, steps), pretrained, result["cost"], progress
-        )
-        check_trajectory(trajectory, exam.truth, cell.model)
+        _train(instance, cell, ctx, target, pretrained, result["cost"])
+        progress("generate", 0, 1, float("nan"))
+        if closed:
+            trajectory = _roll_out(instance, ctx, exam.prompt, result["cost"])
+            check_trajectory(trajectory, exam.truth, cell.model)
+        step = instance.generate(steps, ctx)
         check_trajectory(step, following, cell.model)
         if keep:
             keep_model(instance, cell, task, target, path, identity)
 
     progress("measure", 0, 1, float("nan"))
-    # The thesis looks at single frames alone, of some two hundred clips.
-    closed = target.protocol.mode != "paper"
-    measured = measure(trajectory, exam.truth, exam.objectives) if closed else {}
+    measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
     measured["one_step_error"] = one_step_error(step, following, step_clips, len(exam.truth))
     values = {name: sums.value() for name, sums in measured.items()}
-    if closed:
+    if trajectory:
         values |= adversarial(trajectory, exam.truth, seed=cell.seed)
     result["metrics"] = {
         name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
@@ -188,7 +191,7 @@ def run_cell(
         result["null_interval"] = {"adversarial_score": [low, high]}
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
-    if cell.model != TRUTH:
+    if trajectory and cell.model != TRUTH:
         save_trajectory(
             path.with_suffix(".npz"), trajectory, exam.truth.rig, exam.truth.fps, exam.truth.lengths
         )
@@ -197,11 +200,8 @@ def run_cell(
     return result
 
 
-def _train_and_generate(
-    instance: Any, cell: Cell, ctx: Context, target: Side, prompts: tuple[Prompt, Prompt], pretrained: Path,
-    cost: dict[str, Any], progress: Progress,
-) -> tuple[Trajectory, Trajectory]:
-    """Continuations of both prompts; the first is the one that is timed."""
+def _train(instance: Any, cell: Cell, ctx: Context, target: Side, pretrained: Path, cost: dict[str, Any]) -> None:
+    """Adapt to the target, from what the source taught where the regime wants that."""
     domain = target.domain(target.fraction(cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     started = time.process_time()
@@ -213,10 +213,11 @@ def _train_and_generate(
     cost |= {"core_seconds": time.process_time() - started, "budget": asdict(ctx.budget), **ctx.spent}
     cost.setdefault("enforced", False)
 
-    progress("generate", 0, 1, float("nan"))
+
+def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) -> Trajectory:
+    """Continuations of the test clips, timed; and the time that a single clip takes a frame."""
     started = time.process_time()
-    whole, steps = prompts
-    trajectory = instance.generate(whole, ctx)
+    trajectory: Trajectory = instance.generate(whole, ctx)
     cost["generate_seconds"] = time.process_time() - started
     one = whole[np.array([0])]
     frames = min(LATENCY_FRAMES, int(one.frames[0]))
@@ -225,7 +226,7 @@ def _train_and_generate(
     started = time.perf_counter()
     instance.generate(one, ctx)
     cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / frames
-    return trajectory, instance.generate(steps, ctx)
+    return trajectory
 
 
 def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
