@@ -27,7 +27,10 @@ ENTRIES = Path("leaderboard") / "entries"
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
 @click.option("--metric", default=METRIC, show_default=True, help="Any metric of the results.")
-@click.option("--results", type=click.Path(path_type=Path), default="results", help="Where names are (results).")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default="results", show_default=True,
+    help="Folder in which A and B are looked up.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, metric: str, results: Path,

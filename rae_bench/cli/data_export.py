@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Of RESULT: the seed (the first).")
 @click.option("--with-history", is_flag=True, help="Of RESULT: the history too, before what was generated.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 def export(
     what: str,
     path: Path,

@@ -11,7 +11,7 @@ import click
 @click.command()
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.option("--objectives", type=click.Path(path_type=Path), required=True, help="TOML file: what to reach, when.")
-@click.option("--history", required=True, help="BVH file whose last second is continued; or rest, to start standing.")
+@click.option("--history", required=True, help="BVH file whose end is continued; or rest, to start standing.")
 @click.option("--unit", default="cm", show_default=True, help="Of BVH files: cm, m, mm, or metres per unit.")
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
 @click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")

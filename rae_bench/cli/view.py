@@ -24,7 +24,7 @@ from rae_bench.errors import UserError
 @click.option("--seed", type=int, help="Of RESULT: the seed (the first).")
 @click.option("--motion", type=click.Choice(["locomotion", "reach"]), help="Of a built-in rig: which motion.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 def view(
     what: str,
     output: Path | None,
