@@ -104,7 +104,7 @@ def _print(report: Report, entry: Path) -> None:
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     if report.findings:
-        click.echo(f"{entry.name}: {len(report.findings)} findings")
+        click.echo(f"{entry.name}: {len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}")
         return
     for task, level in report.levels.items():
         click.echo(f"{entry.name}: {task} {level}")
