@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli.leaderboard import ENTRIES
 from rae_bench.cli.words import numbers, split
 from rae_bench.errors import UserError, unknown
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 METRIC = "reconstruction_error"
 REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
-ENTRIES = Path("leaderboard") / "entries"
 
 
 @click.command()

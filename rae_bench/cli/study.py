@@ -30,7 +30,7 @@ def study() -> None:
 @click.option("--models", multiple=True, help="Of the study's; all of them by default.")
 @click.option(
     "--modes", multiple=True,
-    help="corrected (our protocol), paper (the published one), swapped (the source's hands called feet); all by default.",
+    help="corrected (our protocol), paper (as published), swapped (the source's hands called feet); all by default.",
 )  # fmt: skip
 @click.option("--seeds", type=int, default=3, show_default=True, help="How many seeds.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
@@ -50,7 +50,8 @@ def thesis(
     Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
     """
     from rae_bench.study.claims import MODELS
-    from rae_bench.study.thesis import ARMS, RIGS, arms, run_arm
+    from rae_bench.study.published import RIGS
+    from rae_bench.study.thesis import ARMS, arms, run_arm
 
     if seeds < 1:
         raise UserError("--seeds takes a number above 0")

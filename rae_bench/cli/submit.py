@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.leaderboard import ENTRIES
 from rae_bench.errors import UserError
 
 PATH = click.Path(path_type=Path)
-ENTRIES = Path("leaderboard") / "entries"
 
 
 @click.command()
