@@ -22,7 +22,6 @@ TINY = "tasks/tiny.toml"
 FILES = {
     "file": "",
     "empty/.keep": "",
-    "board/entries/.keep": "",
     "cut/a.bvh": "HIERARCHY\nROOT Hips\n{\n  OFFSET 0 0 0\n  CHANNELS 6 Xposition Ypos",
     "roles.toml": '[roles]\npelvis = "Hips"\n',
     "broken.toml": "[source",
@@ -79,7 +78,6 @@ BAD = {
     "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
     "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
     "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
-    "pages on a file": (["leaderboard", "build", "--folder", "board", "--site", "file"], "cannot write file"),
     "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty cannot be imported"),
     "mode of a study": (["study", "thesis", "--modes", "papr"], "unknown mode 'papr'; did you mean paper"),
     "rig of a study": (["study", "thesis", "--rigs", "quad"], "unknown rig of the study 'quad'"),
