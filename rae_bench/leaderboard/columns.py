@@ -66,7 +66,7 @@ def over_tasks(tasks: Sequence[Effects] | None, seed: int, shown: Callable[[floa
 
 
 def seed_effects(values: np.ndarray) -> Effects:
-    """(S,) values without clips."""
+    """(S,) values of whole cells: one group of one clip, so that an interval is over seeds alone."""
     return Effects(np.asarray(values, float)[:, None], np.ones(1, int))
 
 

@@ -72,7 +72,7 @@ def compare(
 
 
 def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
-    """Sums over the clips of each group, of (S, N) gains."""
+    """Gains (S, N) of seeds and clips, as sums (S, G) over the clips of each group; `groups` has that of each clip."""
     known, which = np.unique(np.asarray(groups), return_inverse=True)
     totals = np.zeros((len(gains), len(known)))
     np.add.at(totals.T, which, gains.T)
