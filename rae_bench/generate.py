@@ -103,7 +103,7 @@ def generate(
 
 def read_objectives(path: Path, seconds: float | None = None) -> Wishes:
     """The wishes of an objectives file, as `read_wishes` checks them."""
-    return read_wishes(read_toml(path, "no readable objectives file"), path.name, seconds)
+    return read_wishes(read_toml(path, "no such objectives file"), path.name, seconds)
 
 
 def standing(kept: Kept) -> Motion:

@@ -159,17 +159,21 @@ def load_model_class(spec: str) -> type:
                 found.loader.exec_module(module)
             except Exception as error:  # a plug-in is foreign code; half a module must not be found next time
                 del sys.modules[module_name]
-                kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
-                raise UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}") from error
+                raise _not_imported(spec, place, error) from error
     else:
         try:
             module = importlib.import_module(place)
-        except ImportError as error:
-            raise UserError(f"model '{spec}': {error}") from None
+        except Exception as error:  # foreign code, too
+            raise _not_imported(spec, place, error) from error
     if not hasattr(module, name):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise unknown(f"class in {place}", name, classes)
     return _checked(getattr(module, name), spec)
+
+
+def _not_imported(spec: str, place: str, error: Exception) -> UserError:
+    kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
+    return UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}")
 
 
 def _checked(cls: Any, spec: str) -> type:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.metrics import PRIMARY, category_scores, headline_score
+from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
 from rae_bench.registry import CONTROLS
 
 TRUTH = "truth"
 ERROR = PRIMARY["reconstruction"]
-PRIMARIES = tuple(PRIMARY[c] for c in ("reconstruction", "feet", "objective", "adversarial"))
+PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
 ORDER = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 
 

@@ -271,7 +271,7 @@ def test_other_bad_input(model: Path, history: Path, tmp_path: Path, capsys: pyt
     assert "0.33 s of motion; the model starts from 1 s" in say(model, str(tmp_path / "short.bvh"))
     assert "no such file" in say(model, str(tmp_path / "none.bvh"))
     assert "no kept model here" in say(tmp_path / "no_model")
-    assert "no readable objectives file" in say(objectives="none.toml")
+    assert "no such objectives file" in say(objectives="none.toml")
     assert "unknown unit 'ells'" in say(model, str(history), "--unit", "ells")
     assert "seconds = nan" in say(model, str(history), "--seconds", "nan")
     assert "cannot write" in say(model, str(history), "-o", str(tmp_path / "nowhere" / "x.bvh"))

@@ -155,7 +155,7 @@ def strict_json(path: Path) -> Any:
 
 def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
     assert not tiny_run.failed
-    assert tiny_run.reused == 0
+    assert {p.state for p in tiny_run.cells} == {"to do"}
     cells = [(p.cell.model, p.cell.regime, p.cell.fraction) for p in tiny_run.cells]
     assert cells == [
         ("fe", "cold", 0.05),
@@ -228,7 +228,7 @@ def test_a_second_run_begins_no_job(tiny_run: Outcome, tiny_task: Path) -> None:
     events: list[str] = []
     again = run_cells("fe", str(tiny_task), out=out, observe=lambda event: events.append(event["kind"]))
     assert events == ["data", "plan"]
-    assert again.reused == len(again.cells) == len(tiny_run.cells)
+    assert [p.state for p in again.cells] == ["done"] * len(tiny_run.cells)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 

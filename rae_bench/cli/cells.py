@@ -23,14 +23,15 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         ),
         click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml."),
         click.option(
-            "--regimes", multiple=True, help="cold, frozen, finetune, full (these by default), cold-long, zero-shot."
+            "--regimes", multiple=True,
+            help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long."
         ),
         click.option(
             "--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."
         ),
         click.option("--seeds", type=int, default=seeds, show_default=True, help="How many seeds."),
         click.option(
-            "--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA."
+            "--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA)."
         ),
         click.option(
             "--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder."

@@ -10,7 +10,7 @@ import click
 
 @click.group()
 def check() -> None:
-    """Check a model's contract, or our metrics against published numbers."""
+    """Check a model's contract, or our metrics."""
 
 
 @check.command("model")
@@ -46,7 +46,7 @@ def check_lafan1(path: Path) -> None:
 
 @check.command("metrics")
 @click.option("--task", "task_name", default="biped2quad", show_default=True, help="Its test clips are spoilt.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings, for tasks that need them.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Draw the primaries over strength (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print every value as JSON.")
 def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli.leaderboard import ENTRIES
 from rae_bench.cli.words import numbers, split
 from rae_bench.errors import UserError, unknown
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 METRIC = "reconstruction_error"
 REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
-ENTRIES = Path("leaderboard") / "entries"
 
 
 @click.command()
@@ -27,7 +27,10 @@ ENTRIES = Path("leaderboard") / "entries"
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
 @click.option("--metric", default=METRIC, show_default=True, help="Any metric of the results.")
-@click.option("--results", type=click.Path(path_type=Path), default="results", help="Where names are (results).")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default="results", show_default=True,
+    help="Folder in which A and B are looked up.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, metric: str, results: Path,

@@ -105,7 +105,9 @@ def import_(
 
 @data.command("get")
 @click.argument("name", metavar="TASK|NAME")
-@click.option("--to", "root", type=click.Path(path_type=Path), help="Folder to fill, for --data (default: our own).")
+@click.option(
+    "--to", "root", type=click.Path(path_type=Path), help="Folder to fill, for --data (our own, where runs look)."
+)
 @click.option("--yes", is_flag=True, help="Accept the licence without being asked.")
 def get(name: str, root: Path | None, yes: bool) -> None:
     """Download the recordings of TASK, or the folder NAME of them.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Of RESULT: the seed (the first).")
 @click.option("--with-history", is_flag=True, help="Of RESULT: the history too, before what was generated.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 def export(
     what: str,
     path: Path,
@@ -40,7 +40,7 @@ def export(
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.
     """
-    from rae_bench.cli.words import length_unit, numbers, split
+    from rae_bench.cli.words import length_unit, numbers, split, writing
     from rae_bench.data.export import check_writable, matching_clips, write_clips
     from rae_bench.data.source import metres_per_unit
     from rae_bench.errors import UserError
@@ -63,10 +63,8 @@ def export(
         corpus = open_domain(what)
         motion, ids, actions = corpus.motion, list(corpus.ids), list(corpus.actions)
     picked = matching_clips(split(clips), ids, actions)
-    try:
+    with writing(path):
         write_clips(path, motion, picked, names=[ids[n] for n in picked], unit=scale)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
     for n in picked:
         click.echo(f"{path}: {ids[n]}, {motion.lengths[n]} frames at {motion.fps:g} fps")
 

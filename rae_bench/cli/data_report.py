@@ -18,22 +18,21 @@ SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
     """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
+    from rae_bench.cli.words import writing
     from rae_bench.data.domains import load_domain
+    from rae_bench.data.export import check_place
     from rae_bench.data.measures import measure
-    from rae_bench.errors import UserError
     from rae_bench.storage import home
 
-    if page and (page.is_dir() or not page.absolute().parent.is_dir()):
-        raise UserError(f"cannot write {page}: give a file in a folder that is there")
+    if page:
+        check_place(page)  # before the work
     corpus = load_domain(name)
     told = measure(corpus)
     if page:
         from rae_bench.viewer.report_page import write_report
 
-        try:
+        with writing(page):
             write_report(corpus, told, page)
-        except OSError as error:
-            raise UserError(f"cannot write {page}: {error.strerror or error}") from None
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return

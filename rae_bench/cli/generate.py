@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 @click.command()
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.option("--objectives", type=click.Path(path_type=Path), required=True, help="TOML file: what to reach, when.")
-@click.option("--history", required=True, help="BVH file whose last second is continued; or rest, to start standing.")
+@click.option("--history", required=True, help="BVH file whose end is continued; or rest, to start standing.")
 @click.option("--unit", default="cm", show_default=True, help="Of BVH files: cm, m, mm, or metres per unit.")
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
 @click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")
@@ -26,25 +25,26 @@ def generate(
 
     Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
-    from rae_bench.cli.words import length_unit
-    from rae_bench.data.export import check_writable, write_clips
+    from rae_bench.cli.words import length_unit, writing
+    from rae_bench.data.export import check_place, check_writable, write_clips
     from rae_bench.data.source import metres_per_unit
-    from rae_bench.errors import UserError
     from rae_bench.generate import generate as make
 
     scale = length_unit(unit)
     metres_per_unit(scale)
     check_writable(output)
-    if page and (page.is_dir() or not os.access(page.absolute().parent, os.W_OK | os.X_OK)):
-        raise UserError(f"cannot write {page}: give a file in a folder that is there and may be written to")
+    if page:
+        check_place(page)
     made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
     motion = made.whole if with_history else made.motion
-    write_clips(output, motion, names=[output.stem], unit=scale)
+    with writing(output):
+        write_clips(output, motion, names=[output.stem], unit=scale)
     if page:
         from rae_bench.viewer.gather import generated_scene
         from rae_bench.viewer.page import write_page
 
-        write_page(generated_scene(made, output.name), page)
+        with writing(page):
+            write_page(generated_scene(made, output.name), page)
     frames = int(motion.lengths[0])
     click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
     for role, time, metres in made.distances:

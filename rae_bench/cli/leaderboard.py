@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
 FOLDER = Path("leaderboard")
+ENTRIES = FOLDER / "entries"
 folder_option = click.option(
     "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Holds entries/ and the board."
 )
@@ -32,12 +34,17 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
     from rae_bench.leaderboard.build import SITE, read_board, write_board
 
     board = read_board(folder)
-    for path in write_board(board, folder):
+    with writing(folder):
+        paths = write_board(board, folder)
+    for path in paths:
         click.echo(str(path))
     if not no_site:
         from rae_bench.leaderboard.site.write import write_site
 
-        click.echo(str(write_site(board, site or folder / SITE, results)))
+        place = site or folder / SITE
+        with writing(place):
+            index = write_site(board, place, results)
+        click.echo(str(index))
 
 
 @leaderboard.command()
@@ -57,6 +64,8 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(data if table is None else known[table], indent=1, allow_nan=False))
         return
+    if not known:
+        click.echo("no entries yet; rae-bench submit makes the first")
     for name in [table] if table else list(known)[:1]:
         for line in table_lines(name, known[name], data["benchmark"]):
             click.echo(line)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--source", help="Instead of --task: name of the source domain.")
 @click.option("--target", help="Instead of --task: name of the target domain.")
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
-@click.option("--by", type=click.Choice(["action"]), help="Also a table by what is done in the clips.")
+@click.option("--by", type=click.Choice(["action"]), help="Also a table by action: walk, trot, start and so on.")
 def run(
     models: tuple[str, ...], tasks: tuple[str, ...], workers: int | None, by: str | None, dry_run: bool, as_json: bool,
     **asked: Any,
@@ -32,6 +32,8 @@ def run(
 
     Pre-trains on the source, adapts to the target in each regime, generates the held-out clips and measures them.
     Finished cells are kept and not run again.
+
+    --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
     from rich.console import Console
 
@@ -56,7 +58,7 @@ def run(
     code = 0
     payload: list[dict[str, Any]] = []
     for model, task in pairs:
-        title = f"{model} on {task or '{source}2{target}'.format(**arguments)}"
+        title = f"{model} on {task or '{source}-to-{target}'.format(**arguments)}"
         with RunProgress(stderr, title) as progress:
             outcome = runs.run_cells(model, task, workers=workers, observe=progress.observe, **arguments)
         code = max(code, int(bool(outcome.failed)))

@@ -157,5 +157,7 @@ def show_model(spec: str) -> None:
     model: Any = load_model_class(spec)
     card = asdict(model.card)
     for key, value in card.items():
+        if value is None:
+            continue
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
         click.echo(f"{key:<13} {text}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.words import assignments, expand, split
-from rae_bench.errors import UserError
+from rae_bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from rae_bench.protocol.plan import Plan
@@ -26,12 +26,15 @@ def study() -> None:
 
 
 @study.command()
-@click.option("--rigs", multiple=True, default=("r2,r4",), show_default=True, help="Targets: r2, r3, r4, r5.")
+@click.option("--rigs", multiple=True, default=("r2,r4",), show_default=True, help="Target rigs, of r2, r3, r4 and r5.")
 @click.option("--models", multiple=True, help="Of the study's; all of them by default.")
-@click.option("--modes", multiple=True, help="corrected, paper, swapped; all of them by default.")
+@click.option(
+    "--modes", multiple=True,
+    help="corrected (our protocol), paper (as published), swapped (the source's hands called feet); all by default.",
+)  # fmt: skip
 @click.option("--seeds", type=int, default=3, show_default=True, help="How many seeds.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
-@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of all models: preset=paper.")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Of all models, such as preset=paper.")
 @click.option("--budget", type=float, default=1, show_default=True, help="Share of the updates, to try things out.")
 @click.option("--workers", type=int, help="Cells at a time on this machine (as many as it has cores for).")
 @click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
@@ -47,15 +50,16 @@ def thesis(
     Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
     """
     from rae_bench.study.claims import MODELS
-    from rae_bench.study.thesis import ARMS, RIGS, arms, run_arm
+    from rae_bench.study.published import RIGS
+    from rae_bench.study.thesis import ARMS, arms, run_arm
 
     if seeds < 1:
         raise UserError("--seeds takes a number above 0")
     if not 0 < budget <= 1:
         raise UserError("--budget takes a share, 0 < share <= 1")
-    chosen = expand("model of the study", split(models), MODELS) or list(MODELS)
-    names = expand("mode", split(modes), ARMS) or list(ARMS)
-    chosen_rigs = expand("rig of the study", split(rigs), RIGS)
+    chosen = _chosen("model of the study", models, MODELS)
+    names = _chosen("mode", modes, ARMS)
+    chosen_rigs = _chosen("rig of the study", rigs, RIGS)
     parts = arms(chosen_rigs, names, chosen, assignments("--set", options), budget)
     if dry_run:
         _estimate(parts, seeds, out, workers)
@@ -72,6 +76,15 @@ def thesis(
                 failed += run_arm(arm, seeds, out, progress.observe, workers=workers, **resources)
     _report(parts, seeds, out, measure=not report_only)
     return int(failed > 0)
+
+
+def _chosen(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Those of `known` that are asked for, all of them where nothing is."""
+    names = expand(kind, split(words), known)
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
+    return names or list(known)
 
 
 def _plans(parts: Sequence[Arm], seeds: int, out: Path) -> dict[str, list[Plan]]:

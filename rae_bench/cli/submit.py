@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.leaderboard import ENTRIES
 from rae_bench.errors import UserError
 
 PATH = click.Path(path_type=Path)
-ENTRIES = Path("leaderboard") / "entries"
 
 
 @click.command()
 @click.argument("run_dir", type=PATH)
-@click.option("--name", help="Of the entry: letters, digits, - and _.")
+@click.option("--name", help="Of the entry: letters, digits, -, _ and single dots.")
 @click.option("--author", "authors", multiple=True, help="Who made the model; repeat it for each (the card's).")
 @click.option("--model", help="Which model, where the folder holds several; or hold, interpolate, nearest, truth.")
 @click.option("--title", help="What the board calls it (the card's name).")
@@ -25,17 +25,17 @@ ENTRIES = Path("leaderboard") / "entries"
 @click.option("--link", help="https address of the paper or project.")
 @click.option("--code", help="https address of the code.")
 @click.option("--licence", help="Of the code (the card's).")
-@click.option("--regime", help="Whose score ranks the entry (finetune, where there is one).")
+@click.option("--regime", help="Regime whose score ranks the entry (finetune, where there is one).")
 @click.option(
     "--external", multiple=True, metavar="TEXT",
     help="Other data or pre-training it learnt from; repeat it. Makes the entry one of the open division.",
 )  # fmt: skip
-@click.option("--task", "tasks", multiple=True, help="Only this task; a file.toml also makes its task known.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; one that is not in the package as its file.toml.")
 @click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
 @click.option("--trajectories", type=PATH, help="Where the file to be uploaded goes (NAME-trajectories.zip).")
 @click.option("--url", default="", help="https address at which that file will lie; it can be filled in later.")
 @click.option("--replace", is_flag=True, help="Overwrite an entry of that name.")
-@click.option("--data", "data_root", type=PATH, help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=PATH, help="Folder of recordings ($RAE_BENCH_DATA).")
 def submit(
     run_dir: Path,
     name: str | None,

@@ -18,7 +18,7 @@ from rae_bench.errors import UserError
 @click.option("--workers", type=int, help="Cells at a time on this machine (as many as it has cores for).")
 @click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
 @click.option("--cpus-per-cell", type=int, default=1, show_default=True, help="Cores of a cell, one thread each.")
-@click.option("--gpus-per-cell", type=float, default=0, help="Of a cell; 1 with --accelerator gpu.")
+@click.option("--gpus-per-cell", type=float, default=0, help="GPUs of a cell, such as 0.25 (1 with --accelerator gpu).")
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     models: tuple[str, ...], tasks: tuple[str, ...], workers: int | None, ray_address: str | None, cpus_per_cell: int,
@@ -28,6 +28,8 @@ def sweep(
 
     A cell's result is the same as that of rae-bench run, in the same place: finished cells are not run again, whichever
     command made them, and after an interruption the same command does the rest.
+
+    --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
     from rich.console import Console
 

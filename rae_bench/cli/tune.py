@@ -19,9 +19,9 @@ SHOWN = 5
 @click.option("--model", required=True, help="Entry, module:Class or file.py:Class.")
 @click.option("--task", required=True, help="Task or file.toml; only its source is looked at.")
 @click.option("--trials", type=int, default=16, show_default=True, help="Configurations drawn at random.")
-@click.option("--grid", is_flag=True, help="Every combination, on the whole budget, instead.")
+@click.option("--grid", is_flag=True, help="Instead: every combination, each on the whole budget.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option that is held fixed.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
 @click.option("--workers", type=int, help="Trials at a time on this machine (as many as it has cores for).")
 @click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
@@ -30,7 +30,7 @@ SHOWN = 5
 def tune(
     model: str, task: str, trials: int, grid: bool, options: tuple[str, ...], as_json: bool, **others: Any
 ) -> None:
-    """Search a model's declared options, scored on the source's val segments.
+    """Search the options that a model declares in search_space, scored on the source's val segments.
 
     Nothing of the target is looked at. Ends with a preset file for run and sweep; the same command goes on where an
     earlier one ended, and with more --trials it draws more.

@@ -24,7 +24,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--fetch", is_flag=True, help="Download that file from the entry's https address.")
 @click.option("--others", type=PATH, help="Folder of the entries to compare with (the one the entry lies in).")
 @click.option("--task", "tasks", multiple=True, type=PATH, help="File of a task that is not in the package.")
-@click.option("--data", "data_root", type=PATH, help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=PATH, help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--record", is_flag=True, help="Write the level reached to the entry's level.json.")
 @click.option("--rerun", is_flag=True, help="Train some of its cells again. This runs the model's code.")
 @click.option("--cells", type=int, default=1, show_default=True, help="How many cells of each task --rerun trains.")
@@ -104,7 +104,7 @@ def _print(report: Report, entry: Path) -> None:
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     if report.findings:
-        click.echo(f"{entry.name}: {len(report.findings)} findings")
+        click.echo(f"{entry.name}: {len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}")
         return
     for task, level in report.levels.items():
         click.echo(f"{entry.name}: {task} {level}")

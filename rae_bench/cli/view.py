@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from rae_bench.cli.words import numbers, split
+from rae_bench.cli.words import numbers, split, writing
 from rae_bench.errors import UserError
 
 
@@ -24,7 +23,7 @@ from rae_bench.errors import UserError
 @click.option("--seed", type=int, help="Of RESULT: the seed (the first).")
 @click.option("--motion", type=click.Choice(["locomotion", "reach"]), help="Of a built-in rig: which motion.")
 @click.option("--task", help="The task of RESULT where its name does not say it: file.toml.")
-@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings, or RAE_BENCH_DATA.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 def view(
     what: str,
     output: Path | None,
@@ -67,23 +66,25 @@ def view(
                 raise UserError(f"{option} chooses among the roll-outs of a result; '{what}' is no result folder")
         corpus = open_domain(what, motion)
         scene, page = domain_scene(corpus, choice), output or Path(f"{what}-view.html")
-    click.echo(_written(page, lambda: write_page(scene, page)))
+    with writing(page):
+        write_page(scene, page)
+    click.echo(str(page))
     if png and Path(what).is_dir():
         exam, rows = result.exam, {r.kind: (r.label, r.file) for r in result.rollouts}
         picked = pick_clips(exam.ids, exam.actions, exam.truth.lengths, choice)
-        click.echo(_written(png, lambda: exam_sheet(result.task.name, exam, rows, picked, png)))
+        with writing(png):
+            exam_sheet(result.task.name, exam, rows, picked, png)
+        click.echo(str(png))
     elif png:
         picked = pick_clips(corpus.ids, corpus.actions, corpus.motion.lengths, choice)
-        click.echo(_written(png, lambda: domain_sheet(corpus, picked, png)))
+        with writing(png):
+            domain_sheet(corpus, picked, png)
+        click.echo(str(png))
     if gif:
-        click.echo(_written(gif, lambda: write_gif(scene, gif)))
+        with writing(gif):
+            write_gif(scene, gif)
+        click.echo(str(gif))
     if mp4:
-        click.echo(_written(mp4, lambda: write_mp4(scene, mp4, encoder)))
-
-
-def _written(path: Path, write: Callable[[], object]) -> str:
-    try:
-        write()
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    return str(path)
+        with writing(mp4):
+            write_mp4(scene, mp4, encoder)
+        click.echo(str(mp4))

@@ -1,10 +1,12 @@
-"""Reading option values: comma-separated lists, globs, key=value."""
+"""What options name: comma-separated lists, globs, key=value, files to write."""
 
 from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
@@ -54,6 +56,15 @@ def assignments(option: str, words: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             out[key] = value
     return out
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block that writes `path`: raises `UserError` where that cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def length_unit(text: str) -> str | float:

@@ -15,10 +15,15 @@ from rae_bench.motion import Motion
 SUFFIXES = (".bvh", ".glb")
 
 
-def check_writable(path: Path) -> None:
-    """Raise `UserError` unless `path` names a format that is written, in a folder where files may be made."""
+def check_place(path: Path) -> None:
+    """Raise `UserError` unless `path` may be a file in a folder where files may be made."""
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {path}: give a file in a folder that is there and may be written to")
+
+
+def check_writable(path: Path) -> None:
+    """Raise `UserError` unless `path` names a format that is written, in a folder where files may be made."""
+    check_place(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"cannot write {path}: give a name that ends in {' or '.join(SUFFIXES)}")
 

@@ -14,7 +14,7 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard.benchmark import SAME
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.finding import plain
-from rae_bench.leaderboard.rules import FRACTIONS, SEEDS, CellKey, missing_cells
+from rae_bench.leaderboard.rules import SEEDS, CellKey, compared_fractions, missing_cells
 from rae_bench.metrics import PRIMARY
 from rae_bench.protocol.task import Task, builtin_tasks, load_task
 from rae_bench.registry import CONTROLS
@@ -117,13 +117,12 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
             missing[entry.name] = lacking
         else:
             complete.append(_contestant(entry, task))
-    fractions = tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
-    return TaskCells(task, fractions, identity, controls, tuple(complete), missing)
+    return TaskCells(task, compared_fractions(task), identity, controls, tuple(complete), missing)
 
 
 def _contestant(entry: Entry, task: Task) -> Contestant:
     cells = {CellKey(c.regime, c.fraction, c.seed): c for c in entry.of(task.name) if c.status == "ok"}
-    fractions = tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+    fractions = compared_fractions(task)
     low = (0.0,) if entry.regime == "zero-shot" else fractions
     pairs = {(entry.regime, f) for f in low} | {("cold", f) for f in (*fractions, 1.0)}
     count = len(SEEDS)

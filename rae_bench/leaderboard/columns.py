@@ -27,7 +27,7 @@ Estimate = dict[str, float | None] | None
 GAINS = ("cold", "cold-long", "reference")
 """What a transfer's error is compared with."""
 DRAWS = 500
-"""Of each bootstrap: an interval's width is then known to 3 % (docs/statistics.md)."""
+"""Of each bootstrap: an interval's width is then known to 3 %, which is 1 / sqrt(2 DRAWS)."""
 COSTS = {
     "adapt_core_seconds": "core_seconds",
     "pretrain_core_seconds": "pretrain_core_seconds",
@@ -66,7 +66,7 @@ def over_tasks(tasks: Sequence[Effects] | None, seed: int, shown: Callable[[floa
 
 
 def seed_effects(values: np.ndarray) -> Effects:
-    """(S,) values without clips."""
+    """(S,) values of whole cells: one group of one clip, so that an interval is over seeds alone."""
     return Effects(np.asarray(values, float)[:, None], np.ones(1, int))
 
 

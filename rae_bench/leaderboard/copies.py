@@ -25,7 +25,7 @@ MOVES = 0.01
 WINDOW = 0.2
 """Seconds over which noise is averaged away. Longer ones would average steps away, which come twice a second."""
 WHITE = 0.55
-"""Noise leaves no more of itself after that. Independent frames leave 0.26 to 0.43, honest clips 0.70 and more."""
+"""Noise leaves no more of itself after that. Independent noise leaves 0.23 to 0.43, honest clips 0.71 and more."""
 SHARE = 0.1
 """Of the clips (at least one) that must look so."""
 FLOOR = 0.2

@@ -12,8 +12,8 @@ from rae_bench.leaderboard.columns import DRAWS, seed_effects
 from rae_bench.leaderboard.escape import markdown as text
 from rae_bench.leaderboard.words import rank, with_ends
 from rae_bench.statistics.intervals import hierarchical_interval
+from rae_bench.statistics.significance import SIGNIFICANT
 
-SIGNIFICANT = 0.05
 SAME = 1e-9
 
 

@@ -20,7 +20,7 @@ from msgspec import Meta
 from rae_bench.leaderboard import files
 from rae_bench.leaderboard.card import TRUTH, Card, Trajectories, check_facts
 from rae_bench.leaderboard.finding import Refused
-from rae_bench.leaderboard.level import CLAIMED, LEVELS, Record, read_record
+from rae_bench.leaderboard.level import CLAIMED, Record, read_record
 from rae_bench.leaderboard.text import check_link, check_words
 from rae_bench.results import SCHEMA as RESULT
 from rae_bench.results import cell_name
@@ -139,11 +139,6 @@ class Entry:
         """`claimed`, `rescored` or `reproduced`: as recorded, unless anything was edited since."""
         known = self.record.tasks.get(task) if self.record else None
         return known.level if known and known.sha256 == self.hash_of(task) else CLAIMED
-
-    @property
-    def lowest_level(self) -> str:
-        """Of all its tasks."""
-        return min((self.level(task) for task in self.tasks), key=LEVELS.index, default=CLAIMED)
 
     @property
     def edited(self) -> tuple[str, ...]:

@@ -73,9 +73,9 @@ class Grader:
         return self.target.examination(self.target.split.test)
 
     def hashes(self, fraction: float) -> dict[str, str]:
-        """What a cell's identity must say of task, data, split and metric code."""
+        """What a cell's identity must say of task, data and split."""
         facts = identity(HOLD, {}, self.task, self.sources, self.target, fraction)
-        return {key: facts[key] for key in ("task", "data", "split", "metrics")}
+        return {key: facts[key] for key in ("task", "data", "split")}
 
     def truth(self) -> Trajectory:
         """The truth as a trajectory."""

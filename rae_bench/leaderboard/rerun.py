@@ -23,12 +23,12 @@ from rae_bench.leaderboard.grading import Grader, is_builtin, read_clips
 from rae_bench.leaderboard.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.tolerance import tolerance
 from rae_bench.leaderboard.verify import Progress, Report, known_tasks
-from rae_bench.metrics import PRIMARY
 from rae_bench.protocol.plan import Request, jobs_for, plan
 from rae_bench.protocol.pool import Pool
 from rae_bench.protocol.task import Task
 from rae_bench.protocol.work import work_off
 from rae_bench.registry import source_hash
+from rae_bench.report import ERROR, PRIMARIES
 from rae_bench.results import read_result
 from rae_bench.storage import scratch
 
@@ -39,8 +39,6 @@ LEAST = 0.02
 UNSEEN_LEVEL = 0.99
 """One-sided, of the test whether a model does worse on motion that nobody has seen; it must also be 10 % worse."""
 WORSE = math.log(1.1)
-ERROR = PRIMARY["reconstruction"]
-PRIMARIES = tuple(PRIMARY[c] for c in ("reconstruction", "feet", "objective", "adversarial"))
 
 
 @dataclass(frozen=True)

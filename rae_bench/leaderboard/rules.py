@@ -13,8 +13,6 @@ FRACTIONS = (0.05, 0.2)
 """As far as the task has them; and the full data, cold."""
 SEEDS = (0, 1, 2)
 """At least these; more are those that follow, without a gap, in every cell alike."""
-RANKED_SEEDS = 5
-"""From here on an entry is ranked; with fewer it is provisional."""
 
 
 class CellKey(NamedTuple):
@@ -25,13 +23,18 @@ class CellKey(NamedTuple):
     seed: int
 
 
+def compared_fractions(task: Task) -> tuple[float, ...]:
+    """The fractions, below all data, at which entries compare on a task."""
+    return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+
+
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
     """The cells that an entry must have of a task, less what the card's capabilities excuse.
 
     Args:
         regime: that the entry declares.
     """
-    fractions = tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+    fractions = compared_fractions(task)
     if regime == "none":
         return [CellKey("none", f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
     learns_source = len(task.sources) == 1 or SEVERAL_SOURCES in card.capabilities

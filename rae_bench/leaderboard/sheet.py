@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from rae_bench.leaderboard.columns import COSTS, GAINS
 from rae_bench.leaderboard.escape import csv_cell
-from rae_bench.leaderboard.words import CATEGORIES, GAINS
+from rae_bench.leaderboard.words import CATEGORIES
 
-COSTS = ("adapt_core_seconds", "pretrain_core_seconds", "ms_per_frame", "parameters", "trained", "peak_memory_mb")
 ESTIMATES = (
     "score",
     *CATEGORIES,

@@ -151,7 +151,7 @@ def submit(
         UserError: a name that cannot be, an entry that is there, a card that is refused.
     """
     if not files.is_slug(name):
-        raise UserError(f"--name {name}: use letters, digits, '-', '_' and '.', at most 63, and begin with a letter")
+        raise UserError(f"--name {name}: use letters, digits, '-', '_' and single dots, 63 at most, no mark first")
     if (out / name).exists() and not replace:
         raise UserError(f"{out / name}: this entry is there; overwrite it with --replace, or choose another --name")
     division = "open" if external else "closed"

@@ -38,9 +38,7 @@ MENDS = {
     "task": "run the cell with the task of this version",
     "data": "run the cell with the data of this version",
     "split": "run the cell with the splits of this version",
-    "metrics": "run the cell with the metrics of this version",
 }
-
 AGAIN = "do not edit results; run the cell again and submit all together"
 
 Progress = Callable[[str], None]

@@ -26,7 +26,6 @@ CATEGORIES = {
     "adversarial": "adversarial",
 }
 METRIC_NAMES = [PRIMARY[category] for category in CATEGORIES]
-GAINS = {"cold": "gain over cold", "cold-long": "gain over cold-long", "reference": "gain over reference cold"}
 ROWS = {
     "truth": "the held-out motion itself",
     "hold": "keeps the last pose",

@@ -299,5 +299,3 @@ def check_out(out: Path) -> None:
     else:
         return
     raise UserError(f"cannot write results to {out}: {reason}; choose another folder with --out")
-
-

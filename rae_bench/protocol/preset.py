@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.storage import whole_file
+from rae_bench.storage import read_toml, whole_file
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,7 @@ def write_preset(preset: Preset, path: Path) -> None:
 
 def read_preset(path: Path) -> Preset:
     """Read what `write_preset` wrote. Raises `UserError` where the file is missing or not a preset."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError(f"{path}: no such preset file; rae-bench tune makes one") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    table = read_toml(path, "no such preset file; rae-bench tune makes one")
     for key in table:
         if key not in ("model", "tuning", "options"):
             raise UserError(f"{path}: {unknown('key', key, ('model', 'tuning', 'options'))}")

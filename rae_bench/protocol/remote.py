@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rae_bench.errors import UserError
 from rae_bench.protocol import node
+from rae_bench.protocol.cell import Cell
 from rae_bench.protocol.cluster import Resources, check_alive
 from rae_bench.protocol.plan import Job, Plan
 from rae_bench.storage import pack, unpack, whole_file, whole_folder
@@ -45,7 +46,6 @@ class RayCrew:
         self._users = Counter(job.payload["pretrained"] for job in jobs if _starts_pretrained(job))
         self._pretrained: dict[str, ray.ObjectRef] = {}
         self._running: dict[ray.ObjectRef, tuple[Job, int]] = {}
-        self._again: list[Job] = []
         self._tries: Counter[str] = Counter()
         self._slots, self._looked = 0, -math.inf
         self._remote = ray.remote(node.shipped(node.__name__, "answer"))
@@ -148,7 +148,7 @@ def _model(job: Job) -> str:
 
 
 def _starts_pretrained(job: Job) -> bool:
-    return job.payload["do"] == "cell" and job.payload["cell"]["regime"] in ("frozen", "finetune", "zero-shot")
+    return job.payload["do"] == "cell" and Cell(**job.payload["cell"]).needs_pretraining
 
 
 def _deliver(job: Job, files: Mapping[str, bytes]) -> None:

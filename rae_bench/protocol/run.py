@@ -26,7 +26,6 @@ class Outcome:
     target: Side
     cells: list[Planned]
     failed: Mapping[str, str]
-    reused: int
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -91,7 +90,7 @@ def run_cells(
 
 def outcome_of(plan: Plan, failed: Mapping[str, str]) -> Outcome:
     """What is left when a plan's jobs have been worked off; `failed` is {job name: reason}."""
-    return Outcome(plan.task, plan.sources, plan.target, plan.cells, failed, sum(p.state == "done" for p in plan.cells))
+    return Outcome(plan.task, plan.sources, plan.target, plan.cells, failed)
 
 
 def recording(plans: Sequence[Plan], observe: Observer) -> Observer:

@@ -16,10 +16,9 @@ import pandas as pd
 from rae_bench.errors import UserError
 from rae_bench.statistics.intervals import DRAWS, Effects, Interval, hierarchical_interval
 from rae_bench.statistics.pairs import Pairing, pair
-from rae_bench.statistics.significance import holm, wilcoxon
+from rae_bench.statistics.significance import SIGNIFICANT, holm, wilcoxon
 from rae_bench.statistics.tables import names
 
-SIGNIFICANT = 0.05
 LEAST_SHARE = 0.01
 """Of the median value: with a smaller one among them, or one of 0, values do not compare as ratios."""
 COLUMNS = (
@@ -73,7 +72,7 @@ def compare(
 
 
 def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
-    """Sums over the clips of each group, of (S, N) gains."""
+    """Gains (S, N) of seeds and clips, as sums (S, G) over the clips of each group; `groups` has that of each clip."""
     known, which = np.unique(np.asarray(groups), return_inverse=True)
     totals = np.zeros((len(gains), len(known)))
     np.add.at(totals.T, which, gains.T)

@@ -13,12 +13,11 @@ from rae_bench.errors import UserError
 from rae_bench.metrics import PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES, SPEED
 from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
-from rae_bench.statistics.significance import holm
+from rae_bench.statistics.significance import SIGNIFICANT, holm
 from rae_bench.statistics.tables import cell_values, listed, refuse_missing_cells, refuse_twice
 
 RANKED_SEEDS = 5
 """Fewer make a rank provisional."""
-SIGNIFICANT = 0.05
 SCORE = ["entry", "task", "seed"]
 
 

@@ -8,6 +8,9 @@ import numpy as np
 
 from rae_bench.errors import UserError
 
+SIGNIFICANT = 0.05
+"""An effect is decided where its p is below that."""
+
 
 def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
     """Two-sided p that values of two unpaired samples are alike, as of the seeds of two publications.

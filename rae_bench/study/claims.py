@@ -122,9 +122,9 @@ def _word(part: Part, found: Effect | None, p: float) -> str:
     if part.alike:
         if found.low > 1 / ALIKE and found.high < ALIKE:
             return "holds"
-        clear = decided(found, p) and not 1 / ALIKE < found.times < ALIKE
+        clear = decided(p) and not 1 / ALIKE < found.times < ALIKE
         return "fails" if clear else "undecided"
-    if not decided(found, p):
+    if not decided(p):
         return "undecided"
     return "holds" if found.times > 1 else "fails"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rae_bench.statistics.compare import SIGNIFICANT, compare
+from rae_bench.statistics.compare import compare
 from rae_bench.statistics.intervals import ratio_interval
-from rae_bench.statistics.significance import mann_whitney
+from rae_bench.statistics.significance import SIGNIFICANT, mann_whitney
 
 Side = tuple[str, str]
 """Model and regime; `full` is a regime."""
@@ -83,6 +83,6 @@ def _published(one: pd.DataFrame, other: pd.DataFrame) -> Effect:
     return Effect(times, low, high, p if agreed else 1.0, ratios.shape[1], len(ratios))
 
 
-def decided(found: Effect, p: float) -> bool:
+def decided(p: float) -> bool:
     """Whether a p-value, adjusted or not, says that there is an effect."""
     return math.isfinite(p) and p < SIGNIFICANT

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rae_bench.results import write_json
-from rae_bench.statistics.compare import SIGNIFICANT
 from rae_bench.storage import whole_file
 from rae_bench.study.claims import CLAIMS, TRANSFER, Finding, Verdict, judge
 from rae_bench.study.cost import MEASURES, REFERENCE, Cost, cheaper, judge_cost
-from rae_bench.study.effects import Effect, Side, effect
+from rae_bench.study.effects import Effect, Side, decided, effect
 from rae_bench.study.published import ratio
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, as_of
 
@@ -117,11 +116,11 @@ def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Finding, ...]:
             ((model, regime), (SWAPPED_MODEL, regime), f"{regime}, true against swapped source"),
         ):
             found = effect(both, a, b)
-            decided = found is not None and found.p < SIGNIFICANT
+            p = math.nan if found is None else found.p
             if found is None:
-                word, p = "not run", math.nan
+                word = "not run"
             else:
-                word, p = ("better" if found.times > 1 else "worse") if decided else "undecided", found.p
+                word = "undecided" if not decided(p) else "better" if found.times > 1 else "worse"
             out.append(Finding(words, found, p, word, None))
     return tuple(out)
 
@@ -216,5 +215,3 @@ def _costs(costs: Sequence[Cost], cost: Cost) -> list[str]:
         text = f"{middle:,}" if isinstance(middle, int) else f"{middle:.2f}"
         out += [text, "" if cost.model == REFERENCE else times(cheaper(costs, REFERENCE, cost.model, what))]
     return out
-
-

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rae_bench.protocol.task import MODES, Protocol, Task, load_task
 from rae_bench.study.claims import MODELS, TRANSFER
+from rae_bench.study.published import RIGS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rae_bench.protocol.plan import Observer, Plan
 
-RIGS = ("r2", "r3", "r4", "r5")
 REGIMES = ("cold", *TRANSFER, "full")
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
 ARMS = (CORRECTED, PAPER, SWAPPED)

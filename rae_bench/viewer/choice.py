@@ -54,6 +54,13 @@ class Rollout:
 def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, choice: Choice) -> list[int]:
     """The longest clip of every action, then the second longest, as many as there should be.
 
+    Args:
+        ids, actions: of N clips.
+        lengths: (N,) frames.
+
+    Returns:
+        Their places among the N.
+
     Raises:
         UserError: a name that no clip has.
     """

@@ -161,7 +161,7 @@ def _recordings(told: dict[str, Any]) -> str:
     heads += (("jumps", "n"), ("spikes", "n"), ("frozen", "n"), ("where", "meter"))
     keys = "".join(
         f"<span class='key' style='background: var(--{colour})'></span>{kind}"
-        for kind, colour in (("jump", "right"), ("spike", "warn"), ("frozen", "accent"))
+        for kind, colour in (("jump", "jump"), ("spike", "warn"), ("frozen", "accent"))
     )
     return f"<section><h2>Recordings</h2><p class='soft'>Faults by frame:{keys}</p>{_table(heads, rows, odd)}</section>"
 
@@ -238,8 +238,8 @@ def _table(
     return text
 
 
-def _meter(share: float, kind: str = "") -> str:
-    return f"<i class='{kind}' style='width: {100 * min(max(share, 0), 1):.1f}%'></i>"
+def _meter(share: float) -> str:
+    return f"<i style='width: {100 * min(max(share, 0), 1):.1f}%'></i>"
 
 
 def _histogram(

@@ -161,4 +161,3 @@ def test_mixture_layer(benchmark: Any, rows: int) -> None:
     torch.testing.assert_close(ours(x, gates), blended(x, gates), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(ours.weight.grad, blended.weight.grad.flatten(0, 1), rtol=1e-4, atol=1e-6)
     assert found.ratio("blended", "one product") > (2 if rows > 100 else 1)
-

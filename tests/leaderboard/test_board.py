@@ -278,6 +278,18 @@ def test_the_badge_is_well_formed(data: Any) -> None:
     assert badge.attrib["aria-label"] == "rae-bench leaderboard: v1 · 5 entries"
 
 
+def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "entries").mkdir()
+    (tmp_path / "file").write_text("mine")
+    where = ["--folder", str(tmp_path)]
+    for site in ("file", "file/site"):
+        with pytest.raises(UserError, match=r"cannot write .*file"):
+            cli.main(["leaderboard", "build", *where, "--site", str(tmp_path / site)], standalone_mode=False)
+    capsys.readouterr()
+    cli.main(["leaderboard", "show", *where], standalone_mode=False)
+    assert capsys.readouterr().out == "no entries yet; rae-bench submit makes the first\n"
+
+
 def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom rae_bench.cli import cli\n"

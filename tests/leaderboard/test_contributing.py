@@ -36,5 +36,5 @@ def test_the_page_works(
             main(words)
         assert not ended.value.code, capsys.readouterr()
     entry = load_entry("leaderboard/entries/my-model")
-    assert entry.lowest_level == "reproduced"
+    assert [entry.level(task) for task in entry.tasks] == ["reproduced"]
     assert entry.card.authors == "My Name"

@@ -63,7 +63,7 @@ def test_an_entry_is_made_and_verified(
     words = ("verify", entry.folder, "--trajectories", "sway-trajectories.zip", "--task", tiny_task)
     assert _call(*words, "--record") == 0
     assert capsys.readouterr().out == "sway: tiny rescored\n"
-    assert load_entry(entry.folder).lowest_level == "rescored"
+    assert load_entry(entry.folder).level("tiny") == "rescored"
     path = entry.folder / "cells" / "tiny" / "cold-f1-s0.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 0.5'))
     assert _call(*words, "--json") == 1
