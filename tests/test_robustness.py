@@ -94,6 +94,13 @@ def test_failings_are_named() -> None:
     assert robustness.responses(found)["lag"]["hold_error"] == pytest.approx(0.01)
 
 
+def test_a_plot_that_cannot_be_written_is_told_before_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "metrics", "--plot", "nowhere/faults.png"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("rae-bench: cannot write nowhere/faults.png: give a file in a folder")
+
+
 @pytest.mark.slow
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

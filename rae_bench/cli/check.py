@@ -55,9 +55,12 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
     Fails where a category's primary does not rise with its own fault, or a fault is seen by no metric.
     """
     from rae_bench import robustness
+    from rae_bench.data.export import check_place
     from rae_bench.protocol.domains import load_sides
     from rae_bench.protocol.task import load_task
 
+    if plot_path:
+        check_place(plot_path)
     _, target = load_sides(load_task(task_name), data)
     exam = target.examination(target.split.test)
     found = robustness.readings(exam.truth, exam.objectives)

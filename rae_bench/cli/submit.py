@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rae_bench.cli.leaderboard import ENTRIES
+from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
 PATH = click.Path(path_type=Path)
@@ -53,6 +54,7 @@ def submit(
     is missing.
     """
     from rae_bench.cli.verify import print_findings, told
+    from rae_bench.data.export import check_place
     from rae_bench.leaderboard import submit as submitting
 
     files = [task for task in tasks if task.endswith(".toml")]
@@ -64,7 +66,8 @@ def submit(
     name, who = _ask(found, name, ", ".join(authors), words)
     card = submitting.make_card(found, authors=who or None, **words)
     packed = trajectories or Path(f"{name}-trajectories.zip")
-    with told() as progress:
+    check_place(packed)
+    with told() as progress, writing(out):
         report = submitting.submit(
             found, name, card, out=out, packed=packed, tasks=files, data_root=data_root, progress=progress, **asked
         )

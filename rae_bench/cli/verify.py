@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def verify(
                 progress=progress,
             )  # fmt: skip
     if record and report.entry and not report.findings:
-        verifying.record(report, again)
+        with writing(entry):
+            verifying.record(report, again)
     if as_json:
         _print_json(report)
     else:

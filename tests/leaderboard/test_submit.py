@@ -101,6 +101,7 @@ def test_it_asks_at_a_terminal(
         (("--name", "x", "--link", "http://example.org"), "card.link: 'http://example.org' is no https address"),
         (("--name", "x", "--regime", "frozen"), "regime 'frozen' is not among the card's capabilities"),
         (("--name", "x", "--title", "a\x1bb"), "unseen character U+001B"),
+        (("--name", "x", "--trajectories", "nowhere/x.zip"), "cannot write nowhere/x.zip: give a file in"),
     ],
 )
 def test_bad_words_are_one_line(
