@@ -56,7 +56,7 @@ def board_markdown(data: Mapping[str, Any]) -> str:
 
 
 def _note(overall: Mapping[str, Any]) -> str:
-    return f"No entry has {_list(overall['lacking_tasks'])} yet, which belong to this version.\n"
+    return f"Of this version, but without an entry yet: {_list(overall['lacking_tasks'])}.\n"
 
 
 def _list(names: Sequence[str]) -> str:

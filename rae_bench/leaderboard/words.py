@@ -35,15 +35,15 @@ ROWS = {
 
 
 def number(value: float | None, digits: int) -> str:
-    """With so many decimals; a dash where there is none."""
-    return NONE if value is None else f"{value:.{digits}f}"
+    """With so many decimals, none of them with the sign of a zero; a dash where there is none."""
+    return NONE if value is None else f"{value:z.{digits}f}"
 
 
 def ends(found: Mapping[str, Any] | None, digits: int) -> str:
     """low to high; a dash where there is no interval."""
     if found is None or found.get("low") is None or found.get("high") is None:
         return NONE
-    return f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"
+    return f"{number(found['low'], digits)} to {number(found['high'], digits)}"
 
 
 def with_ends(found: Mapping[str, Any] | None, digits: int) -> str:

@@ -21,7 +21,7 @@ from made import HASHES, make_entry
 
 from rae_bench.cli import cli
 from rae_bench.errors import UserError
-from rae_bench.leaderboard import benchmark, build
+from rae_bench.leaderboard import benchmark, build, words
 from rae_bench.leaderboard.board import make_board
 from rae_bench.leaderboard.build import board_files, load_board, read_board, stale_files, write_board
 from rae_bench.leaderboard.difference import compare_boards, difference_markdown
@@ -242,6 +242,11 @@ def test_markdown_stays_text(data: Any) -> None:
     assert len({re.sub(r"\\.", "", line).count("|") for line in lines if "worse" in line or "| fe |" in line}) <= 2
     assert markdown("a\n# b | <b>`c`") == r"a \# b \| &lt;b&gt;\`c\`"
     assert "https://" not in markdown("see https://evil.example")
+
+
+def test_a_zero_has_no_sign() -> None:
+    assert words.number(-0.0004, 3) == "0.000"
+    assert words.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
 
 
 def test_csv_begins_no_formula(data: Any) -> None:

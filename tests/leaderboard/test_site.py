@@ -227,7 +227,7 @@ def test_axe_finds_no_serious_fault(page: str, dark: bool, site: Path, browser: 
 
 @pytest.mark.slow
 def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser) -> None:
-    """A cell whose trajectory is the truth's own motion."""
+    """A cell whose trajectory is the truth's own motion; one at a fraction that does not count, which is not shown."""
     from rae_bench.model import Trajectory
     from rae_bench.protocol.domains import Side, load_side
     from rae_bench.protocol.task import load_task
@@ -240,7 +240,10 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
     folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad"
     shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad", folder)
     made = Trajectory(truth.root_positions[None], truth.rotations[None])
-    save_trajectory(folder / "finetune-f0.05-s0.npz", made, truth.rig, truth.fps, truth.lengths)
+    cell = json.loads((folder / "finetune-f0.05-s0.json").read_text())
+    (folder / "finetune-f0.01-s0.json").write_text(json.dumps(cell | {"fraction": 0.01}))
+    for name in ("finetune-f0.05-s0", "finetune-f0.01-s0"):
+        save_trajectory(folder / f"{name}.npz", made, truth.rig, truth.fps, truth.lengths)
     write_site(board, tmp_path / "site", tmp_path / "results")
     look_at(browser, tmp_path / "site" / "entries" / "fe.html", "desktop")
     assert browser.run("document.querySelector('iframe.view').getAttribute('src')") == "../view/fe-biped2quad.html"

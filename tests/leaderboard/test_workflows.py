@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from made import make_entry
 
-SCRIPT = Path(__file__).resolve().parents[2] / ".github" / "scripts" / "verify-changed"
+from rae_bench.leaderboard.build import read_board, write_board
+
+SCRIPTS = Path(__file__).resolve().parents[2] / ".github" / "scripts"
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
 
 
@@ -30,6 +34,29 @@ def test_trajectories_are_fetched_however_their_address_is_written(tmp_path: Pat
     subprocess.run([*GIT, "add", "leaderboard"], cwd=tmp_path, check=True)
     subprocess.run([*GIT, "commit", "-q", "-m", "entry"], cwd=tmp_path, check=True)
     environment = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", SCRIPT, "HEAD~1"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    command = ["bash", SCRIPTS / "verify-changed", "HEAD~1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0
     assert f"called: verify leaderboard/entries/mine{' --fetch' if fetches else ''}\n" in done.stdout
+
+
+def test_a_preview_says_what_moved(tmp_path: Path) -> None:
+    """A pull request with one entry more, with the real command: the board of before is that of the base."""
+    board = tmp_path / "leaderboard"
+    for name in ("truth", "hold", "fe"):
+        make_entry(board / "entries", name)
+    write_board(read_board(board), board)
+    subprocess.run([*GIT, "init", "-q", "."], cwd=tmp_path, check=True)
+    for name in ("base", "pull"):
+        subprocess.run([*GIT, "add", "leaderboard"], cwd=tmp_path, check=True)
+        subprocess.run([*GIT, "commit", "-q", "-m", name], cwd=tmp_path, check=True)
+        make_entry(board / "entries", "mann", 0.7)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", SCRIPTS / "build-preview", "HEAD~1", "preview"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    preview = tmp_path / "preview"
+    assert "mann" in (preview / "moved.md").read_text()
+    assert "| mann |" in (preview / "README.md").read_text()
+    assert (preview / "site" / "entries" / "mann.html").exists()
+    assert not (preview / "entries").exists()

@@ -60,6 +60,7 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
     part.mkdir(parents=True)
     views = {}
     if results is not None:
+        from rae_bench.viewer.choice import Choice
         from rae_bench.viewer.gather import open_result, result_scene
         from rae_bench.viewer.page import write_page
 
@@ -68,7 +69,9 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
                 folder = results / f"{entry.card.model}-{entry.card.config}" / task
                 if entry.card.learns and any(folder.glob("*.npz")):
                     name = f"view/{entry.name}-{task}.html"
-                    write_page(result_scene(open_result(folder)), part / name)
+                    least = min(board.tasks[task].fractions)  # that counts; an entry may have less
+                    choice = Choice(fraction=least if any(c.fraction == least for c in entry.of(task)) else None)
+                    write_page(result_scene(open_result(folder, choice=choice), choice), part / name)
                     views[entry.name, task] = name
     return views
 

@@ -41,7 +41,7 @@
       shown += seen && d.kind === "entry";
     }
     const all = rows.filter((row) => row.dataset.kind === "entry").length;
-    field("shown").textContent = shown === all ? `${all} entries` : `${shown} of ${all} entries`;
+    field("shown").textContent = `${shown === all ? all : `${shown} of ${all}`} ${all === 1 ? "entry" : "entries"}`;
     table.classList.toggle("all", field("columns").checked);
   }
 
