@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,8 @@ def submit(
         click.echo(f"trajectories  {packed}: {facts.size / 2**20:.1f} MiB, sha256 {facts.sha256}")
         if not facts.url:
             click.echo(f"\nUpload {packed} to where anybody can fetch it by https, and write its address")
-            click.echo(f"to `url` in {out / name / 'entry.toml'}. Then, in the clone that holds the entry:")
+            click.echo(f"to `url` in {out / name / 'entry.toml'}.")
+    click.echo("\nFor a pull request:")
     for line in git_commands(name, out):
         click.echo(f"  {line}")
     for note in report.notes:
@@ -91,10 +94,19 @@ def submit(
 
 
 def git_commands(name: str, out: Path) -> list[str]:
-    """What brings an entry to a pull request."""
+    """What brings an entry of `out` to a pull request, with the board that it changes, from the working directory."""
+    entries = out.resolve()
+    clone = next((folder for folder in entries.parents if (folder / ".git").exists()), None)
+    board = Path("leaderboard") if clone is None else entries.parent.relative_to(clone)
+    here = [f"cp -r {shlex.quote(str(out / name))} CLONE/{board}/entries", "cd CLONE"]
+    if clone is not None:
+        here = [] if clone == Path.cwd() else [f"cd {shlex.quote(os.path.relpath(clone))}"]
+    folder = shlex.quote(str(board))
     return [
+        *here,
         f"git switch -c entry-{name}",
-        f"git add {out / name}",
+        "rae-bench leaderboard build" + ("" if board == Path("leaderboard") else f" --folder {folder}"),
+        f"git add {folder}",
         f"git commit -m 'Entry: {name}'",
         f"git push -u origin entry-{name}",
     ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.leaderboard.benchmark import TASKS
+from rae_bench.leaderboard.card import HOLD
 from rae_bench.leaderboard.columns import GAINS, gain_effects, over_tasks, seed_effects
 from rae_bench.leaderboard.entry import TRUTH, Entry
 from rae_bench.leaderboard.level import LEVELS
@@ -25,7 +26,7 @@ def overall(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, An
     scored = [set(task.scores["entry"]) for task in tasks]
     everywhere = [entry for entry in learners if tasks and all(entry.name in names for names in scored)]
     incomplete = [
-        {"entry": e.name, "missing": [t.cells.task.name for t, n in zip(tasks, scored, strict=True) if e.name not in n]}
+        {"entry": e.name, "missing": [_lacking(t) for t, n in zip(tasks, scored, strict=True) if e.name not in n]}
         for e in learners
         if e not in everywhere and set(e.tasks) & {task.cells.task.name for task in tasks}
     ]
@@ -59,6 +60,12 @@ def overall(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, An
         "lacking_tasks": [name for name in TASKS if name not in {task.cells.task.name for task in tasks}],
         "rows": sorted(rows, key=place), "controls": controls, "incomplete": incomplete,
     }  # fmt: skip
+
+
+def _lacking(task: TaskRows) -> str:
+    """A task on which an entry has no score: for want of its own cells, or of those that the scale is made of."""
+    lacks = [name for name in (TRUTH, HOLD) if name not in task.cells.controls]
+    return task.cells.task.name + (f" (no score without {' and '.join(lacks)})" if lacks else "")
 
 
 def _overall_gain(tasks: Sequence[TaskRows], entry: str, name: str, times: float = 1) -> Any:

@@ -120,6 +120,14 @@ def test_incomplete_entries_stand_apart(data: Any) -> None:
     }
 
 
+def test_without_truth_and_hold_there_is_no_score(tmp_path: Path) -> None:
+    make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"])
+    data = make_board(load_entries(tmp_path / "entries")).data
+    lacks = "biped2quad (no score without truth and hold)"
+    assert data["overall"]["incomplete"] == [{"entry": "fe", "missing": [lacks]}]
+    assert data["tasks"]["biped2quad"]["rows"][0]["score"] is None
+
+
 def test_a_rank_is_an_interval(data: Any) -> None:
     for part in (data["overall"], *data["tasks"].values()):
         for found in part["rows"]:

@@ -15,6 +15,7 @@ import pytest
 from forger import Forger
 
 from rae_bench.cli import main
+from rae_bench.cli.submit import git_commands
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.card import Trajectories
 from rae_bench.leaderboard.entry import load_entry
@@ -31,6 +32,27 @@ def _call(*words: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.parametrize(
+    ("here", "entries", "first", "build", "add"),
+    [
+        (".", "leaderboard/entries", "git switch -c entry-x", "rae-bench leaderboard build", "git add leaderboard"),
+        ("..", "a clone/leaderboard/entries", "cd 'a clone'", "rae-bench leaderboard build", "git add leaderboard"),
+        (
+            ".", "boards/my own/entries", "git switch -c entry-x",
+            "rae-bench leaderboard build --folder 'boards/my own'", "git add 'boards/my own'",
+        ),
+    ],
+)  # fmt: skip
+def test_git_commands_are_of_the_clone_that_holds_the_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, entries: str, first: str, build: str, add: str
+) -> None:
+    (tmp_path / "a clone" / ".git").mkdir(parents=True)
+    monkeypatch.chdir((tmp_path / "a clone" / here).resolve())
+    lines = git_commands("x", Path(entries))
+    assert lines[0] == first
+    assert lines[-5:] == ["git switch -c entry-x", build, add, "git commit -m 'Entry: x'", "git push -u origin entry-x"]
+
+
 def test_an_entry_is_made_and_verified(
     sway_results: Path,
     tiny_task: Path,
@@ -43,7 +65,7 @@ def test_an_entry_is_made_and_verified(
                  "--task", tiny_task, "--link", "https://example.org/sway")  # fmt: skip
     out = capsys.readouterr().out
     assert code == 0
-    assert "git add leaderboard/entries/sway" in out
+    assert "cp -r leaderboard/entries/sway CLONE/leaderboard/entries\n  cd CLONE\n  git switch -c entry-sway\n" in out
     assert "Upload sway-trajectories.zip" in out
     entry = load_entry(tmp_path / "leaderboard" / "entries" / "sway")
     assert entry.card.authors == "A. Author, B. Author"
