@@ -19,10 +19,10 @@ import numpy as np
 from rae_bench.leaderboard.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.files import read_bytes
 from rae_bench.leaderboard.finding import Finding
-from rae_bench.leaderboard.grading import Grader, is_builtin, read_clips
+from rae_bench.leaderboard.grading import Grader, Unavailable, is_builtin, read_clips
 from rae_bench.leaderboard.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.tolerance import tolerance
-from rae_bench.leaderboard.verify import Progress, Report, known_tasks
+from rae_bench.leaderboard.verify import Progress, Report, check_hashes, known_tasks
 from rae_bench.protocol.plan import Request, jobs_for, plan
 from rae_bench.protocol.pool import Pool
 from rae_bench.protocol.task import Task
@@ -75,7 +75,9 @@ def rerun(
     data_root: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, list[str]]:
-    """Train cells of a verified entry again, chosen at random, and add what does not agree to the report.
+    """Train cells of an entry again, chosen at random, and add what does not agree to the report.
+
+    It needs no trajectories: whoever doubts an entry has its code. What was not rescored stays `claimed`.
 
     Args:
         cells: how many of each task.
@@ -83,7 +85,8 @@ def rerun(
         model: where the model is; the name on the card unless given.
 
     Returns:
-        {task: names of the cells that were trained again and agree}; such a task's level becomes `reproduced`.
+        {task: names of the cells that were trained again and agree}, of tasks that were rescored: their level becomes
+        `reproduced`.
 
     Raises:
         UserError: no such model.
@@ -101,10 +104,11 @@ def rerun(
     with scratch() as place:
         again = Again(spec, place, data_root, progress)
         for name in entry.tasks:
-            if report.levels[name] == CLAIMED:
-                report.notes.append(f"{name} was not rescored, so it is not trained again")
+            try:
+                grader = Grader.of(known[name], data_root)
+            except Unavailable as missing:
+                report.notes.append(f"{name} is not trained again: {missing}")
                 continue
-            grader = Grader.of(known[name], data_root)
             unseen = None if data_seed is None else _unseen(known[name], data_seed, data_root, report)
             if data_seed is not None and unseen is None:
                 continue
@@ -112,9 +116,16 @@ def rerun(
             picked = random.SystemRandom().sample(done, min(cells, len(done)))
             found: list[Finding] = []
             for cell in picked:
-                found += _check(entry, cell, grader, unseen, again, report)
+                other = list(check_hashes(cell, grader.hashes(cell.fraction)))
+                found += other or _check(entry, cell, grader, unseen, again, report)
             report.findings += found
-            if not found:
+            if found:
+                report.levels[name] = CLAIMED
+            elif report.levels[name] == CLAIMED:
+                report.notes.append(
+                    f"{name}: what was trained again agrees; it stays {CLAIMED}, as metrics were not recomputed"
+                )
+            else:
                 report.levels[name] = REPRODUCED
                 agreed[name] = [cell.name for cell in picked]
     return agreed

@@ -220,9 +220,7 @@ def _score(
 
 
 def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapping[str, str]) -> Iterator[Finding]:
-    for part in ("task", "data", "split"):
-        if cell.identity.get(part) != hashes[part]:
-            yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MENDS[part])
+    yield from check_hashes(cell, hashes)
     if cell.regime != "none" or cell.result["model"] != TRUTH:
         yield from _check_fraction(grader, cell)
     trajectory = grader.truth() if pack is None else pack.read(member(cell), grader.exam.truth)
@@ -241,6 +239,13 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
                     f"{cell.task} {cell.name}", f"{clips.sum()} of {len(clips)} clips are {what} ({names} ...)",
                     "submit what the model generated from the history alone",
                 )  # fmt: skip
+
+
+def check_hashes(cell: EntryCell, hashes: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether a cell is of this task, these data and this split; `hashes` as `Grader.hashes` gives them."""
+    for part in ("task", "data", "split"):
+        if cell.identity.get(part) != hashes[part]:
+            yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MENDS[part])
 
 
 def _check_fraction(grader: Grader, cell: EntryCell) -> Iterator[Finding]:

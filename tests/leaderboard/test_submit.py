@@ -252,12 +252,21 @@ def test_rerun(forged: Forger, model: str, capsys: pytest.CaptureFixture[str]) -
     assert len(entry.record.tasks["tiny"].rerun) == 1
     assert _call(*words, "--data-seed", 7) == 0
     assert "times the public error, relative to a held pose's" in capsys.readouterr().err
+    # Without trajectories it is trained again all the same, and nothing more than that is known; the record stays.
+    at_hand = [word for word in words if word not in ("--trajectories", forged.packed)]
+    record = (forged.folder / "level.json").read_bytes()
+    assert _call(*at_hand, "--record") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "sway: tiny claimed\n"
+    assert "what was trained again agrees" in captured.err
+    assert (forged.folder / "level.json").read_bytes() == record
     # Trajectories that the code does not make: the model grown better overnight, with every number to match.
     path = Path(model.rpartition(":")[0])
     honest = path.read_text(encoding="utf-8")
     try:
         path.write_text(honest.replace("size = 0.5", "size = 3.0"), encoding="utf-8")
         assert _call(*words) == 1
+        assert _call(*at_hand) == 1
     finally:
         path.write_text(honest, encoding="utf-8")
     out = capsys.readouterr().out
