@@ -176,6 +176,5 @@ class Model(Protocol):
         """Restore what `save` kept."""
 
 
-Config = Mapping[str, Any]
 Space = Mapping[str, Sequence[Any]]
 """Options that may be tuned, and from what: a model's optional attribute `search_space`, see `protocol.space`."""

@@ -25,7 +25,6 @@ TOLERANCE = 1e-5
 MAX_STEP = 0.6
 """Radians a joint axis may turn in one iteration."""
 _AXIS = np.eye(3)
-_ORDER = (0, 2, 1)
 
 
 def limit_angles(rotations: np.ndarray, rig: Rig) -> np.ndarray:
