@@ -156,7 +156,8 @@ def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
     rows = []
     for name in (TRUTH, *CONTROLS):
         by_fraction = cells.controls.get(name, {})
-        used = [by_fraction[f] for f in ((1.0,) if 1.0 in by_fraction else cells.fractions) if f in by_fraction]
+        # `nearest` searches the clips of a fraction, so it is measured on those that entries are; others read no clip.
+        used = [by_fraction[f] for f in cells.fractions if f in by_fraction] or [*by_fraction.values()]
         if not used:
             continue
         scaled = [category_scores(values, truth, hold) for values in used] if truth and hold else []

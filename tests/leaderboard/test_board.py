@@ -27,6 +27,7 @@ from rae_bench.leaderboard.build import board_files, load_board, read_board, sta
 from rae_bench.leaderboard.difference import compare_boards, difference_markdown
 from rae_bench.leaderboard.entry import load_entries
 from rae_bench.leaderboard.escape import csv_cell, markdown, web_address
+from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.results import load_results
 from rae_bench.statistics.ranks import headline_scores
 from rae_bench.statistics.tables import cell_values
@@ -107,6 +108,23 @@ def test_controls_and_truth_are_rows(data: Any) -> None:
     text = board_files(data)["README.md"]
     places = [text.index(f"| {name} |") for name in ("*truth*", "fe", "*nearest*", "*hold*")]
     assert places == sorted(places)  # a control stands where its score does
+
+
+def test_a_control_that_reads_clips_is_compared_at_the_fractions_of_entries(tmp_path: Path) -> None:
+    """`nearest` run on all of the data too is better there; its row is what it was, its curve falls."""
+    for name in ("truth", "hold", "nearest", "fe"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    before = make_board(load_entries(tmp_path / "entries")).data["tasks"]["biped2quad"]["controls"]
+    cells = tmp_path / "entries" / "nearest" / "cells" / "biped2quad"
+    for path in cells.glob("*-f0.2-s0.*"):
+        shutil.copy(path, path.with_name(path.name.replace("f0.2", "f1")))
+    result = json.loads((cells / "none-f1-s0.json").read_text("utf-8")) | {"fraction": 1.0}
+    result["metrics"]["reconstruction_error"]["value"] = 2.0
+    (cells / "none-f1-s0.json").write_text(json.dumps(result), encoding="utf-8")
+    board = make_board(load_entries(tmp_path / "entries"))
+    assert board.data["tasks"]["biped2quad"]["controls"] == before
+    curves = {c["label"]: c["reconstruction"] for c in task_chart(board.tasks["biped2quad"], ["fe"])["controls"]}
+    assert curves == {"hold": [5.2, 5.2, 5.2], "nearest": [5.3, 5.3, 2.0]}
 
 
 def test_incomplete_entries_stand_apart(data: Any) -> None:

@@ -63,19 +63,21 @@ def _line(c: Contestant, places: Sequence[Place], label: str, number: int) -> di
 
 
 def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Panels in the order of the categories; controls are level lines."""
-    levels = []
+    """Panels in the order of the categories; controls are dashed, level unless they read the fraction's clips."""
+    ticks = sorted({x for line in lines for x in line["x"]})
+    controls: list[dict[str, Any]] = []
     for name, by_fraction in cells.controls.items():
-        values = by_fraction.get(1.0)
-        if values is not None and name != TRUTH:
-            level = {category: _short(values[PRIMARY[category]]) for category in CATEGORIES}
-            levels.append({"label": name, "colours": [COLOURS[name], ON_DARK[name]], **level})
+        fixed = by_fraction[1.0] if list(by_fraction) == [1.0] else None
+        at = {100 * fraction: values for fraction, values in by_fraction.items()}
+        values = [fixed or at.get(x) for x in ticks]
+        if name != TRUTH and any(values):
+            line = {c: [_short(v[PRIMARY[c]]) if v else None for v in values] for c in CATEGORIES}
+            controls.append({"label": name, "colours": [COLOURS[name], ON_DARK[name]], **line})
     panels = [
         {"category": c, "title": title, "unit": METRICS[PRIMARY[c]].unit, "digits": DIGITS[c]}
         for c, title in CATEGORIES.items()
     ]
-    ticks = sorted({x for line in lines for x in line["x"]})
-    return {"panels": panels, "lines": list(lines), "levels": levels, "ticks": ticks}
+    return {"panels": panels, "lines": list(lines), "controls": controls, "ticks": ticks}
 
 
 def _short(value: float | None) -> float | None:

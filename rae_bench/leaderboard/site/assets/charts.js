@@ -35,6 +35,12 @@
     return top * 1.12 || 1;
   }
 
+  // The least and the greatest of a control.
+  function ends(control, panel) {
+    const known = control[panel.category].filter((v) => v !== null);
+    return [Math.min(...known), Math.max(...known)];
+  }
+
   function draw(chart, panel, shown, holder, size) {
     const xs = chart.ticks;
     const data = [xs], series = [{}], bands = [];
@@ -56,17 +62,17 @@
       series.push({ stroke: colour, width: 2, points: { show: true, size: 7, fill: colour }, spanGaps: true });
     });
     const top = highest(chart, panel, shown);
-    for (const level of chart.levels) {
-      if (level[panel.category] > top) continue;
-      data.push(xs.map(() => level[panel.category]));
-      series.push({ stroke: level.colours[Number(dark())], width: 1.5, dash: [6, 5], points: { show: false } });
+    for (const control of chart.controls) {
+      if (ends(control, panel)[0] > top) continue;
+      data.push(control[panel.category]);
+      series.push({ stroke: control.colours[Number(dark())], width: 1.5, dash: [6, 5], points: { show: false }, spanGaps: true });
     }
     const axis = { stroke: style("--soft"), grid: { stroke: style("--edge"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const ends = [Math.min(...xs) / 1.25, Math.max(...xs) * 1.25];
+    const range = [Math.min(...xs) / 1.25, Math.max(...xs) * 1.25];
     holder.replaceChildren();
     return new uPlot({
       ...size, padding: [10, 14, 0, 0], legend: { show: false }, cursor: { show: false }, series, bands,
-      scales: { x: { time: false, distr: 3, log: 10, range: () => ends }, y: { range: () => [0, top] } },
+      scales: { x: { time: false, distr: 3, log: 10, range: () => range }, y: { range: () => [0, top] } },
       axes: [
         { ...axis, size: 30, splits: () => xs, values: (_, all) => all.map(percent), filter: (_, all) => all },
         { ...axis, size: 46 },
@@ -114,9 +120,11 @@
         box.plot?.destroy();
         box.plot = draw(chart, box.panel, shown, box.holder, { width: Math.max(box.holder.clientWidth, 200), height: 230 });
         const top = highest(chart, box.panel, shown);
-        const far = chart.levels.filter((level) => level[box.panel.category] > top);
-        const near = chart.levels.filter((level) => level[box.panel.category] <= top && level[box.panel.category] !== null);
-        const words = (some) => some.map((level) => `${level.label} ${level[box.panel.category].toFixed(box.panel.digits)}`).join(", ");
+        const known = chart.controls.filter((control) => control[box.panel.category].some((v) => v !== null));
+        const far = known.filter((control) => ends(control, box.panel)[0] > top);
+        const near = known.filter((control) => !far.includes(control));
+        const say = (control) => [...new Set(ends(control, box.panel).map((v) => v.toFixed(box.panel.digits)))].join(" to ");
+        const words = (some) => some.map((control) => `${control.label} ${say(control)}`).join(", ");
         box.above.textContent = [near.length ? `dashed: ${words(near)}` : "", far.length ? `above: ${words(far)}` : ""].filter(Boolean).join("; ");
       }
     };
