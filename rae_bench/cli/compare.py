@@ -131,7 +131,7 @@ def _folder(name: str, results: Path) -> Path:
     for folder in (Path(name), results / name, ENTRIES / name):
         if folder.is_dir():
             return folder
-    near = [path.name for root in (results, ENTRIES) if root.is_dir() for path in root.iterdir() if path.is_dir()]
+    near = {path.name for root in (results, ENTRIES) if root.is_dir() for path in root.iterdir() if path.is_dir()}
     raise unknown("entry or folder of results", name, near)
 
 

@@ -129,6 +129,13 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place
     assert message in err
 
 
+def test_a_name_is_offered_once(place: Path, call: Call) -> None:
+    """The entries of the leaderboard are looked through beside --results, which may be the same folder."""
+    (place / "leaderboard/entries/fe").mkdir(parents=True)
+    err = call(["something-else", "fe", "--results", "leaderboard/entries"])[2]
+    assert err.rstrip().endswith("; known: fe")
+
+
 def test_missing_cells_are_named(place: Path, call: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.json").unlink()
     code, _, err = call(["m-00000000", "n-00000000"])
