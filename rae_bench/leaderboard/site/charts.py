@@ -16,6 +16,7 @@ from rae_bench.viewer.gather import ON_DARK
 LINES = (
     ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),
     ("#0e7490", "#22d3ee"), ("#a16207", "#facc15"), ("#be185d", "#f472b6"), ("#4d5b6b", "#a8b3c0"),
+    ("#4d7c0f", "#bef264"), ("#7f1d1d", "#fda4af"),
 )  # fmt: skip
 """Colours of entries on light and on dark ground."""
 SHOWN = 5

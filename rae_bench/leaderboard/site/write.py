@@ -16,7 +16,6 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard import words
 from rae_bench.leaderboard.board import Board
 from rae_bench.leaderboard.build import CSV, JSON
-from rae_bench.leaderboard.cells import Contestant
 from rae_bench.leaderboard.entry import Entry
 from rae_bench.leaderboard.escape import one_line, web_address
 from rae_bench.leaderboard.site.charts import entry_chart, scale_of, task_chart
@@ -190,7 +189,7 @@ def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str],
         "cells": [_cell(cell) for cell in own],
         "environments": sorted({_environment(cell.result["environment"]) for cell in own}),
         "identity": sorted({f"{k} {str(v)[:8]}" for cell in own for k, v in cell.identity.items() if k != "split"}),
-        "command": _command(entry, task, contestant),
+        "command": _command(entry, task),
         "view": views.get((entry.name, task)),
     }
 
@@ -218,19 +217,24 @@ def _environment(found: Mapping[str, Any]) -> str:
     )
 
 
-def _command(entry: Entry, task: str, contestant: Contestant | None) -> str:
+def _command(entry: Entry, task: str) -> str:
     """What makes the cells again, as far as the results say it: model, options, task, regimes, fractions, seeds."""
     import shlex
 
-    learnt = [cell for cell in entry.of(task) if cell.regime != "none"]
     options = dict(entry.cells[0].result.get("options") or {})
     parts = ["rae-bench", "run", "--model", entry.card.model, "--task", task]
     for key, value in sorted(options.items()):
         parts += ["--set", f"{one_line(key)}={one_line(json.dumps(value))}"]
-    if learnt:
-        full = any(cell.regime == "cold" and cell.fraction == 1 for cell in learnt)
-        regimes = [*dict.fromkeys(cell.regime for cell in learnt), *(["full"] if full else [])]
-        low = sorted({cell.fraction for cell in learnt if 0 < cell.fraction < 1})
-        parts += ["--regimes", ",".join(regimes), "--fractions", ",".join(f"{100 * f:g}%" for f in low)]
-        parts += ["--seeds", str(len({cell.seed for cell in learnt}))]
+    cells = entry.of(task)
+    regimes = dict.fromkeys(cell.regime for cell in cells)
+    fractions = {cell.fraction for cell in cells if cell.fraction > 0}
+    if set(regimes) == {"none"}:  # controls run beside whatever is run, and fastest beside the fewest cells
+        regimes = {"full": None}
+    elif not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells):  # `cold` on everything is `full`
+        regimes |= {"full": None} if 1 in fractions else {}
+        fractions -= {1}
+    parts += ["--regimes", ",".join(regimes)]
+    if fractions:
+        parts += ["--fractions", ",".join(f"{100 * fraction:g}%" for fraction in sorted(fractions))]
+    parts += ["--seeds", str(len({cell.seed for cell in cells}))]
     return shlex.join(one_line(part) for part in parts)
