@@ -113,7 +113,9 @@ class _Side:
         bound = ~table["regime"].isin(["none", "full", "zero-shot"])
         for fraction in fractions:
             if bound.any() and fraction not in set(table["fraction"]):
-                raise UserError(f"{self.text}: no cell of {100 * fraction:g} %")
+                cold = fraction == 1 and self.regime == "cold"
+                hint = f"; cold on all data is {self.text.removesuffix('cold')}full" if cold else ""
+                raise UserError(f"{self.text}: no cell of {100 * fraction:g} %{hint}")
         if fractions:
             table = table[~bound | table["fraction"].isin(fractions)]
         if seeds is not None:

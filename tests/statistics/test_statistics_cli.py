@@ -118,6 +118,9 @@ BAD = {
     "task": (["m-00000000", "n-00000000", "--task", "biped2quat"], "did you mean biped2quad"),
     "metric": (["m-00000000", "n-00000000", "--metric", "reconstruction"], "did you mean reconstruction_error"),
     "fraction": (["m-00000000", "n-00000000", "--fractions", "7%"], "no cell of 7 %"),
+    "cold on all": (
+        ["m-00000000:cold", "n-00000000:cold", "--fractions", "100%"], "cold on all data is m-00000000:full"
+    ),
 }
 
 
