@@ -1,0 +1,89 @@
+"""The committed board is that of its entries, the reference entries are complete and rescored, the README quotes it."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rae_bench.cli import main
+from rae_bench.leaderboard import words
+from rae_bench.leaderboard.build import board_files, load_board, read_board
+from rae_bench.leaderboard.entry import load_entries
+from rae_bench.leaderboard.site.write import site_pages
+from rae_bench.registry import CONTROLS
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "leaderboard"
+TASKS = ("biped2quad", "reach-biped2monster")
+MODELS = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")
+CELLS = {(regime, f) for regime in ("cold", "frozen", "finetune") for f in (0.05, 0.2, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def board() -> dict[str, Any]:
+    return load_board(FOLDER / "board.json")
+
+
+def test_its_files_are_those_that_its_entries_give() -> None:
+    for name, text in board_files(read_board(FOLDER).data).items():
+        assert (FOLDER / name).read_bytes().decode("utf-8") == text, name
+
+
+def test_reference_entries_have_every_cell_of_the_first_board() -> None:
+    entries = {entry.name: entry for entry in load_entries(FOLDER / "entries")}
+    assert set(entries) >= {*MODELS, *CONTROLS, "truth"}
+    for model in MODELS:
+        for task in TASKS:
+            cells = {(c.regime, c.fraction, c.seed) for c in entries[model].of(task) if c.status == "ok"}
+            assert cells >= {(*cell, seed) for cell in CELLS for seed in (0, 1, 2)}, f"{model} on {task}"
+
+
+@pytest.mark.parametrize("name", [*MODELS, *CONTROLS])
+def test_the_command_on_an_entrys_page_makes_its_cells(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = next(e for e in load_entries(FOLDER / "entries") if e.name == name)
+    page = site_pages(read_board(FOLDER))[f"entries/{name}.html"]
+    commands = [shlex.split(unescape(found)) for found in re.findall(r"<code>(rae-bench run .*?)</code>", page)]
+    assert len(commands) == len(TASKS)
+    for _, *command in commands:
+        with pytest.raises(SystemExit, match=r"^0$"):
+            main([*command, "--dry-run", "--json", "--out", str(tmp_path)])
+        cells = json.loads(capsys.readouterr().out)
+        planned = {(c["regime"], c["fraction"], c["seed"]) for c in cells if c["model"] == entry.card.model}
+        own = {(c.regime, c.fraction, c.seed) for c in entry.of(command[command.index("--task") + 1])}
+        assert planned == own if name in MODELS else planned > own
+
+
+def test_every_number_was_recomputed(board: dict[str, Any]) -> None:
+    levels = {row["entry"]: row["level"] for task in TASKS for row in board["tasks"][task]["rows"]}
+    assert set(levels) >= set(MODELS)
+    assert {levels[model] for model in MODELS} <= {"rescored", "reproduced"}
+
+
+def quoted(board: dict[str, Any]) -> Iterator[str]:
+    """Rows of the README's table: over all tasks, then reconstruction and gain over cold on each."""
+    rows = [*board["overall"]["rows"], *(c for c in board["overall"]["controls"] if c["control"] != "truth")]
+    for row in rows:
+        name = row.get("entry") or row["control"]
+        cells = [words.rank(row), name, words.with_ends(row["score"], 3)] if "entry" in row else ["", f"*{name}*"]
+        cells += [] if "entry" in row else [words.number(row["score"], 3)]
+        for task in TASKS:
+            part = board["tasks"][task]
+            (own,) = [r for r in (*part["rows"], *part["controls"]) if name in (r.get("entry"), r.get("control"))]
+            error = own["categories"]["reconstruction"]
+            cells += [words.number(error["value"] if isinstance(error, dict) else error, 2)]
+            cells += [words.with_ends(own["gain"]["cold"], 2) if "gain" in own else ""]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def test_the_readme_quotes_it(board: dict[str, Any]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    expected = list(quoted(board))
+    start = readme.index(expected[0])
+    assert readme[start : start + len(expected)] == expected
