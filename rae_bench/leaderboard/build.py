@@ -30,7 +30,7 @@ def read_board(folder: Path) -> Board:
     """The board of the entries in `folder`/entries."""
     entries = folder / ENTRIES
     if not entries.is_dir():
-        raise UserError(f"{entries}: no such folder; rae-bench submit makes the first entry")
+        raise UserError(f"{entries}: no such folder; --folder names it, or make an entry by rae-bench submit")
     return make_board(load_entries(entries))
 
 
