@@ -127,7 +127,7 @@ def verify(
         if LEVELS.index(entry.level(task)) > LEVELS.index(level):
             report.notes.append(
                 f"{files.LEVEL} says that {task} is {entry.level(task)}, which is the word of whoever wrote it; "
-                f"without training again it is {level} here"
+                f"by the trajectories at hand it is {level}"
             )
     return report
 
