@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import tokenize
 import zipfile
 import zlib
@@ -34,6 +35,10 @@ _BROKEN = (
     ValueError,
 )
 """What zipfile and numpy raise on damaged input; RecursionError and NotImplementedError are RuntimeErrors."""
+
+_PARSING = threading.Lock()
+"""numpy parses a header as Python, and Python 3.11 counts the depth of all threads' parsers in one place: two at once
+can end in a SystemError (python/cpython#106905)."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Archive:
                 read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
                 if version not in read:
                     raise self.source.fault(f"array '{name[:40]}': npy format {version} is not read")
-                shape, fortran, dtype = read[version](file)
+                with _PARSING:
+                    shape, fortran, dtype = read[version](file)
                 start = file.tell()
         except _BROKEN as error:
             raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
