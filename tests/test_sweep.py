@@ -459,6 +459,7 @@ import os, shutil, tempfile
 os.environ["RAY_AUTH_MODE"] = "disabled"
 from ray.cluster_utils import Cluster
 from rae_bench.protocol.sweep import sweep_cells
+os.makedirs("/tmp/ray", exist_ok=True)  # where the cluster writes its address, whatever its own folder is
 folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
 head = {{"num_cpus": 1, "include_dashboard": False, "temp_dir": folder}}
 nodes = Cluster(initialize_head=True, head_node_args=head)
