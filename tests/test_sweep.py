@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -381,108 +377,6 @@ def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None
     assert ["tiny", "Base", "1", "1", "1", "6"] in rows
     assert ["tiny", "controls", "4"] in rows
     assert ["all", "1", "1", "1", "10"] in rows
-
-
-def _command(*more: str) -> list[str]:
-    return [sys.executable, "-P", "-c", "from rae_bench.cli import main; main()", "sweep", *more]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_ended_sweep_is_taken_up_again(number: int, models: Path, tiny_task: Path, tmp_path: Path) -> None:
-    log, out = tmp_path / "log", tmp_path / "out"
-    command = _command(
-        "--model", f"{models}:Base", "--task", str(tiny_task), "--seeds", "4", "--fractions", "5%", "--regimes",
-        "cold,frozen", "--out", str(out), "--set", f"log={log}", "--set", "nap=1", "--json",
-    )  # fmt: skip
-    first = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    until = time.monotonic() + 120
-    while time.monotonic() < until and len(_finished(out)) < 3:
-        time.sleep(0.05)
-    first.send_signal(number)
-    _, stderr = first.communicate(timeout=60)
-    finished = _finished(out)
-    assert 3 <= len(finished) < 12
-    if number == signal.SIGINT:
-        assert first.returncode == 130
-        assert stderr.splitlines()[-1].startswith("rae-bench: interrupted")
-        assert "Traceback" not in stderr
-    deadline = time.monotonic() + 20
-    while _processes_of(first.pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not _processes_of(first.pid)
-
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    results = json.loads(ended.stdout)
-    assert {r["status"] for r in results} == {"ok"}
-    assert len(results) == 12
-    assert all(path.stat().st_mtime_ns == at for path, at in finished.items())  # not run again
-    reference = run_cells(
-        f"{models}:Base", str(tiny_task), seeds=4, regimes=LOGIC, out=tmp_path / "reference",
-        options={"log": str(log), "nap": 1}, workers=2,
-    )  # fmt: skip
-    for planned, result in reference.found():
-        assert scrubbed(out / planned.path.relative_to(tmp_path / "reference")) == {
-            key: value for key, value in result.items() if key != "cost"
-        }
-
-
-def _finished(out: Path) -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for p in out.rglob("*-s*.json") if read_result(p)}
-
-
-def _processes_of(pid: int) -> list[str]:
-    """Command lines of what a sweep of that process id started: they name its scratch folder."""
-    from rae_bench import storage
-
-    name = storage._prefix().replace(f"-{os.getpid()}-", f"-{pid}-")
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_text()
-        except OSError:
-            continue
-        if name in line:
-            found.append(line)
-    return found
-
-
-@pytest.mark.slow
-def test_two_nodes_of_which_one_dies(models: Path, tiny_task: Path, tmp_path: Path) -> None:
-    """The cluster's second node is killed in the middle; what ran there is done on the first."""
-    code = f"""
-import os, shutil, tempfile
-os.environ["RAY_AUTH_MODE"] = "disabled"
-from ray.cluster_utils import Cluster
-from rae_bench.protocol.sweep import sweep_cells
-os.makedirs("/tmp/ray", exist_ok=True)  # where the cluster writes its address, whatever its own folder is
-folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
-head = {{"num_cpus": 1, "include_dashboard": False, "temp_dir": folder}}
-nodes = Cluster(initialize_head=True, head_node_args=head)
-second = nodes.add_node(num_cpus=1)
-done = []
-def observe(event):
-    if event["kind"] == "done":
-        done.append(event["job"].name)
-        if len(done) == 6:
-            nodes.remove_node(second, allow_graceful=False)
-(outcome,) = sweep_cells(
-    ["{models}:Base"], ["{tiny_task}"], ray_address=nodes.address, seeds=4, regimes=["cold", "frozen"],
-    fractions=[0.05], out="{tmp_path}/out", options={{"log": "{tmp_path}/log", "nap": 1}}, observe=observe,
-)
-nodes.shutdown()
-shutil.rmtree(folder, ignore_errors=True)
-assert not outcome.failed, outcome.failed
-assert len(outcome.results) == 12, len(outcome.results)
-assert len(done) == len(set(done))
-"""
-    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    assert len({line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("adapt")}) == 8
 
 
 def test_results_are_listed_once(tiny_run: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""The committed board is that of its entries, the reference entries are complete and rescored, the README quotes it."""
+"""The committed board: that of its entries, which are complete and rescored; pages and the README agree with it."""
 
 import json
 import re
@@ -12,8 +12,8 @@ import pytest
 
 from rae_bench.cli import main
 from rae_bench.leaderboard import words
-from rae_bench.leaderboard.build import board_files, load_board, read_board
-from rae_bench.leaderboard.entry import load_entries
+from rae_bench.leaderboard.board import Board
+from rae_bench.leaderboard.build import read_board, stale_files
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.registry import CONTROLS
 
@@ -25,31 +25,34 @@ CELLS = {(regime, f) for regime in ("cold", "frozen", "finetune") for f in (0.05
 
 
 @pytest.fixture(scope="module")
-def board() -> dict[str, Any]:
-    return load_board(FOLDER / "board.json")
+def board() -> Board:
+    return read_board(FOLDER)
 
 
-def test_its_files_are_those_that_its_entries_give() -> None:
-    for name, text in board_files(read_board(FOLDER).data).items():
-        assert (FOLDER / name).read_bytes().decode("utf-8") == text, name
+@pytest.fixture(scope="module")
+def pages(board: Board) -> dict[str, str]:
+    return site_pages(board)
 
 
-def test_reference_entries_have_every_cell_of_the_first_board() -> None:
-    entries = {entry.name: entry for entry in load_entries(FOLDER / "entries")}
-    assert set(entries) >= {*MODELS, *CONTROLS, "truth"}
+def test_its_files_are_those_that_its_entries_give(board: Board) -> None:
+    assert stale_files(board, FOLDER) == {}
+
+
+def test_reference_entries_have_every_cell_of_the_first_board(board: Board) -> None:
+    assert set(board.entries) >= {*MODELS, *CONTROLS, "truth"}
     for model in MODELS:
         for task in TASKS:
-            cells = {(c.regime, c.fraction, c.seed) for c in entries[model].of(task) if c.status == "ok"}
+            cells = {(c.regime, c.fraction, c.seed) for c in board.entries[model].of(task) if c.status == "ok"}
             assert cells >= {(*cell, seed) for cell in CELLS for seed in (0, 1, 2)}, f"{model} on {task}"
 
 
 @pytest.mark.parametrize("name", [*MODELS, *CONTROLS])
 def test_the_command_on_an_entrys_page_makes_its_cells(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, board: Board, pages: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry = next(e for e in load_entries(FOLDER / "entries") if e.name == name)
-    page = site_pages(read_board(FOLDER))[f"entries/{name}.html"]
-    commands = [shlex.split(unescape(found)) for found in re.findall(r"<code>(rae-bench run .*?)</code>", page)]
+    entry = board.entries[name]
+    found = re.findall(r"<code>(rae-bench run .*?)</code>", pages[f"entries/{name}.html"])
+    commands = [shlex.split(unescape(command)) for command in found]
     assert len(commands) == len(TASKS)
     for _, *command in commands:
         with pytest.raises(SystemExit, match=r"^0$"):
@@ -60,10 +63,9 @@ def test_the_command_on_an_entrys_page_makes_its_cells(
         assert planned == own if name in MODELS else planned > own
 
 
-def test_every_number_was_recomputed(board: dict[str, Any]) -> None:
-    levels = {row["entry"]: row["level"] for task in TASKS for row in board["tasks"][task]["rows"]}
-    assert set(levels) >= set(MODELS)
-    assert {levels[model] for model in MODELS} <= {"rescored", "reproduced"}
+def test_every_number_was_recomputed(board: Board) -> None:
+    levels = {(name, task): board.entries[name].level(task) for name in MODELS for task in TASKS}
+    assert set(levels.values()) <= {"rescored", "reproduced"}, levels
 
 
 def quoted(board: dict[str, Any]) -> Iterator[str]:
@@ -82,8 +84,8 @@ def quoted(board: dict[str, Any]) -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |"
 
 
-def test_the_readme_quotes_it(board: dict[str, Any]) -> None:
+def test_the_readme_quotes_it(board: Board) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    expected = list(quoted(board))
+    expected = list(quoted(board.data))
     start = readme.index(expected[0])
     assert readme[start : start + len(expected)] == expected

@@ -226,14 +226,11 @@ def _command(entry: Entry, task: str) -> str:
     for key, value in sorted(options.items()):
         parts += ["--set", f"{one_line(key)}={one_line(json.dumps(value))}"]
     cells = entry.of(task)
-    regimes = dict.fromkeys(cell.regime for cell in cells)
-    fractions = {cell.fraction for cell in cells if cell.fraction > 0}
-    if set(regimes) == {"none"}:  # controls run beside whatever is run, and fastest beside the fewest cells
-        regimes = {"full": None}
-    elif not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells):  # `cold` on everything is `full`
-        regimes |= {"full": None} if 1 in fractions else {}
-        fractions -= {1}
-    parts += ["--regimes", ",".join(regimes)]
+    alone = not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells)  # on all data, so it is `full`
+    regimes = ["full" if alone and cell.regime == "cold" and cell.fraction == 1 else cell.regime for cell in cells]
+    fractions = {cell.fraction for cell, regime in zip(cells, regimes, strict=True) if regime != "full"} - {0}
+    learnt = [regime for regime in dict.fromkeys(regimes) if regime != "none"]
+    parts += ["--regimes", ",".join(learnt or ["full"])]  # a control runs beside any cell
     if fractions:
         parts += ["--fractions", ",".join(f"{100 * fraction:g}%" for fraction in sorted(fractions))]
     parts += ["--seeds", str(len({cell.seed for cell in cells}))]
