@@ -25,15 +25,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.features import Skeleton
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import solve_ik
-from rae_bench.lightning_model import Frame, LightningModel, Next, Sizes, StepNetwork, TrainConfig
-from rae_bench.model import Context, Domain, ModelCard
-from rae_bench.motion import make_motion
-from rae_bench.objectives import Objectives, key_transforms
-from rae_bench.rig import Rig
-from rae_bench.stepping import Normal
+from rae_bench.model.api import Context, Domain, ModelCard
+from rae_bench.model.features import Skeleton
+from rae_bench.model.lightning import Frame, LightningModel, Next, Sizes, StepNetwork, TrainConfig
+from rae_bench.model.step import Normal
+from rae_bench.motion.motion import make_motion
+from rae_bench.objectives.objectives import Objectives, key_transforms
+from rae_bench.rigs.rig import Rig
 
 PRESETS = {"small": {"width": 32, "heads": 2, "layers": 2}, "paper": {"width": 128, "heads": 8, "layers": 4}}
 DAMPING = 1e-3

@@ -14,11 +14,11 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import solve_ik
-from rae_bench.kinematics.root import velocities
-from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory
-from rae_bench.motion import Motion
-from rae_bench.objectives import key_transforms
-from rae_bench.rig import ROLES
+from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Trajectory
+from rae_bench.motion.motion import Motion
+from rae_bench.motion.root import velocities
+from rae_bench.objectives.objectives import key_transforms
+from rae_bench.rigs.rig import ROLES
 
 AUTHORS = "The rae-bench authors"
 

@@ -3,7 +3,7 @@
 What all of them depart from their papers in: the decoder gives the change of the pose instead of the pose, and the core
 the change of the embedding, so that an untrained network holds still; poses follow by forward kinematics from predicted
 root motion and rotations; what objectives ask is recomputed from the generated pose; training carries its own
-roll-outs on (see `rae_bench.training`), with one schedule and one loss for all.
+roll-outs on (see `rae_bench.model.training`), with one schedule and one loss for all.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import torch
 from torch import nn
 
 from rae_bench.errors import unknown
-from rae_bench.lightning_model import Frame, LightningModel, Next, Sizes, StepNetwork
-from rae_bench.model import Domain, ModelCard
-from rae_bench.outputs import size_pose_out
-from rae_bench.protocol.task import MODES
-from rae_bench.stepping import Normal
+from rae_bench.model.api import Domain, ModelCard
+from rae_bench.model.lightning import Frame, LightningModel, Next, Sizes, StepNetwork
+from rae_bench.model.outputs import size_pose_out
+from rae_bench.model.step import Normal
+from rae_bench.task.task import MODES
 
 from .pairs import Pair, about
 from .parts import Codec, Core
 
 OUTPUTS = ("change", "absolute", "straight", "momentum")
 """What the decoder gives: the change that leads to the next pose; that pose; what the change has over that of a pose
-that goes straight for its objectives (`rae_bench.outputs.straight_change`); or what it has over `KEPT` of the last one.
+that goes straight for its objectives (`rae_bench.model.outputs.straight_change`); or what it has over `KEPT` of the
+last one.
 """
 KEPT = 0.9
 """Below 1, so that what is predicted once wears off."""

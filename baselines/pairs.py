@@ -120,12 +120,3 @@ def about(pair: Pair) -> dict[str, Any]:
 def _chosen_otherwise(pair: Pair) -> bool:
     usual = {key: values[0] for key, values in pair.codec.about.get("variants", {}).items()}
     return pair.variants != usual
-
-
-def load(name: str) -> type:
-    """The class of a pair (imports torch)."""
-    from .network import model_class
-
-    pair = find(name)
-    assert pair is not None
-    return model_class(pair)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rae_bench.stepping import Frame
-from rae_bench.training import Sizes
+from rae_bench.model.step import Frame
+from rae_bench.model.training import Sizes
 
 
 class Widths(NamedTuple):
@@ -30,10 +30,10 @@ class Widths(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a core gives: a change of the embedding (B, E); the rest as of `rae_bench.stepping.Next`.
+    """What a core gives: a change of the embedding (B, E); the rest as of `rae_bench.model.Next`.
 
     Attributes:
-        steer: step (B, 2) of the root and weight (B, 1), see `rae_bench.stepping.Frame.steered`.
+        steer: step (B, 2) of the root and weight (B, 1), see `rae_bench.model.Frame.steered`.
     """
 
     change: Tensor
@@ -62,7 +62,7 @@ class Codec(nn.Module):
 
 
 class Core(nn.Module):
-    """The same for every rig. Class attributes as of `rae_bench.stepping.StepNetwork`.
+    """The same for every rig. Class attributes as of `rae_bench.model.StepNetwork`.
 
     Attributes:
         residual: what it gives is added to the embedding that was read; else it is the embedding.

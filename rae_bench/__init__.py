@@ -10,37 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rae_bench import metrics
-    from rae_bench.data.bvh import read_bvh
-    from rae_bench.data.bvh_write import write_bvh
-    from rae_bench.data.gltf_write import write_glb
+    from rae_bench.data.formats.bvh import read_bvh
+    from rae_bench.data.formats.bvh_write import write_bvh
+    from rae_bench.data.formats.gltf import write_glb
     from rae_bench.errors import UserError
-    from rae_bench.lightning_model import LightningModel
-    from rae_bench.model import ModelCard
-    from rae_bench.motion import Motion, make_motion
-    from rae_bench.protocol.run import run
-    from rae_bench.protocol.sweep import sweep
-    from rae_bench.protocol.task import Task, load_task
-    from rae_bench.results import load_results
-    from rae_bench.rig import Rig, load_rig
+    from rae_bench.harness.run import run
+    from rae_bench.harness.sweep import sweep
+    from rae_bench.model.api import ModelCard
+    from rae_bench.model.lightning import LightningModel
+    from rae_bench.motion.motion import Motion, make_motion
+    from rae_bench.results.files import load_results
+    from rae_bench.rigs.file import load_rig
+    from rae_bench.rigs.rig import Rig
+    from rae_bench.task.task import Task, load_task
     from rae_bench.testing import check_model
 
 _PLACES = {
-    "LightningModel": "rae_bench.lightning_model",
+    "LightningModel": "rae_bench.model",
     "ModelCard": "rae_bench.model",
-    "Motion": "rae_bench.motion",
-    "Rig": "rae_bench.rig",
-    "Task": "rae_bench.protocol.task",
+    "Motion": "rae_bench.motion.motion",
+    "Rig": "rae_bench.rigs.rig",
+    "Task": "rae_bench.task.task",
     "UserError": "rae_bench.errors",
     "check_model": "rae_bench.testing",
-    "load_results": "rae_bench.results",
-    "load_rig": "rae_bench.rig",
-    "load_task": "rae_bench.protocol.task",
-    "make_motion": "rae_bench.motion",
-    "read_bvh": "rae_bench.data.bvh",
-    "run": "rae_bench.protocol.run",
-    "sweep": "rae_bench.protocol.sweep",
-    "write_bvh": "rae_bench.data.bvh_write",
-    "write_glb": "rae_bench.data.gltf_write",
+    "load_results": "rae_bench.results.files",
+    "load_rig": "rae_bench.rigs.file",
+    "load_task": "rae_bench.task.task",
+    "make_motion": "rae_bench.motion.motion",
+    "read_bvh": "rae_bench.data.formats.bvh",
+    "run": "rae_bench.harness.run",
+    "sweep": "rae_bench.harness.sweep",
+    "write_bvh": "rae_bench.data.formats.bvh_write",
+    "write_glb": "rae_bench.data.formats.gltf",
 }
 
 __all__ = [

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Browser
+from helpers.browser import Browser
+from helpers.places import ROOT
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.run import Outcome
+    from rae_bench.harness.run import Outcome
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,7 +43,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def recordings() -> Path:
     """The folder of real recordings, which are no part of the project: `$RAE_BENCH_DATA`, else `../shared/data`."""
     named = os.environ.get("RAE_BENCH_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("no recordings here; set RAE_BENCH_DATA to their folder")
     return folder
@@ -75,6 +76,6 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What `fe` leaves on that task with the regimes and controls of a plain `run`."""
-    from rae_bench.protocol.run import run_cells
+    from rae_bench.harness.run import run_cells
 
     return run_cells("fe", str(tiny_task), out=tmp_path_factory.mktemp("tiny_run"), workers=1)

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rae_bench.lightning_model import LightningModel, Sizes
-from rae_bench.model import ModelCard
+from rae_bench.model import LightningModel, ModelCard, Sizes
 
 EMBEDDING = 64
 

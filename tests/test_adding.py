@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from helpers.places import ROOT
 
 from rae_bench.cli import main
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COPIED = ("rae_bench", "baselines", "tasks", "tests", "docs")
 PAGES = tuple(title for title in re.findall(r"^## (.+)$", PAGE, re.MULTILINE) if title.startswith("Adding "))
@@ -37,7 +37,7 @@ LONG = {
     "rae-bench run --model fe+my-core --task biped2quad": "trains",
     "rae-bench run --model fe --task quad2hexapod": "trains",
     "rae-bench run --model fe --source r1 --target stick": "makes all motion of two rigs",
-    "python -m pytest tests/metrics/test_metrics_evaluation.py": "6 s, and done for every metric there is",
+    "python -m pytest tests/metrics/test_evaluation.py": "6 s, and done for every metric there is",
     "rae-bench check metrics": "3 s on a tiny task, a minute as printed",
 }
 """Commands that are left to the slow test, and why."""

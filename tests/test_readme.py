@@ -2,14 +2,13 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
+from helpers.places import ROOT
 
 from rae_bench.cli import cli
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
 
 

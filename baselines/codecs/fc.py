@@ -27,8 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rae_bench.lightning_model import Sizes
-from rae_bench.stepping import Frame
+from rae_bench.model.lightning import Sizes
+from rae_bench.model.step import Frame
 
 from ..parts import Core, Made, Widths
 from .fe import FeatureEncoding

@@ -7,7 +7,7 @@ instead of as an autoencoder before it.
 
 from __future__ import annotations
 
-from rae_bench.lightning_model import Sizes
+from rae_bench.model.lightning import Sizes
 
 from ..layers import mlp
 from ..parts import Codec

@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rae_bench.lightning_model import Sizes
-from rae_bench.stepping import Frame
+from rae_bench.model.lightning import Sizes
+from rae_bench.model.step import Frame
 
 from ..layers import mlp
 from ..parts import Codec
@@ -28,7 +28,7 @@ ABOUT = {
 }
 PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
 SELECTED = 6
-"""The first slots of `rae_bench.rig.ROLES`: pelvis, head, hands, feet."""
+"""The first slots of `rae_bench.rigs.rig.ROLES`: pelvis, head, hands, feet."""
 ROOT = 4
 """Entries of the pose that are the root's turn and rise."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rae_bench.lightning_model import Sizes
+from rae_bench.model.lightning import Sizes
 
 from ..parts import Codec
 

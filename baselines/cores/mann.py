@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.stepping import Frame
+from rae_bench.model.step import Frame
 
 from ..layers import MixedStack, mlp
 from ..parts import Core, Made, Widths
@@ -39,7 +39,7 @@ PRESETS = {
 }
 GATED = 8 * 6
 COST = slice(9, 12)
-"""Where a slot's position cost lies in `rae_bench.features.control`."""
+"""Where a slot's position cost lies in `rae_bench.model.control.control_vector`."""
 
 
 def gate_inputs(frame: Frame) -> Tensor:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.stepping import Frame
+from rae_bench.model.step import Frame
 
 from ..layers import MixedStack, mlp
 from ..parts import Core, Made, Widths, join

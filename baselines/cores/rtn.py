@@ -25,7 +25,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rae_bench.stepping import Frame
+from rae_bench.model.step import Frame
 
 from ..layers import Recurrence
 from ..parts import Core, Made, Widths, join

@@ -11,8 +11,8 @@ import click
 from rae_bench.cli.words import assignments, expand, numbers, split
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.plan import Plan, Planned
-    from rae_bench.protocol.task import Task
+    from rae_bench.harness.plan import Plan, Planned
+    from rae_bench.task.task import Task
 
 
 def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
@@ -60,8 +60,8 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
 
 def chosen(models: Sequence[str], tasks: Sequence[str]) -> tuple[list[str], list[str]]:
     """Names of models and tasks, globs replaced by what they match."""
-    from rae_bench.protocol.task import builtin_tasks
-    from rae_bench.registry import CONTROLS, list_models
+    from rae_bench.model.registry import CONTROLS, list_models
+    from rae_bench.task.task import builtin_tasks
 
     learned = [name for name in list_models() if name not in CONTROLS]
     return expand("model", split(models), learned), expand("task", split(tasks), builtin_tasks())
@@ -97,8 +97,8 @@ def plan_entry(task: Task, planned: Planned) -> dict[str, Any]:
 def print_plans(plans: Sequence[Plan], workers: int) -> None:
     """The cells of `--dry-run`, each once, and how long those that are not done would take."""
     from rae_bench.cli.progress import cell_label, duration
-    from rae_bench.protocol.estimate import estimate
-    from rae_bench.protocol.plan import jobs_of
+    from rae_bench.harness.estimate import estimate
+    from rae_bench.harness.plan import jobs_of
 
     cells = {p.path: (plan.task, p) for plan in plans for p in plan.cells}
     for task, p in cells.values():

@@ -54,10 +54,10 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
 
     Fails where a category's primary does not rise with its own fault, or a fault is seen by no metric.
     """
-    from rae_bench import robustness
-    from rae_bench.data.export import check_place
-    from rae_bench.protocol.domains import load_sides
-    from rae_bench.protocol.task import load_task
+    from rae_bench.data.formats.export import check_place
+    from rae_bench.study import robustness
+    from rae_bench.task.sides import load_sides
+    from rae_bench.task.task import load_task
 
     if plot_path:
         check_place(plot_path)

@@ -77,7 +77,7 @@ class _Side:
     """What A or B names: results of one entry, of one regime where that is asked for."""
 
     def __init__(self, text: str, results: Path) -> None:
-        from rae_bench.results import load_results
+        from rae_bench.results.files import load_results
         from rae_bench.statistics.tables import with_entry
 
         name, _, regime = text.rpartition(":")
@@ -102,7 +102,7 @@ class _Side:
 
     def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
         """A row a clip of what the options leave; a row a cell for a metric that no clip has alone."""
-        from rae_bench.results import load_clips
+        from rae_bench.results.files import load_clips
 
         table = self.table
         for task in tasks:

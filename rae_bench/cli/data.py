@@ -73,10 +73,10 @@ def import_(
     Options of the command line win over the file's.
     """
     from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.domains import check_name, save_domain
-    from rae_bench.data.measures import summarise
-    from rae_bench.data.recipe import Recipe, read_roles
-    from rae_bench.data.recordings import import_folder, import_skeletons
+    from rae_bench.data.importing.measures import summarise
+    from rae_bench.data.importing.recipe import Recipe, read_roles
+    from rae_bench.data.importing.recordings import import_folder, import_skeletons
+    from rae_bench.data.store import check_name, save_domain
     from rae_bench.errors import UserError
 
     check_name(name)
@@ -115,8 +115,8 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     By https, file by file, each checked against the sha256 that the task lists. The licence is shown first. The same
     command goes on where it was interrupted.
     """
-    from rae_bench.data.listed import downloads
-    from rae_bench.protocol import download
+    from rae_bench.data.importing.file_list import downloads
+    from rae_bench.task import download
 
     place = root or downloads()
     for recordings in download.wanted(name):

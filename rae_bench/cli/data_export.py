@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
+    from rae_bench.motion.motion import Motion
     from rae_bench.viewer.gather import Result
 
 
@@ -41,8 +41,8 @@ def export(
     what --regime generated from its test clips.
     """
     from rae_bench.cli.words import length_unit, numbers, split, writing
-    from rae_bench.data.export import check_writable, matching_clips, write_clips
-    from rae_bench.data.source import metres_per_unit
+    from rae_bench.data.formats.export import check_writable, matching_clips, write_clips
+    from rae_bench.data.formats.source import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.viewer.choice import Choice
     from rae_bench.viewer.gather import open_domain, open_result
@@ -74,8 +74,8 @@ def _rollout(result: Result, regime: str | None, with_history: bool) -> Motion:
     import numpy as np
 
     from rae_bench.errors import UserError
-    from rae_bench.motion import make_motion
-    from rae_bench.results import load_trajectory
+    from rae_bench.motion.motion import make_motion
+    from rae_bench.results.trajectories import load_trajectory
 
     truth, past = result.exam.truth, result.exam.prompt.history
     root, rotations = truth.root_positions, truth.rotations

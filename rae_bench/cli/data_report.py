@@ -19,9 +19,9 @@ SHOWN = 12
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
     """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
     from rae_bench.cli.words import writing
-    from rae_bench.data.domains import load_domain
-    from rae_bench.data.export import check_place
-    from rae_bench.data.measures import measure
+    from rae_bench.data.formats.export import check_place
+    from rae_bench.data.importing.measures import measure
+    from rae_bench.data.store import load_domain
     from rae_bench.storage import home
 
     if page:

@@ -31,7 +31,7 @@ def leaderboard() -> None:
 )
 def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> None:
     """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk."""
-    from rae_bench.leaderboard.build import SITE, read_board, write_board
+    from rae_bench.leaderboard.board.build import SITE, read_board, write_board
 
     board = read_board(folder)
     with writing(folder):
@@ -54,8 +54,8 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
 def show(table: str | None, folder: Path, as_json: bool) -> None:
     """Print a table: overall, or that of a task."""
     from rae_bench.errors import unknown
-    from rae_bench.leaderboard.build import read_board
-    from rae_bench.leaderboard.terminal import table_lines
+    from rae_bench.leaderboard.board.build import read_board
+    from rae_bench.leaderboard.board.terminal import table_lines
 
     data = read_board(folder).data
     known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
@@ -77,7 +77,7 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
 @folder_option
 def check(folder: Path) -> int:
     """Say whether the board is that of the entries; exit 1 where it is not."""
-    from rae_bench.leaderboard.build import read_board, stale_files
+    from rae_bench.leaderboard.board.build import read_board, stale_files
 
     stale = stale_files(read_board(folder), folder)
     for name, why in stale.items():
@@ -95,8 +95,8 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
     OLD and NEW are board.json files or folders with one.
     """
-    from rae_bench.leaderboard.build import load_board
-    from rae_bench.leaderboard.difference import compare_boards, difference_markdown
+    from rae_bench.leaderboard.board.build import load_board
+    from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
 
     boards = [load_board(path) for path in (old, new)]
     try:

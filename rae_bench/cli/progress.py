@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from rae_bench.report import row_label
+from rae_bench.results.rows import row_label
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""
@@ -53,7 +53,7 @@ class RunProgress:
         say(self.console, text, word, colour)
 
     def observe(self, event: Mapping[str, Any]) -> None:
-        """Take one event of `rae_bench.protocol.run`."""
+        """Take one event of `rae_bench.harness.run`."""
         kind = event["kind"]
         if kind == "data":
             self._say(f"{self.title}: making or finding the data")
@@ -134,7 +134,7 @@ def cell_label(cell: Any) -> str:
 
 def label(job: Any) -> str:
     """A job in words."""
-    from rae_bench.protocol.cell import Cell
+    from rae_bench.task.cells import Cell
 
     payload = job.payload
     if payload["do"] == "pretrain":

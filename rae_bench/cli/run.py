@@ -14,8 +14,8 @@ from rae_bench.cli.cells import arguments_of, cell_options, chosen, plan_entry, 
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.run import Outcome
-    from rae_bench.report import Row
+    from rae_bench.harness.run import Outcome
+    from rae_bench.results.rows import Row
 
 
 @click.command()
@@ -38,8 +38,8 @@ def run(
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
-    from rae_bench.protocol import run as runs
-    from rae_bench.protocol.plan import prepare
+    from rae_bench.harness import run as runs
+    from rae_bench.harness.plan import prepare
 
     if workers is not None and workers < 1:
         raise UserError("--workers takes a number above 0")
@@ -88,11 +88,11 @@ COLUMNS = (
 def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) -> None:
     from rich.console import Console
 
-    from rae_bench.plots import contact_sheet, fraction_curves
-    from rae_bench.protocol.kept import kept_folder
-    from rae_bench.protocol.plan import cell_folder
-    from rae_bench.report import rows
+    from rae_bench.harness.kept import kept_folder
+    from rae_bench.harness.plan import cell_folder
+    from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
+    from rae_bench.viewer.plots import contact_sheet, fraction_curves
 
     table_rows = rows(outcome.results)
     console = Console(width=None if Console().is_terminal else 150)
@@ -208,7 +208,7 @@ def action_table(outcome: Outcome) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from rae_bench.report import by_action, row_label
+    from rae_bench.results.rows import by_action, row_label
 
     files: dict[str, list[Path]] = {}
     for p in outcome.cells:

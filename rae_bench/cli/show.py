@@ -10,8 +10,8 @@ import click
 from rae_bench.errors import unknown
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.task import Task
-    from rae_bench.rig import Rig
+    from rae_bench.rigs.rig import Rig
+    from rae_bench.task.task import Task
 
 KINDS = ("models", "tasks", "rigs", "domains")
 
@@ -21,10 +21,10 @@ KINDS = ("models", "tasks", "rigs", "domains")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, rigs and imported domains."""
-    from rae_bench.protocol.task import builtin_tasks, load_task
-    from rae_bench.registry import list_models
-    from rae_bench.rigs import descriptions
+    from rae_bench.model.registry import list_models
+    from rae_bench.rigs.builtin import descriptions
     from rae_bench.storage import list_domains
+    from rae_bench.task.task import builtin_tasks, load_task
 
     for kind in kinds:
         if kind not in KINDS:
@@ -71,7 +71,7 @@ def show() -> None:
 @click.argument("name")
 def show_rig(name: str) -> None:
     """Print the joint tree of rig NAME (or of a rig file)."""
-    from rae_bench.rig import load_rig
+    from rae_bench.rigs.file import load_rig
 
     for line in rig_tree(load_rig(name)):
         click.echo(line)
@@ -114,7 +114,7 @@ def rig_tree(rig: Rig) -> list[str]:
 @click.argument("name")
 def show_task(name: str) -> None:
     """Print what task NAME (or a task file) asks."""
-    from rae_bench.protocol.task import load_task
+    from rae_bench.task.task import load_task
 
     for line in task_lines(load_task(name)):
         click.echo(line)
@@ -152,7 +152,7 @@ def show_model(spec: str) -> None:
     """Print where model SPEC comes from and what its card says (imports the model)."""
     from dataclasses import asdict
 
-    from rae_bench.registry import load_model_class
+    from rae_bench.model.registry import load_model_class
 
     model: Any = load_model_class(spec)
     card = asdict(model.card)

@@ -13,7 +13,7 @@ from rae_bench.cli.words import assignments, expand, split
 from rae_bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from rae_bench.protocol.plan import Plan
+    from rae_bench.harness.plan import Plan
     from rae_bench.study.cost import Cost
     from rae_bench.study.thesis import Arm
 
@@ -101,9 +101,9 @@ def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
 def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) -> None:
     """Cells of each mode, and the time they would take by what earlier cells took."""
     from rae_bench.cli.progress import duration
-    from rae_bench.protocol.cluster import Resources
-    from rae_bench.protocol.estimate import estimate
-    from rae_bench.protocol.plan import jobs_of
+    from rae_bench.harness.estimate import estimate
+    from rae_bench.harness.plan import jobs_of
+    from rae_bench.harness.ray.cluster import Resources
 
     room = workers or Resources(1).fit()
     cost, open_ended = 0.0, 0
@@ -123,7 +123,8 @@ def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) 
 
 def _report(parts: Sequence[Arm], seeds: int, out: Path, *, measure: bool) -> None:
     """Measure the cost where it is not known, write the report, say the verdicts."""
-    from rae_bench.study.report import find, write
+    from rae_bench.study.findings import find
+    from rae_bench.study.report import write
     from rae_bench.study.thesis import ERROR, clips_of
 
     plans = _plans(parts, seeds, out)
@@ -143,7 +144,7 @@ def _report(parts: Sequence[Arm], seeds: int, out: Path, *, measure: bool) -> No
 
 def _costs(arm: Arm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:
     """What the models cost, from the file of an earlier report where nothing that it rests on has changed."""
-    from rae_bench.results import write_json
+    from rae_bench.results.files import write_json
     from rae_bench.study import cost
 
     learned = [p for p in plans[0].cells if p.cell.regime != "none"]

@@ -56,7 +56,7 @@ def submit(
     is missing.
     """
     from rae_bench.cli.verify import print_findings, told
-    from rae_bench.data.export import check_place
+    from rae_bench.data.formats.export import check_place
     from rae_bench.leaderboard import submit as submitting
 
     files = [task for task in tasks if task.endswith(".toml")]

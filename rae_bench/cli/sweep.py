@@ -35,9 +35,9 @@ def sweep(
 
     from rae_bench.cli.run import footnotes, render
     from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.protocol import sweep as sweeps
-    from rae_bench.protocol.cluster import Resources
-    from rae_bench.report import rows
+    from rae_bench.harness import sweep as sweeps
+    from rae_bench.harness.ray.cluster import Resources
+    from rae_bench.results.rows import rows
 
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):
         if value is not None and value < 1:

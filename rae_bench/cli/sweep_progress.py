@@ -40,7 +40,7 @@ class SweepProgress:
             self.live.stop()
 
     def observe(self, event: Mapping[str, Any]) -> None:
-        """Take one event of `rae_bench.protocol.sweep`."""
+        """Take one event of `rae_bench.harness.sweep`."""
         kind = event["kind"]
         if kind == "data":
             tasks = ", ".join(dict.fromkeys(r.task.name for r in event["requests"]))
@@ -107,7 +107,7 @@ def _key(job: Any) -> tuple[str, str]:
 
 
 def _row(model: str) -> str:
-    from rae_bench.registry import CONTROLS
+    from rae_bench.model.registry import CONTROLS
 
     return "controls" if model in ("truth", *CONTROLS) else model.rpartition(":")[2]
 

@@ -38,8 +38,8 @@ def tune(
     from rich.console import Console
 
     from rae_bench.cli.progress import say
-    from rae_bench.protocol.tuning import RUNGS
-    from rae_bench.protocol.tuning import tune as search
+    from rae_bench.harness.tuning import RUNGS
+    from rae_bench.harness.tuning import tune as search
 
     for option, value in (("--workers", others["workers"]), ("--cpus-per-cell", others["cpus_per_cell"])):
         if value is not None and value < 1:

@@ -14,7 +14,7 @@ from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from rae_bench.leaderboard.verify import Report
+    from rae_bench.leaderboard.verify.verify import Report
 
 PATH = click.Path(path_type=Path)
 
@@ -50,8 +50,8 @@ def verify(
 
     Exit 0 where nothing is wrong, 1 with findings: each says where, what, and how to mend it.
     """
-    from rae_bench.leaderboard import verify as verifying
-    from rae_bench.leaderboard.fetch import fetched
+    from rae_bench.leaderboard.entries.fetch import fetched
+    from rae_bench.leaderboard.verify import verify as verifying
 
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
@@ -65,7 +65,7 @@ def verify(
         )
         again = {}
         if rerun and report.entry and not report.findings:
-            from rae_bench.leaderboard.rerun import rerun as train_again
+            from rae_bench.leaderboard.verify.rerun import rerun as train_again
 
             again = train_again(
                 report, cells=cells, data_seed=data_seed, model=model, tasks=tasks, data_root=data_root,

@@ -44,11 +44,11 @@ def view(
     RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>: its roll-outs over the truth. DOMAIN is an
     imported domain or a built-in rig: its motion.
     """
-    from rae_bench.plots import domain_sheet, exam_sheet
     from rae_bench.viewer.choice import Choice, pick_clips
     from rae_bench.viewer.film import find_encoder, write_gif, write_mp4
     from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
     from rae_bench.viewer.page import write_page
+    from rae_bench.viewer.plots import domain_sheet, exam_sheet
 
     if clips is not None and clips < 1:
         raise UserError("--clips takes a number above 0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rae_bench.data.arrays import Archive
-from rae_bench.data.source import Source
-from rae_bench.data.targets import Targets
+from rae_bench.data.formats.archive import Archive
+from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
-from rae_bench.motion import Motion
-from rae_bench.rig import ROLES, read_rig, rig_to_toml
+from rae_bench.motion.motion import Motion
+from rae_bench.rigs.file import read_rig, rig_to_toml
+from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_json, sweep, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
@@ -162,3 +162,33 @@ def _read_targets(archive: Archive, count: int) -> Targets:
             for field in fields(Targets)
         }
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Up to E targets in each of N clips, those of one hand one after the other.
+
+    Attributes:
+        slots: (N, E) int8, role slot of the hand that reaches; -1 where there is no event.
+        starts: (N, E) int32, the frame from which the target is there.
+        arrivals: (N, E) int32, the last frame of the contact; the target is gone after it.
+        positions: (N, E, 3) float32 metres, world.
+        rotations: (N, E, 4) float32 world, relative to the rest pose.
+        respawned: (N, E) bool, the spawn point was out of reach: the target is the nearest place that was not.
+    """
+
+    slots: np.ndarray
+    starts: np.ndarray
+    arrivals: np.ndarray
+    positions: np.ndarray
+    rotations: np.ndarray
+    respawned: np.ndarray
+
+    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> Targets:
+        """The targets of some of the clips."""
+        pick = clips if isinstance(clips, slice) else np.asarray(clips, int)
+        return Targets(*(array[pick] for array in self.arrays().values()))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All fields by name, to be saved."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -6,14 +6,9 @@ contiguous row over all poses, and only the chain itself is walked joint by join
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from rae_bench.kinematics import quat
-
-if TYPE_CHECKING:
-    from rae_bench.rig import Rig
 
 CHUNK = 4096
 """Poses at a time: fewer, and the calls cost more than their arithmetic; more, and the rows leave the caches."""
@@ -23,26 +18,27 @@ them back into poses would take five times as long."""
 
 
 def forward_kinematics(
-    rotations: np.ndarray, root_positions: np.ndarray, rig: Rig
+    rotations: np.ndarray, root_positions: np.ndarray, parents: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """World joint positions and rotations of local poses.
 
     Args:
         rotations: (..., J, 4) local unit quaternions (w, x, y, z).
         root_positions: (..., 3) metres, world.
-        rig: parents and offsets; the root's own offset is not added.
+        parents: (J,) int, the parent of each joint, parents before children; -1 at the root.
+        offsets: (J, 3) metres, from the parent in the parent's axes; the root's offset is not added.
 
     Returns:
         positions (..., J, 3) in metres and rotations (..., J, 4), both world, in the dtype of `rotations`.
     """
-    lead, joints = rotations.shape[:-2], len(rig)
+    lead, joints = rotations.shape[:-2], len(parents)
     dtype = rotations.dtype
     flat_rotations = rotations.reshape(-1, joints * 4)
     flat_root = np.broadcast_to(root_positions, (*lead, 3)).reshape(-1, 3)
     count = len(flat_rotations)
     positions = np.empty((count, joints * 3), dtype)
     globals_ = np.empty((count, joints * 4), dtype)
-    offsets = rig.offsets.astype(dtype)[:, :, None]
+    columns = offsets.astype(dtype)[:, :, None]
     wide = min(count, CHUNK)
     p_rows = np.empty((joints * 3, wide + PADDING), dtype)
     q_rows = np.empty((joints * 4, wide + PADDING), dtype)
@@ -54,9 +50,9 @@ def forward_kinematics(
         q[:] = flat_rotations[part].T
         place, turn = p.reshape(joints, 3, here), q.reshape(joints, 4, here)
         place[0] = flat_root[part].T
-        for j, parent in enumerate(rig.parents):
+        for j, parent in enumerate(parents):
             if parent >= 0:
-                _carry(turn[parent], offsets[j], place[parent], place[j], spare[:, :here])
+                _carry(turn[parent], columns[j], place[parent], place[j], spare[:, :here])
                 _compose(turn[parent], turn[j], spare[:, :here])
         positions[part] = p.T
         globals_[part] = q.T
@@ -97,15 +93,15 @@ def _compose(a: np.ndarray, b: np.ndarray, spare: np.ndarray) -> None:
     subtract(tw, uz, out=b[0]), subtract(tx, uy, out=b[1]), add(ty, ux, out=b[2]), add(tz, uw, out=b[3])
 
 
-def local_to_global(rotations: np.ndarray, rig: Rig) -> np.ndarray:
+def local_to_global(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
     """World rotations (..., J, 4) of local rotations (..., J, 4)."""
-    return forward_kinematics(rotations, np.zeros(3, rotations.dtype), rig)[1]
+    nowhere = np.zeros(3, rotations.dtype)
+    return forward_kinematics(rotations, nowhere, parents, np.zeros((len(parents), 3), rotations.dtype))[1]
 
 
-def global_to_local(rotations: np.ndarray, rig: Rig) -> np.ndarray:
+def global_to_local(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
     """Local rotations (..., J, 4) of world rotations (..., J, 4); the root's stay as they are."""
-    parents = np.maximum(rig.parents, 0)
-    local = quat.mul(quat.inverse(rotations[..., parents, :]), rotations)
-    root = int(np.flatnonzero(rig.parents < 0)[0])
+    local = quat.mul(quat.inverse(rotations[..., np.maximum(parents, 0), :]), rotations)
+    root = int(np.flatnonzero(parents < 0)[0])
     local[..., root, :] = rotations[..., root, :]
     return local

@@ -8,15 +8,11 @@ its limit angles (intrinsic x, z, y), a free one by small turns about its own ax
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.kinematics.forward import forward_kinematics
-
-if TYPE_CHECKING:
-    from rae_bench.rig import Rig
+from rae_bench.rigs.rig import Rig
 
 CHUNK = 256
 """Poses at a time: bounds the Jacobians to some tens of MB."""
@@ -196,7 +192,7 @@ class _Problem:
         self, root: np.ndarray, pose: np.ndarray, goal: np.ndarray, goal_turn: np.ndarray | None, weight: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weighted residuals (B, 3K or 6K), world positions (B, J, 3) and rotations (B, J, 4)."""
-        positions, globals_ = forward_kinematics(pose, root, self.rig)
+        positions, globals_ = self.rig.forward_kinematics(pose, root)
         parts = [(goal - positions[:, self.joints]) * weight[..., None]]
         if goal_turn is not None:
             off = quat.mul(goal_turn, quat.inverse(globals_[:, self.joints]))

@@ -1,4 +1,1 @@
-"""Entries of the leaderboard: made from runs, checked without trusting them, and read by the board.
-
-Nothing of this imports torch, Lightning or Ray; only `rerun` runs models.
-"""
+"""The leaderboard: entries, their verification, the board, and its pages."""

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.leaderboard import files
-from rae_bench.leaderboard.card import TRUTH, Card, Trajectories, check_facts
-from rae_bench.leaderboard.packing import digest, pack
-from rae_bench.leaderboard.verify import Progress, Report, verify
-from rae_bench.leaderboard.writing import write_entry_file
-from rae_bench.registry import CONTROLS, model_name
-from rae_bench.results import cell_name, read_result, write_json
+from rae_bench.leaderboard.entries import files
+from rae_bench.leaderboard.entries.card import TRUTH, Card, Trajectories, check_facts
+from rae_bench.leaderboard.entries.packing import digest, pack
+from rae_bench.leaderboard.entries.writing import write_entry_file
+from rae_bench.leaderboard.verify.verify import Progress, Report, verify
+from rae_bench.model.registry import CONTROLS, model_name
+from rae_bench.results.files import cell_name, read_result, write_json
 from rae_bench.storage import scratch, whole_folder
 
 PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")

@@ -12,8 +12,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from rae_bench.metrics.windows import Windows
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 CATEGORIES = ("reconstruction", "feet", "objective", "adversarial", "quality", "transfer")
 """In the order of every table; the first four have a primary metric."""

@@ -12,7 +12,7 @@ from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
 from rae_bench.metrics.reconstruction import root_aligned_error
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
+    from rae_bench.motion.motion import Motion
 
 
 def diversity(samples: Sequence[Motion], truth: Motion) -> Sums:

@@ -12,9 +12,9 @@ from rae_bench.metrics.base import Sums
 from rae_bench.metrics.registry import METRICS
 
 if TYPE_CHECKING:
-    from rae_bench.model import Trajectory
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.model.api import Trajectory
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 
 def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
@@ -26,7 +26,7 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
         UserError: where a clip has no frames, shapes do not fit the truth, or a value within the clips is not finite.
     """
     from rae_bench.kinematics import quat
-    from rae_bench.motion import make_motion
+    from rae_bench.motion.motion import make_motion
 
     if not truth.lengths.all():
         raise UserError(f"truth: clip {int(truth.lengths.argmin())} has no frames; leave it out")
@@ -104,7 +104,7 @@ def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[st
         {name: value}; the values of a perfect model for fewer than two clips, where nothing can be held out.
     """
     from rae_bench.metrics.windows import windows_of
-    from rae_bench.motion import stance_heights
+    from rae_bench.motion.motion import stance_heights
 
     height = stance_heights(truth.positions, truth.rig, truth.lengths)
     real = windows_of(truth, height)

@@ -13,8 +13,8 @@ import numpy as np
 from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums, shared
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 LOWEST = 0.05
 """Quantile of the heights in stance."""

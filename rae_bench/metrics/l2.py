@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rae_bench.metrics.base import MetricInfo, Sums, length
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 
 def l2q(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:

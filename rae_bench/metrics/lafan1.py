@@ -17,12 +17,13 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from rae_bench.data.bvh import read_bvh
+from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.errors import UserError
-from rae_bench.kinematics import RootSpace, forward_kinematics, quat
+from rae_bench.kinematics import quat
 from rae_bench.metrics.npss import real_power, spectral_distance
-from rae_bench.motion import Motion
-from rae_bench.rig import Rig, make_rig
+from rae_bench.motion.motion import Motion
+from rae_bench.motion.root import RootSpace
+from rae_bench.rigs.rig import Rig, make_rig
 
 Clip = tuple[np.ndarray, np.ndarray]
 """Local quaternions wxyz (F, 22, 4) and local positions (F, 22, 3)."""
@@ -89,10 +90,10 @@ def benchmark(
     out = {}
     for n in lengths:
         whole, between = slice(0, PAST + n + FUTURE), slice(PAST, PAST + n)
-        truth = forward_kinematics(rotations[:, between], root[:, between], rig)
+        truth = rig.forward_kinematics(rotations[:, between], root[:, between])
         for baseline in BASELINES:
             made = _fill(baseline, rotations[:, whole], root[:, whole], n)
-            positions, turns = forward_kinematics(*made, rig)
+            positions, turns = rig.forward_kinematics(*made)
             gap = ((positions - mean) / std - (truth[0] - mean) / std).reshape(len(root), n, -1)
             out[baseline, "l2q", n] = _length(turns - truth[1])
             out[baseline, "l2p", n] = float(np.linalg.norm(gap, axis=-1).mean())
@@ -157,7 +158,7 @@ def _statistics(train: Sequence[Clip], rig: Rig) -> tuple[np.ndarray, np.ndarray
     """Mean and standard deviation (22, 3) of world joint positions over all frames of all training windows."""
     count, total, squares = 0, np.zeros((len(rig), 3)), np.zeros((len(rig), 3))
     for clip in train:
-        positions, _ = forward_kinematics(*_canonical(*_windows(clip, *TRAIN)), rig)
+        positions, _ = rig.forward_kinematics(*_canonical(*_windows(clip, *TRAIN)))
         count += positions.shape[0] * positions.shape[1]
         total += positions.sum((0, 1))
         squares += (positions**2).sum((0, 1))

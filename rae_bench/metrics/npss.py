@@ -9,8 +9,8 @@ import numpy as np
 from rae_bench.metrics.base import MetricInfo, Sums
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 
 def power(signals: np.ndarray) -> np.ndarray:

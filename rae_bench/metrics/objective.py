@@ -10,8 +10,8 @@ import numpy as np
 from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 REACHED = 0.05
 """Within this share of the rig's height counts as reached."""
@@ -35,7 +35,7 @@ class Arrivals:
         clip, frame, slot: (K,) int, where and when it is due.
         positions: (K, 3) metres, world; of the latest row that names the arrival.
         rotations: (K, 4) world, relative to the rest pose.
-        kinds: (K,) index into `rae_bench.objectives.KINDS`.
+        kinds: (K,) index into `rae_bench.objectives.objectives.KINDS`.
     """
 
     clip: np.ndarray
@@ -69,7 +69,7 @@ def arrivals(objectives: Objectives, truth: Motion) -> Arrivals:
 @shared
 def key_poses(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
     """World positions (N, T, 8, 3) and rest-relative rotations (N, T, 8, 4) of the key joints."""
-    from rae_bench.objectives import key_transforms
+    from rae_bench.objectives.objectives import key_transforms
 
     return key_transforms(motion.positions, motion.global_rotations, motion.rig)
 
@@ -127,7 +127,7 @@ def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray
     Keeping to it is being within `REACHED` of it, frame after frame. Of contacts and targets only: a keyframe of a
     pelvis is passed, not held.
     """
-    from rae_bench.objectives import CONTACT, TARGET
+    from rae_bench.objectives.objectives import CONTACT, TARGET
 
     due = arrivals(objectives, truth)
     reach = max(round(HOLD_SECONDS * truth.fps), 1)

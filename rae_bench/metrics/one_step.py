@@ -10,8 +10,8 @@ from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
 from rae_bench.metrics.reconstruction import root_aligned_error
 
 if TYPE_CHECKING:
-    from rae_bench.model import Trajectory
-    from rae_bench.motion import Motion
+    from rae_bench.model.api import Trajectory
+    from rae_bench.motion.motion import Motion
 
 
 def one_step_error(trajectory: Trajectory, truth: Motion, clips: np.ndarray, count: int) -> Sums:

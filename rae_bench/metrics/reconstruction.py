@@ -9,8 +9,8 @@ import numpy as np
 from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 HORIZONS = (0.5, 1.0, 2.0, 4.0)
 """Seconds after the history."""

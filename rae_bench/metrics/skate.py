@@ -11,8 +11,8 @@ from rae_bench.metrics.feet import horizontal_speed
 from rae_bench.metrics.ground import heights, standing
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 WEIGHT_HEIGHT = 0.015
 """Heights: MANN's 2.5 cm on a person of 1.7 m."""

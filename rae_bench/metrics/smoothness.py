@@ -9,8 +9,8 @@ import numpy as np
 from rae_bench.metrics.base import MetricInfo, Sums, length
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
-    from rae_bench.objectives import Objectives
+    from rae_bench.motion.motion import Motion
+    from rae_bench.objectives.objectives import Objectives
 
 JERK_FLOOR = 0.1
 """Heights per second cubed, far below moving people's hundreds: keeps the ratio finite where the truth stands still."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from rae_bench.motion import Motion
+    from rae_bench.motion.motion import Motion
 
 WINDOW = 0.5
 STRIDE = 0.25
@@ -50,7 +50,8 @@ def frame_vectors(motion: Motion, stance_height: np.ndarray) -> np.ndarray:
     Args:
         stance_height: (C,) metres, height of each contact joint when it stands.
     """
-    from rae_bench.kinematics import quat, velocities
+    from rae_bench.kinematics import quat
+    from rae_bench.motion.root import velocities
 
     rig, fps = motion.rig, motion.fps
     height = max(rig.height, 1e-6)

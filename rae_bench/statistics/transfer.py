@@ -9,13 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.metrics.transfer import (
-    error_area,
-    gain_over_cold,
-    gap_closed,
-    is_negative_transfer,
-    quality_of_full,
-)
+from rae_bench.metrics.transfer import error_area, gain_over_cold, gap_closed, is_negative_transfer, quality_of_full
 from rae_bench.statistics.curves import LEAST_FRACTIONS, Saved, Share, data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.statistics.tables import CELL, names, refuse_twice

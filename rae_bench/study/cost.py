@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.model import Budget, Context, Prompt
-from rae_bench.protocol.domains import Side
-from rae_bench.registry import make_model
+from rae_bench.model.api import Budget, Context, Prompt
+from rae_bench.model.registry import make_model
 from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.study.claims import Claim, Finding, Verdict, overall
 from rae_bench.study.effects import Effect
+from rae_bench.task.sides import Side
 
 ROUNDS, UPDATES, FRAMES = 5, 41, 30
 REFERENCE = "fe"

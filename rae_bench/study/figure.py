@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rae_bench.plots import make_axes, save_figure
 from rae_bench.study.effects import Effect
+from rae_bench.viewer.plots import make_axes, save_figure
 
 if TYPE_CHECKING:
-    from rae_bench.study.report import Row, Study
+    from rae_bench.study.findings import Row, Study
 
 MARKS: dict[str, dict[str, Any]] = {
     "published": {"marker": "D", "mfc": "none", "color": "#444444", "ls": "none", "ms": 5},

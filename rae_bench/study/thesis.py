@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rae_bench.protocol.task import MODES, Protocol, Task, load_task
 from rae_bench.study.claims import MODELS, TRANSFER
 from rae_bench.study.published import RIGS
+from rae_bench.task.task import MODES, Protocol, Task, load_task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rae_bench.protocol.plan import Observer, Plan
+    from rae_bench.harness.plan import Observer, Plan
 
 REGIMES = ("cold", *TRANSFER, "full")
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
@@ -94,14 +94,14 @@ def _arguments(arm: Arm, seeds: int, out: Path) -> dict[str, Any]:
 
 def plan_arm(arm: Arm, seeds: int, out: Path) -> list[Plan]:
     """What is done and what is to do of an arm."""
-    from rae_bench.protocol.sweep import plans_of, requests
+    from rae_bench.harness.sweep import plans_of, requests
 
     return plans_of(requests(arm.models, arm.tasks, **_arguments(arm, seeds, out)))
 
 
 def run_arm(arm: Arm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
     """Sweep what is missing of an arm. Returns how many jobs failed."""
-    from rae_bench.protocol.sweep import sweep_cells
+    from rae_bench.harness.sweep import sweep_cells
 
     outcomes = sweep_cells(arm.models, arm.tasks, observe=observe, **_arguments(arm, seeds, out), **resources)
     return len({job for outcome in outcomes for job in outcome.failed})
@@ -114,7 +114,7 @@ def clips_of(arm: Arm, plans: Sequence[Plan], metric: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from rae_bench.results import load_clips, load_results
+    from rae_bench.results.files import load_clips, load_results
     from rae_bench.statistics.tables import with_entry
 
     columns = ["model", "task", "regime", "fraction", "seed", "clip", "group", "value"]

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.model import REGIMES, SAMPLES, SEVERAL_SOURCES, Budget, ModelCard, Prompt, Trajectory
-from rae_bench.objectives import CONTACT, KEYFRAME, Objectives
+from rae_bench.model.api import REGIMES, SAMPLES, SEVERAL_SOURCES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.testing.faults import (
     change_since,
     copies_of,

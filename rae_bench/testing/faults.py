@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.model import Prompt, Trajectory
-from rae_bench.motion import Motion
+from rae_bench.model.api import Prompt, Trajectory
+from rae_bench.motion.motion import Motion
 
 SUFFIXES = (".npz", ".npy", ".safetensors", ".json", ".toml", ".csv", ".txt")
 

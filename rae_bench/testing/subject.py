@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.locomotion import generate_locomotion
-from rae_bench.model import REGIMES, Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
-from rae_bench.motion import make_motion
-from rae_bench.protocol.domains import Side, examine
-from rae_bench.protocol.task import Protocol
-from rae_bench.registry import make_model
-from rae_bench.rig import load_rig
+from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.model.api import REGIMES, Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.model.registry import make_model
+from rae_bench.motion.motion import make_motion
+from rae_bench.rigs.file import load_rig
+from rae_bench.task.sides import Side, examine
+from rae_bench.task.task import Protocol
 
 SOURCE_RIG, TARGET_RIG = "r4", "quad"
 PROTOCOL = Protocol(seconds=2.5)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.plots import COLOURS
-from rae_bench.registry import CONTROLS
-from rae_bench.report import ERROR, row_label
+from rae_bench.model.registry import CONTROLS
+from rae_bench.results.rows import ERROR, row_label
+from rae_bench.viewer.plots import COLOURS
 
 CLIPS = 4
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.objectives import CONTACT, KEYFRAME, TARGET
+from rae_bench.objectives.objectives import CONTACT, KEYFRAME, TARGET
 from rae_bench.storage import whole_file
 from rae_bench.viewer.page import Character, Clip, Scene, bulk
 

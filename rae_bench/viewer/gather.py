@@ -11,20 +11,21 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.errors import UserError, unknown
-from rae_bench.kinematics import forward_kinematics
-from rae_bench.objectives import Objectives, objectives_of
-from rae_bench.plots import COLOURS
-from rae_bench.protocol.domains import Examination, Side, load_side
-from rae_bench.protocol.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
-from rae_bench.registry import CONTROLS
-from rae_bench.results import load_trajectory, read_result
-from rae_bench.rig import load_rig
+from rae_bench.model.registry import CONTROLS
+from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.objectives import Objectives
+from rae_bench.results.files import read_result
+from rae_bench.results.trajectories import load_trajectory
+from rae_bench.rigs.file import load_rig
+from rae_bench.task.sides import Examination, Side, load_side
+from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.page import Character, Clip, Scene
+from rae_bench.viewer.plots import COLOURS
 
 if TYPE_CHECKING:
-    from rae_bench.generate import Generated
-    from rae_bench.protocol.run import Outcome
+    from rae_bench.harness.generate import Generated
+    from rae_bench.harness.run import Outcome
 
 ON_DARK = {
     "truth": "#ffffff",
@@ -59,7 +60,7 @@ def exam_scene(
         made = load_trajectory(rollout.file)
         if made.root_positions.shape[1:3] != truth.root_positions.shape[:2] or made.rotations.shape[3] != len(rig):
             raise UserError(f"{rollout.file}: not of the test clips that the task has now; run it again")
-        tracks.append(forward_kinematics(made.rotations[0, picked], made.root_positions[0, picked], rig)[0])
+        tracks.append(rig.forward_kinematics(made.rotations[0, picked], made.root_positions[0, picked])[0])
     start = past.root_positions.shape[1]
     whole = np.concatenate([past.positions[picked], truth.positions[picked]], 1)
     contacts = np.concatenate([past.contacts[picked], truth.contacts[picked]], 1)
@@ -194,11 +195,11 @@ def open_domain(name: str, motion: str | None = None) -> Corpus:
     Raises:
         UserError: no such domain, or one that is as it is where `motion` asks for a kind.
     """
-    from rae_bench.rigs import builtin_rigs
+    from rae_bench.rigs.builtin import builtin_rigs
     from rae_bench.storage import list_domains
 
     if name in list_domains():
-        from rae_bench.data.domains import load_domain
+        from rae_bench.data.store import load_domain
 
         if motion is not None:
             raise UserError(f"--motion {motion}: '{name}' is an imported domain; the choice is of built-in rigs")

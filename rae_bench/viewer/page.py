@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.objectives import Objectives
-from rae_bench.rig import Rig
+from rae_bench.objectives.objectives import Objectives
+from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
 
 LIMIT = 32767

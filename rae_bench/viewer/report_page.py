@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.measures import FAULTS
+from rae_bench.data.importing.measures import FAULTS
 from rae_bench.storage import whole_file
 from rae_bench.viewer.choice import Choice
 from rae_bench.viewer.gather import domain_scene

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from rae_bench.data.locomotion import generate_locomotion
-from rae_bench.features import Targets, make_skeleton
-from rae_bench.model import Domain
-from rae_bench.protocol.domains import Side
-from rae_bench.protocol.task import Protocol
-from rae_bench.rig import load_rig
-from rae_bench.stepping import Carry, Frame, Next, needs_of, step
-from rae_bench.training import Streams, TrainConfig, statistics
+from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.model.api import Domain
+from rae_bench.model.control import Targets
+from rae_bench.model.features import make_skeleton
+from rae_bench.model.step import Carry, Frame, Next, needs_of, step
+from rae_bench.model.streams import Streams, statistics
+from rae_bench.model.training import TrainConfig
+from rae_bench.rigs.file import load_rig
+from rae_bench.task.sides import Side
+from rae_bench.task.task import Protocol
 
 RIGS = ("r4", "quad")
 PROTOCOL = Protocol(seconds=2.5)

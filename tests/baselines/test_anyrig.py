@@ -8,20 +8,22 @@ import torch
 
 from rae_bench.baselines.anyrig import AnyRig, AnyRigNetwork, graph_of, other_rig, vary
 from rae_bench.baselines.controls import Hold
-from rae_bench.data.locomotion import generate_locomotion
-from rae_bench.features import Skeleton, Targets, make_skeleton, states, targets
+from rae_bench.data.generators.locomotion.generate import generate_locomotion
 from rae_bench.metrics import measure
-from rae_bench.model import Budget, Context, Domain
-from rae_bench.motion import Motion, make_motion
-from rae_bench.objectives import objectives_of
-from rae_bench.phases import local_phases
-from rae_bench.protocol.domains import Side, examine
-from rae_bench.protocol.task import Protocol
-from rae_bench.registry import list_models
-from rae_bench.rig import Rig, load_rig, make_rig
-from rae_bench.stepping import Carry, Frame, Next
+from rae_bench.model.api import Budget, Context, Domain
+from rae_bench.model.control import Targets, targets
+from rae_bench.model.features import Skeleton, make_skeleton, states
+from rae_bench.model.registry import list_models
+from rae_bench.model.step import Carry, Frame, Next
+from rae_bench.model.training import sizes_for
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.phases import local_phases
+from rae_bench.rigs.file import load_rig
+from rae_bench.rigs.rig import Rig, make_rig
+from rae_bench.task.sides import Side, examine
+from rae_bench.task.task import Protocol
 from rae_bench.testing import list_checks
-from rae_bench.training import sizes_for
 
 SMALL = {"windows": 6, "length": 3, "variants": 1}
 

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from rae_bench.baselines.codecs.fc import Centres, Dec, Rbf, Vae, divergence_from_target, square_distances
 from rae_bench.baselines.codecs.fs import FeatureSelection
-from rae_bench.features import make_skeleton, states, targets
-from rae_bench.model import Domain
-from rae_bench.stepping import Carry, Frame
-from rae_bench.training import sizes_for, statistics
+from rae_bench.model.api import Domain
+from rae_bench.model.control import targets
+from rae_bench.model.features import make_skeleton, states
+from rae_bench.model.step import Carry, Frame
+from rae_bench.model.streams import statistics
+from rae_bench.model.training import sizes_for
 
 
 def test_distances_as_one_product() -> None:

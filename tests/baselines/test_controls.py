@@ -6,10 +6,11 @@ import pytest
 from rae_bench.baselines.controls import Hold, Interpolate, Nearest
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
-from rae_bench.model import Budget, Context, Domain, Model, Prompt, Trajectory
-from rae_bench.motion import Motion, make_motion
-from rae_bench.objectives import ROLES, Objectives, key_transforms, keyframe_objectives
-from rae_bench.rig import Rig, make_rig
+from rae_bench.model.api import Budget, Context, Domain, Model, Prompt, Trajectory
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.objectives.objectives import ROLES, Objectives, key_transforms
+from rae_bench.rigs.rig import Rig, make_rig
 
 H, G, FPS = 12, 24, 30.0
 CTX = Context(regime="cold", fraction=1.0, budget=Budget(0, 0), seed=0)

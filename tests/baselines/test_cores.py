@@ -19,14 +19,16 @@ from rae_bench.baselines.cores.rtn import noise_scale, plu, time_embedding
 from rae_bench.baselines.layers import MixedLinear, Recurrence
 from rae_bench.baselines.pairs import parts
 from rae_bench.baselines.parts import Widths
-from rae_bench.features import make_skeleton, states, targets
 from rae_bench.metrics import evaluate
-from rae_bench.model import Budget, Context, Domain
-from rae_bench.objectives import key_transforms
-from rae_bench.protocol.domains import examine
-from rae_bench.registry import make_model
-from rae_bench.stepping import Carry, Frame, Next, StepNetwork
-from rae_bench.training import sizes_for, statistics
+from rae_bench.model.api import Budget, Context, Domain
+from rae_bench.model.control import targets
+from rae_bench.model.features import make_skeleton, states
+from rae_bench.model.registry import make_model
+from rae_bench.model.step import Carry, Frame, Next, StepNetwork
+from rae_bench.model.streams import statistics
+from rae_bench.model.training import sizes_for
+from rae_bench.objectives.objectives import key_transforms
+from rae_bench.task.sides import examine
 
 Walk = Callable[..., list[Next]]
 ROWS = 6

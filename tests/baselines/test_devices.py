@@ -10,11 +10,12 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from rae_bench.baselines.pairs import names
 from rae_bench.errors import UserError
-from rae_bench.features import make_skeleton
-from rae_bench.model import Budget, Context, Domain
-from rae_bench.registry import make_model
-from rae_bench.stepping import Carry
-from rae_bench.training import Streams, TrainConfig, Training, sizes_for, statistics
+from rae_bench.model.api import Budget, Context, Domain
+from rae_bench.model.features import make_skeleton
+from rae_bench.model.registry import make_model
+from rae_bench.model.step import Carry
+from rae_bench.model.streams import Streams, statistics
+from rae_bench.model.training import TrainConfig, Training, sizes_for
 
 CONFIG = TrainConfig(windows=6, length=5)
 GPU = torch.device("cuda", 0)

@@ -12,14 +12,16 @@ from rae_bench.baselines.codecs.fc import Rbf
 from rae_bench.baselines.cores.omg_lstm import OmgLstm
 from rae_bench.baselines.network import KEPT, OUTPUTS, PairNetwork
 from rae_bench.errors import UserError
-from rae_bench.features import changes, make_skeleton, states, targets
-from rae_bench.model import Budget, Context, Domain, Prompt
-from rae_bench.objectives import key_transforms
-from rae_bench.outputs import rodrigues
-from rae_bench.protocol.domains import Side
-from rae_bench.registry import make_model
-from rae_bench.stepping import Carry, Frame, Next
-from rae_bench.training import TrainConfig, sizes_for, statistics
+from rae_bench.model.api import Budget, Context, Domain, Prompt
+from rae_bench.model.control import targets
+from rae_bench.model.features import changes, make_skeleton, states
+from rae_bench.model.outputs import rodrigues
+from rae_bench.model.registry import make_model
+from rae_bench.model.step import Carry, Frame, Next
+from rae_bench.model.streams import statistics
+from rae_bench.model.training import TrainConfig, sizes_for
+from rae_bench.objectives.objectives import key_transforms
+from rae_bench.task.sides import Side
 
 Walk = Callable[..., list[Next]]
 
@@ -156,9 +158,9 @@ def test_options_train_and_generate(
 
 @pytest.fixture(scope="module")
 def exam() -> Prompt:
-    from rae_bench.data.locomotion import generate_locomotion
-    from rae_bench.protocol.task import Protocol
-    from rae_bench.rig import load_rig
+    from rae_bench.data.generators.locomotion.generate import generate_locomotion
+    from rae_bench.rigs.file import load_rig
+    from rae_bench.task.task import Protocol
 
     side = Side(generate_locomotion(load_rig("quad"), clips=12, seconds=2.5), Protocol(seconds=2.5))
     prompt = side.examination(side.split.test).prompt
@@ -205,7 +207,8 @@ def test_published_faults(domains: dict[str, Domain], walk: Walk) -> None:
 
 def test_gaussian_coin_is_never_sure(domains: dict[str, Domain]) -> None:
     """P(normal < p) at p = 0, 1: how often windows read their own prediction at the first and last update."""
-    from rae_bench.training import Streams, Training
+    from rae_bench.model.streams import Streams
+    from rae_bench.model.training import Training
 
     domain = domains["quad"]
     config = TrainConfig(windows=4000, length=2, coin="gaussian", ramp=0.5)

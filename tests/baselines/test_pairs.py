@@ -11,11 +11,11 @@ from torch import nn
 
 from rae_bench.baselines.pairs import find, names, parts
 from rae_bench.errors import UserError
-from rae_bench.model import Budget, Context, Domain
-from rae_bench.registry import list_models, load_model_class, make_model
-from rae_bench.stepping import Next
+from rae_bench.model.api import Budget, Context, Domain
+from rae_bench.model.registry import list_models, load_model_class, make_model
+from rae_bench.model.step import Next
+from rae_bench.model.training import sizes_for
 from rae_bench.testing import PendingCheck, list_checks
-from rae_bench.training import sizes_for
 
 Walk = Callable[..., list[Next]]
 RIGS, ROWS = ("r4", "quad"), 6

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.plots import make_axes, save_figure
+from rae_bench.viewer.plots import make_axes, save_figure
 
 SEGMENTS, CELLS = (60, 120, 240, 480), (6, 12, 24, 48)
 TASK = """

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rae_bench.data.bvh import read_bvh
+from rae_bench.data.formats.bvh import read_bvh
 
 FRAMES, JOINTS = 100_000, 31
 
@@ -54,7 +54,7 @@ def test_bvh_of_100_000_frames(tmp_path: Path, benchmark: Any) -> None:
     import bvh
     import bvhio
 
-    from rae_bench.data import bvh as ours
+    from rae_bench.data.formats import bvh as ours
 
     path, part = tmp_path / "long.bvh", tmp_path / "part.bvh"
     path.write_text(text_of(FRAMES) + "\n")

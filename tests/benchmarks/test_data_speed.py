@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.race import race
 from pymotion.ops.skeleton import fk
-from race import race
 from scipy.spatial.transform import Rotation
 from torch import nn
 
 from rae_bench import load_rig
-from rae_bench.features import Layout, states
-from rae_bench.kinematics import forward_kinematics, quat
+from rae_bench.kinematics import quat
 from rae_bench.metrics.critic import critic_score
 from rae_bench.metrics.windows import windows_of
-from rae_bench.motion import Motion, stance_heights
-from rae_bench.objectives import CONTACT, KEYFRAME, NONE, keyframe_objectives, slot_contacts
-from rae_bench.phases import FREQUENCIES, local_phases
-from rae_bench.protocol.domains import load_sides
-from rae_bench.protocol.task import load_task
+from rae_bench.model.features import Layout, states
+from rae_bench.motion.motion import Motion, stance_heights
+from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, slot_contacts
+from rae_bench.objectives.phases import FREQUENCIES, local_phases
+from rae_bench.task.sides import load_sides
+from rae_bench.task.task import load_task
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ def test_forward_kinematics(benchmark: Any, count: int) -> None:
         return fk(rotations, root, offsets, parents)
 
     def ours() -> Any:
-        return forward_kinematics(rotations, root, rig)
+        return rig.forward_kinematics(rotations, root)
 
     found = race(benchmark, {"ours": ours, "pymotion": pymotion, "joint by joint": joint_by_joint}, rounds=10)
     np.testing.assert_allclose(ours()[0], joint_by_joint(), atol=1e-5)

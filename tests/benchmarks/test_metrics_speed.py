@@ -12,9 +12,9 @@ import pytest
 from rae_bench import load_rig
 from rae_bench.kinematics import quat
 from rae_bench.metrics import evaluate
-from rae_bench.model import Trajectory
-from rae_bench.motion import Motion, make_motion
-from rae_bench.objectives import keyframe_objectives
+from rae_bench.model.api import Trajectory
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.keyframes import keyframe_objectives
 
 LOOPED = ("reconstruction_error", "world_position_error", "rotation_error", "foot_sliding", "l2q", "l2p")
 

@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 import torch
-from race import gemm_forward, gemm_training, race
-from thesis_step import FRAMES, WINDOWS, BlendedWeights, ThesisNetwork, frame_step
+from helpers.race import gemm_forward, gemm_training, race
+from helpers.thesis_step import FRAMES, WINDOWS, BlendedWeights, ThesisNetwork, frame_step
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rae_bench.baselines.layers import MixedLinear
-from rae_bench.features import Targets, make_skeleton, states, targets
-from rae_bench.model import Budget, Context, Domain
-from rae_bench.protocol.domains import load_sides
-from rae_bench.protocol.task import load_task
-from rae_bench.registry import make_model
-from rae_bench.stepping import Carry, Frame, step
-from rae_bench.training import Streams, Training, sizes_for, statistics
+from rae_bench.model.api import Budget, Context, Domain
+from rae_bench.model.control import Targets, targets
+from rae_bench.model.features import make_skeleton, states
+from rae_bench.model.registry import make_model
+from rae_bench.model.step import Carry, Frame, step
+from rae_bench.model.streams import Streams, statistics
+from rae_bench.model.training import Training, sizes_for
+from rae_bench.task.sides import load_sides
+from rae_bench.task.task import load_task
 
 pytestmark = pytest.mark.slow
 

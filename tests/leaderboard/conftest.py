@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from helpers.forger import MODEL, Forger
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from forger import MODEL, Forger
-
+from rae_bench.harness.cell import run_cell
+from rae_bench.harness.plan import prepare
 from rae_bench.leaderboard.submit import gather, make_card, submit
-from rae_bench.protocol.cell import run_cell
-from rae_bench.protocol.plan import prepare
 
 
 @pytest.fixture(scope="session")

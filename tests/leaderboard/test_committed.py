@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.places import ROOT
 
 from rae_bench.cli import main
-from rae_bench.leaderboard import words
-from rae_bench.leaderboard.board import Board
-from rae_bench.leaderboard.build import read_board, stale_files
+from rae_bench.leaderboard.board import words
+from rae_bench.leaderboard.board.board import Board
+from rae_bench.leaderboard.board.build import read_board, stale_files
 from rae_bench.leaderboard.site.write import site_pages
-from rae_bench.registry import CONTROLS
+from rae_bench.model.registry import CONTROLS
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "leaderboard"
 TASKS = ("biped2quad", "reach-biped2monster")
 MODELS = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")

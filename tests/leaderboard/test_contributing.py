@@ -6,12 +6,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from forger import MODEL
+from helpers.forger import MODEL
+from helpers.places import ROOT
 
 from rae_bench.cli import main
-from rae_bench.leaderboard.entry import load_entry
+from rae_bench.leaderboard.entries.entry import load_entry
 
-PAGE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
+PAGE = ROOT / "CONTRIBUTING.md"
 
 
 def _commands() -> list[list[str]]:

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forger import Forger
+from helpers.forger import Forger
 
 from rae_bench.cli import main
 from rae_bench.cli.submit import git_commands
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.card import Trajectories
-from rae_bench.leaderboard.entry import load_entry
-from rae_bench.leaderboard.fetch import _HttpsOnly, fetch
-from rae_bench.leaderboard.packing import digest
-from rae_bench.leaderboard.rerun import _worse, allowed
+from rae_bench.leaderboard.entries.card import Trajectories
+from rae_bench.leaderboard.entries.entry import load_entry
+from rae_bench.leaderboard.entries.fetch import _HttpsOnly, fetch
+from rae_bench.leaderboard.entries.packing import digest
 from rae_bench.leaderboard.submit import gather, make_card, submit
-from rae_bench.leaderboard.verify import Report
+from rae_bench.leaderboard.verify.rerun import _worse, allowed
+from rae_bench.leaderboard.verify.verify import Report
 
 
 def _call(*words: object) -> int:

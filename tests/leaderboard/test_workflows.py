@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from made import make_entry
+from helpers.made_entries import make_entry
+from helpers.places import ROOT
 
-from rae_bench.leaderboard.build import read_board, write_board
+from rae_bench.leaderboard.board.build import read_board, write_board
 
-SCRIPTS = Path(__file__).resolve().parents[2] / ".github" / "scripts"
+SCRIPTS = ROOT / ".github" / "scripts"
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
 
 

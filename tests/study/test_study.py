@@ -9,20 +9,23 @@ import pandas as pd
 import pytest
 
 from rae_bench.data.corpus import Corpus, with_swapped_roles
-from rae_bench.data.reach import generate_reach
+from rae_bench.data.generators.reach.generate import generate_reach
 from rae_bench.errors import UserError
-from rae_bench.objectives import TARGET, objectives_of
-from rae_bench.protocol.cell import budget_of
-from rae_bench.protocol.domains import Side
-from rae_bench.protocol.task import Protocol, load_task, task_from_table
-from rae_bench.rig import ROLES, load_rig
+from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.objectives import TARGET
+from rae_bench.rigs.file import load_rig
+from rae_bench.rigs.rig import ROLES
 from rae_bench.statistics.significance import mann_whitney
 from rae_bench.study.claims import CLAIMS, MODELS, Claim, Part, judge, overall
 from rae_bench.study.cost import Cost, cheaper, judge_cost, measure
 from rae_bench.study.effects import Effect, effect
+from rae_bench.study.findings import find
 from rae_bench.study.published import ERRORS, ratio
-from rae_bench.study.report import find, lines
+from rae_bench.study.report import lines
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, arms
+from rae_bench.task.cells import budget_of
+from rae_bench.task.sides import Side
+from rae_bench.task.task import Protocol, load_task, task_from_table
 
 HALF, SAME = math.log(2), 0.0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rae_bench.leaderboard.cells import Contestant, TaskCells
-from rae_bench.leaderboard.columns import over_seeds
-from rae_bench.leaderboard.entry import TRUTH
-from rae_bench.leaderboard.words import CATEGORIES, DIGITS
+from rae_bench.leaderboard.board.cells import Contestant, TaskCells
+from rae_bench.leaderboard.board.columns import over_seeds
+from rae_bench.leaderboard.board.words import CATEGORIES, DIGITS
+from rae_bench.leaderboard.entries.entry import TRUTH
 from rae_bench.metrics import METRICS, PRIMARY
-from rae_bench.plots import COLOURS
 from rae_bench.viewer.gather import ON_DARK
+from rae_bench.viewer.plots import COLOURS
 
 LINES = (
     ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),

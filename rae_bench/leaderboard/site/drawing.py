@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rae_bench.rig import Rig
+from rae_bench.rigs.rig import Rig
 
 WIDE, TALL, PAD = 300.0, 210.0, 14.0
 

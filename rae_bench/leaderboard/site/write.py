@@ -13,17 +13,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard import words
-from rae_bench.leaderboard.board import Board
-from rae_bench.leaderboard.build import CSV, JSON
-from rae_bench.leaderboard.entry import Entry
-from rae_bench.leaderboard.escape import one_line, web_address
+from rae_bench.leaderboard.board import words
+from rae_bench.leaderboard.board.board import Board
+from rae_bench.leaderboard.board.build import CSV, JSON
+from rae_bench.leaderboard.board.escape import one_line, web_address
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.site.charts import entry_chart, scale_of, task_chart
 from rae_bench.leaderboard.site.drawing import rig_svg
-from rae_bench.protocol.task import Task
-from rae_bench.rig import load_rig
+from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.transfer import source_target_matrix
 from rae_bench.storage import whole_folder
+from rae_bench.task.task import Task
 from rae_bench.viewer.page import ESCAPES
 
 ASSETS = ("board.js", "charts.js", "style.css", "theme.js", "uplot.css", "uplot.js")
@@ -114,7 +114,7 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
 
 
 def _csv(board: Board) -> str:
-    from rae_bench.leaderboard.sheet import board_csv
+    from rae_bench.leaderboard.board.sheet import board_csv
 
     return board_csv(board.data)
 

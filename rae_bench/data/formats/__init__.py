@@ -1,0 +1,1 @@
+"""File formats of motion, one file each."""

@@ -1,0 +1,151 @@
+"""Reading single arrays of an npz file without trusting it: shapes are checked before anything is allocated."""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+import tokenize
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from rae_bench.data.formats.source import LARGEST, MAX_BYTES, Source
+from rae_bench.errors import UserError
+
+MAX_ARRAYS = 1000
+MAX_HEADER = 1 << 16
+"""Bytes of an array's header, of which numpy itself takes 10,000."""
+DENSE, LARGE = 100, 1 << 28
+"""Arrays of more than `LARGE` bytes that unpack to more than `DENSE` times their size in the file are refused:
+recordings shrink to a tenth, nothing but zeros to a thousandth."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What zipfile and numpy raise on damaged input; RecursionError and NotImplementedError are RuntimeErrors."""
+
+_PARSING = threading.Lock()
+"""numpy parses a header as Python, and Python 3.11 counts the depth of all threads' parsers in one place: two at once
+can end in a SystemError (python/cpython#106905)."""
+
+
+@dataclass(frozen=True)
+class _Header:
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+    start: int
+
+
+class Archive:
+    """The arrays of an npz file: what there is, and one at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(source.read()))
+            members = [info for info in self._zip.infolist() if info.filename.endswith(".npy")]
+        except _BROKEN as error:
+            raise source.fault(f"not a readable npz file ({_words(error)}); get the file again") from None
+        if len(members) > MAX_ARRAYS:
+            raise source.fault(f"{len(members)} arrays; at most {MAX_ARRAYS} are read")
+        self._members = {info.filename.removesuffix(".npy"): info for info in members}
+        self._headers = {name: self._header(name) for name in self._members}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Name -> shape and kind of numpy dtype ("f", "i", "U", ...)."""
+        return {name: (header.shape, header.dtype.kind) for name, header in self._headers.items()}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {list(shape)}" for name, (shape, _) in list(self.shapes.items())[:12])
+
+    def _header(self, name: str) -> _Header:
+        info = self._members[name]
+        try:
+            with self._zip.open(info) as packed:
+                # numpy reads as much as a header says it is long, four gigabytes of zeros if need be, before it looks.
+                file = io.BytesIO(packed.read(MAX_HEADER))
+                version = np.lib.format.read_magic(file)
+                read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                if version not in read:
+                    raise self.source.fault(f"array '{name[:40]}': npy format {version} is not read")
+                with _PARSING:
+                    shape, fortran, dtype = read[version](file)
+                start = file.tell()
+        except _BROKEN as error:
+            raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
+        if dtype.hasobject:
+            raise self.source.fault(f"array '{name[:40]}' holds Python objects, which are not read; save plain numbers")
+        size = math.prod(shape) * dtype.itemsize
+        if size != info.file_size - start or any(n < 0 for n in shape):
+            text = f"its header says {list(shape)} but the file holds {info.file_size - start} bytes of it"
+            raise self.source.fault(f"array '{name[:40]}' is damaged: {text}")
+        if size > MAX_BYTES:
+            raise self.source.fault(f"array '{name[:40]}' has {size / 2**30:.1f} GiB; split the recording")
+        if size > max(LARGE, DENSE * info.compress_size):
+            text = f"{info.compress_size / 2**20:.1f} MiB of it unpack to {size / 2**20:.0f} MiB"
+            raise self.source.fault(f"array '{name[:40]}' is empty of content: {text}; this is no recording")
+        return _Header(shape, dtype, fortran, start)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        header = self._headers[name]
+        size = math.prod(header.shape) * header.dtype.itemsize
+        try:
+            with self._zip.open(self._members[name]) as file:
+                file.read(header.start)
+                data = file.read(size)
+                if len(data) == size:
+                    file.read(1)  # the end is where the checksum is compared
+            flat = np.frombuffer(data, header.dtype)
+            return flat.reshape(header.shape, order="F" if header.fortran else "C")
+        except _BROKEN as error:
+            raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
+
+    def checked(self, name: str, shape: tuple[int | None, ...], kinds: str) -> np.ndarray:
+        """A copy of an array that has to have this shape (None: any length), one of these kinds, and finite values.
+
+        Raises:
+            UserError: an array that is missing, damaged, of another shape or kind, or holds numbers beyond `LARGEST`.
+        """
+        if name not in self:
+            raise self.fault(f"no array '{name}'; it holds {self}")
+        found, kind = self.shapes[name]
+        fits = len(found) == len(shape) and all(want in (None, n) for n, want in zip(found, shape, strict=True))
+        if not fits or kind not in kinds:
+            wanted = ", ".join("any" if n is None else str(n) for n in shape)
+            raise self.fault(f"array '{name}' has shape {list(found)} and kind {kind}, not ({wanted}) and {kinds}")
+        array = np.array(self[name])
+        if kind == "f" and not (np.abs(array) < LARGEST).all():
+            raise self.fault(f"array '{name}' holds a number that is no place and no turn")
+        return array
+
+    def text(self, name: str) -> list[str]:
+        """A one-dimensional array of words."""
+        try:
+            return [word.decode("utf-8") if isinstance(word, bytes) else str(word) for word in self[name].tolist()]
+        except UnicodeDecodeError:
+            raise self.source.fault(f"array '{name[:40]}' holds words that are not UTF-8") from None
+
+    def fault(self, text: str) -> UserError:
+        """An error about this file."""
+        return self.source.fault(text)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:80] or type(error).__name__

@@ -1,0 +1,97 @@
+"""Foot paths: still through a stance, then in flight to the place of the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rae_bench.data.generators.locomotion.paths import Clips, bump, ease, fade, ground_at
+
+
+@dataclass(frozen=True)
+class Step:
+    """One leg over all frames (N, T, ...).
+
+    Attributes:
+        position: (N, T, 3) metres, the contact joint.
+        yaw: (N, T) radians, heading of the foot.
+        planted: (N, T) bool.
+        swing: (N, T) 0 to 1 through the flight, 0 in stance.
+        phase: (N, T) cycles since touch-down, in [0, 1).
+        gain: (N, T) length of the coming or present step, about 1 at the reference stride.
+    """
+
+    position: np.ndarray
+    yaw: np.ndarray
+    planted: np.ndarray
+    swing: np.ndarray
+    phase: np.ndarray
+    gain: np.ndarray
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a foot stands beside its girdle: to the left and ahead at rest, metres; what the gait changes in it at full
+    `speed` (N, 1) metres a second: its distance from the midline by the factor `width` (N, 1), `behind` (N, 1) metres.
+    """
+
+    side: float
+    ahead: float
+    width: np.ndarray
+    behind: np.ndarray
+    speed: np.ndarray
+
+
+def _place(
+    clips: Clips, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: Home
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, z (N, T) in metres and heading of the `index`-th stance."""
+    times = clips.time_of(index + offset + duty / 2)
+    ground = ground_at(clips, times, length)
+    x, z, yaw = ground.fore if fore else ground.rear
+    s, c = np.sin(yaw), np.cos(yaw)
+    go = fade(clips.at(clips.speed, times) / place.speed)
+    side, ahead = place.side * (1 + (place.width - 1) * go), place.ahead - place.behind * go
+    return x + c * side + s * ahead, z - s * side + c * ahead, yaw
+
+
+def foot_path(
+    clips: Clips,
+    times: np.ndarray,
+    length: float,
+    fore: bool,
+    offset: np.ndarray,
+    duty: np.ndarray,
+    place: Home,
+    stride: np.ndarray,
+    lift: np.ndarray,
+    height: float,
+    swept: np.ndarray,
+) -> Step:
+    """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `stride`, `lift` (N, 1) and
+    `height` (of the standing foot) in metres; `swept`: (N, 1) 1 where the foot flies along a cycloid.
+    """
+    phase = clips.at(clips.phase, times) - offset
+    index = np.floor(phase)
+    phase = phase - index
+    x, z, yaw = _place(clips, index, offset, duty, length, fore, place)
+    next_x, next_z, next_yaw = _place(clips, index + 1, offset, duty, length, fore, place)
+    swing = np.clip((phase - duty) / (1 - duty), 0, 1)
+    distance = np.hypot(next_x - x, next_z - z)
+    gain = fade(1.2 * distance / stride)
+    around = 2 * np.pi * swing
+    along = np.where(swept, swing - np.sin(around) / (2 * np.pi), ease(swing))
+    rise = np.where(swept, lift * (1 - np.cos(around)) / 2, lift * gain * bump(swing, 3, 4))
+    position = np.stack(
+        [
+            x + (next_x - x) * along,
+            height + rise,
+            z + (next_z - z) * along,
+        ],
+        -1,
+    )
+    still = (phase < duty) | (distance < 1e-7)
+    # A backward difference is at rest only where the frame before stood in the same place.
+    same = np.concatenate([still[:, :1], np.linalg.norm(np.diff(position, axis=1), axis=-1) < 1e-6], 1)
+    return Step(position, yaw + (next_yaw - yaw) * along, still & same, swing, phase, gain)

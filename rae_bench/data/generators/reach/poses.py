@@ -1,0 +1,197 @@
+"""Key poses, and the bodies between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rae_bench.data.generators.locomotion.body import Leg
+from rae_bench.data.generators.locomotion.paths import ease
+from rae_bench.data.generators.locomotion.solve import Pose, rotate, shortfall, solve_leg
+from rae_bench.data.generators.reach.limbs import Reacher
+from rae_bench.data.generators.reach.plan import TOLERANCE
+from rae_bench.kinematics import quat
+from rae_bench.kinematics.inverse import limit_angles
+
+LEAD = 0.25
+"""Share of a move after which a foot is lifted: halfway through the body's way over the others. It is put down as
+much before the end."""
+OVER = 0.1
+"""How near a leg comes to being raised halfway between two targets, as a share; less where they are close, less than
+a radian of its joints apart."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """P key poses; the first is standing.
+
+    Attributes:
+        root: (P, 3) metres, world.
+        yaw: (P,) radians, turn of the root.
+        angles: (P, J, 3) limit angles of all joints but the root; those of legs count only where they are lifted.
+        lifted: (P, L) 0 or 1: limb in the air, its angles hold.
+        lift: (P, J, 3) limit angles by way of which a lifted leg goes there.
+    """
+
+    root: np.ndarray
+    yaw: np.ndarray
+    angles: np.ndarray
+    lifted: np.ndarray
+    lift: np.ndarray
+
+    def __add__(self, other: Keys) -> Keys:
+        both = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Keys(*(np.concatenate(pair) for pair in both))
+
+    def between(self, a: np.ndarray, b: np.ndarray, share: np.ndarray) -> Keys:
+        """Key poses at `share` (P,) of the way from `a` to `b` (P,); where `b` lifts a leg, from that leg raised."""
+        rises = (self.lifted[b] > self.lifted[a]).any(-1)
+
+        def mix(start: np.ndarray, end: np.ndarray, raised: np.ndarray) -> np.ndarray:
+            one = (-1, *[1] * (end.ndim - 1))
+            start = np.where(rises.reshape(one), raised, start)
+            return start + share.reshape(one) * (end - start)
+
+        root, yaw, angles = self.root, self.yaw, self.angles
+        return Keys(
+            mix(root[a], root[b], root[b]),
+            mix(yaw[a], yaw[b], yaw[b]),
+            mix(angles[a], angles[b], self.lift[b]),
+            self.lifted[b],
+            self.lift[b],
+        )
+
+
+class Frames(NamedTuple):
+    """Where the bodies are: from key `a` to key `b` (N, T), `u` (N, T) of the way in time."""
+
+    a: np.ndarray
+    b: np.ndarray
+    u: np.ndarray
+
+
+class _Stand(NamedTuple):
+    """What `solve_leg` reads of a step: a foot that stays where it rests."""
+
+    position: np.ndarray
+    yaw: np.ndarray
+
+
+def sink(reacher: Reacher, keys: Keys) -> np.ndarray:
+    """(P,) metres that the root must fall for the legs to reach the ground."""
+    most = np.zeros(len(keys.root))
+    if not reacher.legs:
+        return most
+    here = np.arange(len(keys.root))[:, None]
+    pose = _upper(reacher, keys, Frames(here, here, np.zeros(here.shape)))[0]
+    for leg in reacher.legs:
+        stand, foot = _stand(reacher, leg, here.shape)
+        # Lifted ones count too: they are put down from here.
+        most = np.maximum(most, shortfall(pose, leg, stand, foot)[:, 0])  # type: ignore[arg-type]
+    return most
+
+
+def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[_Stand, np.ndarray]:
+    """A standing foot and its turn, over (N, T) frames."""
+    at = reacher.rig.rest_global[0][leg.contact].astype(np.float64)
+    identity = np.broadcast_to(np.array([1.0, 0, 0, 0]), (*shape, 4))
+    return _Stand(np.broadcast_to(at, (*shape, 3)), np.zeros(shape)), identity
+
+
+def _upper(reacher: Reacher, keys: Keys, frames: Frames) -> tuple[Pose, np.ndarray]:
+    """Poses of all that no leg carries, and how far each limb is off the ground, (N, T, L) from 0 to 1."""
+    a, b, u = frames
+    up_a, up_b = keys.lifted[a], keys.lifted[b]
+    lifting, landing = (up_b > up_a).any(-1), (up_a > up_b).any(-1)
+    whole = ease(u)
+    body = np.where(lifting, ease(u / (2 * LEAD)), np.where(landing, ease(1 - (1 - u) / (2 * LEAD)), whole))
+    limb = np.where(lifting, ease((u - LEAD) / (1 - LEAD)), np.where(landing, ease(u / (1 - LEAD)), whole))
+    off_ground = up_a + (up_b - up_a) * limb[..., None]
+
+    def mix(values: np.ndarray) -> np.ndarray:
+        s = body.reshape(body.shape + (1,) * (values.ndim - 1))
+        return values[a] + s * (values[b] - values[a])
+
+    rig = reacher.rig
+    pose = Pose(rig, mix(keys.root), quat.from_yaw(mix(keys.yaw)))
+    rest = rig.rest_global[1].astype(np.float64)
+    legs = {j for leg in reacher.legs for j in (*leg.girdle, *leg.joints)}
+    for j in range(1, len(rig)):
+        if j not in legs and np.abs(keys.angles[:, j]).max() > 1e-9:
+            pose.bend(j, _about(rest[j], mix(keys.angles[:, j])))
+    return pose, off_ground
+
+
+def _about(rest: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Turns (..., 4) in the rest pose's world axes of limit angles (..., 3) of a joint with rest rotation `rest`."""
+    half = angles / 2
+    (cx, cy, cz), (sx, sy, sz) = np.moveaxis(np.cos(half), -1, 0), np.moveaxis(np.sin(half), -1, 0)
+    parts = [
+        cx * cz * cy + sx * sz * sy,
+        sx * cz * cy - cx * sz * sy,
+        cx * cz * sy - sx * sz * cy,
+        cx * sz * cy + sx * cz * sy,
+    ]
+    turn = np.stack(parts, -1)
+    return turn if rest[0] > 1 - 1e-9 else quat.mul(quat.mul(rest, turn), quat.inverse(rest))
+
+
+def make_pose(reacher: Reacher, keys: Keys, frames: Frames, *, reaching_only: bool = False) -> tuple[Pose, np.ndarray]:
+    """Poses of the frames, and how far each limb is off the ground, (N, T, L); without legs where only hands matter."""
+    pose, off_ground = _upper(reacher, keys, frames)
+    lifted = {id(limb.leg): i for i, limb in enumerate(reacher.limbs) if limb.leg}
+    for leg in reacher.legs:
+        if reaching_only and id(leg) not in lifted:
+            continue
+        stand, foot = _stand(reacher, leg, frames.u.shape)
+        yaw = np.arctan2(*(rotate(pose.turn(0), np.array([0.0, 0, 1]))[..., i] for i in (0, 2)))
+        solve_leg(pose, leg, stand, foot, yaw)  # type: ignore[arg-type]
+        if id(leg) in lifted:
+            _raise(reacher, keys, frames, pose, leg, off_ground[..., lifted[id(leg)]], lifted[id(leg)])
+    return pose, off_ground
+
+
+def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, share: np.ndarray, index: int) -> None:
+    """Turns the joints of a standing leg towards those of the key, as far as it is off the ground."""
+    rig = reacher.rig
+    rest = rig.rest_global[1].astype(np.float64)
+    air = np.nonzero(share > 0)
+    if not len(air[0]):
+        return
+    a, b, part = frames.a[air], frames.b[air], share[air][:, None]
+    both = (keys.lifted[a, index] > 0) & (keys.lifted[b, index] > 0)
+    along = ease(frames.u[air])[:, None]
+    joints = (*leg.girdle, *leg.joints)
+    planted = np.tile(rig.rest.astype(np.float64), (len(a), 1, 1))
+    for j in joints:
+        turn = quat.mul(quat.inverse(pose.turn(int(rig.parents[j]))[air]), pose.turn(j)[air])
+        planted[:, j] = quat.mul(rig.rest[j], quat.mul(quat.mul(quat.inverse(rest[j]), turn), rest[j]))
+    ground = limit_angles(planted, rig)
+    there = np.where(keys.lifted[b, index] > 0, b, a)
+    way = np.sqrt(((keys.angles[b] - keys.angles[a])[:, list(joints)] ** 2).sum((1, 2)))[:, None]
+    bow = 4 * OVER * np.minimum(way, 1)
+    for j in joints:
+        over, goal = keys.lift[there, j], keys.angles[there, j]
+        # From target to target it goes a little by way of the lifted leg too: not through the ground.
+        between = keys.angles[a, j] + along * (keys.angles[b, j] - keys.angles[a, j])
+        between = between + bow * along * (1 - along) * (over - between)
+        goal = np.where(both[:, None], between, goal)
+        # Limit angles between angles within the limits are within them, too.
+        angles = (1 - part) ** 2 * ground[:, j] + 2 * part * (1 - part) * over + part**2 * goal
+        if pose.turns[j] is None and not np.abs(angles).max() > 0:
+            continue
+        whole = pose.turn(j).copy()
+        whole[air] = quat.mul(pose.turn(int(rig.parents[j]))[air], _about(rest[j], angles))
+        pose.turns[j] = whole
+
+
+def hands(reacher: Reacher, pose: Pose) -> np.ndarray:
+    """(N, T, L, 3) metres, world."""
+    return np.stack([pose.position(limb.hand) for limb in reacher.limbs], -2)
+
+
+def tolerance(reacher: Reacher) -> float:
+    """Metres from its target at which a hand touches it."""
+    return TOLERANCE * reacher.scale

@@ -1,0 +1,105 @@
+"""What moves as no body does: first frames that jump, joints off their path for one frame, frames that repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from scipy import ndimage
+
+from rae_bench.data.formats.source import Note
+from rae_bench.motion.motion import Motion
+
+FIRST = 2
+"""Frames at the start of a file that exporters are known to leave in another pose."""
+JUMP = 3.0
+"""A first step is a jump where the body's joints go this many times as far as in the file's fastest hundredth."""
+SPIKE = 12.0
+"""A spike is this many times as far off the line between its neighbours as the frames around it usually are."""
+SPIKE_SHARE = 0.03
+"""... and this share of the body's size."""
+SHADOW = 0.6
+SAME, FROZEN = 1e-7, 3
+"""Frames repeat where no joint goes further than this share of the body's size; so many of them in a row are told."""
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Event:
+    """One fault of a recording: `kind` is jump, spike or frozen; `metres` how far, `frames` how many stand still."""
+
+    kind: str
+    frame: int
+    joint: str
+    metres: float = 0.0
+    frames: int = 1
+
+
+def find_events(motion: Motion, skipped: int = 0) -> list[Event]:
+    """Jumps, spikes and frozen stretches of one recording at its own rate; frames count from 0 in the file.
+
+    Args:
+        motion: one clip.
+        skipped: frames of the file that come before it.
+    """
+    positions = motion.positions[0]
+    if len(positions) < 8:
+        return []
+    names = motion.rig.joint_names
+    events = []
+    size = float(np.median(np.linalg.norm(np.ptp(positions, axis=1), axis=-1)))
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=-1)
+    mean = steps.mean(1)
+    usual = float(np.percentile(mean[FIRST:], 99))
+    jumping = [t for t in range(FIRST) if mean[t] > JUMP * usual and mean[t] > 0.01 * size]
+    for t in jumping:
+        events.append(Event("jump", t + 1 + skipped, names[int(steps[t].argmax())], float(mean[t])))
+    first = jumping[-1] + 1 if jumping else 0
+    inner = positions[first:]
+    off = np.linalg.norm(inner[1:-1] - (inner[:-2] + inner[2:]) / 2, axis=-1)
+    around = ndimage.median_filter(off, size=(11, 1), mode="mirror")
+    beside = ndimage.maximum_filter(off, footprint=[[1], [0], [1]], mode="mirror")
+    # A frame beside a spike lies half as far off the line to it.
+    spiky = np.where((off > SPIKE_SHARE * size) & (off > SPIKE * around) & (off > SHADOW * beside), off, 0)
+    for t in np.flatnonzero(spiky.any(1)).tolist():
+        joint = int(spiky[t].argmax())
+        events.append(Event("spike", t + 1 + first + skipped, names[joint], float(spiky[t, joint])))
+    same = steps.max(1) < SAME * size
+    if same.mean() < 0.5:  # a take of somebody who does nothing is no dropout
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            if stop - start >= FROZEN:
+                events.append(Event("frozen", int(start) + skipped, "", frames=int(stop - start) + 1))
+    return events
+
+
+def event_notes(events: Sequence[Event], file: str | PurePath) -> list[Note]:
+    """A line for each kind of a file's events."""
+    notes = []
+    jumps = [event for event in events if event.kind == "jump"]
+    if jumps:
+        last = jumps[-1]
+        text = (
+            f"frame {last.frame} lies {_length(last.metres)} from the one before on average "
+            f"({last.joint} most): --skip-frames {last.frame} drops it"
+        )
+        notes.append(Note(f"jump {file}", text, last.metres))
+    spikes = [event for event in events if event.kind == "spike"]
+    if spikes:
+        worst = sorted(spikes, key=lambda event: -event.metres)[:SHOWN]
+        told = ", ".join(f"{e.frame} ({e.joint} {_length(e.metres)})" for e in sorted(worst, key=lambda e: e.frame))
+        more = f" and {len(spikes) - len(worst)} more" if len(spikes) > len(worst) else ""
+        notes.append(Note(f"spike {file}", f"joints leave their path for single frames: {told}{more}", worst[0].metres))
+    frozen = [event for event in events if event.kind == "frozen"]
+    if frozen:
+        longest = max(frozen, key=lambda event: event.frames)
+        text = f"nothing moves for {longest.frames} frames from {longest.frame} on: a gap in the capture?"
+        more = f" ({len(frozen)} such stretches)" if len(frozen) > 1 else ""
+        notes.append(Note("frozen", text + more, longest.frames))
+    return notes
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.2g} cm" if metres >= 0.01 else f"{1000 * metres:.2g} mm"

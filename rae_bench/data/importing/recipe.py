@@ -1,0 +1,211 @@
+"""How a folder of recordings is to be read: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
+
+    format = "auto"                      # bvh, npz, deepmimic or unity
+    unit = "cm"                          # cm, m, mm, or metres per unit of the files; DeepMimic and Unity are in metres
+    up = "y"                             # or "z", "-y", "-z", or a direction [x, y, z]
+    recorded_fps = 100                   # npz and Unity files that do not say it
+    root_path = "fixed"                  # npz and Unity without a root: fixed, children or the array of its path
+    points = "positions_raw"             # npz: which array, where there are several
+    skeleton = ["r1.toml", "r3.toml"]    # names and parents, where the files lack them; DeepMimic: character files
+    fps = 30                             # absent: the protocol's
+    contact_joints = ["Toes_L", "Toes_R"]
+    skip_frames = 2                      # first frames of every file to drop
+    fixed_base = true                    # the root does not travel: an arm on a table
+    manifest = "manifest.json"           # list of {file, session, action, style}
+    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
+    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
+    drop_joints = ["*Armor*"]            # with all that hangs on them
+    group_by = "segment"                 # too few files to hold any out: neighbours in time stand on both sides
+    loop_seconds = 5                     # DeepMimic: clips that wrap are played on until they last so long
+    [roles]
+    pelvis = "Hips"
+
+A task's tables also list the files, with their sha256: see `rae_bench.data.importing.file_list`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from rae_bench.data.formats.source import metres_per_unit, upright
+from rae_bench.data.importing.file_list import ABOUT, Listed, listed_files
+from rae_bench.errors import UserError, unknown
+from rae_bench.rigs.rig import ROLES
+from rae_bench.storage import read_toml
+
+FORMATS = ("bvh", "npz", "deepmimic", "unity")
+BVH_FILES = ("*.bvh", "*.BVH")
+_LATER = (
+    "recorded_fps",
+    "root_path",
+    "points",
+    "skeleton",
+    "skip_frames",
+    "fixed_base",
+    "group_by",
+    "loop_seconds",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to read a folder of recordings; every field is a key of the same name in TOML.
+
+    Attributes:
+        unit: "cm", "m", "mm", or metres per unit of the files; None is cm for BVH and metres for all else.
+        up: vertical axis of the files: "y", "z", "-y", "-z" or a direction.
+        roles: role -> joint name.
+        contact_joints: names of the joints that touch the ground.
+        fps: frame rate to resample to; None leaves it to the protocol (30).
+        group_pattern: regular expression on the file's stem whose first group names the split group.
+        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
+        manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
+        include, exclude: globs on file names relative to the folder; no `include` takes all files of the format.
+        drop_joints: globs on joint names; these joints go, with all that hangs on them.
+        root: joint to make the root, with all above it folded in; None: found from the motion.
+        licence, citation: for people; copied to the provenance.
+        format: one of `FORMATS`, or "auto": found from suffix and content.
+        recorded_fps: frames per second of the files, where they do not say.
+        root_path: where files lack the root: "fixed", carried by its "children", or the array of its path.
+        points: npz: array of positions.
+        skeleton: files of joint names and parents, by path or relative to the folder.
+        skip_frames: first frames of every file to drop.
+        fixed_base: the root does not travel.
+        group_by: "file", or "segment" where there are too few files to hold any out.
+        loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
+        files: the only files to read, which have to be those that are listed; none takes what `include` says.
+    """
+
+    unit: str | float | None = None
+    up: str | tuple[float, ...] = "y"
+    roles: Mapping[str, str] = field(default_factory=dict)
+    contact_joints: tuple[str, ...] = ()
+    fps: float | None = None
+    group_pattern: str | None = None
+    action_pattern: str | None = None
+    manifest: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    drop_joints: tuple[str, ...] = ()
+    root: str | None = None
+    licence: str = ""
+    citation: str = ""
+    format: str = "auto"
+    recorded_fps: float | None = None
+    root_path: str | None = None
+    points: str | None = None
+    skeleton: tuple[str, ...] = ()
+    skip_frames: int = 0
+    fixed_base: bool = False
+    group_by: str = "file"
+    loop_seconds: float | None = None
+    files: Mapping[str, Listed] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+        """A checked recipe from a TOML table.
+
+        `kind`, `folder`, `name`, `origin` and `download`, which say what to import and from where, are passed over.
+
+        Raises:
+            UserError: an unknown key (with the nearest), or a value of the wrong kind.
+        """
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in ("kind", "folder", "name", *ABOUT):
+                continue
+            if key not in known:
+                raise UserError(f"{where}: {unknown('key', key, known)}")
+            values[key] = _checked(key, value, where)
+        return cls(**values)
+
+    def options(self) -> dict[str, Any]:
+        """What decides the imported content, ready for JSON; later keys count only where they are set."""
+        defaults = Recipe()
+        values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation", "files")}
+        if self.format in ("auto", "bvh"):
+            del values["format"]
+        for key in _LATER:
+            if values[key] == getattr(defaults, key):
+                del values[key]
+        return values
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    def wrong(need: str) -> UserError:
+        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
+
+    if key == "unit":
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise wrong("cm, m, mm or a number")
+        try:
+            metres_per_unit(value)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        return value
+    if key == "up":
+        try:
+            upright(value)
+        except (UserError, TypeError, ValueError, OverflowError):
+            raise wrong('"y" or "z", "-y", "-z" or three numbers') from None
+        return value if isinstance(value, str) else tuple(float(v) for v in value)
+    if key == "format":
+        if value != "auto" and value not in FORMATS:
+            raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
+        return value
+    if key == "files":
+        return listed_files(value, where)
+    if key == "group_by":
+        if value not in ("file", "segment"):
+            raise wrong('"file" or "segment"')
+        return value
+    if key == "loop_seconds":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
+            raise wrong("a number of seconds up to 600")
+        return float(value)
+    if key == "skip_frames":
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise wrong("a count of frames")
+        return value
+    if key == "fixed_base":
+        if not isinstance(value, bool):
+            raise wrong("true or false")
+        return value
+    if key in ("fps", "recorded_fps"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e5:
+            raise wrong("a number of frames per second")
+        return float(value)
+    if key == "roles":
+        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
+            raise wrong("a table of role = joint name")
+        for role in value:
+            if role not in ROLES:
+                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
+        return dict(value)
+    if key in ("contact_joints", "include", "exclude", "drop_joints", "skeleton"):
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+            raise wrong("a list of names")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise wrong("a text")
+    if key.endswith("_pattern"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
+                groups = re.compile(value).groups
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UserError(f"{where}: {key} '{value[:80]}' is not a regular expression: {error}") from None
+        if groups < 1:
+            raise wrong("a regular expression with a group in parentheses, which becomes the name")
+    return value
+
+
+def read_roles(path: Path) -> dict[str, Any]:
+    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
+    return read_toml(path, "no such roles file; write one with a [roles] table")

@@ -1,0 +1,213 @@
+"""Using an adapted model: a kept model, a second of motion to start from and written objectives make new motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rae_bench.data.formats.bvh import read_bvh
+from rae_bench.data.formats.bvh_write import end_sites
+from rae_bench.errors import UserError
+from rae_bench.harness.kept import Kept, read_kept
+from rae_bench.model.api import Budget, Context, Prompt
+from rae_bench.motion.motion import Motion, find_contacts, make_motion
+from rae_bench.motion.root import RootSpace
+from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.phases import local_phases
+from rae_bench.objectives.walk import lay_out
+from rae_bench.objectives.written import Wishes, frames_of, read_wishes, to_objectives
+from rae_bench.rigs.rig import ROLES, Rig
+from rae_bench.storage import read_toml
+
+SAME_OFFSET = 0.02
+"""Share of its length by which a bone of the history may differ from the rig's."""
+SLACK = 2e-3
+"""Share of the longest bone that is forgiven besides: files round."""
+REST = "rest"
+"""In place of a clip: the history is a second of standing in the rest pose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """What came out.
+
+    Attributes:
+        history: one clip, what the model was given.
+        motion: one clip, the frames after it.
+        objectives: what the model was asked, over the frames of both.
+        distances: (role, seconds, metres): how far each objective was missed on arrival.
+    """
+
+    history: Motion
+    motion: Motion
+    objectives: Objectives
+    distances: tuple[tuple[str, float, float], ...]
+
+    @property
+    def whole(self) -> Motion:
+        """History and motion as one clip."""
+        roots = np.concatenate([self.history.root_positions, self.motion.root_positions], 1)
+        rotations = np.concatenate([self.history.rotations, self.motion.rotations], 1)
+        contacts = np.concatenate([self.history.contacts, self.motion.contacts], 1)
+        return make_motion(self.motion.rig, self.motion.fps, roots, rotations, contacts=contacts)
+
+
+def generate(
+    folder: Path,
+    objectives: Path,
+    history: Path | str,
+    *,
+    unit: str | float = "cm",
+    up: str = "y",
+    seconds: float | None = None,
+) -> Generated:
+    """Continue a clip towards objectives with a kept model.
+
+    The model is imported and loaded only when everything else has been checked.
+
+    Args:
+        folder: what `run --keep` left.
+        objectives: TOML file; see `rae_bench.objectives.written`.
+        history: BVH file whose end the motion continues, or "rest" to start from standing.
+        unit, up: of the history, as for `read_bvh`.
+        seconds: how long to generate, in place of the file's own word.
+
+    Raises:
+        UserError: one line; what is wrong with folder, objectives or history.
+    """
+    kept = read_kept(folder)
+    wishes = read_objectives(objectives, seconds)
+    past = standing(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
+    frames = past.root_positions.shape[1]
+    root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
+    laid_out = wishes
+    if wishes.walk:
+        steps = lay_out(wishes.walk, wishes.wishes, wishes.seconds, past, objectives.name)
+        laid_out = replace(wishes, wishes=steps)
+    asked = to_objectives(laid_out, kept.rig, kept.fps, root, frames, objectives.name)
+    prompt = Prompt(
+        kept.rig,
+        kept.fps,
+        past,
+        asked,
+        np.array([frames_of(wishes, kept.fps)]),
+        local_phases(past, past_only=True)[:, -1].copy(),
+    )
+    made = _run(kept, prompt)
+    motion = _lowered(made, kept.raised)
+    asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(wishes, made, root))
+
+
+def read_objectives(path: Path, seconds: float | None = None) -> Wishes:
+    """The wishes of an objectives file, as `read_wishes` checks them."""
+    return read_wishes(read_toml(path, "no such objectives file"), path.name, seconds)
+
+
+def standing(kept: Kept) -> Motion:
+    """The history of a character that stands in its rest pose, facing +Z, its contact joints where they stand."""
+    rig, frames = kept.rig, round(kept.history * kept.fps)
+    place = np.array(rig.rest_global[0][0], np.float32)
+    if len(kept.stance):
+        place[1] += (kept.stance - rig.rest_global[0][rig.contact_joints, 1]).mean()
+    roots = np.tile(place, (1, frames, 1))
+    return make_motion(
+        rig,
+        kept.fps,
+        roots,
+        np.tile(rig.rest, (1, frames, 1, 1)),
+        contacts=np.ones((1, frames, len(rig.contact_joints)), bool),
+    )
+
+
+def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motion:
+    """The end of a BVH file as a history for the kept model, on the model's rig and at its frame rate.
+
+    Joints are matched by name. Joints that the rig lacks are dropped, joints above the rig's root are folded into it.
+
+    Raises:
+        UserError: a joint that is missing, hangs elsewhere or has another offset; a clip that is too short.
+    """
+    rig = kept.rig
+    clip = read_bvh(path, unit=unit, up=up, fps=kept.fps)
+    if clip.rig.joint_names[0] != rig.joint_names[0] and rig.joint_names[0] in clip.rig.joint_names:
+        clip = read_bvh(path, unit=unit, up=up, fps=kept.fps, root=rig.joint_names[0])
+    columns = match_joints(clip.rig, rig, str(path))
+    frames = round(kept.history * kept.fps)
+    there = int(clip.lengths[0])
+    if there < frames:
+        raise UserError(
+            f"{path}: {there / kept.fps:.2f} s of motion; the model starts from {kept.history:g} s, give a longer clip"
+        )
+    lift = np.array([0, kept.raised, 0], np.float32)
+    roots = clip.root_positions[:, there - frames : there] + lift
+    rotations = clip.rotations[:, there - frames : there, columns]
+    nobody = np.zeros((1, frames, len(rig.contact_joints)), bool)
+    past = make_motion(rig, kept.fps, roots, rotations, contacts=nobody)
+    return replace(past, contacts=find_contacts(past.positions, rig, past.fps, past.lengths, stance=kept.stance))
+
+
+def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
+    """(J,) the clip's joint for each joint of the rig. Raises `UserError` naming the first that does not fit."""
+    index = {joint: j for j, joint in enumerate(clip.joint_names)}
+    longest = float(np.linalg.norm(rig.offsets[1:], axis=1).max(initial=0))
+    ends = end_sites(rig)
+    for j, joint in enumerate(rig.joint_names):
+        if joint not in index:
+            raise UserError(f"{where}: no joint '{joint}', but the model's rig '{rig.name}' has it; another skeleton?")
+        if rig.parents[j] < 0:
+            if index[joint] != 0:
+                raise UserError(f"{where}: joint '{joint}' is the root of the model's rig, not of the clip")
+            continue
+        parent = rig.joint_names[rig.parents[j]]
+        at = index[joint]
+        found = clip.joint_names[clip.parents[at]] if clip.parents[at] >= 0 else "nothing"
+        if found != parent:
+            raise UserError(f"{where}: joint '{joint}' hangs on '{found}', in the model's rig on '{parent}'")
+        apart = float(np.linalg.norm(clip.offsets[at] - rig.offsets[j]))
+        length = float(np.linalg.norm(rig.offsets[j]))
+        # The length of an End Site is what exporters forget; it turns nothing and is nobody's feature but its own.
+        if not ends[j] and apart > SAME_OFFSET * length + SLACK * longest:
+            raise UserError(
+                f"{where}: offset of joint '{joint}' is {100 * apart:.2g} cm off the model's "
+                f"({100 * length:.3g} cm long); is --unit right, and is it the same character?"
+            )
+    return np.array([index[joint] for joint in rig.joint_names])
+
+
+def _run(kept: Kept, prompt: Prompt) -> Motion:
+    """Load the model and have it continue the prompt."""
+    from rae_bench.model.registry import make_model
+
+    instance = make_model(kept.model, kept.options)
+    instance.load(kept.folder)
+    ctx = Context(kept.regime, kept.fraction, Budget(0, 0), kept.seed)
+    made = instance.generate(prompt, ctx)
+    frames, joints = int(prompt.frames[0]), len(kept.rig)
+    for name, array, shape in (
+        ("root_positions", made.root_positions, (1, frames, 3)),
+        ("rotations", made.rotations, (1, frames, joints, 4)),
+    ):
+        if np.shape(array)[1:] != shape or not np.isfinite(array).all():
+            raise UserError(f"model '{kept.model}': generate gave {name} of another shape, or not finite")
+    nobody = np.zeros((1, frames, len(kept.rig.contact_joints)), bool)
+    motion = make_motion(kept.rig, kept.fps, made.root_positions[0], made.rotations[0], contacts=nobody)
+    found = find_contacts(motion.positions, kept.rig, kept.fps, motion.lengths, stance=kept.stance)
+    return replace(motion, contacts=found)
+
+
+def _lowered(motion: Motion, raised: float) -> Motion:
+    """Back to the ground of the files that the model was trained on."""
+    return replace(motion, root_positions=motion.root_positions - np.array([0, raised, 0], np.float32))
+
+
+def _distances(wishes: Wishes, made: Motion, root: RootSpace) -> tuple[tuple[str, float, float], ...]:
+    out = []
+    for wish in sorted(wishes.wishes, key=lambda w: (w.time, w.slot)):
+        frame = min(max(1, round(wish.time * made.fps)), made.root_positions.shape[1]) - 1
+        joint = made.rig.key_joints[wish.slot]
+        gap = made.positions[0, frame, joint] - root.points_out(wish.position[None])[0]
+        out.append((ROLES[wish.slot], wish.time, float(np.linalg.norm(gap))))
+    return tuple(out)

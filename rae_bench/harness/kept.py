@@ -1,0 +1,121 @@
+"""Adapted models that outlive their cell: what `run --keep` leaves beside a result, and `generate` reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.rigs.file import read_rig, rig_to_toml
+from rae_bench.rigs.rig import Rig
+from rae_bench.storage import read_json, whole_folder
+
+if TYPE_CHECKING:
+    from rae_bench.task.cells import Cell
+    from rae_bench.task.sides import Side
+    from rae_bench.task.task import Task
+
+SCHEMA = "rae-bench.adapted/1"
+FACTS = "adapted.json"
+RIG = "rig.toml"
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A kept model, all but its weights.
+
+    Attributes:
+        folder: where `Model.load` finds the rest.
+        model, options: what `make_model` takes.
+        fps, history: frames per second, and seconds of motion that the model is given to start from.
+        stance: (C,) metres, how high each contact joint stands.
+        raised: metres by which the recordings were lifted when they were imported.
+    """
+
+    folder: Path
+    model: str
+    options: Mapping[str, Any]
+    regime: str
+    fraction: float
+    seed: int
+    rig: Rig
+    fps: float
+    history: float
+    stance: np.ndarray
+    raised: float
+
+
+def kept_folder(path: Path) -> Path:
+    """Where the model of the cell whose result is `path` is kept."""
+    return path.with_name(f"{path.stem}-model")
+
+
+def keep_model(
+    instance: Any, cell: Cell, task: Task, target: Side, path: Path, identity: Mapping[str, str]
+) -> None:
+    """Keep an adapted model beside its result `path`, whole or not at all."""
+    from rae_bench.results.files import strict
+
+    facts = {
+        "schema": SCHEMA,
+        "model": cell.model,
+        "options": dict(cell.options),
+        "task": task.name,
+        "regime": cell.regime,
+        "fraction": cell.fraction,
+        "seed": cell.seed,
+        "identity": dict(identity),
+        "fps": target.protocol.fps,
+        "history": target.protocol.history,
+        "stance_heights": target.stance,
+        "raised": target.corpus.provenance.get("raised", 0.0),
+    }
+    with whole_folder(kept_folder(path)) as part:
+        instance.save(part)
+        (part / RIG).write_text(rig_to_toml(target.corpus.motion.rig), encoding="utf-8")
+        (part / FACTS).write_text(json.dumps(strict(facts), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def is_kept(path: Path, identity: Mapping[str, str]) -> bool:
+    """Whether the model of the result `path` is there and depends on the same things."""
+    try:
+        facts = json.loads((kept_folder(path) / FACTS).read_text(encoding="utf-8"))
+        return facts["schema"] == SCHEMA and facts["identity"] == dict(identity)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_kept(folder: Path) -> Kept:
+    """What `keep_model` left, without the weights. Raises `UserError` where it is not there or damaged."""
+    remedy = "rae-bench run --keep makes one, in <cell>-model/ beside the results"
+    facts = read_json(folder / FACTS, f"no kept model here; {remedy}")
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise UserError(f"{folder / FACTS}: another schema than {SCHEMA}; run the cell again with --keep")
+    rig = read_rig(folder / RIG)
+    try:
+        kept = Kept(
+            folder,
+            str(facts["model"]),
+            dict(facts["options"]),
+            str(facts["regime"]),
+            float(facts["fraction"]),
+            int(facts["seed"]),
+            rig,
+            float(facts["fps"]),
+            float(facts["history"]),
+            np.array(facts["stance_heights"], float),
+            float(facts["raised"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{folder / FACTS}: damaged ({error}); run the cell again with --keep") from None
+    numbers = np.array([kept.fps, kept.history, kept.raised, *kept.stance.ravel()])
+    sound = np.isfinite(numbers).all() and 0 < kept.fps <= 1000 and 0 < kept.history <= 60
+    if not sound or kept.stance.shape != rig.contact_joints.shape or math.isnan(kept.fraction):
+        raise UserError(f"{folder / FACTS}: damaged (its numbers make no sense); run the cell again with --keep")
+    return kept

@@ -1,0 +1,1 @@
+"""Jobs on Ray: a machine of one's own, or a cluster."""

@@ -1,0 +1,127 @@
+"""What runs on a worker of Ray, be it here or on a node that shares no disk with who planned the job."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rae_bench.errors import UserError
+from rae_bench.harness.identity import installation, stale_parts
+from rae_bench.harness.worker import failure, perform
+from rae_bench.model.registry import plugin_file, source_hash, use_copy
+from rae_bench.storage import home, pack, scratch, unpack, whole_file
+from rae_bench.task.sides import Side
+from rae_bench.task.task import Task
+
+if TYPE_CHECKING:
+    import ray
+
+
+def shipped(module: str, name: str) -> Any:
+    """A function of this package as Ray calls it on a worker.
+
+    It travels by value, as it is a local one: Ray puts the folder where the sweep was called on the workers' path, and
+    a source tree of this package there must not be taken for the installed one.
+    """
+    folder = os.getcwd()
+    known = folder in sys.path
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        import importlib
+        import sys
+
+        if not known:
+            sys.path[:] = [place for place in sys.path if place not in (folder, "")]
+        return getattr(importlib.import_module(module), name)(*arguments, **named)
+
+    return call
+
+
+def imports() -> None:
+    """Import what takes long."""
+    import torch
+
+    import rae_bench.model
+
+    assert torch
+    assert rae_bench.model
+
+
+_SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
+
+
+def answer(
+    payload: dict[str, Any], corpora: Sequence[ray.ObjectRef], plugin: tuple[str, bytes] | None,
+    pretrained: Sequence[ray.ObjectRef] | None,
+) -> dict[str, Any]:
+    """Do a job on a worker: {kind: done, files} or {kind: failed, reason, trace}."""
+    import ray
+
+    spec = payload["model"] if payload["do"] == "pretrain" else payload["cell"]["model"]
+    key = corpora[0].hex()
+    if key not in _SIDES:
+        _SIDES.clear()  # a worker goes from task to task and needs one at a time
+        _SIDES[key] = ray.get(corpora[0])
+    try:
+        take_plugin(spec, plugin)
+        check_installation(payload["identity"], spec)
+        with scratch() as folder:
+            before, after = folder / "pretrained", folder / "out"
+            if pretrained is not None:
+                unpack(ray.get(pretrained[0]), before)
+            if payload["do"] == "pretrain":
+                moved = {"folder": str(after)}
+            else:
+                moved = {"path": str(after / Path(payload["path"]).name), "pretrained": str(before)}
+            perform(payload | moved, *_SIDES[key], progress=lambda *_: None)
+            return {"kind": "done", "files": pack(after)}
+    except ray.exceptions.RayError:
+        raise
+    except SystemExit as error:
+        return {"kind": "failed", "reason": f"the worker process ended with exit code {error.code}", "trace": ""}
+    except Exception as error:
+        return {"kind": "failed", **failure(error)}
+
+
+def ship_plugin(spec: str) -> tuple[str, bytes] | None:
+    """Path and content of a plug-in's file; None for models that are installed."""
+    file = plugin_file(spec)
+    return None if file is None else (str(file.resolve()), file.read_bytes())
+
+
+def take_plugin(spec: str, plugin: tuple[str, bytes] | None) -> None:
+    """Have this machine load the model from what `ship_plugin` gave."""
+    if plugin is not None:
+        use_copy(spec, _here(*plugin))
+
+
+def _here(path: str, content: bytes) -> Path:
+    """A plug-in's file: the original where this machine has it, else a copy of it in the cache."""
+    original = Path(path)
+    try:
+        if original.read_bytes() == content:
+            return original
+    except OSError:
+        pass
+    copy = home() / "plugins" / hashlib.sha256(content).hexdigest()[:16] / original.name
+    if not copy.is_file():
+        with whole_file(copy) as part:
+            part.write_bytes(content)
+    return copy
+
+
+def check_installation(wanted: Mapping[str, str], spec: str) -> None:
+    """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
+    found = installation()
+    if spec != "truth":
+        found |= {"model": source_hash(spec)}
+    other = stale_parts(wanted, found)
+    if other:
+        raise UserError(
+            f"node {os.uname().nodename} has another rae-bench than the one that planned this cell "
+            f"(different: {', '.join(other)}); install the same version there"
+        )

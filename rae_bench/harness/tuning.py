@@ -1,0 +1,263 @@
+"""Tuning: Ray Tune searches a model's options by how well it does on the source's val segments.
+
+Nothing of the target is looked at. A trial trains afresh on a ninth, a third and all of the budget of pre-training, so
+that each has a whole learning-rate schedule; ASHA stops those that do badly. What was measured goes to a ledger of JSON
+lines, from which the same command goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rae_bench.errors import UserError
+from rae_bench.harness.identity import identity
+from rae_bench.harness.plan import Observer, check_out
+from rae_bench.harness.preset import Preset, write_preset
+from rae_bench.harness.ray.cluster import Resources, cluster, require_answer
+from rae_bench.harness.ray.node import check_installation, ship_plugin, shipped, take_plugin
+from rae_bench.harness.search_space import check_space, draw, grid
+from rae_bench.harness.worker import failure
+from rae_bench.metrics import evaluate
+from rae_bench.model.api import Budget, Context
+from rae_bench.model.registry import config_hash, load_model_class, make_model, model_name
+from rae_bench.results.files import strict
+from rae_bench.storage import scratch
+from rae_bench.task.sides import Side, load_side
+from rae_bench.task.task import load_task
+
+RUNGS = (1, 3, 9)
+"""Ninths of the budget after which ASHA compares; of three trials one goes on."""
+METRIC = "reconstruction_error"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration and what is known of it.
+
+    Attributes:
+        errors: {ninths of the budget: reconstruction error on the source's val segments, cm}.
+        reason: why it failed, if it did.
+    """
+
+    options: Mapping[str, Any]
+    errors: Mapping[int, float]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning left: the trials in the order of their drawing, and the best one as a preset file."""
+
+    trials: list[Trial]
+    best: Trial
+    preset: Path
+
+
+class Ledger:
+    """What has been measured, in a file of JSON lines: one for each trial and share of the budget.
+
+    Lines of another identity are passed over, as is a last line that was cut short.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path, self.identity = path, identity
+        self.known: dict[str, dict[int, float]] = {}
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        self._whole = text.endswith("\n") or not text
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                if entry["identity"] == identity and entry["error"] is not None:
+                    self.known.setdefault(_key(entry["options"]), {})[int(entry["ninths"])] = float(entry["error"])
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def of(self, options: Mapping[str, Any]) -> dict[int, float]:
+        """{ninths: error} of a configuration."""
+        return dict(self.known.get(_key(options), {}))
+
+    def add(self, options: Mapping[str, Any], ninths: int, error: float, seconds: float, reason: str = "") -> None:
+        """Write a line down, for good."""
+        entry = {
+            "identity": self.identity,
+            "options": dict(options),
+            "ninths": ninths,
+            "error": error,
+            "seconds": seconds,
+            "reason": reason,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(("" if self._whole else "\n") + json.dumps(strict(entry), allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._whole = True
+        if math.isfinite(error):
+            self.known.setdefault(_key(options), {})[ninths] = error
+
+
+def _key(options: Mapping[str, Any]) -> str:
+    return json.dumps(dict(options), sort_keys=True)
+
+
+def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed: int = 0, threads: int = 1) -> float:
+    """Reconstruction error, cm, on the source's val segments after training on its training segments.
+
+    Args:
+        ninths: of the updates of pre-training.
+    """
+    protocol = source.protocol
+    updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
+    budget = Budget(updates, updates * protocol.frames_per_update)
+    model = make_model(spec, options)
+    ctx = Context("cold", 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
+    model.adapt(source.domain(source.split.train), ctx)
+    exam = source.examination(source.split.val)
+    return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
+
+
+def try_out(
+    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
+    threads: int, facts: Mapping[str, str],
+) -> None:
+    """A trial on a worker: what the ledger knows is said again, the rest is measured."""
+    from ray import tune
+
+    options, known = trials[config["trial"]]
+    take_plugin(spec, plugin)
+    for ninths in rungs:
+        began, reason, again = time.process_time(), "", ninths in known
+        try:
+            check_installation(facts, spec)
+            error = known[ninths] if again else score(spec, options, source, ninths, threads=threads)
+        except Exception as raised:
+            error, reason = math.inf, failure(raised)["reason"]
+        error = error if math.isfinite(error) else math.inf
+        seconds = time.process_time() - began
+        tune.report({"error": error, "ninths": ninths, "seconds": seconds, "again": again, "reason": reason})
+        if error == math.inf:
+            return
+
+
+def tune(
+    model: str,
+    task: str,
+    *,
+    trials: int = 16,
+    search: str = "asha",
+    options: Mapping[str, Any] | None = None,
+    out: str | Path = "results",
+    data_root: str | Path | None = None,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    cpus_per_cell: int = 1,
+    observe: Observer = lambda event: None,
+) -> Tuned:
+    """Search a model's declared options on a task's source.
+
+    Args:
+        model, task: names or paths, as for `run`.
+        trials: configurations drawn at random; those of a grid are counted by themselves.
+        search: `asha`, or `grid`: every combination on the whole budget.
+        options: held fixed.
+        out: folder of results; the ledger and the preset lie in `<out>/tuned/<model>-<config hash>/<task>/`.
+        data_root, workers, ray_address, cpus_per_cell, observe: as of `sweep_cells`.
+
+    Raises:
+        UserError: bad names or options, nothing to tune, or no trial that ended well.
+    """
+    fixed = dict(options or {})
+    space = check_space(model, getattr(load_model_class(model), "search_space", {}), fixed)
+    make_model(model, fixed)
+    if trials < 1:
+        raise UserError("--trials takes a number above 0")
+    chosen = load_task(task)
+    if len(chosen.sources) > 1:
+        raise UserError(f"task '{chosen.name}' has {len(chosen.sources)} sources; tune on a task with one")
+    check_out(Path(out))
+    require_answer(ray_address)
+    observe({"kind": "data", "task": chosen})
+    root = Path(data_root) if data_root is not None else None
+    source = Side(load_side(chosen.source, chosen.protocol, root), chosen.protocol)
+
+    configurations = grid(space) if search == "grid" else draw(space, trials)
+    drawn = [fixed | configuration for configuration in configurations]
+    folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
+    facts = identity(model, {}, chosen, (source,), source, 1.0)
+    ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
+    failed: dict[int, str] = {}
+    observe({"kind": "plan", "trials": drawn, "known": sum(bool(ledger.of(o)) for o in drawn)})
+
+    def take(event: Mapping[str, Any]) -> None:
+        chosen_options = drawn[event["trial"]]
+        if not event["again"]:
+            ledger.add(chosen_options, event["ninths"], event["error"], event["seconds"], event["reason"])
+        if event["reason"]:
+            failed[event["trial"]] = event["reason"]
+        observe({**event, "kind": "trial", "options": chosen_options})
+
+    resources = Resources(cpus_per_cell)
+    with cluster(ray_address, workers or resources.fit(), resources):
+        _search(model, facts, drawn, ledger, source, resources, take, halving=search != "grid")
+    done = [Trial(o, ledger.of(o), failed.get(n, "")) for n, o in enumerate(drawn)]
+    whole = [t for t in done if RUNGS[-1] in t.errors]
+    if not whole:
+        raise UserError(f"no trial of model '{model}' ended well: {next(iter(failed.values()), 'none was finished')}")
+    best = min(whole, key=lambda t: t.errors[RUNGS[-1]])
+    preset = Preset(model, best.options, len(drawn), chosen.name, best.errors[RUNGS[-1]])
+    write_preset(preset, folder / "preset.toml")
+    return Tuned(done, best, folder / "preset.toml")
+
+
+def _search(
+    model: str, facts: Mapping[str, str], drawn: Sequence[Mapping[str, Any]], ledger: Ledger, source: Side,
+    resources: Resources, take: Observer, *, halving: bool,
+) -> None:
+    """Run all trials with Ray Tune; `take` is given what each reports."""
+    os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+
+    class Listener(tune.Callback):
+        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **_: Any) -> None:
+            event = {key: result[key] for key in ("error", "ninths", "seconds", "again", "reason")}
+            take({**event, "trial": result["config"]["trial"]})
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return object, ()  # Ray Tune writes down what it was given, to resume by; we do not resume by that
+
+    first, *_, last = RUNGS
+    asha = ASHAScheduler(time_attr="ninths", max_t=last, grace_period=first, reduction_factor=RUNGS[1] / first)
+    shared = {
+        "spec": model,
+        "plugin": ship_plugin(model),
+        "source": source.bare(),
+        "trials": [(o, ledger.of(o)) for o in drawn],
+        "rungs": RUNGS if halving else RUNGS[-1:],
+        "threads": resources.cpus,
+        "facts": facts,
+    }
+    function = shipped("rae_bench.harness.tuning", "try_out")
+
+    def trainable(config: Any, shared: Any = None) -> None:
+        function(config, **shared)
+
+    work = tune.with_resources(tune.with_parameters(trainable, shared=shared), {"cpu": resources.cpus})
+    with scratch() as folder:  # Ray Tune's own files: nothing rests on them
+        tuner = tune.Tuner(
+            work,
+            param_space={"trial": tune.grid_search(list(range(len(drawn))))},
+            tune_config=tune.TuneConfig(
+                metric="error", mode="min", scheduler=asha if halving else FIFOScheduler(), reuse_actors=True
+            ),
+            run_config=tune.RunConfig(storage_path=str(folder), callbacks=[Listener()], verbose=0),
+        )
+        tuner.fit()

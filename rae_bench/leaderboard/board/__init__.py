@@ -1,0 +1,1 @@
+"""The board: tables that are made of the entries alone."""

@@ -1,0 +1,1 @@
+"""Entries: a model's cells with its card, read without trust."""

@@ -1,0 +1,1 @@
+"""Verification: is an entry what it says?"""

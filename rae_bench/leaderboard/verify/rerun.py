@@ -1,0 +1,238 @@
+"""Training some cells of an entry again: the one check that sees through made-up trajectories. It runs model code.
+
+The same cell again may differ as much as two seeds do: on another machine rounding grows over the frames of a roll-out.
+On motion that nobody has seen, absolute numbers mean other things, so errors are compared relative to a held pose's.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.harness.plan import Request, jobs_for, plan
+from rae_bench.harness.pool import Pool
+from rae_bench.harness.work import work_off
+from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell
+from rae_bench.leaderboard.entries.files import read_bytes
+from rae_bench.leaderboard.entries.finding import Finding
+from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
+from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, read_clips
+from rae_bench.leaderboard.verify.tolerance import tolerance
+from rae_bench.leaderboard.verify.verify import Progress, Report, check_hashes, known_tasks
+from rae_bench.model.registry import source_hash
+from rae_bench.results.files import read_result
+from rae_bench.results.rows import ERROR, PRIMARIES
+from rae_bench.storage import scratch
+from rae_bench.task.task import Task
+
+LEVEL = 0.975
+"""One side of the interval of the difference between two seeds."""
+LEAST = 0.02
+"""Of a value: a difference that nobody needs to explain, however alike the seeds are."""
+UNSEEN_LEVEL = 0.99
+"""One-sided, of the test whether a model does worse on motion that nobody has seen; it must also be 10 % worse."""
+WORSE = math.log(1.1)
+
+
+@dataclass(frozen=True)
+class Again:
+    """How cells are trained again: see `rerun`."""
+
+    spec: str
+    out: Path
+    data_root: Path | None
+    progress: Progress
+
+    def train(self, cell: EntryCell, grader: Grader) -> tuple[dict[str, Any] | None, Path, str]:
+        """Train a cell. Returns its result, where it lies, and why there is none."""
+        options = dict(cell.result.get("options", {}))
+        asked = Request(
+            self.spec, options, grader.task, (cell.regime,), (cell.fraction,), (cell.seed,), self.out, self.data_root,
+            controls=False, force=False, keep=False,
+        )  # fmt: skip
+        made = plan(asked, grader.sources, grader.target)
+        self.progress(f"{grader.task.name}: training {cell.name} again")
+        with Pool(1) as pool:
+            failed = work_off(jobs_for(made, self.data_root), pool, lambda event: None)
+        path = made.cells[0].path
+        return (None if failed else read_result(path)), path, "; ".join(failed.values())
+
+
+def rerun(
+    report: Report,
+    *,
+    cells: int = 1,
+    data_seed: int | None = None,
+    model: str | None = None,
+    tasks: Sequence[str | Path] = (),
+    data_root: Path | None = None,
+    progress: Progress = lambda text: None,
+) -> dict[str, list[str]]:
+    """Train cells of an entry again, chosen at random, and add what does not agree to the report.
+
+    It needs no trajectories: whoever doubts an entry has its code. What was not rescored stays `claimed`.
+
+    Args:
+        cells: how many of each task.
+        data_seed: of built-in motion other than the task's, in place of it.
+        model: where the model is; the name on the card unless given.
+
+    Returns:
+        {task: names of the cells that were trained again and agree}, of tasks that were rescored: their level becomes
+        `reproduced`.
+
+    Raises:
+        UserError: no such model.
+    """
+    entry = report.entry
+    assert entry is not None
+    spec = model or entry.card.model
+    agreed: dict[str, list[str]] = {}
+    if entry.card.model == TRUTH:
+        report.notes.append("the truth is not trained")
+        return agreed
+    if any(cell.identity.get("model") != source_hash(spec) for cell in entry.cells):
+        report.notes.append(f"the code of {spec} is not that of the entry (another hash)")
+    known = known_tasks(tasks)
+    with scratch() as place:
+        again = Again(spec, place, data_root, progress)
+        for name in entry.tasks:
+            try:
+                grader = Grader.of(known[name], data_root)
+            except Unavailable as missing:
+                report.notes.append(f"{name} is not trained again: {missing}")
+                continue
+            unseen = None if data_seed is None else _unseen(known[name], data_seed, data_root, report)
+            if data_seed is not None and unseen is None:
+                continue
+            done = [cell for cell in entry.of(name) if cell.status == "ok"]
+            picked = random.SystemRandom().sample(done, min(cells, len(done)))
+            found: list[Finding] = []
+            for cell in picked:
+                other = list(check_hashes(cell, grader.hashes(cell.fraction)))
+                found += other or _check(entry, cell, grader, unseen, again, report)
+            report.findings += found
+            if found:
+                report.levels[name] = CLAIMED
+            elif report.levels[name] == CLAIMED:
+                report.notes.append(
+                    f"{name}: what was trained again agrees; it stays {CLAIMED}, as metrics were not recomputed"
+                )
+            else:
+                report.levels[name] = REPRODUCED
+                agreed[name] = [cell.name for cell in picked]
+    return agreed
+
+
+def _unseen(task: Task, seed: int, data_root: Path | None, report: Report) -> Grader | None:
+    if not is_builtin(task):
+        report.notes.append(f"{task.name} is on recordings: there are no others that nobody has seen")
+        return None
+    *sources, target = ({**side, "seed": seed} for side in (*task.sources, task.target))
+    return Grader.of(replace(task, name=f"{task.name}-unseen", sources=tuple(sources), target=target), data_root)
+
+
+def _check(
+    entry: Entry, cell: EntryCell, grader: Grader, unseen: Grader | None, again: Again, report: Report
+) -> list[Finding]:
+    result, path, reason = again.train(cell, unseen or grader)
+    where = f"{cell.task} {cell.name}, trained again"
+    if result is None or result["status"] != "ok":
+        return [Finding(where, f"failed: {reason or 'no result'}", "make the model run from the entry's options alone")]
+    values = {name: float(result["metrics"][name]["value"]) for name in PRIMARIES}
+    if unseen is None:
+        return list(_same_data(entry, cell, values, where, report))
+    clips = read_clips(cell, path.with_suffix(".csv").read_bytes())
+    return list(_other_data(entry, cell, grader, unseen, clips, where, report))
+
+
+def allowed(claimed: float, rows: Sequence[Sequence[float]], name: str) -> float:
+    """How far the same cell, trained again, may be from what was claimed.
+
+    Two draws of one seed's distribution differ by less than t s sqrt(2) in 95 of 100 cases. s, relative to the mean, is
+    pooled over the rows of the entry: three seeds alone would say little about it.
+
+    Args:
+        rows: the values of each regime and fraction, one a seed.
+    """
+    least = max(LEAST * abs(claimed), tolerance(name, claimed))
+    known = [row for row in rows if len(row) > 1 and np.mean(row) > 0]
+    degrees = sum(len(row) - 1 for row in known)
+    if not degrees:
+        return least
+    from scipy import stats
+
+    spread = math.sqrt(sum((len(row) - 1) * np.var(row, ddof=1) / np.mean(row) ** 2 for row in known) / degrees)
+    return max(least, float(stats.t.ppf(LEVEL, degrees)) * spread * abs(claimed) * math.sqrt(2))
+
+
+def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where: str, report: Report) -> list[Finding]:
+    rows: dict[tuple[str, float], list[EntryCell]] = defaultdict(list)
+    for c in entry.of(cell.task):
+        if c.status == "ok":
+            rows[c.regime, c.fraction].append(c)
+    out = []
+    for name, value in values.items():
+        claimed = cell.metrics[name]
+        limit = allowed(claimed, [[c.metrics[name] for c in row] for row in rows.values()], name)
+        report.notes.append(f"{where}: {name} {value:.4g}, the entry says {claimed:.4g} (± {limit:.2g})")
+        if abs(value - claimed) > limit:
+            out.append(
+                Finding(f"{where}: {name}", f"is {value:.4g}; the entry says {claimed:.4g}, ± {limit:.2g} by its seeds",
+                        "submit cells that the published code makes")
+            )  # fmt: skip
+    return out
+
+
+def _by_group(groups: Sequence[str], errors: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """(G,) mean logarithm, over the clips of a group, of the error over a held pose's."""
+    found = defaultdict(list)
+    for group, error, hold in zip(groups, errors.tolist(), held.tolist(), strict=True):
+        if error > 0 and hold > 0:
+            found[group].append(math.log(error / hold))
+    return np.array([np.mean(values) for values in found.values()])
+
+
+def _other_data(
+    entry: Entry,
+    cell: EntryCell,
+    grader: Grader,
+    unseen: Grader,
+    clips: tuple[list[tuple[str, ...]], Any],
+    where: str,
+    report: Report,
+) -> list[Finding]:
+    rows = [c for c in entry.of(cell.task) if (c.regime, c.fraction, c.status) == (cell.regime, cell.fraction, "ok")]
+    public = []
+    for c in rows:
+        names, table = read_clips(c, read_bytes(c.path.with_suffix(".csv"), c.where))
+        public.append(_by_group([n[1] for n in names], table[ERROR], grader.hold_error))
+    names, table = clips
+    fresh = _by_group([n[1] for n in names], table[ERROR], unseen.hold_error)
+    return _worse(public, fresh, where, report)
+
+
+def _worse(public: Sequence[np.ndarray], fresh: np.ndarray, where: str, report: Report) -> list[Finding]:
+    """Findings where `fresh` (G,) is above the seeds' `public` (G,) each, by a one-sided test over groups and seeds."""
+    from scipy import stats
+
+    if min(len(fresh), len(public[0])) < 2:
+        report.notes.append(f"{where}: too few groups of clips to compare with motion that nobody has seen")
+        return []
+    mean = np.mean(public, 0)
+    seeds = float(np.var([p.mean() for p in public], ddof=1)) if len(public) > 1 else 0.0
+    gap = float(fresh.mean() - mean.mean())
+    error = math.sqrt(fresh.var(ddof=1) / len(fresh) + mean.var(ddof=1) / len(mean) + seeds)
+    limit = max(WORSE, error * float(stats.t.ppf(UNSEEN_LEVEL, min(len(fresh), len(mean)) - 1)))
+    text = f"{math.exp(gap):.2f} times the public error, relative to a held pose's; up to {math.exp(limit):.2f} passes"
+    report.notes.append(f"{where} on unseen motion: {text}")
+    if gap <= limit:
+        return []
+    return [Finding(f"{where} on unseen motion", f"has {text}", "do not fit anything to the public test clips")]

@@ -1,0 +1,263 @@
+"""`LightningModel`: the convenience base for models written in torch.
+
+A subclass gives a network with two parts, `codec` (tied to the rig) and `core` (the same for every rig), that maps
+one frame to the next. Windows, scheduled sampling, roll-out, normalisation, regimes, budgets, seeding, saving and
+loading are done here and in `rae_bench.model.training`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from rae_bench.errors import UserError, unknown
+from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory
+from rae_bench.model.config import COINS, TrainConfig
+from rae_bench.model.control import targets
+from rae_bench.model.features import make_skeleton, states, to_motion
+from rae_bench.model.step import Carry, Frame, Next, Normal, StepNetwork, needs_of, step
+from rae_bench.model.streams import SeveralStreams, Streams, statistics
+from rae_bench.model.training import SeveralTraining, Sizes, Training, core_of, sizes_for
+from rae_bench.objectives.phases import local_phases
+
+
+class LightningModel:
+    """Base class of torch models: implement `network` (and `card`), inherit the rest of the `Model` protocol.
+
+    `network(sizes)` returns an `nn.Module` with the submodules `codec` and `core`, called as
+
+        change, phase = module(pose, control, phase)
+
+    with pose (B, sizes.pose) z-scored, control (B, sizes.control), phase (B, sizes.phase). `change` (B, sizes.change)
+    is how root and joints move in this frame, in units of their usual size: zeros hold the pose. `phase` is the next
+    local phase. A network that remembers, samples, looks at the truth in training or has losses of its own is a
+    `StepNetwork` instead (`rae_bench.model`), called as `network(frame)`.
+
+    `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
+    `search_space` says which options `rae-bench tune` may choose, and from what (`rae_bench.harness.search_space`).
+    Options (`--set key=value`) are the keyword arguments of the class and the fields of `TrainConfig`.
+    """
+
+    card: ClassVar[ModelCard]
+    train_defaults: ClassVar[TrainConfig] = TrainConfig()
+    search_space: ClassVar[Space] = {
+        "rate": ("log", 1e-3, 1e-2),
+        "weight_decay": ("log", 1e-3, 1e-1),
+        "ramp": ("uniform", 0.05, 0.5),
+        "slide": ("log", 0.1, 1.6),
+    }
+
+    def __init__(self, **options: Any) -> None:
+        known = {field.name for field in fields(TrainConfig)}
+        for key in options:
+            if key not in known:
+                raise unknown(f"option of model '{self.card.name}'", key, known)
+        self.config = replace(self.train_defaults, **options)
+        if self.config.windows < 0 or self.config.length < 2:
+            raise UserError(f"model '{self.card.name}': windows must be at least 0, length at least 2")
+        if self.config.coin not in COINS:
+            raise unknown(f"coin of model '{self.card.name}'", self.config.coin, COINS)
+        self._core: dict[str, Tensor] = {}
+        self._network: nn.Module | None = None
+        self._normal: Normal | None = None
+
+    def network(self, sizes: Sizes) -> nn.Module:
+        """The network for a rig of these sizes."""
+        raise UserError(f"model '{self.card.name}' does not say what its network is; implement network(sizes)")
+
+    def pretrain(self, source: Domain, ctx: Context) -> None:
+        """Train a core on all sources, with a codec for each; the core is what is kept."""
+        network, _ = self._train(ctx.sources or (source,), ctx, {}, frozen=False, stream=1)
+        self._core = {k: v.clone() for k, v in core_of(network).state_dict().items()}
+
+    def adapt(self, target: Domain, ctx: Context) -> None:
+        """Train on the target fraction as the regime says."""
+        carried = self._core if ctx.regime in ("frozen", "finetune", "zero-shot") else {}
+        if ctx.regime in ("frozen", "finetune", "zero-shot") and not carried:
+            raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
+        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == "frozen", stream=2)
+
+    def statistics(self, domain: Domain) -> Normal:
+        """What poses and changes are scaled by: by default the statistics of the domain's motion."""
+        return statistics(domain)
+
+    def _train(
+        self, domains: Sequence[Domain], ctx: Context, core: dict[str, Tensor], *, frozen: bool, stream: int
+    ) -> tuple[nn.Module, Normal]:
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        torch.set_num_threads(ctx.threads)
+        device = _device(ctx)
+        seed = _seed(ctx.seed, stream)
+        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+            torch.manual_seed(seed)
+            networks = [self.network(sizes_for(len(domain.rig))) for domain in domains]
+            network = networks[0]
+            for other in networks[1:]:
+                other.core = core_of(network)
+            if core:
+                core_of(network).load_state_dict(core)
+            for p in core_of(network).parameters():
+                p.requires_grad_(not frozen)
+            normals = [self.statistics(domain) for domain in domains]
+            config, steps = self.config, self.config.length - 1
+            if not config.windows:
+                config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))
+            per_update = config.windows * steps
+            updates = min(ctx.budget.updates, ctx.budget.frames // per_update)
+            everything = list(nn.ModuleList(networks).parameters())
+            ctx.spent.update(
+                updates=0,
+                frames=0,
+                enforced=True,
+                parameters=sum(p.numel() for p in everything),
+                trained=sum(p.numel() for p in everything if p.requires_grad),
+            )
+            parts, streams = [], []
+            for domain, one, normal in zip(domains, networks, normals, strict=True):
+                if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
+                    skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
+                    parts.append(Training(one, normal, skeleton, config, updates, ctx, frozen=frozen))
+                    streams.append(Streams(domain, config, updates, seed, device))
+            if parts:
+                single = len(parts) == 1
+                training = parts[0] if single else SeveralTraining(parts)
+                data = DataLoader(streams[0] if single else SeveralStreams(streams), batch_size=None)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    trainer = lightning.Trainer(
+                        accelerator="cpu" if device.type == "cpu" else "gpu",
+                        devices=1,
+                        max_steps=updates,
+                        max_epochs=1,
+                        logger=False,
+                        enable_checkpointing=False,
+                        enable_progress_bar=False,
+                        enable_model_summary=False,
+                        gradient_clip_val=config.clip,
+                    )
+                    trainer.fit(training, data)
+                ctx.spent.update(updates=updates, frames=updates * per_update)
+        return network.eval().cpu(), normals[0].cpu()
+
+    def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
+        """Roll every clip out from its last history frame, all clips at once."""
+        if self._network is None or self._normal is None:
+            raise UserError(f"model '{self.card.name}': generate needs adapt or load first")
+        torch.set_num_threads(ctx.threads)
+        samples = prompt.num_samples
+        if samples > 1 and needs_of(self._network).noise:
+            draws = [torch.Generator().manual_seed(_seed(ctx.seed, 3, sample)) for sample in range(samples)]
+            parts = [to_motion(self._roll_out(prompt, draw, _device(ctx)), prompt.rig) for draw in draws]
+            return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
+        root_positions, rotations = to_motion(self._roll_out(prompt, None, _device(ctx)), prompt.rig)
+        return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
+
+    def _roll_out(self, prompt: Prompt, draw: torch.Generator | None, device: torch.device) -> Tensor:
+        """States (N, T, D) of the generated frames.
+
+        A network with a memory reads the history first. All clips get the same noise, so that a clip's motion does
+        not depend on which others are generated with it; without a generator the noise is zero, its mean.
+
+        Raises:
+            UserError: a roll-out that runs away until its numbers are no longer finite.
+        """
+        assert self._network is not None
+        assert self._normal is not None
+        network, normal = self._network.to(device), self._normal.to(device)
+        needs = needs_of(network)
+        skeleton = make_skeleton(prompt.rig, prompt.fps).to(device)
+        given = targets(prompt.objectives, prompt.fps).to(device)
+        last = prompt.history.root_positions.shape[1] - 1
+        rows = len(prompt.frames)
+
+        def noise() -> Tensor:
+            one = torch.zeros(1, needs.noise) if draw is None else torch.randn(1, needs.noise, generator=draw)
+            return one.to(device).expand(rows, -1)
+
+        with torch.inference_mode():
+            truth = states(prompt.history).to(device)
+            phase = torch.from_numpy(prompt.phases).flatten(1).to(device)
+            carry = Carry(truth[:, last], phase, truth.new_zeros(rows, 0), noise())
+            if needs.memory:
+                past = torch.from_numpy(local_phases(prompt.history, past_only=True)).flatten(2).to(device)
+                carry = carry._replace(memory=truth.new_zeros(rows, needs.memory))
+                for t in range(last):
+                    before = carry._replace(state=truth[:, t], phase=past[:, t])
+                    after, _ = step(network, Frame(before, given.at(t), skeleton, normal))
+                    carry = carry._replace(memory=after.memory)
+            path: list[Tensor] = []
+            for t in range(last, last + int(prompt.frames.max())):
+                if path and not needs.noise_held:
+                    carry = carry._replace(noise=noise())
+                carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
+                path.append(carry.state)
+        network.cpu()
+        normal.cpu()
+        made = torch.stack(path, 1)
+        lost = ~made.isfinite().all(2)
+        if lost.any():
+            first = int(lost.any(0).nonzero()[0])
+            raise UserError(
+                f"model '{self.card.name}': its roll-out ran away: from frame {first} on it is not finite "
+                f"({int(lost.any(1).sum())} of {rows} clips)"
+            )
+        return made
+
+    def save(self, folder: Path) -> None:
+        """Keep the pre-trained core and, once adapted, the network, as safetensors and JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"pretrained.{k}": v for k, v in self._core.items()}
+        meta: dict[str, Any] = {"options": asdict(self.config), "joints": None}
+        if self._network is not None and self._normal is not None:
+            tensors |= {f"network.{k}": v for k, v in self._network.state_dict().items()}
+            tensors |= {f"normal.{k}": v for k, v in self._normal.state_dict().items()}
+            meta["joints"] = (len(self._normal.mean) - 4) // 12
+        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+        (folder / "model.json").write_text(json.dumps(meta, indent=1, sort_keys=True), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Restore what `save` kept. Raises `UserError` where the files do not fit this model."""
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        try:
+            meta = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "model.safetensors")
+            self._core = part("pretrained.")
+            if meta["joints"] is not None:
+                network = self.network(sizes_for(int(meta["joints"])))
+                network.load_state_dict(part("network."))
+                normal = part("normal.")
+                self._network, self._normal = network.eval(), Normal(normal["mean"], normal["std"], normal["change"])
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
+
+
+def _device(ctx: Context) -> torch.device:
+    """Where to compute. Raises `UserError` where there is no such device."""
+    device = torch.device(ctx.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError("--accelerator gpu: torch sees no GPU here; leave the option out, or install torch for CUDA")
+    return device
+
+
+def _seed(*path: int) -> int:
+    return int(np.random.SeedSequence(path).generate_state(1)[0])
+
+
+__all__ = ["Frame", "LightningModel", "Next", "Sizes", "StepNetwork", "TrainConfig"]

@@ -1,0 +1,200 @@
+"""One frame of a step network: what it may read, what it gives, and what goes on to the next frame.
+
+A network with the plain call `change, phase = network(pose, control, phase)` sees three of these parts. A `StepNetwork`
+sees a whole `Frame`: it may remember (`memory`), be given noise (`noise`), look at the truth in training (`following`),
+ask for key joints and times to arrival, and add losses of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rae_bench.model.control import _CONTROL, ARRIVAL_SCALE, control_vector
+from rae_bench.model.features import SLOTS, Skeleton, advance, frame_of
+from rae_bench.model.outputs import change_to, predicted_parts, straight_change
+
+
+class Normal(nn.Module):
+    """Statistics of a rig's motion, from training segments only: of poses (P) and of the size of changes (M)."""
+
+    mean: Tensor
+    std: Tensor
+    change: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor, change: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+        self.register_buffer("change", change)
+
+
+class Carry(NamedTuple):
+    """What goes on from frame to frame, B rows.
+
+    Attributes:
+        state: (B, D), see `rae_bench.model.features`.
+        phase: (B, 16) local phase.
+        memory: (B, M) what the network remembers; zeros where a clip starts.
+        noise: (B, Z) standard normal; zeros for the mean.
+    """
+
+    state: Tensor
+    phase: Tensor
+    memory: Tensor
+    noise: Tensor
+
+
+
+
+class Frame:
+    """What a step network may read of B characters at one frame. Parts are computed when they are asked for.
+
+    Every part but `pose` has the same width on every rig; lengths are in rig heights.
+
+    Attributes:
+        phase, memory, noise: as of `Carry`.
+        following: the true next frame with the present objectives, in training of networks that ask for it.
+        progress: share of training that is done; 1 in generation.
+    """
+
+    def __init__(
+        self,
+        carry: Carry,
+        target: tuple[Tensor, Tensor],
+        skeleton: Skeleton,
+        normal: Normal,
+        following: Frame | None = None,
+        progress: float = 1.0,
+    ) -> None:
+        self.phase, self.memory, self.noise = carry.phase, carry.memory, carry.noise
+        self.following, self.progress = following, progress
+        self._state, self._target, self._skeleton, self._normal = carry.state, target, skeleton, normal
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The rig's constants, for networks that read a rig instead of being made for one."""
+        return self._skeleton
+
+    @cached_property
+    def axes(self) -> Tensor:
+        """(B, 3, 3) of `frame_of`."""
+        return frame_of(self._state)
+
+    @cached_property
+    def pose(self) -> Tensor:
+        """(B, P) z-scored pose; the first four entries are the root's turn and rise."""
+        return (self._state[:, self._skeleton.layout.pose] - self._normal.mean) / self._normal.std
+
+    @cached_property
+    def control(self) -> Tensor:
+        """(B, 192) what the objectives ask, each kind of entry times its `CONTROL_SCALE`, as the pose is z-scored."""
+        return self.asked.flatten(1) * _CONTROL.to(self._state.device)
+
+    @cached_property
+    def asked(self) -> Tensor:
+        """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `control_vector`."""
+        return control_vector(self._state, self._target, self.axes, self._skeleton).unflatten(1, (SLOTS, -1))
+
+    @cached_property
+    def keys(self) -> Tensor:
+        """(B, 8, 12) key joints in root space: position (3), two columns of the rotation (6), velocity (3).
+
+        Rotations are relative to the rest pose, velocities in heights a second. Slots without a joint are zeros.
+        """
+        skeleton = self._skeleton
+        placed = (self._state[:, 10:] @ skeleton.keys).view(-1, SLOTS, 9)
+        moved = self._state[:, skeleton.layout.v].unflatten(1, (-1, 3))[:, skeleton.key_joints]
+        return torch.cat([placed, moved * (skeleton.mask / skeleton.height)], -1)
+
+    @cached_property
+    def active(self) -> Tensor:
+        """(B, 8) 1 where a slot has an objective, else 0."""
+        return self._target[1][:, :, 0] * self._skeleton.mask[:, 0]
+
+    @cached_property
+    def seconds(self) -> Tensor:
+        """(B, 8) time to arrival of each slot's objective; 0 where there is none."""
+        squashed = self._target[1][:, :, 2]
+        return self.active * ARRIVAL_SCALE * squashed / (1 - squashed)
+
+    def steered(self, change: Tensor, step: Tensor, weight: Tensor) -> Tensor:
+        """(B, M) a change whose horizontal root motion is blended with a given step.
+
+        Args:
+            step: (B, 2) x and z of where the root is at the next frame, in its present root space, in rig heights.
+            weight: (B, 1) of the step; the change's own has the rest.
+        """
+        wanted = (step * self._skeleton.height - self._state[:, 6:8]) / self._normal.change[:2]
+        return torch.cat([torch.lerp(change[:, :2], wanted, weight), change[:, 2:]], 1)
+
+    def change_to(self, pose: Tensor) -> Tensor:
+        """(B, M) the change that leads to a next pose (B, 4 + 6 J), z-scored, see `rae_bench.model.outputs`."""
+        normal, parts = self._normal, predicted_parts(self._skeleton.layout)
+        std = torch.cat([normal.std[:4], normal.std[parts]])
+        mean = torch.cat([normal.mean[:4], normal.mean[parts]])
+        return change_to(self._state, pose * std + mean, self._skeleton) / normal.change
+
+    @cached_property
+    def straight(self) -> Tensor:
+        """(B, M) the change that goes straight for the objectives, see `rae_bench.model.outputs.straight_change`."""
+        return straight_change(self._state, self.asked, self._target[1], self._skeleton) / self._normal.change
+
+    def moved(self, change: Tensor) -> Tensor:
+        """(B, D) the state that a change leads to."""
+        return advance(self._state, change * self._normal.change, self.axes, self._skeleton)
+
+
+class Next(NamedTuple):
+    """What a step network gives for one frame.
+
+    Attributes:
+        change: (B, M) how root and joints move, in units of their usual size: zeros hold the pose.
+        phase: (B, 16) the next local phase.
+        memory: (B, M) what is remembered; None leaves it as it is.
+        losses: weighted scalars that training adds to its own loss, averaged over the frames of a window.
+        notes: scalars to report; those of the last update end up in the costs of a cell.
+    """
+
+    change: Tensor
+    phase: Tensor
+    memory: Tensor | None = None
+    losses: Mapping[str, Tensor] = {}
+    notes: Mapping[str, Tensor] = {}
+
+
+class StepNetwork(nn.Module):
+    """A network called as `network(frame)`, giving a `Next`.
+
+    Attributes:
+        memory, noise: widths of what it remembers and of the noise it is given.
+        noise_held: noise is drawn once for a clip instead of anew for each frame.
+        reads_following: it reads `Frame.following` in training.
+    """
+
+    memory: int = 0
+    noise: int = 0
+    noise_held: bool = False
+    reads_following: bool = False
+
+
+def needs_of(network: nn.Module) -> StepNetwork:
+    """The network itself where it is a `StepNetwork`; else one that needs nothing."""
+    return network if isinstance(network, StepNetwork) else _PLAIN
+
+
+_PLAIN = StepNetwork()
+
+
+def step(network: nn.Module, frame: Frame) -> tuple[Carry, Next]:
+    """One frame on: what is carried, with the same noise, and what the network gave."""
+    if isinstance(network, StepNetwork):
+        made = network(frame)
+    else:
+        made = Next(*network(frame.pose, frame.control, frame.phase))
+    memory = frame.memory if made.memory is None else made.memory
+    return Carry(frame.moved(made.change), made.phase, memory, frame.noise), made

@@ -1,0 +1,1 @@
+"""Motion: clips on one rig, root space, and changes of frame rate."""

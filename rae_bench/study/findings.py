@@ -1,0 +1,121 @@
+"""What the study found: rows beside their yardsticks, verdicts on the claims, and costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from rae_bench.study.claims import CLAIMS, TRANSFER, Finding, Verdict, judge
+from rae_bench.study.cost import REFERENCE, Cost, judge_cost
+from rae_bench.study.effects import Effect, Side, decided, effect
+from rae_bench.study.published import ratio
+from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, as_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SWAPPED_MODEL = "swapped source"
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A model and regime beside the full-data reference and beside its own cold start; more than 1 is better.
+
+    Attributes:
+        to_full, to_cold: mode -> measured effect, `published` -> the thesis' number; None where there is none.
+    """
+
+    model: str
+    regime: str
+    to_full: dict[str, Effect | float | None]
+    to_cold: dict[str, Effect | float | None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that was found.
+
+    Attributes:
+        verdicts: mode -> the five claims.
+        sources: the true source and the one with swapped roles: gains over cold, and one over the other.
+        cells: arm -> (done, asked for).
+    """
+
+    rigs: tuple[str, ...]
+    seeds: int
+    rows: tuple[Row, ...]
+    verdicts: dict[str, tuple[Verdict, ...]]
+    sources: tuple[Finding, ...]
+    costs: tuple[Cost, ...]
+    cells: dict[str, tuple[int, int]]
+
+
+def find(
+    clips: dict[str, pd.DataFrame], models: Sequence[str], costs: Sequence[Cost], rigs: Sequence[str], seeds: int,
+    cells: dict[str, tuple[int, int]],
+) -> Study:
+    """What the errors of clips say.
+
+    Args:
+        clips: arm -> table of `rae_bench.study.thesis.clips_of`.
+        costs: of `rae_bench.study.cost`; empty where they were not measured.
+    """
+    rigs = tuple(rigs)
+
+    @cache
+    def measured(mode: str, a: Side, b: Side) -> Effect | None:
+        return effect(clips[mode], a, b, published=mode == PAPER)
+
+    modes = [mode for mode in (CORRECTED, PAPER) if mode in clips]
+    rows = []
+    for model in models:
+        for regime in ("cold", *TRANSFER, "full"):
+            side, full, cold = (model, regime), (REFERENCE, "full"), (model, "cold")
+            to_full: dict[str, Effect | float | None] = {}
+            to_cold: dict[str, Effect | float | None] = {}
+            for to, yardstick in ((to_full, full), (to_cold, cold)):
+                itself = side == yardstick
+                to["published"] = None if itself else ratio(side, yardstick, rigs)
+                for mode in modes:
+                    to[mode] = None if itself else measured(mode, side, yardstick)
+            rows.append(Row(model, regime, to_full, to_cold))
+    verdicts = {}
+    for mode in modes:
+        found = []
+        for claim in CLAIMS:
+            if claim.parts:
+                found.append(judge(claim, partial(measured, mode), rigs, adjusted=mode == CORRECTED))
+            elif costs:
+                found.append(judge_cost(claim, costs))
+            else:
+                found.append(Verdict(claim.number, claim.text, "not run", ()))
+        verdicts[mode] = tuple(found)
+    return Study(rigs, seeds, tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells)
+
+
+def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Finding, ...]:
+    """The true source beside one whose roles are swapped: what is left of the gain is pre-training's."""
+    import pandas as pd
+
+    if SWAPPED not in clips or CORRECTED not in clips or clips[SWAPPED].empty:
+        return ()
+    both = pd.concat([clips[CORRECTED], as_of(clips[SWAPPED], f"-{SWAPPED}", SWAPPED_MODEL)], ignore_index=True)
+    out = []
+    for regime in TRANSFER:
+        for a, b, words in (
+            ((model, regime), (model, "cold"), f"{regime}, true source, against cold"),
+            ((SWAPPED_MODEL, regime), (model, "cold"), f"{regime}, swapped source, against cold"),
+            ((model, regime), (SWAPPED_MODEL, regime), f"{regime}, true against swapped source"),
+        ):
+            found = effect(both, a, b)
+            p = math.nan if found is None else found.p
+            if found is None:
+                word = "not run"
+            else:
+                word = "undecided" if not decided(p) else "better" if found.times > 1 else "worse"
+            out.append(Finding(words, found, p, word, None))
+    return tuple(out)

@@ -1,0 +1,218 @@
+"""Which metric sees which fault: known faults are put into true motion at rising strength and measured.
+
+A metric's response to a fault is how far it moves from its value on the truth, as a share of the farthest that any
+fault moves it. A primary must rise with the fault of its own category, and no fault may go unseen by all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from rae_bench.kinematics import quat
+from rae_bench.kinematics.forward import global_to_local
+from rae_bench.metrics import METRICS, PRIMARY, adversarial, evaluate
+from rae_bench.model.api import Trajectory
+from rae_bench.motion.motion import Motion
+from rae_bench.objectives.objectives import Objectives
+
+Inject = Callable[[Motion, float], Motion]
+
+SEEN = 0.05
+"""A response at least this large counts as seen."""
+OWN = {"reconstruction": "mean-pose collapse", "feet": "foot slide", "objective": "drift", "adversarial": "jitter"}
+"""Category -> the fault that its primary must rise with."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A way of spoiling motion, at rising strengths in `unit`."""
+
+    name: str
+    unit: str
+    strengths: tuple[float, ...]
+    inject: Inject
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the metrics say of one fault at one strength; at strength 0 of the truth itself."""
+
+    fault: str
+    unit: str
+    strength: float
+    values: Mapping[str, float]
+
+
+def foot_slide(motion: Motion, speed: float) -> Motion:
+    """The body rides a circle of one turn a second at `speed` cm/s: feet slide, and nothing drifts away."""
+    angle = 2 * np.pi * np.arange(motion.root_positions.shape[1]) / motion.fps
+    radius = speed / 100 / (2 * np.pi)
+    circle = radius * np.stack([np.cos(angle) - 1, 0 * angle, np.sin(angle)], -1)
+    return _placed(motion, motion.root_positions + circle)
+
+
+def jitter(motion: Motion, degrees: float) -> Motion:
+    """Every joint turned anew in every frame; `degrees` is the standard deviation about each axis."""
+    turn = np.random.default_rng(0).standard_normal((*motion.rotations.shape[:3], 3)) * np.radians(degrees)
+    angle = np.linalg.norm(turn, axis=-1)
+    return _turned(motion, quat.mul(quat.from_axis_angle(turn / angle[..., None], angle), motion.rotations))
+
+
+def collapse(motion: Motion, percent: float) -> Motion:
+    """Every joint `percent` of the way to its mean over the clip; the root goes on as it did."""
+    weight = motion.valid[..., None, None]
+    mean = quat.normalize((motion.rotations * weight).sum(1, keepdims=True))
+    rotations = quat.slerp(motion.rotations, np.broadcast_to(mean, motion.rotations.shape), percent / 100)
+    root = motion.rig.parents < 0
+    return _turned(motion, np.where(root[:, None], motion.rotations, rotations))
+
+
+def lag(motion: Motion, milliseconds: float) -> Motion:
+    """Everything so much later; the first pose is held until then."""
+    late = np.maximum(np.arange(motion.root_positions.shape[1]) - round(milliseconds / 1000 * motion.fps), 0)
+    return replace(motion, root_positions=motion.root_positions[:, late], rotations=motion.rotations[:, late])
+
+
+def hover(motion: Motion, percent: float) -> Motion:
+    """Raised by `percent` of the rig's height."""
+    return _placed(motion, motion.root_positions + np.array([0, percent / 100 * motion.rig.height, 0]))
+
+
+def drift(motion: Motion, speed: float) -> Motion:
+    """Carried away at `speed` cm/s."""
+    time = np.arange(motion.root_positions.shape[1])[:, None] / motion.fps
+    return _placed(motion, motion.root_positions + speed / 100 * time * np.array([0.6, 0, 0.8]))
+
+
+def reverse(motion: Motion, percent: float) -> Motion:
+    """So many of the clips run backwards."""
+    frame = np.arange(motion.root_positions.shape[1])
+    backwards = np.maximum(motion.lengths[:, None] - 1 - frame, 0)
+    order = np.where(_some(motion, percent)[:, None], backwards, np.minimum(frame, motion.lengths[:, None] - 1))
+    clip = np.arange(len(motion))[:, None]
+    return replace(motion, root_positions=motion.root_positions[clip, order], rotations=motion.rotations[clip, order])
+
+
+def swap_sides(motion: Motion, percent: float) -> Motion:
+    """In so many of the clips left and right change places, each pose mirrored where it stands."""
+    rest, facing = motion.rig.rest_global[1], motion.root.rotation[:, :, None]
+    turns = quat.mul(quat.mul(quat.inverse(facing), motion.global_rotations), quat.inverse(rest))
+    mirrored = turns[:, :, motion.rig.mirror] * np.array([1, 1, -1, -1], turns.dtype)
+    rotations = global_to_local(quat.mul(facing, quat.mul(mirrored, rest)), motion.rig.parents)
+    return _turned(motion, np.where(_some(motion, percent)[:, None, None, None], rotations, motion.rotations))
+
+
+def _some(motion: Motion, percent: float) -> np.ndarray:
+    """(N,) bool: this share of the clips, spread evenly; more percent keeps those that were in."""
+    order = np.random.default_rng(0).permutation(len(motion))
+    return order < round(percent / 100 * len(motion))
+
+
+def _placed(motion: Motion, root: np.ndarray) -> Motion:
+    return replace(motion, root_positions=root.astype(np.float32))
+
+
+def _turned(motion: Motion, rotations: np.ndarray) -> Motion:
+    return replace(motion, rotations=quat.continuous(quat.normalize(rotations.astype(np.float32)), axis=1))
+
+
+FAULTS = (
+    Fault("foot slide", "cm/s", (5, 10, 20, 40), foot_slide),
+    Fault("jitter", "deg", (0.25, 0.5, 1, 2), jitter),
+    Fault("mean-pose collapse", "%", (25, 50, 75, 100), collapse),
+    Fault("lag", "ms", (100, 200, 400, 800), lag),
+    Fault("floating", "% of height", (1, 2, 5, 10), hover),
+    Fault("drift", "cm/s", (5, 10, 20, 40), drift),
+    Fault("time reversal", "% of clips", (25, 50, 75, 100), reverse),
+    Fault("swapped sides", "% of clips", (25, 50, 75, 100), swap_sides),
+)
+
+
+def readings(
+    truth: Motion, objectives: Objectives, faults: Sequence[Fault] = FAULTS, seed: int = 0
+) -> list[Reading]:
+    """All metrics of the truth itself, then of every fault at every strength."""
+
+    def measured(motion: Motion) -> dict[str, float]:
+        trajectory = Trajectory(motion.root_positions[None], motion.rotations[None])
+        return evaluate(trajectory, truth, objectives) | adversarial(trajectory, truth, seed)
+
+    sound = measured(truth)
+    out = []
+    for fault in faults:
+        out.append(Reading(fault.name, fault.unit, 0.0, sound))
+        out += [Reading(fault.name, fault.unit, s, measured(fault.inject(truth, s))) for s in fault.strengths]
+    return out
+
+
+def responses(found: Sequence[Reading]) -> dict[str, dict[str, float]]:
+    """{fault: {metric: response}} at the greatest strength, between -1 and 1."""
+    sound, strongest = found[0].values, {reading.fault: reading for reading in found}
+    names = [name for name in sound if name != "truth_contact_speed"]
+    farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) for n in names}
+    return {
+        fault: {n: (r.values[n] - sound[n]) / farthest[n] if farthest[n] > 1e-9 else 0.0 for n in names}
+        for fault, r in strongest.items()
+    }
+
+
+def failings(found: Sequence[Reading]) -> list[str]:
+    """What should not be, in words: a primary that does not rise with its own fault, a fault that nothing sees."""
+    out = []
+    for category, fault in OWN.items():
+        values = [r.values[PRIMARY[category]] for r in found if r.fault == fault]
+        if len(values) > 1 and any(b <= a for a, b in pairwise(values)):
+            out.append(f"{PRIMARY[category]} does not rise with {fault}: {', '.join(f'{v:.3g}' for v in values)}")
+    for fault, seen in responses(found).items():
+        if max(map(abs, seen.values()), default=0) < SEEN:
+            out.append(f"no metric sees {fault}")
+    return out
+
+
+def table(found: Sequence[Reading]) -> str:
+    """Markdown: the primaries at every strength, then every metric's response to the greatest, in percent."""
+    names = list(PRIMARY.values())
+    lines = ["| fault | strength | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
+    for i, r in enumerate(found):
+        if r.strength or i == 0:
+            label = f"{r.strength:g} {r.unit}" if r.strength else ""
+            name = r.fault if r.strength else "none"
+            lines.append(f"| {name} | {label} | " + " | ".join(f"{r.values[n]:.3g}" for n in names) + " |")
+    by_fault = responses(found)
+    lines += ["", "| metric | " + " | ".join(by_fault) + " |", "|---|" + "---|" * len(by_fault)]
+    for name in (n for n in METRICS if n in next(iter(by_fault.values()))):
+        cells = [f"{100 * seen[name]:.0f}" if abs(seen[name]) >= SEEN else "" for seen in by_fault.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(found: Sequence[Reading], path: Path) -> Path:
+    """A panel a fault: the primaries over strength, each as a share of the farthest that any fault moves it."""
+    from rae_bench.viewer.plots import PANELS, make_axes, save_figure
+
+    faults = list(dict.fromkeys(r.fault for r in found))
+    sound = found[0].values
+    farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) or 1.0 for n, _ in PANELS}
+    columns = min(4, len(faults))
+    rows = -(-len(faults) // columns)
+    figure, axes = make_axes(rows, columns, (3.1 * columns, 2.6 * rows), sharey=True)
+    for axis, fault in zip(axes.flat, faults, strict=False):
+        here = [r for r in found if r.fault == fault]
+        for name, label in PANELS:
+            share = [(r.values[name] - sound[name]) / farthest[name] for r in here]
+            axis.plot([r.strength for r in here], share, marker="o", markersize=3, label=label.split(",")[0])
+        axis.set_title(fault, fontsize=10)
+        axis.set_xlabel(here[0].unit, fontsize=9)
+        axis.set_ylim(-0.05, 1.05)
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(faults) :]:
+        axis.axis("off")
+    for row in axes:
+        row[0].set_ylabel("share of the largest response", fontsize=9)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    return save_figure(figure, path)

@@ -1,0 +1,160 @@
+"""Getting recordings: https only, of the listed size, with the listed sha256, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rae_bench.data.importing.file_list import Listed, addresses, is_listed, listed_files
+from rae_bench.errors import UserError, unknown
+from rae_bench.storage import whole_file
+from rae_bench.task.task import Task, builtin_tasks, load_task
+
+CHUNK = 1 << 16
+PATIENCE = 30.0
+"""Seconds without an answer before a download is given up."""
+
+
+class Opener(Protocol):
+    """What `urllib.request.build_opener` gives."""
+
+    def open(self, fullurl: str, *, timeout: float) -> Any:
+        """A response to read from."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What can be had of one folder of recordings.
+
+    Attributes:
+        folder: its name.
+        licence, citation, origin: for people.
+        files: name -> what is listed of it.
+        urls: name -> address, of the files that have one.
+    """
+
+    folder: str
+    licence: str
+    citation: str
+    origin: str
+    files: Mapping[str, Listed]
+    urls: Mapping[str, str]
+
+
+def wanted(name: str) -> list[Recordings]:
+    """The recordings of a task, by name or file, or one folder of them as the built-in tasks list it.
+
+    Raises:
+        UserError: no such task or folder, or a task without listed recordings.
+    """
+    tasks = builtin_tasks()
+    if name.endswith(".toml") or name in tasks:
+        found = _recordings([load_task(name)])
+        if not found:
+            raise UserError(f"task '{name}' lists no recordings; there is nothing to get")
+        return list(found.values())
+    found = _recordings(load_task(task) for task in tasks)
+    if name not in found:
+        raise unknown("task or recordings", name, [*(t for t in tasks if _recordings([load_task(t)])), *found])
+    return [found[name]]
+
+
+def _recordings(tasks: Iterable[Task]) -> dict[str, Recordings]:
+    """Folder -> all that the tasks list of it."""
+    found: dict[str, Recordings] = {}
+    for task in tasks:
+        for side, table in (*(("source", table) for table in task.sources), ("target", task.target)):
+            if table["kind"] != "recordings" or "files" not in table:
+                continue
+            where = f"{task.name}: [{side}]"
+            folder = table["folder"]
+            if folder in (".", "..") or "/" in folder or "\\" in folder:
+                raise UserError(f"{where}: folder '{folder}' needs to be a name")
+            files, urls = listed_files(table["files"], where), addresses(table, where)
+            licence, citation, origin = (str(table.get(key, "")) for key in ("licence", "citation", "origin"))
+            if folder in found:
+                old = found[folder]
+                files, urls = {**old.files, **files}, {**old.urls, **urls}
+                licence = old.licence if licence in old.licence else f"{old.licence}; {licence}"
+            found[folder] = Recordings(folder, licence, citation, origin, files, urls)
+    return found
+
+
+class _Faithful(urllib.request.HTTPRedirectHandler):
+    """Follows redirects from https to https and to nothing else."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith("https://"):
+            raise UserError(f"{req.full_url}: sends on to {newurl[:80]}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def https_opener(context: Any = None) -> Opener:
+    """An opener that speaks https alone, with certificates checked; `context` is an ssl.SSLContext of one's own."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPSHandler(context=context),
+        _Faithful(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def missing_files(recordings: Recordings, folder: Path) -> list[str]:
+    """Listed files that are not in `folder` as they are listed."""
+    return [name for name, file in recordings.files.items() if not is_listed(folder / name, file)]
+
+
+def get(recordings: Recordings, folder: Path, opener: Opener, told: Callable[[str], None] = lambda _: None) -> int:
+    """Download what `folder` lacks of the recordings; how many files that were.
+
+    A file appears under its name only when its size and sha256 are those that are listed; files that are there are not
+    fetched again, so that the same call goes on after an interruption.
+
+    Raises:
+        UserError: a file without an address, a server that does not give it, or other bytes than were listed.
+    """
+    lacking = missing_files(recordings, folder)
+    homeless = [name for name in lacking if name not in recordings.urls]
+    if homeless:
+        raise UserError(
+            f"recordings '{recordings.folder}': {', '.join(homeless[:3])} cannot be downloaded as listed; they come "
+            f"from {recordings.origin or 'a source that the task does not name'}; put them into a folder "
+            f"{recordings.folder}/ and give the folder that holds it with --data DIR"
+        )
+    for name in lacking:
+        told(name)
+        _fetch(recordings.urls[name], recordings.files[name], folder / name, opener)
+    return len(lacking)
+
+
+def _fetch(url: str, file: Listed, path: Path, opener: Opener) -> None:
+    again = "nothing was kept of it; try again later"
+    if not url.startswith("https://"):
+        raise UserError(f"{url[:80]}: not an https address")
+    digest, size = hashlib.sha256(), 0
+    try:
+        with whole_file(path) as scratch, scratch.open("wb") as out:
+            with opener.open(url, timeout=PATIENCE) as answer:
+                while chunk := answer.read(CHUNK):
+                    size += len(chunk)
+                    if size > file.size:
+                        raise UserError(f"{url}: more than the {file.size:,} bytes that the task lists; not kept")
+                    digest.update(chunk)
+                    out.write(chunk)
+            if size < file.size:
+                raise UserError(f"{url}: {size:,} of {file.size:,} bytes came; {again}")
+            if digest.hexdigest() != file.sha256:
+                raise UserError(f"{url}: another file than the task lists (sha256 {digest.hexdigest()}); not kept")
+    except (OSError, http.client.HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
+        raise UserError(f"{url}: could not be downloaded ({reason[:200]}); {again}") from None

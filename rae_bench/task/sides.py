@@ -1,0 +1,247 @@
+"""From a task's side to what a model sees: corpus, split, objectives, phases, test prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.data.corpus import Corpus, Targets, with_swapped_roles
+from rae_bench.errors import UserError, unknown
+from rae_bench.model.api import Domain, Prompt
+from rae_bench.motion.motion import Motion, find_contacts, stance_heights
+from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.phases import local_phases
+from rae_bench.rigs.file import load_rig
+from rae_bench.task.split import Split, prefix, split_by_group, subset_hash
+from rae_bench.task.task import Protocol, Task
+
+MINIMUM_GENERATED = 0.5
+"""Seconds: test clips with less left after the history are not scored."""
+STEP_INTERVAL = 0.5
+"""Seconds between the histories from which single frames are asked for."""
+
+
+def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
+    """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
+
+    Raises:
+        UserError: recordings that are not there, and how to say where they are.
+    """
+    if side["kind"] == "builtin":
+        from rae_bench.data.generators.locomotion.generate import load_locomotion
+        from rae_bench.data.generators.reach.generate import load_reach
+
+        load = {"locomotion": load_locomotion, "reach": load_reach}
+        motion = str(side.get("motion", "locomotion"))
+        if motion not in load:
+            raise unknown("built-in motion", motion, load)
+        options = {key: side[key] for key in ("clips", "seed", "sweep") if key in side}
+        corpus = load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
+        return with_swapped_roles(corpus) if side.get("swap_roles") else corpus
+    if side["kind"] == "domain":
+        from rae_bench.data.store import load_domain
+
+        corpus = load_domain(side["name"])
+        if corpus.motion.fps != protocol.fps:
+            raise UserError(
+                f"domain '{side['name']}' has {corpus.motion.fps:g} frames a second, the task {protocol.fps:g}; "
+                f"import it again with --fps {protocol.fps:g}"
+            )
+        if corpus.motion.root_positions.shape[1] > round(protocol.seconds * protocol.fps):
+            raise UserError(
+                f"domain '{side['name']}' has segments longer than the task's {protocol.seconds:g} s; "
+                f"import it again with --seconds {protocol.seconds:g}"
+            )
+        return corpus
+
+    from rae_bench.data.importing.file_list import find_recordings
+    from rae_bench.data.importing.recipe import Recipe
+    from rae_bench.data.importing.recordings import load_recording
+
+    folder = find_recordings(side, data_root)
+    recipe = Recipe.from_table(side, f"[{side['folder']}]")
+    return load_recording(side.get("name", side["folder"]), folder, recipe, fps=protocol.fps, seconds=protocol.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A corpus and its split; derived arrays are made once, on first use."""
+
+    corpus: Corpus
+    protocol: Protocol
+
+    @cached_property
+    def split(self) -> Split:
+        """Train, val and test indices."""
+        c = self.corpus
+        return split_by_group(c.ids, c.groups, c.actions, c.motion.lengths, f"domain '{c.name}'")
+
+    @cached_property
+    def stance(self) -> np.ndarray:
+        """(C,) metres: how high each contact joint stands, from the training segments."""
+        train = self.corpus.motion[self.split.train]
+        return stance_heights(train.positions, train.rig, train.lengths)
+
+    def bare(self) -> Side:
+        """The same side without the arrays that were derived from it, to travel."""
+        return Side(replace(self.corpus, motion=replace(self.corpus.motion)), self.protocol)
+
+    def fraction(self, fraction: float) -> np.ndarray:
+        """Indices of a fraction of the training segments; none at 0, as for `zero-shot`."""
+        if fraction == 0:
+            return np.array([], dtype=int)
+        return prefix(self.split.train, self.corpus.motion.lengths, fraction)
+
+    def held_out(self, fraction: float) -> np.ndarray:
+        """Indices of the segments that cells of a fraction are scored on.
+
+        The test segments, whatever the fraction; in the mode `paper` all that were not trained on, val too.
+        """
+        if self.protocol.mode == "paper":
+            return np.setdiff1d(np.arange(len(self.corpus.ids)), self.fraction(fraction))
+        return self.split.test
+
+    def domain(self, indices: np.ndarray) -> Domain:
+        """What a model sees of these segments, and nothing else."""
+        motion, targets = self.corpus.motion[indices], self.corpus.targets
+        return Domain(
+            self.corpus.name,
+            motion.rig,
+            motion,
+            objectives_of(motion, None if targets is None else targets[indices]),
+            local_phases(motion),
+            tuple(self.corpus.ids[i] for i in indices),
+            tuple(self.corpus.groups[i] for i in indices),
+        )
+
+    def examination(self, indices: np.ndarray) -> Examination:
+        """Prompts and truth of these segments, as many as are long enough."""
+        motion = self.corpus.motion
+        history = round(self.protocol.history * self.protocol.fps)
+        least = history + round(MINIMUM_GENERATED * self.protocol.fps)
+        kept = np.array([i for i in indices if motion.lengths[i] >= least], dtype=int)
+        if not len(kept):
+            raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
+        corpus = self.corpus
+        stance = None if corpus.exact_contacts else self.stance
+        names = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
+        targets = None if corpus.targets is None else corpus.targets[kept]
+        return examine(motion[kept], history, *names, stance=stance, targets=targets)
+
+    def hash_of(self, indices: np.ndarray) -> str:
+        """sha256 of a set of segments."""
+        return subset_hash([self.corpus.ids[i] for i in indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """Test clips: what the model is given, and what it is compared with.
+
+    Attributes:
+        prompt: history and objectives.
+        truth: the same clips, frames after the history only.
+        objectives: rows of the same frames, arrivals counted from their first.
+        ids, groups, actions: N names.
+        whole, plan: the clips with their history, and their objectives; not for models.
+        stance: (C,) metres where contacts are found again in a history by itself, else None.
+    """
+
+    prompt: Prompt
+    truth: Motion
+    objectives: Objectives
+    ids: list[str]
+    groups: list[str]
+    actions: list[str]
+    whole: Motion
+    plan: Objectives
+    stance: np.ndarray | None
+
+    def single_steps(self) -> tuple[Prompt, Motion, np.ndarray]:
+        """True histories `STEP_INTERVAL` apart, each to be continued by one frame.
+
+        Returns:
+            The prompt of M histories, their true next frame (M clips of one frame), and (M,) int, the clip each is of.
+        """
+        size = self.prompt.history.root_positions.shape[1]
+        starts = np.arange(0, self.truth.root_positions.shape[1], max(round(STEP_INTERVAL * self.whole.fps), 1))
+        clip, which = np.nonzero(starts < self.truth.lengths[:, None])
+        rows = starts[which][:, None] + np.arange(size + 1)
+        cut = _frames(self.whole, clip, rows)
+        plan = self.plan
+        objectives = Objectives(
+            plan.positions[clip[:, None], rows],
+            plan.rotations[clip[:, None], rows],
+            plan.arrivals[clip[:, None], rows] - starts[which][:, None, None].astype(plan.arrivals.dtype),
+            plan.kinds[clip[:, None], rows],
+        )
+        prompt = _prompt(cut.cut(0, size), objectives, np.ones(len(clip), int), self.stance)
+        return prompt, cut.cut(size), clip
+
+
+def examine(
+    motion: Motion,
+    history: int,
+    ids: list[str],
+    groups: list[str],
+    actions: list[str],
+    *,
+    stance: np.ndarray | None = None,
+    targets: Targets | None = None,
+) -> Examination:
+    """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
+
+    Where contacts were found by looking at the motion, `stance` (C,), the height at which each contact joint stands,
+    has them found again in the history by itself: those of the whole clip look a frame ahead.
+
+    The prompt's arrays are copies: a view would show what it was cut from (`.base`), and what a model writes into its
+    prompt must not reach what it is scored with.
+    """
+    objectives = objectives_of(motion, targets)
+    prompt = _prompt(
+        motion.cut(0, history), objectives_of(motion, targets), (motion.lengths - history).astype(int), stance
+    )
+    cut = motion.cut(history), objectives.cut(history)
+    return Examination(prompt, *cut, ids, groups, actions, motion, objectives, stance)
+
+
+def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np.ndarray | None) -> Prompt:
+    given = replace(
+        past,
+        lengths=past.lengths.copy(),
+        root_positions=past.root_positions.copy(),
+        rotations=past.rotations.copy(),
+        contacts=past.contacts.copy()
+        if stance is None
+        else find_contacts(past.positions, past.rig, past.fps, past.lengths, stance=stance),
+    )
+    phases = local_phases(given, past_only=True)[:, -1].copy()
+    return Prompt(past.rig, past.fps, given, objectives, frames, phases)
+
+
+def _frames(motion: Motion, clips: np.ndarray, frames: np.ndarray) -> Motion:
+    """Clips (M,) of these frames (M, T), all of them real."""
+    return replace(
+        motion,
+        lengths=np.full(len(clips), frames.shape[1]),
+        root_positions=motion.root_positions[clips[:, None], frames],
+        rotations=motion.rotations[clips[:, None], frames],
+        contacts=motion.contacts[clips[:, None], frames],
+    )
+
+
+def load_sides(task: Task, data_root: Path | None = None) -> tuple[tuple[Side, ...], Side]:
+    """Sources and target of a task, checked for the roles that it needs."""
+    tables = (*task.sources, task.target)
+    with ThreadPoolExecutor(2) as pool:
+        corpora = list(pool.map(lambda side: load_side(side, task.protocol, data_root), tables))
+    for corpus in corpora:
+        corpus.motion.rig.require_roles(task.protocol.roles, f"task '{task.name}'")
+    *sources, target = (Side(corpus, task.protocol) for corpus in corpora)
+    return tuple(sources), target

@@ -1,0 +1,224 @@
+"""Pictures of a run: error over the target fraction, and a contact sheet of truth and roll-outs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rae_bench.motion.root import RootSpace, root_space
+from rae_bench.results.rows import Row, row_label
+from rae_bench.results.trajectories import load_trajectory
+from rae_bench.rigs.rig import Rig
+from rae_bench.statistics.intervals import interval
+from rae_bench.storage import whole_file
+
+if TYPE_CHECKING:
+    from rae_bench.data.corpus import Corpus
+    from rae_bench.harness.run import Outcome
+    from rae_bench.task.sides import Examination
+
+COLOURS = {
+    "truth": "#444444",
+    "cold": "#2a6fdb",
+    "cold-long": "#7fb2f0",
+    "frozen": "#d43d3d",
+    "finetune": "#2e9e4f",
+    "zero-shot": "#c77f1a",
+    "full": "#7b3fa0",
+    "hold": "#6b6b6b",
+    "interpolate": "#b07d2b",
+    "nearest": "#5b8c8c",
+}
+"""The thesis' colours (truth, blue cold, red frozen, green finetune) on white paper."""
+PANELS = (
+    ("reconstruction_error", "reconstruction, cm"),
+    ("foot_sliding", "foot sliding, cm/s"),
+    ("objective_error", "objective error, cm"),
+    ("adversarial_score", "adversarial score"),
+)
+SHEET_CLIPS, SHEET_COLUMNS, SHEET_WIDTH, SHEET_ROW = 3, 3, 6.2, 1.0
+"""Clips, those side by side, and inches: of a clip, and of a row at least (where that leaves enough poses of a long
+rig)."""
+
+
+def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
+    """A figure of `size` inches and its (rows, columns) axes."""
+    import matplotlib.figure
+
+    figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """As a PNG, whole or not at all."""
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, dpi=110, format="png")
+    return path
+
+
+def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> Path | None:
+    """Primary errors over the fraction of target data, one line a regime, controls as dashes."""
+    lines: dict[str, list[Row]] = {}
+    for row in table_rows:
+        if row.values.get("reconstruction_error") and row.fraction is not None:
+            lines.setdefault("cold" if row.label == "full" else row.label, []).append(row)
+    learned = [row for points in lines.values() for row in points if row.kind == "model"]
+    if not learned:
+        return None
+    figure, axes = make_axes(1, 4, (15, 4))
+    fractions = sorted({row.fraction or 0 for row in learned})
+    for (name, title), axis in zip(PANELS, axes[0], strict=True):
+        for k, (label, points) in enumerate(lines.items()):
+            points = sorted(points, key=lambda r: r.fraction or 0)
+            # Side by side, so that the bars of one regime do not hide another's.
+            x = [100 * (r.fraction or 0) * 1.03 ** (k - (len(lines) - 1) / 2) for r in points]
+            means, halves = zip(*(interval(r.values[name]) for r in points), strict=True)
+            bars = None if all(map(math.isnan, halves)) else [0 if math.isnan(h) else h for h in halves]
+            style: dict[str, Any] = {"ls": "-", "marker": "o"}
+            if points[0].kind != "model":
+                style = {"ls": "--", "marker": ".", "lw": 1}
+            axis.errorbar(x, means, yerr=bars, capsize=3, elinewidth=1, label=label, color=COLOURS[label], **style)
+        level = [row for row in table_rows if row.fraction is None and row.values.get(name)]
+        for row in level:
+            dashes = ":" if row.kind == "truth" else "--"
+            axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=dashes, lw=1, label=row.label)
+        axis.set(xscale="log", xlabel="target training data, %", title=title)
+        axis.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
+        axis.minorticks_off()
+        axis.grid(alpha=0.2)
+        # Fitted to values, not bars: those of two seeds can be ten times as long. Nor to controls where they miss
+        # their objectives by metres: the models would lie on the axis.
+        fitted = learned if name == "objective_error" else [*learned, *level]
+        top = max((v for row in fitted for v in row.values[name] if math.isfinite(v)), default=0)
+        axis.set_ylim(0, 1.15 * top if top > 0 else 1)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    named = dict(zip(labels, handles, strict=True))
+    order = [label for label in COLOURS if label in named]
+    figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
+    repeated = "; bars: 95 % interval over seeds" if any(len(row.seeds) > 1 for row in learned) else ""
+    figure.suptitle(f"{outcome.task.name}: error over target data (100 % is full{repeated})")
+    return save_figure(figure, path)
+
+
+def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
+    """Frames in a row of a few test clips: every roll-out of the first seed and fraction over the truth in grey.
+
+    Seen from the left and a little above, each pose in its own root frame, as the reconstruction error compares them.
+    """
+    rows: dict[str, tuple[str, Path]] = {}  # kind of row -> its label and trajectory
+    for p in outcome.cells:
+        file = p.path.with_suffix(".npz")
+        if p.cell.model != "truth" and file.exists():
+            label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
+            rows.setdefault(label.partition(" ")[0], (label, file))
+    if not rows:
+        return None
+    exam = outcome.target.examination(outcome.target.split.test)
+    picked: dict[str, int] = {}
+    for n in np.argsort(-exam.truth.lengths, kind="stable"):
+        picked.setdefault(exam.actions[n], int(n))
+    return exam_sheet(outcome.task.name, exam, rows, list(picked.values())[:SHEET_CLIPS], path)
+
+
+def exam_sheet(
+    task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], clips: Sequence[int], path: Path
+) -> Path:
+    """`contact_sheet` of these clips, and of the trajectories in `rows`: kind (a key of `COLOURS`) -> label, file."""
+    truth, rig = exam.truth, exam.truth.rig
+    order = [kind for kind in COLOURS if kind in rows]
+    pictures = {clip: _side(truth.positions[clip], truth.root.origin[clip], truth.root.yaw[clip]) for clip in clips}
+    extent = np.concatenate([picture.reshape(-1, 2) for picture in pictures.values()])
+    low, high = extent.min(0) - 0.05 * rig.height, extent.max(0) + 0.05 * rig.height
+    pitch = high[0] - low[0]
+    poses = int(np.clip(SHEET_WIDTH * (high[1] - low[1]) / (SHEET_ROW * pitch), 5, 9))
+    tall = SHEET_WIDTH / (poses * pitch) * (high[1] - low[1]) + 0.15
+    columns = 2 if len(clips) in (2, 4) else min(len(clips), SHEET_COLUMNS)
+    blocks = -(-len(clips) // columns)
+    size = (SHEET_WIDTH * columns, (tall * len(order) + 0.3) * blocks + 0.5)
+    figure, axes = make_axes(len(order) * blocks, columns, size)
+    for axis in axes.flat:
+        axis.axis("off")
+    for row, kind in enumerate(order):
+        label, file = rows[kind]
+        trajectory = load_trajectory(file)
+        for k, clip in enumerate(clips):
+            axis = axes[k // columns * len(order) + row][k % columns]
+            length = int(truth.lengths[clip])
+            frames = np.linspace(0, length - 1, poses).round().astype(int)
+            made, turned = rig.forward_kinematics(
+                trajectory.rotations[0, clip, frames], trajectory.root_positions[0, clip, frames]
+            )
+            own = root_space(made, turned, rig)
+            drawn = _side(made, own.origin, own.yaw)
+            for n, t in enumerate(frames):
+                _draw(axis, rig, pictures[clip][t], n * pitch, "#d0d0d0", 2)
+                _draw(axis, rig, drawn[n], n * pitch, COLOURS[kind], 1)
+            every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s" if row == 0 else ""
+            _strip(axis, low, high, poses, f"{exam.actions[clip]} ({exam.ids[clip]}), {every}" if every else "")
+            if k % columns == 0:
+                axis.text(
+                    -0.01,
+                    0.5,
+                    label,
+                    color=COLOURS[kind],
+                    fontsize=9,
+                    ha="right",
+                    va="center",
+                    transform=axis.transAxes,
+                )
+    figure.suptitle(_plain(f"{task}: roll-outs over the truth (grey),\neach in its own root frame"))
+    return save_figure(figure, path)
+
+
+def domain_sheet(corpus: Corpus, clips: Sequence[int], path: Path) -> Path:
+    """Frames in a row of some clips, seen as in `contact_sheet`."""
+    motion, rig = corpus.motion, corpus.motion.rig
+    part = motion[list(clips)]
+    drawn = _side(part.positions, part.root.origin, part.root.yaw)  # (N, T, J, 2)
+    low, high = drawn.min((0, 1, 2)) - 0.05 * rig.height, drawn.max((0, 1, 2)) + 0.05 * rig.height
+    pitch, poses = high[0] - low[0], 9
+    width = 2 * SHEET_WIDTH
+    tall = width / (poses * pitch) * (high[1] - low[1])
+    figure, axes = make_axes(len(clips), 1, (width, (tall + 0.3) * len(clips) + 0.5))
+    for row, n in enumerate(clips):
+        axis = axes[row][0]
+        axis.axis("off")
+        frames = np.linspace(0, motion.lengths[n] - 1, poses).round().astype(int)
+        for k, t in enumerate(frames):
+            _draw(axis, rig, drawn[row, t], k * pitch, COLOURS["truth"], 1)
+        every = f"every {(motion.lengths[n] - 1) / (poses - 1) / motion.fps:.2f} s"
+        _strip(axis, low, high, poses, f"{corpus.actions[n]} ({corpus.ids[n]}), {every}")
+    figure.suptitle(_plain(f"{corpus.name}: in its own root frame"))
+    return save_figure(figure, path)
+
+
+def _strip(axis: Any, low: np.ndarray, high: np.ndarray, poses: int, title: str) -> None:
+    """Room for so many poses in a row, each between the corners `low` and `high`."""
+    axis.set(xlim=(low[0], low[0] + poses * (high[0] - low[0])), ylim=(low[1], high[1]))
+    axis.set_aspect("equal")
+    if title:
+        axis.set_title(_plain(title), fontsize=9)
+
+
+def _plain(text: str) -> str:
+    """Not mathematics, whatever dollars are in it."""
+    return text.replace("$", r"\$")
+
+
+def _side(positions: np.ndarray, origin: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """(T, J, 2) of world positions (T, J, 3), seen from the left of their root frames, a little from above."""
+    local = RootSpace(origin, yaw).points_in(positions)
+    x, y, z = np.moveaxis(local, -1, 0)
+    return np.stack([z + 0.25 * x, y - 0.12 * x], -1)
+
+
+def _draw(axis: Any, rig: Rig, points: np.ndarray, shift: float, colour: str, width: float) -> None:
+    from matplotlib.collections import LineCollection
+
+    joints = np.flatnonzero(rig.parents >= 0)
+    bones = np.stack([points[joints], points[rig.parents[joints]]], 1) + np.array([shift, 0])
+    axis.add_collection(LineCollection(list(bones), colors=colour, linewidths=width))

@@ -1,0 +1,318 @@
+"""The command line: bad input is told in one line, listings are light, stdout carries the result."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rae_bench.cli import main
+from rae_bench.harness.run import Outcome
+from rae_bench.storage import home
+
+TINY = "tasks/tiny.toml"
+FILES = {
+    "file": "",
+    "empty/.keep": "",
+    "cut/a.bvh": "HIERARCHY\nROOT Hips\n{\n  OFFSET 0 0 0\n  CHANNELS 6 Xposition Ypos",
+    "roles.toml": '[roles]\npelvis = "Hips"\n',
+    "broken.toml": "[source",
+    "typo.toml": '[source]\nkind = "builtin"\nrigg = "r4"\n[target]\nkind = "builtin"\nrig = "quad"\n',
+    "arm.toml": (
+        '[source]\nkind = "builtin"\nrig = "r4"\nclips = 24\n[target]\nkind = "builtin"\nrig = "arm"\nclips = 24\n'
+    ),
+    "mid.toml": (
+        '[source]\nkind = "builtin"\nrig = "r4"\nclips = 24\n[target]\nkind = "builtin"\nrig = "quad"\nclips = 24\n'
+        '[protocol]\nroles = ["left_mid"]\n'
+    ),
+    "model.py": "class Model:\n    pass\n",
+}
+RUN = ["run", "--model", "fe"]
+BAD = {
+    "command": (["rnu"], "unknown command 'rnu'; did you mean run"),
+    "list": (["list", "rigz"], "did you mean rigs"),
+    "rig": (["show", "rig", "quda"], "unknown rig 'quda'; did you mean quad"),
+    "rig file": (["show", "rig", "none.toml"], "none.toml: no such rig file"),
+    "shown task": (["show", "task", "biped2quat"], "did you mean biped2quad"),
+    "shown model": (["show", "model", "fee"], "did you mean fe"),
+    "checked model": (["check", "model", "fee"], "did you mean fe"),
+    "model": (["run", "--model", "ef", "--task", TINY], "unknown model 'ef'; did you mean fs or fe or fc?"),
+    "model glob": (["run", "--model", "f*x", "--task", TINY], "unknown model 'f*x'"),
+    "model file": (["run", "--model", "none.py:X", "--task", TINY], "no such file none.py"),
+    "model module": (["run", "--model", "no.such:X", "--task", TINY], "no.such"),
+    "model class": (["run", "--model", "model.py:Modle", "--task", TINY], "did you mean Model"),
+    "no model": (["run", "--model", "model.py:Model", "--task", TINY], "has no card"),
+    "task": ([*RUN, "--task", "biped2quat"], "unknown task 'biped2quat'; did you mean biped2quad"),
+    "task glob": ([*RUN, "--task", "biped*x"], "unknown task 'biped*x'"),
+    "task file": ([*RUN, "--task", "none.toml"], "none.toml: no such task file"),
+    "broken task": ([*RUN, "--task", "broken.toml"], "broken.toml: not a TOML file"),
+    "key of a task": ([*RUN, "--task", "typo.toml"], "did you mean rig"),
+    "no task": (RUN, "--task or both --source and --target"),
+    "both": ([*RUN, "--task", TINY, "--source", "r1", "--target", "quad"], "--task or both"),
+    "half": ([*RUN, "--source", "r1"], "both --source and --target"),
+    "source": ([*RUN, "--source", "qaud", "--target", "r1"], "unknown domain 'qaud'; did you mean quad"),
+    "target": ([*RUN, "--source", "quad", "--target", "hexapot"], "did you mean hexapod"),
+    "regime": ([*RUN, "--task", TINY, "--regimes", "cold,frozn"], "unknown regime 'frozn'; did you mean frozen"),
+    "fraction 0": ([*RUN, "--task", TINY, "--fractions", "0"], "fraction 0 is not within"),
+    "fraction 2": ([*RUN, "--task", TINY, "--fractions", "0.05,2"], "fraction 2 is not within"),
+    "fraction nan": ([*RUN, "--task", TINY, "--fractions", "nan"], "fraction nan is not within"),
+    "fraction word": ([*RUN, "--task", TINY, "--fractions", "few"], "--fractions few: not a number"),
+    "seeds": ([*RUN, "--task", TINY, "--seeds", "0"], "--seeds takes a number above 0"),
+    "workers": ([*RUN, "--task", TINY, "--workers", "0"], "--workers takes a number above 0"),
+    "option": ([*RUN, "--task", TINY, "--set", "nonsense"], "--set nonsense: write key=value"),
+    "option name": ([*RUN, "--task", TINY, "--set", "nonsense=1"], "nonsense"),
+    "out under a file": ([*RUN, "--task", TINY, "--out", "file/results"], "cannot write results to file/results"),
+    "out is a file": ([*RUN, "--task", TINY, "--out", "file"], "cannot write results to file"),
+    "recordings": ([*RUN, "--task", "human2dog"], "recordings 'human_bandai' not found; give the folder"),
+    "data folder": ([*RUN, "--task", "human2dog", "--data", "empty"], "not found under empty"),
+    "rig that cannot": ([*RUN, "--task", "arm.toml"], "rig 'arm' cannot walk"),
+    "rig without roles": ([*RUN, "--task", "mid.toml"], "left_mid"),
+    "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
+    "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
+    "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
+    "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty cannot be imported"),
+    "mode of a study": (["study", "thesis", "--modes", "papr"], "unknown mode 'papr'; did you mean paper"),
+    "rig of a study": (["study", "thesis", "--rigs", "quad"], "unknown rig of the study 'quad'"),
+    "model of a study": (["study", "thesis", "--models", "mann"], "unknown model of the study 'mann'"),
+    "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no recordings"),
+    "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such folder"),
+    "truncated": (["data", "import", "cut", "--name", "x", "--roles", "roles.toml"], "a.bvh: "),
+    "no roles": (["data", "import", "cut", "--name", "x"], "a.bvh: no MOTION section"),  # roles are guessed
+    "format": (["data", "import", "cut", "--name", "x", "--format", "bhv"], "unknown format 'bhv'; did you mean bvh"),
+    "up": (["data", "import", "cut", "--name", "x", "--up", "1,2"], "up = "),
+    "root path": (["data", "import", "cut", "--name", "x", "--root-path", "fixed"], "root_path is for npz and unity"),
+    "roles file": (["data", "import", "cut", "--name", "x", "--roles", "none.toml"], "none.toml: no such roles file"),
+}
+USAGE = {
+    "no model": ["run"],
+    "option": [*RUN, "--nosuch"],
+    "number": [*RUN, "--seeds", "many"],
+    "choice": [*RUN, "--by", "colour"],
+    "thing to show": ["show", "tusk"],
+    "nothing to show": ["show", "rig"],
+    "name of a domain": ["data", "import", "empty"],
+}
+HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich", "ray")
+LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "help": (["--help"], (*HEAVY, "numpy")),
+    "version": (["--version"], (*HEAVY, "numpy")),
+    "list": (["list"], (*HEAVY, "numpy")),
+    "list --json": (["list", "--json"], (*HEAVY, "numpy")),
+    "run --help": (["run", "--help"], (*HEAVY, "numpy")),
+    "compare --help": (["compare", "--help"], (*HEAVY, "numpy")),
+    "sweep --help": (["sweep", "--help"], (*HEAVY, "numpy")),
+    "tune --help": (["tune", "--help"], (*HEAVY, "numpy")),
+    "show rig": (["show", "rig", "quad"], HEAVY),
+    "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the files that the commands name; no recordings are known."""
+    for name, text in {**FILES, TINY: tiny_task.read_text(encoding="utf-8")}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAE_BENCH_DATA", raising=False)
+    return tmp_path
+
+
+Call = Callable[[list[str]], tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line in this process: exit code, stdout, stderr."""
+
+    def do(arguments: list[str]) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, *capsys.readouterr()
+
+    return do
+
+
+def written() -> set[Path]:
+    """All files and folders below the working folder."""
+    return set(Path().rglob("*"))
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place: Path, call: Call) -> None:
+    before, domains = written(), set((home() / "domains").glob("*"))
+    code, out, err = call(arguments)
+    assert code == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if not line.endswith(": making or finding the data")]
+    assert len(lines) == 1, err
+    assert lines[0].startswith("rae-bench: ")
+    assert message in lines[0]
+    assert written() == before
+    assert set((home() / "domains").glob("*")) == domains
+
+
+@pytest.mark.parametrize("arguments", USAGE.values(), ids=USAGE.keys())
+def test_wrong_usage_points_to_help(arguments: list[str], place: Path, call: Call) -> None:
+    before = written()
+    code, out, err = call(arguments)
+    assert code == 2
+    assert out == ""
+    assert re.fullmatch(r"rae-bench[ a-z]*: .* \(see rae-bench[ a-z]* --help\)\n", err)
+    assert written() == before
+
+
+@pytest.mark.parametrize(("arguments", "banned"), LIGHT.values(), ids=LIGHT.keys())
+def test_listings_import_nothing_heavy(arguments: list[str], banned: tuple[str, ...]) -> None:
+    code = "import sys; sys.argv[0] = 'rae-bench'; from rae_bench.cli import main; main()"
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        ended = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        times.append(time.perf_counter() - begun)
+        assert ended.returncode == 0, ended.stderr
+    assert ended.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.stderr.splitlines() if "|" in line}
+    assert "rae_bench" in imported
+    assert not imported & set(banned)
+    print(f"{' '.join(arguments)}: {statistics.median(times):.2f} s")  # shown with -s; not asserted, machines differ
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import sys; before = set(sys.modules); import rae_bench; print(*sorted(set(sys.modules) - before))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in ended.stdout.split()}
+    assert not imported & {*HEAVY, "numpy", "click"}
+
+
+def test_every_public_name_loads() -> None:
+    import rae_bench
+
+    for name in rae_bench.__all__:
+        assert getattr(rae_bench, name) is not None
+    assert set(rae_bench.__all__) <= set(dir(rae_bench))
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = rae_bench.nosuch
+
+
+def test_list_shows_all_kinds(call: Call) -> None:
+    code, out, _ = call(["list"])
+    assert code == 0
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == ["models", "tasks", "rigs", "domains"]
+    found = json.loads(call(["list", "rigs", "tasks", "--json"])[1])
+    assert list(found) == ["rigs", "tasks"]
+    assert set(found["rigs"]) == {"arm", "hexapod", "quad", "r1", "r2", "r3", "r4", "r5"}
+    assert all(found["rigs"].values())
+    assert "biped2quad" in found["tasks"]
+
+
+def test_show_rig_prints_each_joint(call: Call) -> None:
+    from rae_bench.rigs.file import load_rig
+
+    code, out, _ = call(["show", "rig", "quad"])
+    rig = load_rig("quad")
+    assert code == 0
+    assert len(out.splitlines()) == 3 + len(rig)
+    assert all(name in out for name in (*rig.joint_names, *rig.roles))
+
+
+def test_show_task_and_model(call: Call) -> None:
+    assert "r1" in call(["show", "task", "biped2quad"])[1]
+    code, out, _ = call(["show", "model", "hold"])
+    assert code == 0
+    assert "repeats the last pose" in out
+
+
+def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> None:
+    before = written()
+    code, out, err = call([*RUN, "--task", TINY, "--dry-run"])
+    assert (code, err) == (0, "")
+    *lines, estimate = out.splitlines()
+    assert lines[0] == "to do  tiny  fe cold 5 % seed 0"
+    assert len(lines) == 8
+    assert all(line.startswith("to do") for line in lines)
+    assert estimate.startswith("no estimate")
+
+    code, out, _ = call([*RUN, "--task", TINY, "--dry-run", "--json", "--seeds", "2", "--regimes", "cold"])
+    entries = json.loads(out)
+    assert code == 0
+    assert [e["seed"] for e in entries if e["model"] == "fe"] == [0, 1]
+    assert {e["state"] for e in entries} == {"to do"}
+    assert written() == before
+
+
+def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
+    out_folder = str(tiny_run.cells[0].path.parents[2])
+    code, out, _ = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run"])
+    assert code == 0
+    assert len(out.splitlines()) == 8
+    assert all(line.startswith("done") for line in out.splitlines())
+    out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
+    assert "core-hours" in out.splitlines()[-1]
+
+
+def test_json_is_the_cell_results(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
+    out_folder = str(tiny_run.cells[0].path.parents[2])
+    code, out, err = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--json"])
+    assert code == 0
+    assert json.loads(out) == tiny_run.results
+    assert err.splitlines()[-1].endswith("8 cells, 8 done before; nothing that they depend on has changed")
+
+
+def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
+    out_folder = tiny_run.cells[0].path.parents[2]
+    code, out, err = call([*RUN, "--task", str(tiny_task), "--out", str(out_folder), "--by", "action"])
+    assert code == 0
+    first = [line.split()[0] for line in out.splitlines() if line.strip()]
+    order = ["truth", "hold", "interpolate", "nearest", "cold", "frozen", "finetune", "full"]
+    assert [word for word in first if word in order][:8] == order
+    assert "By action" in out
+    assert "fe on tiny: Tiny" in out
+    folder = tiny_run.cells[0].path.parent
+    assert str(folder / "curves.png") in err
+    assert (folder / "sheet.png").stat().st_size > 0
+
+
+def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from rae_bench.cli.progress import RunProgress
+    from rae_bench.cli.run import render
+    from rae_bench.harness.plan import Job
+    from rae_bench.results.rows import Row
+
+    reason = "ValueError: " + "[/red] of a long [list] " * 8
+    cell = {"model": "m", "options": {}, "regime": "cold", "fraction": 0.05, "seed": 0}
+    event = {"kind": "failed", "job": Job("j", {"do": "cell", "cell": cell}), "worker": 0, "reason": reason}
+    with RunProgress(Console(file=sys.stdout), "m on [t]") as progress:
+        progress.observe({"kind": "data"})
+        progress.observe(event)
+    assert capsys.readouterr().out.splitlines() == [
+        "m on [t]: making or finding the data",
+        f"failed  m cold 5 % seed 0: {reason}",
+    ]
+    Console(file=sys.stdout, width=1000).print(render([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]"))
+    out = capsys.readouterr().out
+    assert "[/i] *" in out
+    assert out.splitlines()[0].strip() == "[/b]"
+
+
+def test_a_closed_pipe_makes_no_noise() -> None:
+    code = "import sys; from rae_bench.cli import main; main(['show', 'rig', 'r1'])"
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert ended.stderr == b""

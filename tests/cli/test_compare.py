@@ -1,0 +1,184 @@
+"""`rae-bench compare` on result folders written by hand: the table of test_statistics_compare, on two seeds more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rae_bench.cli import main
+from rae_bench.harness.run import Outcome
+from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+
+NOISE = np.random.default_rng(0).normal(0, 0.05, (3, 4))
+IDENTITY = {"package": "0.1.0", "task": "t" * 64, "data": "d" * 64, "metrics": "m" * 64}
+Call = Callable[[list[str]], tuple[int, str, str]]
+
+
+def cell(
+    root: Path, model: str, regime: str, fraction: float, seed: int, values: np.ndarray, task: str = "biped2quad",
+    **identity: str,
+) -> Path:
+    path = root / f"{model}-00000000" / task / f"{cell_name(regime, fraction, seed)}.json"
+    metrics = {
+        "reconstruction_error": {"value": float(values.mean()), "unit": "cm", "direction": "lower"},
+        "adversarial_score": {"value": 0.1 + 0.01 * seed, "unit": "", "direction": "lower"},
+    }
+    write_json(
+        path,
+        {
+            "schema": SCHEMA, "status": "ok", "model": model, "task": task, "regime": regime, "fraction": fraction,
+            "seed": seed, "identity": {"config": "0" * 64, **IDENTITY, **identity}, "metrics": metrics, "cost": {},
+            "environment": {}, "reason": "",
+        },
+    )  # fmt: skip
+    names = [f"c{n}" for n in range(len(values))]
+    write_clips(path.with_suffix(".csv"), names, ["g", "g", "h", "i"], names, {"reconstruction_error": values})
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`m` in three regimes and `n` in one, three times worse; `hold`."""
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "results"
+    for seed in range(3):
+        for fraction in (0.05, 0.2):
+            cell(root, "m", "cold", fraction, seed, np.exp(NOISE[seed]))
+            cell(root, "m", "finetune", fraction, seed, np.exp(NOISE[seed][::-1]) / 2)
+            cell(root, "n", "cold", fraction, seed, 3 * np.exp(NOISE[seed - 1]))
+    cell(root, "hold", "none", 1.0, 0, np.full(4, 5.0))
+    return tmp_path
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    def do(arguments: list[str]) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["compare", *arguments])
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, *capsys.readouterr()
+
+    return do
+
+
+def test_words_and_numbers(place: Path, call: Call) -> None:
+    code, out, err = call(["m-00000000", "n-00000000"])
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "m-00000000 against n-00000000: reconstruction_error, times better"
+    rows = [line.split() for line in lines if line.startswith("biped2quad")]
+    assert [row[1:3] for row in rows] == [["cold", "5"], ["cold", "20"], ["cold", "all"]]
+    # Both have the same noise, so the mean ratio is exactly 3.
+    assert all("3.00" in row for row in rows)
+    assert all(row[-1] == "better" for row in rows)
+    only = "m-00000000 biped2quad finetune 5 %; m-00000000 biped2quad finetune 20 %"
+    assert lines[-1] == f"Only one side has, so not compared: {only}."
+    assert "worse" in call(["n-00000000", "results/m-00000000"])[1]
+
+
+def test_regimes_of_one_model(place: Path, call: Call) -> None:
+    code, out, _ = call(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])
+    assert code == 0
+    found = json.loads(out)
+    assert (found["metric"], found["unit"]) == ("reconstruction_error", "cm")
+    (row,) = found["rows"]
+    assert (row["regime"], row["fraction"], row["seeds"], row["groups"], row["clips"]) == (
+        "finetune / cold", 0.05, 3, 3, 4,
+    )  # fmt: skip
+    assert row["effect"] == pytest.approx(2)
+    assert 1 < row["low"] < 2 < row["high"]
+    assert row["verdict"] == "better"
+    assert call(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])[1] == out
+
+
+def test_controls_metrics_of_cells_and_one_seed(place: Path, call: Call) -> None:
+    assert "better" in call(["m-00000000", "hold-00000000"])[1]
+    out = call(["m-00000000:cold", "n-00000000:cold", "--metric", "adversarial_score"])[1]
+    assert "whole cells" in out
+    assert "undecided" in out
+    out = call(["m-00000000", "n-00000000", "--seeds", "1"])[1]
+    assert "none" in out
+    assert "undecided" in out
+    assert "run at least three" in out
+
+
+BAD = {
+    "regime": (["m-00000000:cold", "m-00000000:finetun"], "unknown regime 'finetun'; did you mean finetune"),
+    "half a regime": (["m-00000000:cold", "n-00000000"], "a regime to both A and B"),
+    "no regime": (["m-00000000:cold", "m-00000000:frozen"], "no finished cell of the regime frozen"),
+    "name": (["m-00000000", "m-0000000"], "did you mean m-00000000"),
+    "many": (["results", "m-00000000"], "holds 2 entries, name one of them: m-00000000, n-00000000"),
+    "task": (["m-00000000", "n-00000000", "--task", "biped2quat"], "did you mean biped2quad"),
+    "metric": (["m-00000000", "n-00000000", "--metric", "reconstruction"], "did you mean reconstruction_error"),
+    "fraction": (["m-00000000", "n-00000000", "--fractions", "7%"], "no cell of 7 %"),
+    "cold on all": (
+        ["m-00000000:cold", "n-00000000:cold", "--fractions", "100%"], "cold on all data is m-00000000:full"
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place: Path, call: Call) -> None:
+    code, out, err = call(arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert message in err
+
+
+def test_a_name_is_offered_once(place: Path, call: Call) -> None:
+    """The entries of the leaderboard are looked through beside --results, which may be the same folder."""
+    (place / "leaderboard/entries/fe").mkdir(parents=True)
+    err = call(["something-else", "fe", "--results", "leaderboard/entries"])[2]
+    assert err.rstrip().endswith("; known: fe")
+
+
+def test_missing_cells_are_named(place: Path, call: Call) -> None:
+    (place / "results/n-00000000/biped2quad/cold-f0.2-s1.json").unlink()
+    code, _, err = call(["m-00000000", "n-00000000"])
+    assert code == 2
+    assert "missing: n-00000000 biped2quad cold 20 % seed 1" in err
+    assert call(["m-00000000", "n-00000000", "--fractions", "5%"])[0] == 0
+
+
+def test_other_data_do_not_compare(place: Path, call: Call) -> None:
+    cell(place / "results", "n", "cold", 0.05, 1, np.ones(4), data="e" * 64)
+    code, _, err = call(["m-00000000", "n-00000000"])
+    assert code == 2
+    assert "cells that do not compare" in err
+    assert "data eeeeeeee" in err
+
+
+def test_tables_of_clips_from_before_groups(place: Path, call: Call) -> None:
+    (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").write_text("clip,action,reconstruction_error\nc0,g,1\n")
+    code, _, err = call(["m-00000000", "n-00000000"])
+    assert code == 2
+    assert "cold-f0.2-s1.csv: has no column 'group', so it is of an older version; run the cell again" in err
+    (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").unlink()
+    assert "not a readable table of clips" in call(["m-00000000", "n-00000000"])[2]
+
+
+def test_imports_no_torch(place: Path) -> None:
+    code = (
+        "import sys; from rae_bench.cli import cli; "
+        "cli.main(['compare', 'm-00000000', 'n-00000000'], standalone_mode=False); "
+        "print([m for m in ('torch', 'pytorch_lightning', 'ray') if m in sys.modules], file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "better" in ended.stdout
+    assert ended.stderr.strip() == "[]"
+
+
+def test_on_what_run_leaves(tiny_run: Outcome, call: Call) -> None:
+    root = tiny_run.cells[0].path.parents[2]
+    fe = next(path.name for path in root.iterdir() if path.name.startswith("fe-"))
+    code, out, _ = call([f"{fe}:finetune", f"{fe}:cold", "--results", str(root)])
+    assert code == 0
+    assert "finetune / cold" in out
+    assert "undecided" in out

@@ -1,0 +1,275 @@
+"""Reading BVH: every trap that exporters set, every fault a file can have, and published positions of a real clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.bvh import DUMMY, ROWS, SIX, SKELETON, XYZ, ZXY, bvh
+
+from rae_bench.data.formats.bvh import read_bvh
+from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.motion.resample import resample
+from rae_bench.rigs.rig import make_rig
+
+
+def read(tmp_path: Path, text: str, **options: object) -> Motion:
+    path = tmp_path / "clip.bvh"
+    path.write_bytes(text.encode())
+    return read_bvh(path, **options)  # type: ignore[arg-type]
+
+
+def check(motion: Motion) -> None:
+    """The three frames of ROWS, worked out by hand: upright; all turned a quarter to the left; the spine alone so."""
+    hips = [[0.10, 0.90, 0.00], [0.11, 0.91, 0.01], [0.12, 0.92, 0.02]]
+    tips = [[0.10, 1.20, 0.00], [-0.19, 0.91, 0.01], [0.02, 1.12, 0.02]]
+    assert motion.rig.joint_names == ("Hips", "Spine", "Spine_end")
+    np.testing.assert_allclose(motion.positions[0, :, 0], hips, atol=1e-6)
+    np.testing.assert_allclose(motion.positions[0, :, 2], tips, atol=1e-6)
+
+
+def test_plain_file(tmp_path: Path) -> None:
+    motion = read(tmp_path, bvh())
+    check(motion)
+    assert motion.fps == 30
+    assert motion.rotations.dtype == np.float32
+    assert motion.rig.parents.tolist() == [-1, 0, 1]
+    # The root's position channels are absolute: its OFFSET of 5 6 7 has not been added.
+    assert motion.rig.offsets[0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace(" ", "\t"),
+        lambda text: text.replace("Frames: ", "Frames:\t").replace("Time: ", "Time:\t"),
+        lambda text: text.replace("Frames: ", "Frames:").replace("Frame Time: ", "Frame Time:"),
+        lambda text: text.replace("\n", " \t\n"),
+        lambda text: text.replace("ROOT Hips", "ROOT Hips #0").replace("JOINT Spine", "JOINT Spine // the back"),
+        lambda text: text.replace("End Site", "END SITE"),
+        lambda text: text.replace("End Site", "end site Top"),
+        lambda text: text.replace("Zrotation", "ZROTATION").replace("OFFSET", "offset"),
+        lambda text: text.replace("10 90 0 0", "1.0e+1 9E1 0.0 -0"),
+        lambda text: text.replace("11 91 1 90", "11 91 1\n90"),
+        lambda text: text.replace("MOTION", "\nMOTION\n").replace("Frame Time", "\nFrame Time"),
+        lambda text: "\ufeff" + text + "\n\n",
+        lambda text: text.replace("\n  {", " {"),
+    ],
+    ids=["crlf", "tabs", "frames-tab", "no-space", "trailing", "comments", "end-case", "end-name", "case", "exponents",
+         "broken-row", "blank-lines", "bom", "brace-on-line"],
+)  # fmt: skip
+def test_spellings(tmp_path: Path, change: object) -> None:
+    check(read(tmp_path, change(bvh())))  # type: ignore[operator]
+
+
+def test_channel_order_per_joint_and_positions_after_rotations(tmp_path: Path) -> None:
+    skeleton = SKELETON.replace(f"6 {XYZ} {ZXY}", "6 Yrotation Zrotation Xrotation Zposition Xposition Yposition")
+    skeleton = skeleton.replace(f"3 {ZXY}", "3 Xrotation Yrotation Zrotation")
+    motion = read(tmp_path, bvh(["30 20 40 3 1 2 10 50 -70"], skeleton))
+    np.testing.assert_allclose(motion.root_positions[0, 0], [0.01, 0.02, 0.03], atol=1e-7)
+    turn = {axis: np.eye(3)["xyz".index(axis)] for axis in "xyz"}
+
+    def compose(*angles: tuple[str, float]) -> np.ndarray:
+        out = np.array([1.0, 0, 0, 0])
+        for axis, degrees in angles:
+            out = quat.mul(out, quat.from_axis_angle(turn[axis], np.radians(degrees)))
+        return out
+
+    expected = np.stack([compose(("y", 30), ("z", 20), ("x", 40)), compose(("x", 10), ("y", 50), ("z", -70))])
+    assert quat.angle(motion.rotations[0, 0, :2].astype(float), expected).max() < 1e-6
+
+
+
+
+def test_position_channels_that_repeat_the_offset_change_nothing(tmp_path: Path) -> None:
+    rows = [" ".join([*row.split()[:6], "0 20.0000001 0", *row.split()[6:]]) for row in ROWS]
+    check(read(tmp_path, bvh(rows, SIX)))
+
+
+def test_position_channels_override_an_offset_that_they_hold_elsewhere(tmp_path: Path) -> None:
+    rows = [" ".join([*row.split()[:6], "0 20 0", *row.split()[6:]]) for row in ROWS]
+    check(read(tmp_path, bvh(rows, SIX.replace("OFFSET 0 20 0", "OFFSET 0 0 0"))))
+
+
+
+
+def test_a_dummy_root_is_folded_into_the_joint_that_travels(tmp_path: Path) -> None:
+    rows = [" ".join(["0 0 0 0 0 0", *row.split()[:6], "0 20 0", *row.split()[6:]]) for row in ROWS]
+    check(read(tmp_path, bvh(rows, DUMMY)))
+
+
+def test_folding_composes_a_dummy_root_that_moves_and_turns(tmp_path: Path) -> None:
+    rows = [f"1 2 3 0 0 90 {x} 90 0 0 0 0 0 20 0 0 0 0" for x in (10, 20)]
+    motion = read(tmp_path, bvh(rows, DUMMY))
+    # A quarter turn about y takes the child's x = 10, 20 to z = -10, -20.
+    np.testing.assert_allclose(motion.root_positions[0], [[0.01, 0.92, -0.07], [0.01, 0.92, -0.17]], atol=1e-6)
+    assert motion.rig.joint_names[0] == "Hips"
+    np.testing.assert_allclose(motion.rotations[0, 0, 0], quat.from_yaw(np.pi / 2), atol=1e-6)
+
+
+def test_a_named_root_folds_what_is_above_it(tmp_path: Path) -> None:
+    motion = read(tmp_path, bvh(), root="Spine")
+    assert motion.rig.joint_names == ("Spine", "Spine_end")
+    np.testing.assert_allclose(motion.positions[0], read(tmp_path, bvh()).positions[0, :, 1:], atol=1e-6)
+    with pytest.raises(UserError, match="did you mean Spine"):
+        read(tmp_path, bvh(), root="Spin")
+
+
+def test_bones_that_stretch_are_refused(tmp_path: Path) -> None:
+    twin = SIX.rstrip()[:-1] + "  JOINT Leg\n  {\n    OFFSET 0 -50 0\n    CHANNELS 0\n  }\n}\n"
+    rows = [" ".join([*row.split()[:6], f"0 {20 + i} 0", *row.split()[6:]]) for i, row in enumerate(ROWS)]
+    with pytest.raises(UserError, match="joint 'Spine': its bone changes length"):
+        read(tmp_path, bvh(rows, twin))
+
+
+def test_zero_length_end_sites_several_under_a_joint_and_names_with_spaces(tmp_path: Path) -> None:
+    end = "    End Site\n    {\n      OFFSET 0 10 0\n    }\n"
+    skeleton = SKELETON.replace(end, end.replace("10", "0") + end).replace("JOINT Spine", "JOINT Bip01 Spine")
+    motion = read(tmp_path, bvh(skeleton=skeleton))
+    assert motion.rig.joint_names == ("Hips", "Bip01 Spine", "Bip01 Spine_end", "Bip01 Spine_end2")
+    assert np.isfinite(motion.positions).all()
+
+
+def test_units_and_up_axis(tmp_path: Path) -> None:
+    base = read(tmp_path, bvh())
+    for unit, scale in (("m", 100), ("mm", 0.1), (0.056444, 5.6444)):
+        scaled = read(tmp_path, bvh(), unit=unit)
+        np.testing.assert_allclose(scaled.positions, base.positions * scale, rtol=1e-5, atol=1e-5)
+    turned = read(tmp_path, bvh(), up="z").positions
+    np.testing.assert_allclose(turned, base.positions[..., [0, 2, 1]] * np.float32([1, 1, -1]), atol=1e-6)
+    for wrong in ("yard", -1.0):
+        with pytest.raises(UserError, match="unit"):
+            read(tmp_path, bvh(), unit=wrong)
+    with pytest.raises(UserError, match="use y or z"):
+        read(tmp_path, bvh(), up="x")
+
+
+@pytest.mark.parametrize(
+    ("time", "fps"),
+    [("0.0083333", 120), ("0.008333", 120), ("0.0333333", 30), ("0.033", 30), ("1.66667e-2", 60), ("0.04", 25),
+     ("0.0333667", 1 / 0.0333667), ("0.5", 2), ("1", 1), ("2.5", 0.4)],
+)  # fmt: skip
+def test_frame_time_is_rounded_as_far_as_its_digits_allow(tmp_path: Path, time: str, fps: float) -> None:
+    assert read(tmp_path, bvh(time=time)).fps == pytest.approx(fps, abs=1e-9)
+
+
+FAULTS = {
+    "empty": ("  \n", "the file is empty"),
+    "not bvh": ("BM\0\1 picture", "not a BVH file"),
+    "no motion": (SKELETON, "no MOTION section"),
+    "no frames line": (bvh().replace("Frames: 3\n", ""), ":18: 'Frames:' expected"),
+    "no frame time": (bvh().replace("Frame Time: 0.0333333\n", ""), ":18: 'Frame Time:' expected"),
+    "cut in the header": (SKELETON + "MOTION\nFrames: 3\n", "cut short"),
+    "no rows": (bvh([], frames=3), "cut short: 0 whole rows of motion, Frames says 3"),
+    "fewer rows": (bvh(frames=9), ":21: cut short: 3 whole rows of motion, Frames says 9"),
+    "cut in a row": (bvh([*ROWS, "12 92"], frames=9), ":22: cut short: 3 whole rows"),
+    "more rows": (bvh(frames=2), ":21: 3 rows of motion, Frames says 2"),
+    "a row too short": (bvh([ROWS[0], "1 2 3", ROWS[2]]), ":20: 3 values in this row, the CHANNELS above make 9"),
+    "a row too long": (bvh([ROWS[0], ROWS[1] + " 7", ROWS[2]]), ":20: 10 values in this row"),
+    "all rows too long": (bvh([row + " 7" for row in ROWS]), ":19: 10 values in this row"),
+    "nan": (bvh([ROWS[0], ROWS[1].replace("91", "nan"), ROWS[2]]), ":20: value 2 is 'nan', not a finite number"),
+    "inf": (bvh([ROWS[0], ROWS[1].replace("91", "-1.#INF"), ROWS[2]]), ":20: value 2 is '-1.#INF'"),
+    "word": (bvh([ROWS[0].replace("10", "ten"), *ROWS[1:]]), ":19: value 1 is 'ten'"),
+    "decimal comma": (bvh([ROWS[0].replace("10", "1,5"), *ROWS[1:]]), ":19: value 1 is '1,5'"),
+    "frame time 0": (bvh(time="0"), ":18: Frame Time 0 is not the duration"),
+    "frame time nan": (bvh(time="nan"), ":18: Frame Time"),
+    "frame time word": (bvh(time="fast"), ":18: Frame Time 'fast' is not a number"),
+    "frames 0": (bvh([]), "Frames is 0"),
+    "frames word": (bvh().replace("Frames: 3", "Frames: many"), ":17: Frames 'many' is not a count"),
+    "channel name": (bvh().replace("Xrotation", "Xrotatoin", 1), ":5: joint 'Hips': unknown channel 'xrotatoin'"),
+    "channel count": (bvh().replace("CHANNELS 6", "CHANNELS 5"), ":5: joint 'Hips': CHANNELS"),
+    "channels twice": (bvh().replace("JOINT", f"CHANNELS 3 {ZXY}\n  JOINT"), ":6: joint 'Hips': a second CHANNELS"),
+    "too large": (bvh([ROWS[0].replace("10", "1e99"), *ROWS[1:]]), ":19: value 1 is '1e99', too large a number"),
+    "channel twice": (bvh().replace("Xposition", "Yposition"), ":5: joint 'Hips': a channel stands twice"),
+    "offset": (bvh().replace("OFFSET 0 20 0", "OFFSET 0 20"), ":8: joint 'Spine': OFFSET needs three numbers"),
+    "name twice": (bvh().replace("JOINT Spine", "JOINT Hips"), ":6: a second joint called 'Hips'"),
+    "no name": (bvh().replace("JOINT Spine", "JOINT"), ":6: JOINT without a name"),
+    "second root": (bvh().replace("MOTION", "ROOT Other\n{\n}\nMOTION"), ":16: a second ROOT 'Other'"),
+    "unclosed": (bvh().replace("}\nMOTION", "MOTION"), "joint 'Hips' is not closed"),
+    "closed twice": (bvh().replace("MOTION", "}\nMOTION"), ":16: a '}' too many"),
+    "unknown word": (bvh().replace("OFFSET 0 20 0", "LENGTH 20"), ":8: 'LENGTH 20' is none of"),
+    "no channels": ("HIERARCHY\nROOT A\n{\n}\nMOTION\nFrames: 1\nFrame Time: 1\n", "no joint has CHANNELS"),
+    "no joints": ("HIERARCHY\nMOTION\nFrames: 1\nFrame Time: 1\n", "no ROOT"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_one_line_that_names_file_and_place(tmp_path: Path, fault: str) -> None:
+    text, message = FAULTS[fault]
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, text)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "clip.bvh"))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_bvh(tmp_path / "nothing.bvh")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_bvh(tmp_path)
+
+
+def spin(fps: float, frames: int) -> Motion:
+    """Turning at 90 degrees and travelling at 1 metre a second."""
+    rig = make_rig("one", [("a", None, [0, 0, 0])], {})
+    time = np.arange(frames) / fps
+    rotations = quat.from_yaw(np.pi / 2 * time)[None, :, None]
+    return make_motion(rig, fps, time[None, :, None] * [1.0, 0, 0], rotations, contacts=np.zeros((1, frames, 0)))
+
+
+@pytest.mark.parametrize(("old", "new"), [(60, 30), (120, 30), (50, 30), (24, 30), (29.97, 30), (30, 60)])
+def test_resampling_keeps_time(old: float, new: float) -> None:
+    motion = resample(spin(old, 100), new)
+    assert motion.fps == new
+    assert 0 <= 99 / old - (motion.frames - 1) / new < 1 / new
+    exact = spin(new, motion.frames)
+    np.testing.assert_allclose(motion.root_positions, exact.root_positions, atol=1e-5)
+    assert quat.angle(motion.rotations, exact.rotations).max() < 1e-5
+
+
+def test_resampling_picks_frames_where_the_ratio_is_whole_and_pads_shorter_clips(tmp_path: Path) -> None:
+    motion = spin(60, 101)
+    half = resample(motion, 30)
+    np.testing.assert_array_equal(half.root_positions, motion.root_positions[:, ::2])
+    np.testing.assert_array_equal(half.rotations, motion.rotations[:, ::2])
+    assert resample(motion, 60) is motion
+    assert resample(spin(60, 1), 30).frames == 1
+    with pytest.raises(UserError, match="not a frame rate"):
+        resample(motion, 0)
+    assert read(tmp_path, bvh(), fps=60).frames == 5
+
+
+def test_published_positions_of_a_real_clip(recordings: Path) -> None:
+    """Forward kinematics of a dog's clip equals the positions that others published, but for a shift over the floor."""
+    motion = read_bvh(recordings / "dog_mann" / "D1_010_KAN01_002.bvh", unit="cm")
+    text = (recordings / "dog_mann" / "golden_fk" / "D1_010_KAN01_002.joint_pos.txt").read_text(encoding="utf-8")
+    golden = np.array([line.replace(",", " ").split() for line in text.splitlines()], float).reshape(-1, 27, 3)
+    apart = motion.positions[0] - golden
+    shift = apart.mean((0, 1)) * [1, 0, 1]
+    assert motion.fps == 60
+    assert np.abs(apart - shift).max() < 1e-4
+
+
+def test_a_real_dummy_root(recordings: Path) -> None:
+    motion = read_bvh(recordings / "human_bandai" / "dataset-1_walk_normal_001.bvh")
+    assert motion.rig.joint_names[0] == "Hips"
+    assert 0.85 < motion.root_positions[0, :, 1].min() < motion.root_positions[0, :, 1].max() < 0.96
+    assert np.ptp(motion.root_positions[0, :, [0, 2]], axis=1).max() > 2
+    # An independent path: the mean of the two toes follows the hips.
+    toes = motion.positions[0][:, [motion.rig.index("Toes_L"), motion.rig.index("Toes_R")]].mean(1)
+    assert np.abs(toes - motion.root_positions[0])[:, [0, 2]].max() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("file", "unit", "fps", "low", "high"),
+    [("human_cmu/02_01.bvh", 0.056444, 120, 0.85, 1.1), ("human_lafan1/walk4_subject1.bvh", "cm", 30, 0.4, 1.0)],
+)
+def test_other_real_files(recordings: Path, file: str, unit: str | float, fps: float, low: float, high: float) -> None:
+    motion = read_bvh(recordings / file, unit=unit)
+    assert motion.fps == fps
+    assert low < np.median(motion.root_positions[0, :, 1]) < high

@@ -1,0 +1,283 @@
+"""Built-in locomotion: planted feet, kept limits, calm knees, cells, and the same motion every time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rae_bench.data.corpus import Corpus
+from rae_bench.data.generators.locomotion import generate
+from rae_bench.data.generators.locomotion.body import read_body
+from rae_bench.data.generators.locomotion.gaits import GAITS, cells_of
+from rae_bench.data.generators.locomotion.generate import generate_locomotion, load_locomotion
+from rae_bench.data.generators.locomotion.paths import GRAVITY
+from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
+from rae_bench.kinematics.inverse import limit_angles
+from rae_bench.motion.root import heading_angle
+from rae_bench.rigs.builtin import builtin_rigs
+from rae_bench.rigs.file import load_rig
+from rae_bench.rigs.rig import Rig, make_rig
+
+NAMES = [name for name in builtin_rigs() if len(load_rig(name).contact_joints)]
+_MADE: dict[str, Corpus] = {}
+
+
+@pytest.fixture(params=NAMES)
+def corpus(request: pytest.FixtureRequest) -> Corpus:
+    """Two clips of every cell, made once."""
+    name = request.param
+    if name not in _MADE:
+        _MADE[name] = generate_locomotion(load_rig(name), clips=96)
+    return _MADE[name]
+
+
+def _foot_speed(corpus: Corpus) -> np.ndarray:
+    """(N, T - 1, C) horizontal backward differences of the contact joints, m/s."""
+    motion = corpus.motion
+    feet = motion.positions[:, :, motion.rig.contact_joints][..., [0, 2]]
+    return np.linalg.norm(np.diff(feet, axis=1), axis=-1) * motion.fps
+
+
+def test_planted_feet_do_not_slide(corpus: Corpus) -> None:
+    contacts = corpus.motion.contacts[:, 1:]
+    speed = _foot_speed(corpus)
+    assert speed[contacts].max() < 0.002
+    # and those that are not planted do move: the contacts are neither all nor none
+    assert speed[~contacts].mean() > 0.3 * corpus.motion.rig.height
+    assert 0.25 < contacts.mean() < 0.85
+
+
+def test_feet_stand_on_the_ground_and_nothing_is_under_it(corpus: Corpus) -> None:
+    motion = corpus.motion
+    heights = motion.positions[:, :, motion.rig.contact_joints, 1]
+    rest = motion.rig.rest_global[0][motion.rig.contact_joints, 1]
+    assert np.abs((heights - rest)[motion.contacts]).max() < 1e-4
+    assert motion.positions[..., 1].min() > -2e-3
+    assert heights.max() > 0.05 * motion.rig.rest_global[0][0, 1]
+
+
+def test_joint_limits_are_kept(corpus: Corpus) -> None:
+    rig = corpus.motion.rig
+    angles = limit_angles(corpus.motion.rotations.astype(np.float64), rig)
+    over = np.maximum(angles - rig.limits[..., 1], rig.limits[..., 0] - angles).max((0, 1, 3))
+    worst = int(over.argmax())
+    assert over[worst] < 1e-3, f"{rig.joint_names[worst]} by {np.degrees(over[worst]):.1f} degrees"
+
+
+def test_joints_do_not_snap(corpus: Corpus) -> None:
+    motion = corpus.motion
+    turns = quat.mul(quat.inverse(motion.rotations[:, :-1]), motion.rotations[:, 1:]).astype(np.float64)
+    turns *= np.where(turns[..., :1] < 0, -1, 1)
+    speed = 2 * turns[..., 1:] * motion.fps
+    assert np.linalg.norm(speed, axis=-1).max() < 25
+    # A runner's knee reaches some 500 rad/s^2; small legs step faster, with the root of their length.
+    bound = 700 * 0.9 / read_body(motion.rig).leg_length
+    assert np.linalg.norm(np.diff(speed, axis=1), axis=-1).max() * motion.fps < min(bound, 1000)
+
+
+def test_the_root_is_carried_smoothly(corpus: Corpus) -> None:
+    motion = corpus.motion
+    acceleration = np.diff(motion.root_positions.astype(np.float64), 2, axis=1) * motion.fps**2
+    assert np.linalg.norm(acceleration, axis=-1).max() < 2.2 * GRAVITY
+
+
+def test_the_whole_body_moves(corpus: Corpus) -> None:
+    rig, rotations = corpus.motion.rig, corpus.motion.rotations
+    moving = [i for i, action in enumerate(corpus.actions) if action not in ("start", "stop")]
+    turned = quat.angle(rotations[moving, :1], rotations[moving]).max(1)  # (clip, joint)
+    body = read_body(rig)
+    for joint in (*body.trunk, *body.neck, *(j for leg in body.legs for j in (leg.hip, leg.knee))):
+        assert turned[:, joint].min() > np.radians(0.3), rig.joint_names[joint]
+    for arm in body.arms:
+        assert turned[:, arm.shoulder].min() > np.radians(5)
+        assert turned[:, arm.elbow].min() > np.radians(2)
+
+
+def test_the_body_stands_upright_and_faces_where_it_goes(corpus: Corpus) -> None:
+    motion = corpus.motion
+    assert motion.root_positions[..., 1].min() > 0.72 * motion.rig.rest_global[0][0, 1]
+    yaw = heading_angle(motion.positions, motion.global_rotations, motion.rig)
+    velocity = np.diff(motion.root_positions[..., [0, 2]], axis=1) * motion.fps
+    fast = np.linalg.norm(velocity, axis=-1) > 0.5 * np.linalg.norm(velocity, axis=-1).max()
+    off = np.arctan2(velocity[..., 0], velocity[..., 1]) - yaw[:, 1:]
+    assert np.degrees(np.abs(np.arctan2(np.sin(off), np.cos(off)))[fast].mean()) < 12
+
+
+def test_turns_starts_stops_and_changes_are_what_they_say(corpus: Corpus) -> None:
+    motion = corpus.motion
+    yaw = np.unwrap(heading_angle(motion.positions, motion.global_rotations, motion.rig), axis=1)
+    turned = np.degrees(yaw[:, -10:].mean(1) - yaw[:, :10].mean(1))
+    speed = np.linalg.norm(np.diff(motion.root_positions[..., [0, 2]], axis=1), axis=-1) * motion.fps
+    first, last = speed[:, :10].mean(1), speed[:, -10:].mean(1)
+    for i, (group, action) in enumerate(zip(corpus.groups, corpus.actions, strict=True)):
+        turn = group.rsplit("/", 1)[1]
+        if action not in ("start", "stop"):
+            sign = 1 if "left" in turn else -1
+            assert abs(turned[i]) < 35 if turn == "straight" else turned[i] * sign > 12, corpus.ids[i]
+        if action == "start":
+            assert first[i] < 0.05 < last[i], corpus.ids[i]
+        if action == "stop":
+            assert last[i] < 0.05 < first[i], corpus.ids[i]
+        if action == "speed-change":
+            assert (last[i] > 1.3 * first[i]) if "faster" in group else (first[i] > 1.3 * last[i]), corpus.ids[i]
+
+
+def test_gaits_have_their_footfalls() -> None:
+    def together(name: str, gait: str, a: str, b: str) -> float:
+        corpus = _MADE.get(name) or generate_locomotion(load_rig(name), clips=96)
+        rig = corpus.motion.rig
+        slots = [int(np.flatnonzero(rig.key_joints == rig.roles[role])[0]) for role in (a, b)]
+        columns = [int(np.flatnonzero(rig.contact_slots == slot)[0]) for slot in slots]
+        clips = [i for i, action in enumerate(corpus.actions) if action == gait]
+        on = corpus.motion.contacts[clips]
+        return float((on[..., columns[0]] == on[..., columns[1]]).mean())
+
+    assert together("quad", "trot", "left_foot", "right_hand") > 0.95
+    assert together("quad", "trot", "left_foot", "left_hand") < 0.4
+    assert together("quad", "pace", "left_foot", "left_hand") > 0.85
+    assert together("quad", "pace", "left_foot", "right_hand") < 0.4
+    assert together("hexapod", "tripod", "left_foot", "right_mid") > 0.95
+    assert together("hexapod", "tripod", "left_foot", "left_mid") < 0.4
+
+
+def test_walking_keeps_a_foot_down_and_running_leaves_the_ground() -> None:
+    corpus = _MADE.get("r1") or generate_locomotion(load_rig("r1"), clips=96)
+    # Contacts leave out the frame of touch-down, so a walk may show single frames without one.
+    airborne = ~corpus.motion.contacts.any(-1)
+    gait = np.array(corpus.actions)
+    assert airborne[gait == "walk"].mean() < 0.02
+    assert airborne[gait == "run"].mean() > 0.2
+
+
+def test_dog_knees_point_forward_and_hocks_back() -> None:
+    corpus = _MADE.get("quad") or generate_locomotion(load_rig("quad"), clips=96)
+    motion, rig = corpus.motion, corpus.motion.rig
+    local = motion.root.points_in(motion.positions)
+    hip, knee, hock, paw = (local[..., rig.index(n), :] for n in ("femur_l", "tibia_l", "hock_l", "hind_paw_l"))
+
+    def ahead(joint: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+        share = (above[..., 1] - joint[..., 1]) / (above[..., 1] - below[..., 1])
+        return joint[..., 2] - (above[..., 2] + share * (below[..., 2] - above[..., 2]))
+
+    assert ahead(knee, hip, hock).min() > 0.02
+    assert (ahead(hock, knee, paw) < -0.02).mean() > 0.9
+
+
+def test_groups_actions_and_ids() -> None:
+    for name in ("r1", "quad", "hexapod"):
+        rig = load_rig(name)
+        table = cells_of(GAITS[len(rig.contact_joints)])
+        assert len({cell.group for cell in table}) == len(table) == 48
+    corpus = generate_locomotion(load_rig("r4"))
+    assert len(corpus.motion) == 240
+    assert set(Counter(corpus.groups).values()) == {5}
+    assert len(set(corpus.ids)) == 240
+    assert {"walk", "run", "start", "stop", "speed-change"} == set(corpus.actions)
+    assert "walk/slow/left" in corpus.groups
+    assert "walk-slow-left-03" in corpus.ids
+    assert corpus.motion.rotations.shape == (240, 150, 24, 4)
+    assert corpus.motion.rotations.dtype == np.float32
+
+
+def test_clips_of_a_group_differ() -> None:
+    corpus = generate_locomotion(load_rig("r4"), clips=96)
+    for i in range(0, 96, 2):
+        assert corpus.groups[i] == corpus.groups[i + 1]
+        assert quat.angle(corpus.motion.rotations[i], corpus.motion.rotations[i + 1]).mean() > np.radians(1)
+
+
+def test_same_seed_same_motion_other_seed_or_rig_other_motion() -> None:
+    rig = load_rig("r3")
+    one, two = (generate_locomotion(rig, clips=12, seconds=2) for _ in range(2))
+    np.testing.assert_array_equal(one.motion.rotations, two.motion.rotations)
+    np.testing.assert_array_equal(one.motion.root_positions, two.motion.root_positions)
+    assert one.identity == two.identity
+    other = generate_locomotion(rig, clips=12, seconds=2, seed=1)
+    assert other.identity != one.identity
+    assert quat.angle(other.motion.rotations, one.motion.rotations).max() > 0.1
+    assert generate_locomotion(load_rig("r5"), clips=12, seconds=2).identity != one.identity
+
+
+def test_golden_values_hold_on_any_machine() -> None:
+    corpus = generate_locomotion(load_rig("r1"), clips=48)
+    feet = corpus.motion.positions[[0, 20, 40], 149][:, corpus.motion.rig.contact_joints[0]]
+    np.testing.assert_allclose(feet, GOLDEN, atol=1e-5)
+
+
+def test_cache_gives_the_same_corpus_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
+    rig = load_rig("r4")
+    made = load_locomotion(rig, clips=6, seconds=2)
+    folders = list((tmp_path / "generated").iterdir())
+    assert [f.name for f in folders] == [f"r4-locomotion-{made.identity[:16]}"]
+
+    def refuse(*_: object, **__: object) -> Corpus:
+        raise AssertionError("generated again")
+
+    monkeypatch.setattr(generate, "generate_locomotion", refuse)
+    kept = load_locomotion(rig, clips=6, seconds=2)
+    np.testing.assert_array_equal(kept.motion.rotations, made.motion.rotations)
+    np.testing.assert_array_equal(kept.motion.contacts, made.motion.contacts)
+    assert (kept.ids, kept.groups, kept.actions, kept.identity) == (made.ids, made.groups, made.actions, made.identity)
+    with pytest.raises(AssertionError, match="generated again"):
+        load_locomotion(rig, clips=6, seconds=2, seed=1)
+
+
+def test_a_rig_from_elsewhere_walks_too() -> None:
+    """No limits, arbitrary rest rotations, heel and toe both contact joints."""
+    source = load_rig("r3")
+    turns = quat.normalize(np.random.default_rng(0).normal(size=(len(source), 4)))
+    positions, names = source.rest_global[0].astype(float), source.joint_names
+    joints, rest = [], {}
+    for j, p in enumerate(source.parents):
+        offset = np.zeros(3) if p < 0 else quat.rotate(quat.inverse(turns[p]), positions[j] - positions[p])
+        joints.append((names[j], None if p < 0 else names[p], offset))
+        rest[names[j]] = turns[j] if p < 0 else quat.mul(quat.inverse(turns[p]), turns[j])
+    rig = make_rig(
+        "elsewhere",
+        joints,
+        {role: names[j] for role, j in source.roles.items()},
+        contact_joints=["left_foot", "left_toes", "right_foot", "right_toes"],
+        rest=rest,
+    )
+    corpus = generate_locomotion(rig, clips=24)
+    contacts = corpus.motion.contacts[:, 1:]
+    assert _foot_speed(corpus)[contacts][:, None].max() < 0.05
+    assert (contacts[..., [0, 2]].mean((0, 1)) > 0.1).all()
+    assert not (contacts[..., 0] & ~contacts[..., 1]).any()
+    assert corpus.motion.positions[..., 1].min() > -2e-3
+
+
+def test_other_frame_rates_give_the_same_course() -> None:
+    rig = load_rig("r1")
+    slow, fast = (generate_locomotion(rig, clips=12, fps=fps).motion for fps in (30.0, 60.0))
+    assert fast.root_positions.shape[1] == 300
+    np.testing.assert_allclose(fast.root_positions[:, ::2, [0, 2]], slow.root_positions[..., [0, 2]], atol=5e-3)
+
+
+def test_what_cannot_walk_is_refused_in_one_line() -> None:
+    for rig in (load_rig("arm"), _stump()):
+        with pytest.raises(UserError) as caught:
+            generate_locomotion(rig)
+        assert f"rig '{rig.name}' cannot walk" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def _stump() -> Rig:
+    """Feet right under the pelvis: no knees."""
+    joints = [("hips", None, [0, 0, 0])]
+    for side, x in (("left", 0.1), ("right", -0.1)):
+        joints += [(f"{side}_leg", "hips", [x, -0.4, 0]), (f"{side}_foot", f"{side}_leg", [0, -0.4, 0])]
+    return make_rig(
+        "stump",
+        joints,
+        {"pelvis": "hips", "left_foot": "left_foot", "right_foot": "right_foot"},
+        contact_joints=["left_foot", "right_foot"],
+    )
+
+
+GOLDEN = [[0.02318317, 0.08746305, 3.368955], [1.051421, 0.01528952, 12.81808], [-2.313109, 0.06064884, 3.554844]]

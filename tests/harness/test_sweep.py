@@ -1,0 +1,306 @@
+"""Sweeps: the same results as a run's, from workers that share no disk, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.sweeps import LOGIC, MODELS, scrubbed
+from rich.console import Console
+
+from rae_bench.cli import main
+from rae_bench.cli.sweep_progress import SweepProgress
+from rae_bench.errors import UserError
+from rae_bench.harness.estimate import estimate
+from rae_bench.harness.plan import Job, jobs_of, prepare
+from rae_bench.harness.ray.cluster import Resources, cluster
+from rae_bench.harness.run import Outcome, run_cells
+from rae_bench.harness.sweep import Purse, plans_of, requests, results_of, sweep_cells
+from rae_bench.harness.work import work_off
+from rae_bench.results.files import read_result
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugins") / "models.py"
+    path.write_text(MODELS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for the sweeps of this module; they use what is running."""
+    with cluster(None, 2, Resources()):
+        yield
+
+
+
+
+@pytest.mark.parametrize("model", ["Base", pytest.param("fe", marks=pytest.mark.slow)])
+def test_results_are_those_of_a_run(
+    model: str, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    spec = model if model == "fe" else f"{models}:{model}"
+    there, here = tmp_path / "run", tmp_path / "sweep"
+    run_cells(spec, str(tiny_task), out=there, keep=True, workers=1)
+    asked: dict[str, Any] = {"seeds": 1, "fractions": [0.05], "keep": True}
+    (outcome,) = sweep_cells([spec], [str(tiny_task)], out=here, **asked)
+    assert not outcome.failed
+
+    def files(folder: Path) -> set[Path]:
+        drawn = (".png", ".html")
+        return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and p.suffix not in drawn}
+
+    assert files(here) == files(there)
+    assert len(files(there)) > 30
+    for name in files(there):
+        if (result := read_result(there / name)) is not None:
+            assert {**scrubbed(here / name), "cost": 0} == {**result, "cost": 0}, name
+        elif name.name != "pretrained.json":  # says how long it took
+            assert (here / name).read_bytes() == (there / name).read_bytes(), name
+
+    # Either command takes the other's results for its own.
+    assert {p.state for p in prepare(spec, str(tiny_task), out=here, keep=True).cells} == {"done"}
+    events: list[str] = []
+    (again,) = sweep_cells([spec], [str(tiny_task)], out=there, observe=lambda e: events.append(e["kind"]), **asked)
+    assert events == ["data", "plan", "end"]
+    assert {p.state for p in again.cells} == {"done"}
+
+
+def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(models.parent)  # the file is named by a path that means nothing elsewhere
+    log = tmp_path / "log"
+    names = [f"models.py:{name}" for name in ("Base", "Raises", "Quits")]
+    asked: dict[str, Any] = {
+        "regimes": (*LOGIC, "finetune"), "fractions": [0.05, 0.3], "seeds": 1, "out": tmp_path / "out",
+        "options": {"log": str(log)},
+    }  # fmt: skip
+    events: list[dict[str, Any]] = []
+    outcomes = sweep_cells(names, [str(tiny_task)], observe=lambda e: events.append(dict(e)), **asked)
+    base, raises, quits = ({(r["regime"], r["fraction"]): r for r in o.results} for o in outcomes)
+    assert {r["status"] for r in base.values()} == {"ok"}
+    for fraction in (0.05, 0.3):
+        assert (raises["frozen", fraction]["status"], raises["frozen", fraction]["reason"]) == (
+            "failed", "ValueError: no luck",
+        )  # fmt: skip
+        assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
+        assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
+    assert all("no luck" in e["trace"] for e in events if e["kind"] == "failed" and "no luck" in e["reason"])
+
+    notes = log.read_text(encoding="utf-8").splitlines()
+    assert notes.count("pretrain 0") == 3  # one a model
+    begun = [e["job"].name for e in events if e["kind"] == "begin"]
+    assert len(begun) == len(set(begun)) == 3 * (1 + 6) + 5  # the controls once for all models
+
+    states = [p.state for o in plans_of(requests(names, [str(tiny_task)], **asked)) for p in o.cells]
+    assert states.count("to do") == 2 + 6
+
+
+def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
+    for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
+        log = tmp_path / name
+        (outcome,) = sweep_cells(
+            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)}, **asked
+        )
+        (result,) = outcome.results
+        assert result["status"] == status
+        assert log.read_text(encoding="utf-8").count("adapt") == tries
+    assert "died" in result["reason"]
+
+
+def test_a_plugin_of_another_machine_travels(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
+) -> None:
+    """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
+    from rae_bench.harness.ray.node import _here
+
+    assert _here(str(models), models.read_bytes()) == models
+    copy = _here(str(models), b"other = 1")
+    assert copy.read_bytes() == b"other = 1"
+    assert copy.is_relative_to(home_folder)
+    assert copy.name == models.name  # the name counts for the identity
+    assert _here("/nowhere/m.py", b"x = 1") == _here("/nowhere/m.py", b"x = 1")
+
+
+def test_more_cores_a_cell_are_threads_and_too_many_are_told(
+    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    asked: dict[str, Any] = {
+        "regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False, "options": {"log": str(log)},
+        "out": tmp_path,
+    }  # fmt: skip
+    (outcome,) = sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=2, **asked)
+    assert outcome.results[0]["environment"]["threads"] == 2
+    assert log.read_text(encoding="utf-8").split()[4] == "2"
+    with pytest.raises(UserError, match="no node of the Ray cluster has 3 CPU"):
+        sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=3, force=True, **asked)
+
+
+def test_core_hours_are_kept(one_ray: None, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 3, "controls": False}
+    seen = []
+    for hours in (1e-9, 1e-9, 1.0):
+        events: list[dict[str, Any]] = []
+        (outcome,) = sweep_cells(
+            [f"{models}:Base"], [str(tiny_task)], out=tmp_path, max_core_hours=hours,
+            observe=lambda event, events=events: events.append(dict(event)), **asked,
+        )  # fmt: skip
+        assert not outcome.failed
+        seen.append((events[-1]["refused"], len(outcome.results)))
+    # Of the first cell's cost nothing is known, so it begins.
+    assert seen == [(True, 1), (True, 1), (False, 3)]
+
+
+def test_a_purse_counts_what_runs() -> None:
+    purse = Purse(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
+    jobs = {name: Job(name, {}) for name in "abc"}
+    assert purse.affordable(jobs["a"])
+    purse.observe({"kind": "begin", "job": jobs["a"]})
+    assert not purse.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
+    assert purse.refused
+    assert purse.affordable(jobs["c"])
+    purse.observe({"kind": "done", "job": jobs["a"]})  # took no time in truth
+    assert purse.affordable(jobs["b"])
+    assert Purse(None, 1, {}).affordable(jobs["a"])
+
+
+class FakeCrew:
+    """Does one job at a time, at once."""
+
+    def __init__(self, fail: str = "") -> None:
+        self.fail, self.now = fail, [Job("", {})][:0]
+        self.order: list[str] = []
+
+    def room(self) -> bool:
+        return not self.now
+
+    def begin(self, job: Job) -> int:
+        self.now.append(job)
+        self.order.append(job.name)
+        return 0
+
+    def news(self) -> list[tuple[Job, int, dict[str, Any]]]:
+        job = self.now.pop()
+        event = {"kind": "failed", "reason": "why"} if job.name == self.fail else {"kind": "done"}
+        return [(job, 0, event)]
+
+
+def test_jobs_wait_for_what_they_need() -> None:
+    jobs = [Job("late", {}, {"early"}), Job("free", {}), Job("early", {})]
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None) == {}
+    assert crew.order == ["free", "early", "late"]
+
+    crew = FakeCrew(fail="early")
+    assert work_off(jobs, crew, lambda event: None) == {"early": "why", "late": "pre-training failed: why"}
+    assert crew.order == ["free", "early"]
+
+    crew = FakeCrew()
+    assert work_off(jobs, crew, lambda event: None, affordable=lambda job: job.name == "free") == {}
+    assert crew.order == ["free"]
+
+
+def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
+    """10 s for 100 updates are 0.1 s each; 3 s come on top."""
+    folder = tmp_path / "m-00000000" / "t"
+    folder.mkdir(parents=True)
+    cost = {"core_seconds": 10.0, "total_core_seconds": 13.0, "budget": {"updates": 100}}
+    named = {"model": "m", "task": "t", "regime": "cold", "fraction": 0.05, "seed": 0}
+    result = {"schema": "rae-bench.result/1", "status": "ok", **named, "identity": {}, "metrics": {}, "cost": cost}
+    (folder / "cold-f0.05-s0.json").write_text(json.dumps(result))
+    there, other = folder / "cold-f0.05-s1.json", tmp_path / "m-00000000" / "u" / "cold-f1-s0.json"
+    jobs = [
+        Job("same task", {"do": "cell", "path": str(there)}, updates=50),
+        Job("other task", {"do": "cell", "path": str(other)}, updates=200),
+        Job("pre-training", {"do": "pretrain", "folder": str(folder / "pretrained-s1")}, updates=30),
+        Job("other model", {"do": "cell", "path": str(tmp_path / "n" / "t" / "cold.json")}, updates=50),
+    ]
+    expected = {"same task": 8.0, "other task": 23.0, "pre-training": 3.0}
+    assert estimate(jobs) == pytest.approx(expected)
+
+
+def test_dry_run_lists_and_estimates(
+    tiny_run: Outcome, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tiny_run.cells[0].path.parents[2]
+    command = ["sweep", "--model", "fe*", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--seeds", "2"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("done") for line in lines) == 8
+    assert sum(line.startswith("to do") for line in lines) == 4
+    assert lines[-1].startswith("about ")
+    assert "core-hours, by what earlier cells took" in lines[-1]
+    with pytest.raises(SystemExit):
+        main([*command, "--seeds", "1", "--json"])
+    assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--workers", "0"], "--workers takes a number above 0"),
+        (["--cpus-per-cell", "0"], "--cpus-per-cell takes a number above 0"),
+        (["--gpus-per-cell", "-1"], "no negative number of GPUs"),
+        (["--workers", "2", "--ray-address", "auto"], "--workers is for this machine"),
+        (["--regimes", "frozn"], "did you mean frozen"),
+        (["--ray-address", "127.0.0.1:9"], "--ray-address 127.0.0.1:9: no Ray cluster there"),
+        (["--ray-address", "nonsense"], "--ray-address nonsense: no Ray cluster there"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(
+    more: list[str], reason: str, tiny_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "--model", "fe", "--task", str(tiny_task), *more])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert reason in err[0]
+
+
+def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> None:
+    other = tmp_path / tiny_task.name
+    text = tiny_task.read_text(encoding="utf-8")
+    other.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    with pytest.raises(UserError, match="two tasks are named 'tiny'"):
+        requests(["fe"], [str(tiny_task), str(other)])
+
+
+def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None:
+    plans = plans_of(requests([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path))
+    jobs = jobs_of(plans)
+
+    class Two:
+        slots = 2
+
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    progress = SweepProgress(console)
+    progress.observe({"kind": "plan", "plans": plans, "jobs": jobs, "expected": {}, "crew": Two()})
+    for job in jobs[:3]:
+        progress.observe({"kind": "begin", "job": job, "worker": 0})
+    assert "no estimate yet" in progress.clock.words()
+    progress.observe({"kind": "done", "job": jobs[0], "worker": 0})
+    progress.observe({"kind": "failed", "job": jobs[1], "worker": 0, "reason": "[why]", "trace": ""})
+    assert "left" in progress.clock.words()
+    console.print(progress.table())
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["tiny", "Base", "1", "1", "1", "6"] in rows
+    assert ["tiny", "controls", "4"] in rows
+    assert ["all", "1", "1", "1", "10"] in rows
+
+
+def test_results_are_listed_once(tiny_run: Outcome) -> None:
+    results = results_of([tiny_run, tiny_run])
+    assert len(results) == len(tiny_run.cells)

@@ -1,0 +1,358 @@
+"""The board: numbers by hand, order, completeness, versions, and text that stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.made_entries import HASHES, make_entry
+
+from rae_bench.cli import cli
+from rae_bench.errors import UserError
+from rae_bench.leaderboard.board import benchmark, build, words
+from rae_bench.leaderboard.board.board import make_board
+from rae_bench.leaderboard.board.build import board_files, load_board, read_board, stale_files, write_board
+from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
+from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
+from rae_bench.leaderboard.entries.entry import load_entries
+from rae_bench.leaderboard.site.charts import task_chart
+from rae_bench.results.files import load_results
+from rae_bench.statistics.ranks import headline_scores
+from rae_bench.statistics.tables import cell_values
+from rae_bench.statistics.transfer import transfer_summary
+
+HOSTILE = {
+    "title": '<img src=x onerror=alert(1)> [x](javascript:alert(1)) | `c` **b**',
+    "authors": '=HYPERLINK("http://evil.example","x")',
+    "description": "</script><script>window.hacked = 1</script>",
+    "paper": "+cmd|' /C calc'!A0",
+    "licence": "@SUM(1+1)",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Entries with controls: two complete, one that ran one task only, one that lacks a cell."""
+    folder = tmp_path_factory.mktemp("board")
+    entries = folder / "entries"
+    for control in ("truth", "hold", "interpolate", "nearest"):
+        make_entry(entries, control)
+    make_entry(entries, "fe", 1.0)
+    make_entry(entries, "worse", 3.0, gain=0.8, card=HOSTILE)
+    make_entry(entries, "one-task", 1.1, tasks=["biped2quad"])
+    make_entry(entries, "lacking", 1.2, leave_out=["finetune-f0.2-s1"])
+    make_entry(entries, "shot", 1.0, regime="zero-shot")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Any:
+    return read_board(folder).data
+
+
+def row(part: Any, entry: str) -> Any:
+    return next(row for row in part["rows"] if row["entry"] == entry)
+
+
+def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
+    """`statistics.ranks.headline_scores` reads the same files by another way."""
+    results = load_results(folder / "entries")
+    names = {"fe": "finetune", "worse": "finetune"}
+    kept = results[results["model"].isin([*names, "truth", "hold"]) & (results["task"] == "biped2quad")]
+    scores = headline_scores(kept, {f"{name}-44136fa3": regime for name, regime in names.items()})
+    for name in names:
+        own = scores[scores["entry"] == f"{name}-44136fa3"].sort_values("seed")["value"]
+        assert row(data["tasks"]["biped2quad"], name)["seed_scores"] == pytest.approx(list(own), rel=1e-5)
+    saved = transfer_summary(cell_values(kept, "reconstruction_error"))
+    for line in saved[(saved["entry"] == "fe-44136fa3") & (saved["regime"] == "finetune")].to_dict("records"):
+        at = next(a for a in row(data["tasks"]["biped2quad"], "fe")["by_fraction"] if a["fraction"] == line["fraction"])
+        assert at["data_saved"]["value"] == pytest.approx(line["data_saved"], rel=1e-5)
+        assert at["gap_closed"]["value"] == pytest.approx(line["gap_closed"], rel=1e-5)
+        assert at["negative"] == line["negative"]
+
+
+def test_a_gain_by_hand(folder: Path, data: Any) -> None:
+    """exp of the mean over fractions, seeds and clips of log(cold / finetune)."""
+    cells = folder / "entries" / "fe" / "cells" / "biped2quad"
+    logs = [
+        math.log(a / b)
+        for fraction in ("0.05", "0.2")
+        for seed in range(3)
+        for a, b in zip(
+            *(pd.read_csv(cells / f"{regime}-f{fraction}-s{seed}.csv")["reconstruction_error"] for regime in ("cold", "finetune")),  # noqa: E501
+            strict=True,
+        )
+    ]
+    found = row(data["tasks"]["biped2quad"], "fe")["gain"]["cold"]
+    assert found["value"] == pytest.approx(math.exp(np.mean(logs)), rel=1e-5)
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_controls_and_truth_are_rows(data: Any) -> None:
+    controls = {c["control"]: c["score"] for c in data["tasks"]["biped2quad"]["controls"]}
+    assert list(controls) == ["truth", "hold", "interpolate", "nearest"]
+    assert controls["truth"] == 0
+    assert controls["hold"] == pytest.approx((1 + 0 + 1 + 0.92) / 4)
+    text = board_files(data)["README.md"]
+    places = [text.index(f"| {name} |") for name in ("*truth*", "fe", "*nearest*", "*hold*")]
+    assert places == sorted(places)  # a control stands where its score does
+
+
+def test_a_control_that_reads_clips_is_compared_at_the_fractions_of_entries(tmp_path: Path) -> None:
+    """`nearest` run on all of the data too is better there; its row is what it was, its curve falls."""
+    for name in ("truth", "hold", "nearest", "fe"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    before = make_board(load_entries(tmp_path / "entries")).data["tasks"]["biped2quad"]["controls"]
+    cells = tmp_path / "entries" / "nearest" / "cells" / "biped2quad"
+    for path in cells.glob("*-f0.2-s0.*"):
+        shutil.copy(path, path.with_name(path.name.replace("f0.2", "f1")))
+    result = json.loads((cells / "none-f1-s0.json").read_text("utf-8")) | {"fraction": 1.0}
+    result["metrics"]["reconstruction_error"]["value"] = 2.0
+    (cells / "none-f1-s0.json").write_text(json.dumps(result), encoding="utf-8")
+    board = make_board(load_entries(tmp_path / "entries"))
+    assert board.data["tasks"]["biped2quad"]["controls"] == before
+    curves = {c["label"]: c["reconstruction"] for c in task_chart(board.tasks["biped2quad"], ["fe"])["controls"]}
+    assert curves == {"hold": [5.2, 5.2, 5.2], "nearest": [5.3, 5.3, 2.0]}
+
+
+def test_incomplete_entries_stand_apart(data: Any) -> None:
+    task = data["tasks"]["biped2quad"]
+    assert {r["entry"] for r in task["rows"]} == {"fe", "worse", "one-task", "shot"}
+    assert task["incomplete"] == [{"entry": "lacking", "missing": 1, "first": "finetune 20 % seed 1"}]
+    assert {r["entry"] for r in data["overall"]["rows"]} == {"fe", "worse", "shot"}
+    assert {(r["entry"], *r["missing"]) for r in data["overall"]["incomplete"]} == {
+        ("one-task", "reach-biped2monster"),
+        ("lacking", "biped2quad", "reach-biped2monster"),
+    }
+
+
+def test_without_truth_and_hold_there_is_no_score(tmp_path: Path) -> None:
+    make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"])
+    data = make_board(load_entries(tmp_path / "entries")).data
+    lacks = "biped2quad (no score without truth and hold)"
+    assert data["overall"]["incomplete"] == [{"entry": "fe", "missing": [lacks]}]
+    assert data["tasks"]["biped2quad"]["rows"][0]["score"] is None
+
+
+def test_a_rank_is_an_interval(data: Any) -> None:
+    for part in (data["overall"], *data["tasks"].values()):
+        for found in part["rows"]:
+            low, high = found["rank"]
+            assert 1 <= low <= high <= len(part["rows"])
+            assert found["ties"]
+            assert found["provisional"]  # three seeds
+    assert row(data["overall"], "fe")["rank"][0] == 1
+    assert row(data["overall"], "worse")["rank"][0] > 1
+
+
+def test_more_seeds_compare_with_fewer(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    make_entry(tmp_path / "entries", "five", 0.5, seeds=5)
+    overall = read_board(tmp_path).data["overall"]
+    assert (row(overall, "five")["seeds"], row(overall, "five")["provisional"]) == (5, False)
+    assert row(overall, "fe")["provisional"]
+    assert row(overall, "five")["rank"] == [1, 1]
+
+
+def test_bytes_do_not_depend_on_the_order(folder: Path, tmp_path: Path) -> None:
+    entries = load_entries(folder / "entries")
+    files = board_files(make_board(entries).data)
+    for seed in range(2):
+        random.Random(seed).shuffle(entries)
+        assert board_files(make_board(entries).data) == files
+
+
+def test_names_do_not_change_the_numbers(folder: Path, data: Any, tmp_path: Path) -> None:
+    """Renamed so that they sort the other way round."""
+    entries = load_entries(folder / "entries")
+    swapped = {"fe": "zz", "worse": "aa"}
+    from dataclasses import replace
+
+    renamed = [replace(e, name=swapped.get(e.name, e.name)) for e in entries]
+    found = make_board(renamed).data["tasks"]["reach-biped2monster"]
+    for old, new in swapped.items():
+        before, after = row(data["tasks"]["reach-biped2monster"], old), row(found, new)
+        assert [before[k] for k in ("score", "rank", "ties")] == [after[k] for k in ("score", "rank", "ties")]
+
+
+def test_mixed_versions_are_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    monkeypatch.setitem(HASHES, "metrics", "9" * 64)
+    make_entry(tmp_path / "entries", "newer")
+    with pytest.raises(UserError, match="another metrics"):
+        read_board(tmp_path)
+
+
+def test_a_stale_board_is_noticed(folder: Path, tmp_path: Path, capsys: Any) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    write_board(read_board(tmp_path), tmp_path)
+    assert cli.main(["leaderboard", "check", "--folder", str(tmp_path)], standalone_mode=False) == 0
+    shutil.rmtree(tmp_path / "entries" / "one-task")
+    (tmp_path / "badge.svg").unlink()
+    assert cli.main(["leaderboard", "check", "--folder", str(tmp_path)], standalone_mode=False) == 1
+    said = capsys.readouterr().out
+    assert "badge.svg: is missing" in said
+    assert set(stale_files(read_board(tmp_path), tmp_path)) == {"README.md", "board.csv", "board.json", "badge.svg"}
+
+
+def test_what_moved_and_whether_significantly(folder: Path, data: Any, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    shutil.rmtree(tmp_path / "entries" / "shot")
+    shutil.rmtree(tmp_path / "entries" / "fe")
+    make_entry(tmp_path / "entries", "fe", 0.3)
+    make_entry(tmp_path / "entries", "late", 10.0)
+    changes = compare_boards(data, read_board(tmp_path).data)
+    found = {(c["table"], c["entry"], c["kind"]): c["verdict"] for c in changes}
+    assert found["overall", "fe", "score"] == "better"
+    assert ("overall", "worse", "score") not in found
+    assert found["overall", "shot", "gone"] == ""
+    assert found["biped2quad", "late", "new"].startswith("better than 0, tied with 0")
+    assert "| overall | fe | score |" in difference_markdown(changes)
+    assert compare_boards(data, data) == []
+
+
+def test_a_new_entry_is_apart_from_as_many_as_its_rank_says() -> None:
+    """The first is apart from the next, not from the last, whose seeds scatter: they share no letter all the same."""
+    facts = {"first": ("a", [1, 2], 1.0), "next": ("b", [2, 3], 2.0), "last": ("b", [1, 3], 3.0)}
+    rows = [
+        {"entry": name, "ties": ties, "rank": rank, "score": {"value": value, "low": 0.5, "high": 9.0},
+         "seed_scores": [value] * 3, "level": "claimed", "provisional": True}
+        for name, (ties, rank, value) in facts.items()
+    ]  # fmt: skip
+    old, new = ({"overall": {"rows": side}, "tasks": {}} for side in (rows[1:], rows))
+    (change,) = compare_boards(old, new)
+    assert (change["entry"], change["verdict"]) == ("first", "better than 1, tied with 1, worse than 0")
+
+
+def test_another_version_does_not_compare(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    write_board(read_board(tmp_path), tmp_path)
+    monkeypatch.setattr(build, "BENCHMARK", benchmark.BENCHMARK + "1")
+    with pytest.raises(UserError, match="of benchmark version 1, and this is 11"):
+        load_board(tmp_path)
+    for text in ("{}", "[" * 100_000, '"\udcff"'):
+        (tmp_path / "board.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(UserError, match="not a board"):
+            load_board(tmp_path)
+
+
+def test_a_damaged_table_of_clips_is_one_line(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
+    path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(UserError, match="not a readable table of clips"):
+        read_board(tmp_path)
+
+
+# ---- text of others --------------------------------------------------------------------------------------------------
+
+
+def test_markdown_stays_text(data: Any) -> None:
+    text = board_files(data)["README.md"]
+    assert "<img" not in text
+    assert "](javascript" not in re.sub(r"\\.", "", text)
+    assert r"\[x\](javascript:alert(1)) \|" in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({re.sub(r"\\.", "", line).count("|") for line in lines if "worse" in line or "| fe |" in line}) <= 2
+    assert markdown("a\n# b | <b>`c`") == r"a \# b \| &lt;b&gt;\`c\`"
+    assert "https://" not in markdown("see https://evil.example")
+
+
+def test_a_zero_has_no_sign() -> None:
+    assert words.number(-0.0004, 3) == "0.000"
+    assert words.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
+
+
+def test_csv_begins_no_formula(data: Any) -> None:
+    rows = list(csv.reader(io.StringIO(board_files(data)["board.csv"])))
+    for line in rows[1:]:
+        for cell in line:
+            assert not cell.startswith(("=", "+", "@"))
+            assert not cell.startswith("-") or float(cell) < 0  # numbers may be negative
+    assert any("'=HYPERLINK" in cell for line in rows for cell in line)
+    for text in ("=1", "+1", "-1", "@x"):
+        assert csv_cell(text) == "'" + text
+    assert csv_cell("\t=1") == "'=1"
+    assert csv_cell("x=1") == "x=1"
+    assert csv_cell("x;=1") == "x,=1"  # two cells where semicolons part them
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x", "https://", "https://a b", "//x", "https://u@x",
+     'https://x/"onload=', "java\nscript:x", "https://x:port"],
+)  # fmt: skip
+def test_addresses_that_are_not_of_the_web(address: str) -> None:
+    assert web_address(address) == ""
+
+
+def test_addresses_of_the_web() -> None:
+    assert web_address("https://example.org/a?b=c#d") == "https://example.org/a?b=c#d"
+
+
+def test_the_badge_is_well_formed(data: Any) -> None:
+    from xml.etree import ElementTree
+
+    badge = ElementTree.fromstring(board_files(data)["badge.svg"])
+    assert badge.attrib["aria-label"] == "rae-bench leaderboard: v1 · 5 entries"
+
+
+def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "entries").mkdir()
+    (tmp_path / "file").write_text("mine")
+    where = ["--folder", str(tmp_path)]
+    for site in ("file", "file/site"):
+        with pytest.raises(UserError, match=r"cannot write .*file"):
+            cli.main(["leaderboard", "build", *where, "--site", str(tmp_path / site)], standalone_mode=False)
+    capsys.readouterr()
+    cli.main(["leaderboard", "show", *where], standalone_mode=False)
+    assert capsys.readouterr().out == "no entries yet; rae-bench submit makes the first\n"
+
+
+def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom rae_bench.cli import cli\n"
+        f"cli.main(['leaderboard', 'build', '--folder', {str(tmp_path)!r}], standalone_mode=False)\n"
+        f"cli.main(['leaderboard', 'show', '--folder', {str(tmp_path)!r}], standalone_mode=False)\n"
+        f"cli.main(['leaderboard', 'diff', {str(tmp_path)!r}, {str(tmp_path)!r}], standalone_mode=False)\n"
+        f"cli.main(['compare', {str(tmp_path / 'entries/fe')!r}, {str(tmp_path / 'entries/worse')!r}], standalone_mode=False)\n"  # noqa: E501
+        "bad = {'torch', 'pytorch_lightning', 'lightning', 'ray'} & set(sys.modules)\nassert not bad, bad"
+    )
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert json.loads((tmp_path / "board.json").read_text())["schema"] == "rae-bench.board/1"
+    assert (tmp_path / "site" / "index.html").exists()
+
+
+@pytest.mark.slow
+def test_ten_thousand_cells(tmp_path: Path) -> None:
+    """Prints the core-seconds; asserts that twice the entries take less than three times as long."""
+    import time
+
+    for control in ("truth", "hold", "interpolate", "nearest"):
+        make_entry(tmp_path / "entries", control)
+    spent = []
+    for count in (120, 240):
+        for k in range(count):
+            if not (tmp_path / "entries" / f"e{k:03d}").exists():
+                make_entry(tmp_path / "entries", f"e{k:03d}", 0.6 + k * 0.01)
+        started = time.process_time()
+        board = read_board(tmp_path)
+        board_files(board.data)
+        spent.append(time.process_time() - started)
+        cells = sum(len(entry.cells) for entry in board.entries.values())
+        print(f"{cells} cells: {spent[-1]:.1f} core-seconds")
+    assert cells >= 10_000
+    assert spent[1] < 3 * spent[0]

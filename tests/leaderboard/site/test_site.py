@@ -1,0 +1,262 @@
+"""The pages: text that stays text, no network, and in a browser at both sizes: sorting, filtering, curves, axe."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.browser import Browser
+from helpers.made_entries import make_entry
+
+from rae_bench.errors import UserError
+from rae_bench.leaderboard.board.board import Board
+from rae_bench.leaderboard.board.build import read_board
+from rae_bench.leaderboard.site.drawing import rig_svg
+from rae_bench.leaderboard.site.write import site_pages, write_site
+from rae_bench.rigs.file import load_rig
+
+MARKUP = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
+CARD = {"title": MARKUP[:80], "authors": MARKUP, "description": MARKUP, "paper": MARKUP, "licence": "\"'>"}
+
+
+def make_board_of(folder: Path) -> Board:
+    for control in ("truth", "hold", "interpolate", "nearest"):
+        make_entry(folder / "entries", control)
+    make_entry(folder / "entries", "fe", 1.0)
+    make_entry(folder / "entries", "mann", 1.6, regime="frozen", gain=2.2, seeds=5)
+    make_entry(folder / "entries", "hostile", 2.5, card=CARD)
+    make_entry(folder / "entries", "lacking", 1.2, leave_out=["finetune-f0.2-s1"])
+    return read_board(folder)
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
+    return make_board_of(tmp_path_factory.mktemp("board"))
+
+
+@pytest.fixture(scope="module")
+def site(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages") / "site"
+    write_site(board, folder)
+    return folder
+
+
+class Tags(HTMLParser):
+    """What a page has of elements and addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        facts = dict(attrs)
+        assert not any(name.startswith("on") for name in facts)
+        self.addresses += [facts[name] or "" for name in ("href", "src") if name in facts]
+
+
+def test_text_of_a_card_stays_text(site: Path) -> None:
+    """The page of a hostile entry has the elements that the page of a plain one has."""
+    pages = {}
+    for name in ("fe", "hostile"):
+        pages[name] = Tags()
+        pages[name].feed((site / "entries" / f"{name}.html").read_text(encoding="utf-8"))
+    assert "img" not in pages["hostile"].tags
+    assert pages["hostile"].tags.count("script") == pages["fe"].tags.count("script")
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script>window" not in text
+        assert "<img" not in text
+
+
+def test_links_stay_on_the_web(tmp_path: Path, board: Board) -> None:
+    """Entries with other links are refused when read; a page would not make a link of one all the same."""
+    from dataclasses import replace
+
+    facts = {**board.data["entries"]["fe"], "link": "javascript:alert(1)", "code": "https://example.org/code"}
+    data = {**board.data, "entries": {**board.data["entries"], "fe": facts}}
+    page = Tags()
+    page.feed(site_pages(replace(board, data=data))["entries/fe.html"])
+    assert "https://example.org/code" in page.addresses
+    assert not any("javascript" in address for address in page.addresses)
+
+
+def test_the_command_of_an_entry_that_ran_on_all_data_alone(tmp_path: Path) -> None:
+    regimes, fractions = ("cold", "frozen", "finetune"), (0.05, 0.2)
+    low = [f"{regime}-f{fraction}-s{seed}" for regime in regimes for fraction in fractions for seed in range(3)]
+    make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"], leave_out=low)
+    page = site_pages(read_board(tmp_path))["entries/fe.html"]
+    assert "<code>rae-bench run --model fe --task biped2quad --regimes full --seeds 3</code>" in page
+
+
+def test_pages_ask_nothing_of_the_network(site: Path) -> None:
+    there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    for page in site.rglob("*.html"):
+        tags = Tags()
+        text = page.read_text(encoding="utf-8")
+        tags.feed(text)
+        assert "default-src 'none'" in text
+        for address in tags.addresses:
+            if not address.startswith(("#", "data:")):
+                target = (page.parent / address).resolve().relative_to(site.resolve()).as_posix()
+                assert target in there, address
+    for script in (site / "assets").glob("*.js"):
+        assert not re.search(r"\bfetch\(|XMLHttpRequest|\bimport\(", script.read_text(encoding="utf-8"))
+    assert "The MIT License" in (site / "assets" / "uplot.js").read_text(encoding="utf-8")
+
+
+def test_the_same_bytes_again(board: Board) -> None:
+    assert site_pages(board) == site_pages(board)
+
+
+def test_what_is_not_a_site_is_not_overwritten(board: Board, tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds other files"):
+        write_site(board, tmp_path)
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+    assert write_site(board, tmp_path / "new").name == "index.html"
+    write_site(board, tmp_path / "new")  # again is fine
+
+
+@pytest.mark.parametrize("name", ["r1", "quad", "hexapod", "arm"])
+def test_a_drawing_has_every_bone_in_its_frame(name: str) -> None:
+    rig = load_rig(name)
+    text = rig_svg(rig)
+    assert text.count('class="bone"') == 2 * (len(rig) - 1)
+    assert text.count('class="key"') == 2 * int(rig.role_mask.sum())
+    points = np.array([[float(v) for v in pair] for pair in re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)"', text)])
+    assert (points >= 0).all()
+    assert (points <= [300, 210]).all()
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------------------
+
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+SHOWN = "[...document.querySelectorAll('#board tbody tr:not([hidden]) .entry a')].map((a) => a.getAttribute('href').slice(8, -5))"  # noqa: E501
+COLUMN = "[...document.querySelectorAll('#board tbody tr[data-kind=entry]:not([hidden]) td.score')].map((c) => +c.dataset.v)"  # noqa: E501
+
+
+def look_at(browser: Browser, page: Path, size: str, dark: bool = False) -> None:
+    """Open a page as a reader would who has never chosen a theme."""
+    browser.complaints.clear()
+    browser.requests.clear()
+    width, height = SIZES[size]
+    browser.send(
+        "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 640
+    )
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    browser.send("Emulation.setEmulatedMedia", features=scheme)
+    browser.send("Page.navigate", url=page.as_uri())
+    browser.until(f"document.readyState === 'complete' && location.href === {json.dumps(page.as_uri())}")
+    browser.run("localStorage.clear()")
+    browser.send("Page.reload")
+    browser.until("document.readyState === 'complete' && !!document.documentElement.dataset.theme")
+    assert browser.run("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+
+
+def nothing_amiss(browser: Browser, site: Path) -> None:
+    assert browser.complaints == []
+    assert [a for a in browser.requests if not a.startswith((site.as_uri(), "data:"))] == []
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run("window.hacked") is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_table_sorts_and_filters(size: str, site: Path, browser: Browser) -> None:
+    look_at(browser, site / "index.html", size)
+    head = "#board th[data-key={}] button"
+    assert browser.run(COLUMN) == sorted(browser.run(COLUMN))
+    browser.run(f"document.querySelector('{head.format('score')}').focus()")
+    browser.key(" ")  # by keyboard
+    assert browser.run(COLUMN) == sorted(browser.run(COLUMN), reverse=True)
+    assert browser.run("document.querySelector('#board th[data-key=score]').getAttribute('aria-sort')") == "descending"
+    browser.run(f"document.querySelector('{head.format('entry')}').click()")
+    names = browser.run(SHOWN)
+    assert names == ["fe", "hostile", "mann"]
+    rows = "[...document.querySelectorAll('#board tbody tr:not([hidden])')].map((r) => r.dataset.kind)"
+    assert browser.run(rows).count("control") == 4
+    browser.select("#regime", "frozen")
+    browser.run("document.querySelector('#regime').dispatchEvent(new Event('input', { bubbles: true }))")
+    assert browser.run(SHOWN) == ["mann"]
+    assert browser.run("document.getElementById('shown').textContent") == "1 of 3 entries"
+    browser.run("(() => { const r = document.querySelector('#regime'); r.value = '';"
+                "const f = document.querySelector('#find'); f.value = 'HOST';"
+                "f.dispatchEvent(new Event('input', { bubbles: true })); })()")  # fmt: skip
+    assert browser.run(SHOWN) == ["hostile"]
+    assert browser.run(rows) == ["entry"]
+    browser.run("(() => { const f = document.querySelector('#find'); f.value = ''; f.form.reset();"
+                "document.querySelector('#columns').click(); })()")  # fmt: skip
+    assert browser.run("getComputedStyle(document.querySelector('#board .extra')).display") == "table-cell"
+    browser.run("document.getElementById('theme').click()")
+    assert browser.run("document.documentElement.dataset.theme") == "dark"
+    nothing_amiss(browser, site)
+
+
+INK = """[...document.querySelectorAll('.plot canvas')].map((c) => {
+  const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
+  for (let i = 3; i < d.length; i += 4) n += d[i] > 0;
+  return n; })"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_curves_are_drawn(size: str, site: Path, browser: Browser) -> None:
+    look_at(browser, site / "tasks" / "biped2quad.html", size, dark=True)
+    browser.until("document.querySelectorAll('.plot canvas').length === 4")
+    before = browser.run(INK)
+    assert min(before) > 500
+    browser.run("document.querySelector('.legend button').click()")
+    assert browser.run("document.querySelector('.legend button').getAttribute('aria-pressed')") == "false"
+    browser.until(f"({INK}).every((n, k) => n !== {before}[k])")
+    assert "interpolate" in browser.run("document.querySelector('.panel .above').textContent")
+    nothing_amiss(browser, site)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("page", ["index.html", "tasks/biped2quad.html", "entries/mann.html", "entries/hostile.html"])
+def test_axe_finds_no_serious_fault(page: str, dark: bool, site: Path, browser: Browser) -> None:
+    """axe-core (MPL-2.0), as the package axe-core-python brings it for the tests."""
+    if find_spec("axe_core_python") is None:
+        pytest.skip("no axe-core here: pip install axe-core-python")
+    axe = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    look_at(browser, site / page, "phone" if dark else "desktop", dark)
+    browser.run(axe + "; 0")
+    found = browser.run("axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))")
+    assert [f for f in found if f[0] in ("serious", "critical")] == []
+
+
+@pytest.mark.slow
+def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser) -> None:
+    """A cell whose trajectory is the truth's own motion; one at a fraction that does not count, which is not shown."""
+    from rae_bench.model.api import Trajectory
+    from rae_bench.results.trajectories import save_trajectory
+    from rae_bench.task.sides import Side, load_side
+    from rae_bench.task.task import load_task
+
+    board = make_board_of(tmp_path)
+    task = load_task("biped2quad")
+    side = Side(load_side(task.target, task.protocol), task.protocol)
+    truth: Any = side.examination(side.split.test).truth
+    folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad"
+    shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad", folder)
+    made = Trajectory(truth.root_positions[None], truth.rotations[None])
+    cell = json.loads((folder / "finetune-f0.05-s0.json").read_text())
+    (folder / "finetune-f0.01-s0.json").write_text(json.dumps(cell | {"fraction": 0.01}))
+    for name in ("finetune-f0.05-s0", "finetune-f0.01-s0"):
+        save_trajectory(folder / f"{name}.npz", made, truth.rig, truth.fps, truth.lengths)
+    write_site(board, tmp_path / "site", tmp_path / "results")
+    look_at(browser, tmp_path / "site" / "entries" / "fe.html", "desktop")
+    assert browser.run("document.querySelector('iframe.view').getAttribute('src')") == "../view/fe-biped2quad.html"
+    nothing_amiss(browser, tmp_path / "site")
+    browser.open((tmp_path / "site" / "view" / "fe-biped2quad.html").as_uri(), 1280, 800)
+    browser.until("state.playing && state.at > 2", 60)
+    names = browser.run("[...document.querySelectorAll('#legend .name')].map((n) => n.textContent)")
+    assert names[:2] == ["truth", "finetune 5 %"]

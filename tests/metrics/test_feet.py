@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from helpers.walking import as_trajectory, noisy, walk
+
+from rae_bench.metrics import evaluate, evaluate_clips
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.keyframes import keyframe_objectives
+
+
+def _sliding(generated: Motion, truth: Motion) -> float:
+    return evaluate(as_trajectory(generated), truth, keyframe_objectives(truth))["foot_sliding"]
+
+
+def test_ten_centimetres_a_second_is_ten() -> None:
+    truth = walk(4, 60)
+    assert _sliding(truth, truth) == pytest.approx(0, abs=0.02)
+    assert _sliding(walk(4, 60, slide=0.1), truth) == pytest.approx(10, rel=1e-3)
+    drift = np.arange(60)[:, None] / 30 * np.array([0.06, 0.5, 0.08])  # the vertical part does not count
+    gliding = make_motion(truth.rig, 30, truth.root_positions + drift, truth.rotations)
+    assert _sliding(gliding, truth) == pytest.approx(10, rel=1e-3)
+
+
+def test_against_loops() -> None:
+    truth = walk(3, 40)
+    lengths = np.array([40, 17, 1])
+    truth = make_motion(truth.rig, 30, truth.root_positions, truth.rotations, lengths=lengths, contacts=truth.contacts)
+    generated = noisy(truth, 4)
+    sums: list[list[float]] = [[], [], []]
+    everywhere = []
+    for n in range(3):
+        for t in range(1, int(lengths[n])):
+            for c, joint in enumerate(truth.rig.contact_joints):
+                step = generated.positions[n, t, joint] - generated.positions[n, t - 1, joint]
+                if truth.contacts[n, t, c] and truth.contacts[n, t - 1, c]:
+                    sums[n].append(100 * 30 * float(np.hypot(step[0], step[2])))
+                step = truth.positions[n, t, joint] - truth.positions[n, t - 1, joint]
+                everywhere.append(100 * 30 * float(np.hypot(step[0], step[2])))
+    values = evaluate(as_trajectory(generated), truth, keyframe_objectives(truth))
+    assert values["foot_sliding"] == pytest.approx(np.mean(sums[0] + sums[1]), rel=1e-4)
+    assert values["truth_contact_speed"] == pytest.approx(np.mean(everywhere), rel=1e-4)
+    clips = evaluate_clips(as_trajectory(generated), truth, keyframe_objectives(truth))["foot_sliding"]
+    np.testing.assert_allclose(clips, [np.mean(sums[0]), np.mean(sums[1]), np.nan], rtol=1e-4)
+
+
+def test_contacts_come_from_the_truth() -> None:
+    truth = walk(2, 40)
+    flying = make_motion(
+        truth.rig,
+        30,
+        truth.root_positions + np.array([0, 5, 0]),
+        noisy(truth, 5).rotations,
+        contacts=truth.contacts & False,
+    )
+    assert _sliding(flying, truth) > 10

@@ -1,0 +1,201 @@
+"""From cell results to table rows, on numbers that can be worked out by hand.
+
+Reconstruction errors (cm) of the model's cells; what is not listed is alike everywhere:
+
+    fraction   seed   cold   frozen   finetune   cold-long
+    5 %        0      8      4        2          skipped
+    5 %        1      6      4        3          skipped
+    5 %        2      9      failed   3          skipped
+    20 %       0      4
+    100 %      0      2
+    100 %      1      3                                      (seed 2 has no full)
+
+The yardsticks: hold 10, truth 0; foot sliding 2 of a speed of 40; objective 5 of hold's 20; adversarial score 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rae_bench.results.rows import Row, by_action, row_label, rows
+
+NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
+ERRORS = {
+    ("cold", 0.05): {0: 8.0, 1: 6.0, 2: 9.0},
+    ("cold", 0.2): {0: 4.0},
+    ("cold", 1.0): {0: 2.0, 1: 3.0},
+    ("frozen", 0.05): {0: 4.0, 1: 4.0},
+    ("finetune", 0.05): {0: 2.0, 1: 3.0, 2: 3.0},
+}
+
+
+def result(
+    model: str, regime: str, fraction: float, seed: int, values: tuple[float, ...] | None, reason: str = "", **cost: Any
+) -> dict[str, Any]:
+    metrics = dict(zip(NAMES, values, strict=True)) if values else {}
+    if model == "truth":
+        metrics["truth_contact_speed"] = 40.0
+    return {
+        "status": "ok" if values else ("skipped" if "support" in reason else "failed"),
+        "model": model,
+        "regime": regime,
+        "fraction": fraction,
+        "seed": seed,
+        "metrics": {k: {"value": v, "unit": "", "direction": "lower"} for k, v in metrics.items()},
+        "cost": {"core_seconds": 10.0 + seed, "trained": 100, **cost},
+        "reason": reason,
+    }
+
+
+def results() -> list[dict[str, Any]]:
+    out = [
+        result("truth", "none", 1.0, 0, (0.0, 0.0, 0.0, 0.0)),
+        result("hold", "none", 1.0, 0, (10.0, 0.0, 20.0, 0.9)),
+        result("interpolate", "none", 1.0, 0, None, "IKError: no"),
+        result("nearest", "none", 0.05, 0, (6.0, 8.0, 10.0, 0.2)),
+        result("nearest", "none", 0.2, 0, (5.0, 8.0, 10.0, 0.2)),
+    ]
+    for (regime, fraction), errors in ERRORS.items():
+        out += [result("m", regime, fraction, seed, (e, 2.0, 5.0, 0.5)) for seed, e in errors.items()]
+    out.append(result("m", "frozen", 0.05, 2, None, "ValueError: no luck"))
+    unsupported = "the model does not support the regime cold-long"
+    return out + [result("m", "cold-long", 0.05, seed, None, unsupported) for seed in range(3)]
+
+
+@pytest.fixture
+def table() -> dict[tuple[str, float | None], Row]:
+    return {(row.label, row.fraction): row for row in rows(results())}
+
+
+def test_rows_are_truth_controls_regimes_in_fixed_order() -> None:
+    assert [(row.label, row.fraction, row.kind) for row in rows(results())] == [
+        ("truth", None, "truth"),
+        ("hold", None, "control"),
+        ("interpolate", None, "control"),
+        ("nearest", 0.05, "control"),
+        ("nearest", 0.2, "control"),
+        ("cold", 0.05, "model"),
+        ("cold", 0.2, "model"),
+        ("cold-long", 0.05, "model"),
+        ("frozen", 0.05, "model"),
+        ("finetune", 0.05, "model"),
+        ("full", 1.0, "model"),
+    ]
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    expected = rows(results())
+    shuffled = results()
+    for seed in range(5):
+        random.Random(seed).shuffle(shuffled)
+        assert rows(shuffled) == expected
+
+
+def test_bounds_on_either_side_have_no_mean() -> None:
+    # Seed 0: better than any cold start; seed 1: worse than the smallest.
+    errors = {("cold", 0.05): (8, 8), ("cold", 1.0): (4, 4), ("frozen", 0.05): (2, 9)}
+    cells = [
+        result("m", regime, fraction, seed, (float(error), 1.0, 1.0, 0.5))
+        for (regime, fraction), values in errors.items()
+        for seed, error in enumerate(values)
+    ]
+    (frozen,) = [row for row in rows(cells) if row.label == "frozen"]
+    assert "data_saved" not in frozen.values
+
+
+def test_gains_are_paired_by_fraction_and_seed(table: dict[tuple[str, float | None], Row]) -> None:
+    frozen, finetune = table["frozen", 0.05], table["finetune", 0.05]
+    assert frozen.seeds == [0, 1]
+    assert frozen.values["gain_over_cold"] == [8 / 4, 6 / 4]
+    assert finetune.seeds == [0, 1, 2]
+    assert finetune.values["gain_over_cold"] == [8 / 2, 6 / 3, 9 / 3]
+    assert "gain_over_cold" not in table["cold", 0.05].values
+    assert "gain_over_cold" not in table["full", 1.0].values
+
+
+def test_of_full_is_paired_by_seed(table: dict[tuple[str, float | None], Row]) -> None:
+    assert table["frozen", 0.05].values["quality_of_full"] == [100 * 2 / 4, 100 * 3 / 4]
+    assert table["finetune", 0.05].values["quality_of_full"] == [100, 100]
+    assert table["cold", 0.05].values["quality_of_full"] == [25, 50]
+    assert table["cold", 0.2].values["quality_of_full"] == [50]
+    assert "quality_of_full" not in table["full", 1.0].values
+
+
+def test_data_saved_is_read_from_the_seeds_own_cold_curve(table: dict[tuple[str, float | None], Row]) -> None:
+    # Seed 0: the cold start reaches 4 at 20 %, four times the 5 % of frozen. Seed 1: 4 lies between 6 at 5 % and 3 at
+    # 100 %, at log(6/4)/log(6/3) of the way in the logarithms.
+    way = math.log(6 / 4) / math.log(6 / 3)
+    assert table["frozen", 0.05].values["data_saved"] == pytest.approx([4, 20**way])
+    # Both finetunes are as good as full, the end of the curve; of seed 2 there is one cold start only: no curve.
+    assert table["finetune", 0.05].values["data_saved"] == pytest.approx([20, 20])
+    assert table["frozen", 0.05].capped == ""
+
+
+@pytest.mark.parametrize(("error", "capped", "factor"), [(1.0, "above", 20), (9.0, "below", 1)])
+def test_data_saved_beyond_the_curve_is_marked_as_a_bound(error: float, capped: str, factor: float) -> None:
+    cells = [result("m", "cold", f, 0, (e, 2.0, 5.0, 0.5)) for f, e in ((0.05, 8.0), (1.0, 2.0))]
+    (frozen,) = (r for r in rows([*cells, result("m", "frozen", 0.05, 0, (error, 2, 5, 0.5))]) if r.label == "frozen")
+    assert (frozen.capped, frozen.values["data_saved"]) == (capped, pytest.approx([factor]))
+
+
+def test_the_score_is_the_mean_of_four_shares(table: dict[tuple[str, float | None], Row]) -> None:
+    # reconstruction e / 10, sliding 2 / 40, objective 5 / 20, adversarial 0.5
+    assert table["frozen", 0.05].values["score"] == pytest.approx([(0.4 + 0.05 + 0.25 + 0.5) / 4] * 2)
+    assert table["full", 1.0].values["score"] == pytest.approx([(e + 0.05 + 0.25 + 0.5) / 4 for e in (0.2, 0.3)])
+    assert table["truth", None].values["score"] == [0]
+    assert table["hold", None].values["score"] == pytest.approx([(1 + 0 + 1 + 0.9) / 4])
+    assert table["nearest", 0.05].values["score"] == pytest.approx([(0.6 + 0.2 + 0.5 + 0.2) / 4])
+
+
+def test_what_failed_or_was_skipped_stays_with_its_reason(table: dict[tuple[str, float | None], Row]) -> None:
+    assert table["interpolate", None] == Row("interpolate", None, "control", {}, [0], reason="IKError: no")
+    assert table["frozen", 0.05].reason == "ValueError: no luck"  # beside the values of the other seeds
+    long = table["cold-long", 0.05]
+    assert (long.values, long.seeds) == ({}, [])
+    assert long.reason == "the model does not support the regime cold-long"
+    assert table["cold", 0.05].reason == ""
+
+
+@pytest.mark.parametrize("missing", ["truth", "hold"])
+def test_without_a_yardstick_there_is_no_score(missing: str) -> None:
+    gone = {"status": "failed", "metrics": {}, "reason": "gone"}
+    failed = [r | gone if r["model"] == missing else r for r in results()]
+    table = {(row.label, row.fraction): row for row in rows(failed)}
+    assert table[missing, None] == Row(missing, None, "truth" if missing == "truth" else "control", {}, [0], "", "gone")
+    frozen = table["frozen", 0.05]
+    assert all(math.isnan(score) for score in frozen.values["score"])
+    assert frozen.values["gain_over_cold"] == [2, 1.5]
+    without = [r for r in results() if r["model"] != missing]
+    assert missing not in {row.label for row in rows(without)}
+
+
+def test_odd_costs_and_missing_values_do_no_harm() -> None:
+    odd = result("m", "frozen", 0.05, 0, (4.0, 2.0, 5.0, 0.5), trained=None, core_seconds="long")
+    odd["metrics"]["foot_sliding"]["value"] = None  # null in JSON: not finite
+    (row,) = rows([odd])
+    assert all(math.isnan(row.values[name][0]) for name in ("trained", "core_seconds", "foot_sliding", "score"))
+    assert row.values["reconstruction_error"] == [4]
+
+
+def test_labels() -> None:
+    assert row_label("m", "cold", 0.05) == "cold 5 %"
+    assert row_label("m", "cold", 1.0) == "full"
+    assert row_label("m", "frozen", 1.0) == "frozen 100 %"
+    assert row_label("hold", "none", 1.0) == "hold"
+
+
+def test_by_action_averages_clips_and_seeds(tmp_path: Path) -> None:
+    files = []
+    for seed, (walk, run) in enumerate(((1.0, 5.0), (2.0, 7.0))):
+        path = tmp_path / f"{seed}.csv"
+        path.write_text(f"clip,action,error\na,walk,{walk}\nb,walk,3\nc,run,{run}\nd,sit,\n", encoding="utf-8")
+        files.append(path)
+    assert by_action({"cold": files}, ["error", "other"]) == {
+        "run": {"cold": {"error": 6.0}},
+        "walk": {"cold": {"error": 2.25}},
+    }

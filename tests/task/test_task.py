@@ -1,0 +1,113 @@
+"""Task files."""
+
+from pathlib import Path
+
+import pytest
+
+from rae_bench.errors import UserError
+from rae_bench.model.api import REGIMES
+from rae_bench.rigs.file import load_rig
+from rae_bench.rigs.rig import ROLES
+from rae_bench.task.task import Protocol, adhoc_task, builtin_tasks, load_task, task_from_table
+
+TABLE = {
+    "source": {"kind": "builtin", "rig": "r1"},
+    "target": {"kind": "builtin", "rig": "quad"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(builtin_tasks()))
+def test_every_task_loads(name: str) -> None:
+    task = load_task(name)
+    assert task.name == name
+    assert task.title
+    assert task.description.endswith(".")
+    protocol = task.protocol
+    assert set(protocol.roles) <= set(ROLES)
+    assert all(0 < fraction < 1 for fraction in protocol.fractions)
+    assert protocol.default_fraction in protocol.fractions
+    assert protocol.history < protocol.seconds
+    for side in (task.source, task.target):
+        if side["kind"] == "builtin":
+            load_rig(side["rig"]).require_roles(protocol.roles, name)
+
+
+def test_builtin_tasks_are_named_once() -> None:
+    assert {"biped2quad", "human2dog"} <= set(builtin_tasks())
+    assert len({load_task(name).content_hash for name in builtin_tasks()}) == len(builtin_tasks())
+
+
+def test_unknown_task() -> None:
+    with pytest.raises(UserError, match="unknown task 'biped2quat'; did you mean biped2quad"):
+        load_task("biped2quat")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+SIDES = """
+[source]
+kind = "builtin"
+rig = "r1"
+[target]
+kind = "builtin"
+rig = "quad"
+"""
+
+
+def test_a_file_is_a_task(tmp_path: Path) -> None:
+    text = f'title = "Mine"\n{SIDES}\n[protocol]\nfractions = [0.1]\ndefault_fraction = 0.1\nroles = ["pelvis", "head"]'
+    task = load_task(written(tmp_path, text))
+    assert (task.name, task.title) == ("mine", "Mine")
+    assert task.protocol.fractions == (0.1,)
+    assert task.protocol.roles == ("pelvis", "head")
+    assert task.protocol.fps == Protocol().fps
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"titel = 'x'\n{SIDES}", r"mine.toml: unknown key 'titel'; did you mean title\?"),
+        (SIDES.replace('rig = "r1"', 'rigg = "r1"'), r"mine.toml: \[source\]: unknown key 'rigg'; did you mean rig\?"),
+        (SIDES.replace("builtin", "buildin", 1), r"\[source\]: unknown kind 'buildin'; did you mean builtin\?"),
+        (SIDES.replace('kind = "builtin"\n', "", 1), r"\[source\]: unknown kind"),
+        (f"{SIDES}[protocol]\nfraction = [0.1]", r"\[protocol\]: unknown key 'fraction'; did you mean fractions"),
+        ('[source]\nkind = "builtin"\nrig = "r1"', r"no table \[target\]"),
+        ("source = 3", r"no table \[source\]"),
+        ("title = ", "mine.toml: not a TOML file"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_task(written(tmp_path, text))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such task file"):
+        load_task(tmp_path / "nothing.toml")
+
+
+def test_the_hash_is_of_what_decides_results() -> None:
+    task = task_from_table("a", TABLE, "here")
+    renamed = task_from_table("b", {**TABLE, "title": "Other words"}, "here")
+    assert task.content_hash == renamed.content_hash
+    for changed in (
+        {**TABLE, "target": {"kind": "builtin", "rig": "hexapod"}},
+        {**TABLE, "protocol": {"adapt_updates": 7}},
+    ):
+        assert task_from_table("a", changed, "here").content_hash != task.content_hash
+
+
+def test_adhoc_task_of_two_rigs() -> None:
+    task = adhoc_task("r4", "quad")
+    assert task.name == "r4-to-quad"
+    assert task.source["rig"] == "r4"
+    with pytest.raises(UserError, match="unknown domain 'quat'; did you mean quad"):
+        adhoc_task("r4", "quat")
+
+
+def test_regimes_are_the_designs() -> None:
+    assert REGIMES == ("cold", "frozen", "finetune", "cold-long", "zero-shot")
