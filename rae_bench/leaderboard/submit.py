@@ -16,8 +16,9 @@ from rae_bench.leaderboard.entries.packing import digest, pack
 from rae_bench.leaderboard.entries.writing import write_entry_file
 from rae_bench.leaderboard.verify.verify import Progress, Report, verify
 from rae_bench.model.registry import CONTROLS, model_name
-from rae_bench.results.files import cell_name, read_result, write_json
+from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import scratch, whole_folder
+from rae_bench.task.cells import cell_name
 
 PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")
 """Which regime an entry declares where its author says nothing: the first that it has cells of."""

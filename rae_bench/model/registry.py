@@ -16,7 +16,8 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -228,3 +229,51 @@ def source_hash(spec: str) -> str:
     for member in files:
         digest.update(member.relative_to(path.parent).as_posix().encode() + b"\0" + member.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model that was named, resolved once: what it is called, what it can do, what it depends on, and how to make it.
+
+    Attributes:
+        spec: as it was named: an entry, `package.module:Class` or `path/to/file.py:Class`.
+        name: a short name for files and tables: that of the entry, else of the class.
+    """
+
+    spec: str
+    name: str
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether it is no installed entry, but named by its class."""
+        return ":" in self.spec
+
+    @property
+    def place(self) -> str:
+        """Where a plug-in comes from, as its results are told from those of another class of the same name."""
+        return self.spec
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What its card claims besides `cold`; the model is imported where that cannot be read otherwise."""
+        return known_capabilities(self.spec)
+
+    @cached_property
+    def identity(self) -> str:
+        """What its code is, as a hash."""
+        return source_hash(self.spec)
+
+    def load(self) -> type:
+        """Its class. Raises `UserError` where it cannot be imported or is no model."""
+        return load_model_class(self.spec)
+
+    def make(self, options: Mapping[str, Any]) -> Any:
+        """A fresh instance. Raises `UserError` where the model does not take an option."""
+        return make_model(self.spec, options)
+
+
+def resolve_model(spec: str) -> ModelRef:
+    """A model by name. Raises `UserError` where there is no such entry, module or file; imports no model."""
+    ref = ModelRef(spec, model_name(spec))
+    assert ref.identity  # is there such a model?
+    return ref

@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 SCHEMA = "rae-bench.result/1"
 
 
-def cell_name(regime: str, fraction: float, seed: int) -> str:
-    """File name of a cell, without its ending."""
-    return f"{regime}-f{fraction:g}-s{seed}"
-
-
 def strict(value: Any) -> Any:
     """JSON-ready: numpy numbers become Python's, what is not finite becomes null."""
     if isinstance(value, Mapping):
@@ -59,7 +54,7 @@ class _Result(msgspec.Struct):
     regime: str
     fraction: float
     seed: int
-    identity: dict[str, str]
+    identity: dict[str, Any]
     metrics: dict[str, dict[str, Any]]
 
 

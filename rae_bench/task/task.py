@@ -40,6 +40,14 @@ class Protocol:
     roles: tuple[str, ...] = ("pelvis",)
     mode: str = "corrected"
 
+    @property
+    def published(self) -> bool:
+        """Whether held-out clips, budgets and tests are those of the thesis, to compare with its tables.
+
+        It tests single frames alone, and on all clips that were not trained on.
+        """
+        return self.mode == "paper"
+
 
 @dataclass(frozen=True)
 class Task:

@@ -102,12 +102,12 @@ def _clip(
     )
 
 
-def run_scene(outcome: Outcome, model: str) -> Scene:
+def run_scene(outcome: Outcome) -> Scene:
     """What a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
     exam = outcome.target.examination(outcome.target.split.test)
     rollouts, missing = pick_rollouts(found)
-    return exam_scene(*_words(model, outcome.task, exam, missing), exam, rollouts)
+    return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
 
 
 def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from rae_bench.leaderboard.entries.rules import required_cells
 from rae_bench.leaderboard.entries.writing import write_entry_file
 from rae_bench.metrics import METRICS
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.files import cell_name
+from rae_bench.task.cells import cell_name
 from rae_bench.task.task import Task, load_task
 
 TASKS = ("biped2quad", "reach-biped2monster")

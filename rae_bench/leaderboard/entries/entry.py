@@ -23,7 +23,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import CLAIMED, Record, read_record
 from rae_bench.leaderboard.entries.text import check_link, check_words
 from rae_bench.results.files import SCHEMA as RESULT
-from rae_bench.results.files import cell_name
+from rae_bench.task.cells import cell_name
 
 SCHEMA = "rae-bench.entry/1"
 Kind = TypeVar("Kind")
