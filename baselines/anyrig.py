@@ -237,7 +237,7 @@ _LEVEL = torch.tensor([1, 1, 1, 0.0])
 
 
 class AnyRig(LightningModel):
-    """One network for every skeleton.
+    """One network for every skeleton. Raise the card's version when its numbers move.
 
     Options: `preset`, small (default) or paper; `variants`, how many copies of sources on other bones are added
     in pre-training; `hide`, the largest share of joints without a role that is hidden in training.
@@ -245,6 +245,7 @@ class AnyRig(LightningModel):
 
     card = ModelCard(
         name="anyrig",
+        version="1",
         authors="rae-bench",
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",

@@ -21,6 +21,7 @@ from ..parts import Core, Made, Widths
 
 ABOUT = {
     "class": "OmgLstm",
+    "version": 1,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven stack of LSTMs with a memory",

@@ -16,6 +16,7 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats.source import as_length, first_few
+from rae_bench.data.importing import VERSION
 from rae_bench.data.importing.detect import read_takes, settle, skeleton_files
 from rae_bench.data.importing.file_list import check_listed
 from rae_bench.data.importing.guess import guess_roles
@@ -32,8 +33,6 @@ from rae_bench.motion.resample import resample
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import home, read_json
 
-IMPORT_VERSION = 1
-"""Part of a corpus' identity: raised when the same files and recipe would give another corpus."""
 FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
 EVENTS = 200
 """Faults kept of each file."""
@@ -200,7 +199,7 @@ def _identify(
     hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
     decides: dict[str, Any] = {
-        "version": IMPORT_VERSION,
+        "version": VERSION,
         "files": hashes,
         "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
         "recipe": recipe.options(),

@@ -23,7 +23,8 @@ from rae_bench.data.importing.standing import ground_shift, mirror_pairs
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import find_contacts
 from rae_bench.motion.root import heading_angle
-from rae_bench.storage import list_domains, load_domain, save_domain
+from rae_bench.data.store import load_domain, save_domain
+from rae_bench.storage import list_domains
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ Sizes are in leg lengths and speeds are Froude speeds: v / sqrt(g x leg length).
 `generate` makes and keeps the corpus.
 """
 
-from rae_bench.data.generators.locomotion.generate import LOCOMOTION_VERSION, generate_locomotion, load_locomotion
-
-__all__ = ["LOCOMOTION_VERSION", "generate_locomotion", "load_locomotion"]
+LOCOMOTION_VERSION = 1
+"""Covers the motion: raise it when these numbers move. It is part of the identity of a corpus."""
+SWEEP_VERSION = 1
+"""Covers the cells of the sweep: raise it when these numbers move. It is part of the identity of a sweep."""

@@ -8,18 +8,17 @@ import json
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.generators.locomotion import LOCOMOTION_VERSION, SWEEP_VERSION
 from rae_bench.data.generators.locomotion.body import read_body
 from rae_bench.data.generators.locomotion.gaits import GAITS, cells_of
 from rae_bench.data.generators.locomotion.paths import DRAWS
 from rae_bench.data.generators.locomotion.poses import make_poses
-from rae_bench.data.generators.locomotion.sweep import SWEEP_VERSION, sweep_cells
+from rae_bench.data.generators.locomotion.sweep import sweep_cells
 from rae_bench.data.store import keep_generated
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
-LOCOMOTION_VERSION = 1
-"""Raised whenever the motion changes; the golden values of the tests change with it."""
 BLOCK = 24
 """Clips at a time: keeps the memory of long corpora flat."""
 

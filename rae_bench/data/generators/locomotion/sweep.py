@@ -17,8 +17,6 @@ from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.rigs.rig import Rig
 
-SWEEP_VERSION = 1
-"""Raised, beside the motion's own, whenever the sweep changes."""
 FREQUENCIES = (0.16, 0.22, 0.28, 0.34, 0.40)
 """Steps of each foot in the time sqrt(leg length / g)."""
 STEPS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)

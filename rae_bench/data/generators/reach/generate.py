@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, Targets
+from rae_bench.data.generators.reach import REACH_VERSION
 from rae_bench.data.generators.reach.keys import standing
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
 from rae_bench.data.generators.reach.plan import HOLD, MAX_ACCELERATION, MAX_SPEED, choose
@@ -19,8 +20,6 @@ from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
-REACH_VERSION = 2
-"""Raised whenever the motion changes; the golden values of the tests change with it."""
 BLOCK = 24
 """Clips at a time: keeps the memory of long corpora flat."""
 STANDS = (0.5, 0.8)
