@@ -26,7 +26,7 @@ from rae_bench.registry import (
     source_hash,
 )
 from rae_bench.results import cell_name, read_result
-from rae_bench.storage import sweep
+from rae_bench.storage import remove_leftovers
 
 DEFAULT_REGIMES = ("cold", "frozen", "finetune", "full")
 REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot", "full")
@@ -200,7 +200,7 @@ def plan(asked: Request, sources: tuple[Side, ...], target: Side) -> Plan:
         folder = path.parent
         if folder not in swept:
             swept.add(folder)
-            sweep(folder)
+            remove_leftovers(folder)
         spec = "hold" if cell.model == TRUTH else cell.model
         facts = identity(spec, cell.options, asked.task, sources, target, cell.fraction)
         state, why = "to do", ""

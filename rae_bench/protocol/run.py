@@ -14,7 +14,7 @@ from rae_bench.protocol.pool import Pool
 from rae_bench.protocol.task import Task
 from rae_bench.protocol.work import work_off
 from rae_bench.results import SCHEMA, read_result, write_json
-from rae_bench.storage import sweep
+from rae_bench.storage import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def recording(plans: Sequence[Plan], observe: Observer) -> Observer:
 def tidy(plans: Sequence[Plan]) -> None:
     """Remove what killed processes left half written beside the results."""
     for folder in {p.path.parent for plan in plans for p in plan.cells}:
-        sweep(folder)
+        remove_leftovers(folder)
 
 
 def _write_failure(planned: Planned, task: Task, reason: str) -> None:
