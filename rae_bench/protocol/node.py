@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -122,6 +123,6 @@ def check_installation(wanted: Mapping[str, str], spec: str) -> None:
     other = stale_parts(wanted, found)
     if other:
         raise UserError(
-            f"node {os.uname().nodename} has another rae-bench than the one that planned this cell "
+            f"node {platform.node()} has another rae-bench than the one that planned this cell "
             f"(different: {', '.join(other)}); install the same version there"
         )
