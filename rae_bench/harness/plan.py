@@ -15,7 +15,7 @@ from rae_bench.harness.kept import is_kept
 from rae_bench.harness.spec import RunSpec
 from rae_bench.model.registry import resolve_model
 from rae_bench.results.files import read_result
-from rae_bench.storage import sweep
+from rae_bench.storage import remove_leftovers
 from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
 from rae_bench.task.sides import Side, load_sides
 from rae_bench.task.task import Task
@@ -71,7 +71,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
         folder = path.parent
         if folder not in cleaned:
             cleaned.add(folder)
-            sweep(folder)
+            remove_leftovers(folder)
         facts = identity(cell.model, cell.options, spec.task, sources, target, cell.fraction)
         keep = spec.keep and cell.learns
         state, why = ("to do", "") if spec.force else _state(cell, path, facts, keep, spec.task)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -44,7 +43,7 @@ class _Worker:
     def give(self, job: AnyJob) -> None:
         """Hand over a job. Where the process is dead, its end is on its way."""
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # BrokenPipeError; EINVAL on Windows
             self.process.stdin.write(msgspec.json.encode(job) + b"\n")
             self.process.stdin.flush()
 
@@ -56,14 +55,11 @@ class _Worker:
             self.process.kill()
             code = self.process.wait()
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # what a dead process did not read
+        with suppress(OSError):  # what a dead process did not read
             self.process.stdin.close()
-        if code < 0:
-            return f"was killed by signal {-code}" + (" (out of memory?)" if -code == _KILLED else "")
+        if code < 0:  # never on Windows, which has no signal 9 (SIGKILL) either
+            return f"was killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
         return f"ended with exit code {code}"
-
-
-_KILLED = getattr(signal, "SIGKILL", 9)
 
 
 class Pool:

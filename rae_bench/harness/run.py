@@ -24,7 +24,7 @@ from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.results.files import read_result, write_json
-from rae_bench.storage import sweep
+from rae_bench.storage import remove_leftovers
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -148,4 +148,4 @@ def work(
         return work_off(jobs, crew, watch, **limits)
     finally:
         for folder in {p.path.parent for plan in plans for p in plan.cells}:
-            sweep(folder)
+            remove_leftovers(folder)

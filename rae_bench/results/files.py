@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from rae_bench.data.formats.archive import Archive
-from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
-from rae_bench.kinematics import quat
-from rae_bench.model.api import Trajectory
-from rae_bench.rigs.rig import Rig
 from rae_bench.storage import read_json, whole_file
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import RayLost, UserError
-from rae_bench.storage import alive, scratch_folder, sweep
+from rae_bench.storage import alive, remove_leftovers, scratch_folder
 
 LOCAL = "local"
 """The address of a Ray that is started on this machine."""
@@ -115,7 +115,7 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
     os.environ |= threads
     # Sockets lie in Ray's folder, and their paths must be short.
     parent = Path("/tmp") if os.name == "posix" else Path(tempfile.gettempdir())
-    sweep(parent)
+    remove_leftovers(parent)
     folder = scratch_folder(parent)
     try:
         ray.init(

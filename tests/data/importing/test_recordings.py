@@ -20,10 +20,10 @@ from rae_bench.data.importing.measures import summarise
 from rae_bench.data.importing.recipe import Recipe, read_roles
 from rae_bench.data.importing.recordings import import_folder, load_recording
 from rae_bench.data.importing.standing import ground_shift, mirror_pairs
+from rae_bench.data.store import load_domain, save_domain
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import find_contacts
 from rae_bench.motion.root import heading_angle
-from rae_bench.data.store import load_domain, save_domain
 from rae_bench.storage import list_domains
 
 
