@@ -1,4 +1,4 @@
-"""Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model.
+"""Finding models: entry points, and plug-ins (`rae_bench.plugins`). Listing imports no model.
 
 An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
 put together by name (`rae_bench.baselines.pairs`): `names()` lists those with a name of their own, `find(name)` says
@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -22,10 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.plugins import is_path, load_plugin, plugin_identity
 
 GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
-_COPIES: dict[str, Path] = {}
 
 
 class Listed(NamedTuple):
@@ -121,17 +119,6 @@ def model_name(spec: str) -> str:
     return spec.rpartition(":")[2] if ":" in spec else spec
 
 
-def plugin_file(spec: str) -> Path | None:
-    """The file of a `path/to/file.py:Class`, or the copy of it that this machine was given; None for other models."""
-    place = spec.rpartition(":")[0]
-    return _COPIES.get(place, Path(place)) if place.endswith(".py") else None
-
-
-def use_copy(spec: str, path: Path) -> None:
-    """Take the model `path/to/file.py:Class` from another file, on machines where the named one is not."""
-    _COPIES[spec.rpartition(":")[0]] = path
-
-
 def load_model_class(spec: str) -> type:
     """The class of a model.
 
@@ -141,39 +128,11 @@ def load_model_class(spec: str) -> type:
     if ":" not in spec:
         return _checked(find_model(spec).load(), spec)
     place, _, name = spec.rpartition(":")
-    file = plugin_file(spec)
-    if file is not None:
-        path = file.resolve()
-        if not path.is_file():
-            raise UserError(f"model '{spec}': no such file {place}")
-        module_name = f"rae_bench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        if module_name in sys.modules:
-            module = sys.modules[module_name]
-        else:
-            found = importlib.util.spec_from_file_location(module_name, path)
-            assert found is not None
-            assert found.loader is not None
-            module = importlib.util.module_from_spec(found)
-            sys.modules[module_name] = module
-            try:
-                found.loader.exec_module(module)
-            except Exception as error:  # a plug-in is foreign code; half a module must not be found next time
-                del sys.modules[module_name]
-                raise _not_imported(spec, place, error) from error
-    else:
-        try:
-            module = importlib.import_module(place)
-        except Exception as error:  # foreign code, too
-            raise _not_imported(spec, place, error) from error
+    module = load_plugin(spec)
     if not hasattr(module, name):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise unknown(f"class in {place}", name, classes)
     return _checked(getattr(module, name), spec)
-
-
-def _not_imported(spec: str, place: str, error: Exception) -> UserError:
-    kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
-    return UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}")
 
 
 def _checked(cls: Any, spec: str) -> type:
@@ -198,31 +157,37 @@ def config_hash(options: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(options), sort_keys=True).encode()).hexdigest()[:8]
 
 
-def source_hash(spec: str) -> str:
-    """sha256 of the file that a model comes from; of the whole package for the reference entries.
+def plugin_spec(spec: str) -> str | None:
+    """The plug-in that a model is, as `rae_bench.plugins` takes it; None for what ships with this package.
 
-    Nothing is imported, so what a plug-in's file imports in turn is not covered. What every model rests on (features,
-    training loop, protocol) is hashed by `rae_bench.protocol.identity` instead.
+    Raises:
+        UserError: no model of that name.
+    """
+    named = spec if ":" in spec else f"{find_model(spec).module}:{spec}"
+    ours = not is_path(named) and named.partition(":")[0].partition(".")[0] == "rae_bench"
+    return None if ours else named
+
+
+def source_hash(spec: str) -> str:
+    """The identity of a plug-in; for what ships with this package, sha256 of its file, or of all reference entries.
+
+    Nothing is run. What every model rests on (features, training loop, protocol) is hashed by
+    `rae_bench.protocol.identity` instead.
 
     Raises:
         UserError: no such model or file.
     """
-    place = spec.rpartition(":")[0]
-    if ":" not in spec:
-        place = find_model(spec).module
-    file = plugin_file(spec)
-    if file is not None:
-        path = file
-    else:
-        try:
-            found = importlib.util.find_spec(place)
-        except ModuleNotFoundError:
-            found = None
-        if found is None or not found.origin:
-            raise UserError(f"model '{spec}': no module {place}")
-        path = Path(found.origin)
-    if not path.is_file():
-        raise UserError(f"model '{spec}': no such file {place}")
+    plugin = plugin_spec(spec)
+    if plugin is not None:
+        return plugin_identity(plugin)
+    place = spec.rpartition(":")[0] or find_model(spec).module
+    try:
+        found = importlib.util.find_spec(place)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or not found.origin:
+        raise UserError(f"model '{spec}': no module {place}")
+    path = Path(found.origin)
     files = sorted(path.parent.rglob("*.py")) if place.startswith("rae_bench.baselines") else [path]
     digest = hashlib.sha256()
     for member in files:

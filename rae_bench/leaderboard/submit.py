@@ -15,6 +15,7 @@ from rae_bench.leaderboard.card import TRUTH, Card, Trajectories, check_facts
 from rae_bench.leaderboard.packing import digest, pack
 from rae_bench.leaderboard.verify import Progress, Report, verify
 from rae_bench.leaderboard.writing import write_entry_file
+from rae_bench.plugins import portable_spec
 from rae_bench.registry import CONTROLS, model_name
 from rae_bench.results import cell_name, read_result, write_json
 from rae_bench.storage import scratch, whole_folder
@@ -76,7 +77,7 @@ def gather(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) ->
     if model is None:
         chosen = [key for key in found if key[0] not in (TRUTH, *CONTROLS)]
     else:
-        chosen = [key for key in found if model in (key[0], model_name(key[0]))]
+        chosen = [key for key in found if key[0] == portable_spec(model) or model == model_name(key[0])]
         if not chosen:
             raise unknown(f"model in {folder}", model, names)
     if not chosen:

@@ -21,6 +21,7 @@ from rae_bench.metrics import METRICS, adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model import SEVERAL_SOURCES, Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.motion import Motion
+from rae_bench.plugins import portable_spec
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.kept import keep_model
 from rae_bench.protocol.task import Protocol, Task
@@ -124,7 +125,7 @@ def run_cell(
     result: dict[str, Any] = {
         "schema": SCHEMA,
         "status": "ok",
-        "model": cell.model,
+        "model": portable_spec(cell.model),
         "task": task.name,
         "regime": cell.regime,
         "fraction": cell.fraction,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rae_bench.errors import UserError
+from rae_bench.plugins import Parcel, take_plugin
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.identity import installation, stale_parts
 from rae_bench.protocol.task import Task
 from rae_bench.protocol.worker import failure, perform
-from rae_bench.registry import plugin_file, source_hash, use_copy
-from rae_bench.storage import home, pack, scratch, unpack, whole_file
+from rae_bench.registry import source_hash
+from rae_bench.storage import pack, scratch, unpack
 
 if TYPE_CHECKING:
     import ray
@@ -55,7 +55,7 @@ _SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(
-    payload: dict[str, Any], corpora: Sequence[ray.ObjectRef], plugin: tuple[str, bytes] | None,
+    payload: dict[str, Any], corpora: Sequence[ray.ObjectRef], plugin: Parcel | None,
     pretrained: Sequence[ray.ObjectRef] | None,
 ) -> dict[str, Any]:
     """Do a job on a worker: {kind: done, files} or {kind: failed, reason, trace}."""
@@ -85,33 +85,6 @@ def answer(
         return {"kind": "failed", "reason": f"the worker process ended with exit code {error.code}", "trace": ""}
     except Exception as error:
         return {"kind": "failed", **failure(error)}
-
-
-def ship_plugin(spec: str) -> tuple[str, bytes] | None:
-    """Path and content of a plug-in's file; None for models that are installed."""
-    file = plugin_file(spec)
-    return None if file is None else (str(file.resolve()), file.read_bytes())
-
-
-def take_plugin(spec: str, plugin: tuple[str, bytes] | None) -> None:
-    """Have this machine load the model from what `ship_plugin` gave."""
-    if plugin is not None:
-        use_copy(spec, _here(*plugin))
-
-
-def _here(path: str, content: bytes) -> Path:
-    """A plug-in's file: the original where this machine has it, else a copy of it in the cache."""
-    original = Path(path)
-    try:
-        if original.read_bytes() == content:
-            return original
-    except OSError:
-        pass
-    copy = home() / "plugins" / hashlib.sha256(content).hexdigest()[:16] / original.name
-    if not copy.is_file():
-        with whole_file(copy) as part:
-            part.write_bytes(content)
-    return copy
 
 
 def check_installation(wanted: Mapping[str, str], spec: str) -> None:

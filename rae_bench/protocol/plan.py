@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.plugins import portable_spec, resolved_spec
 from rae_bench.protocol.cell import COST_FILE, TRUTH, Cell, budget_of, excuse
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.identity import identity, stale_parts
@@ -124,8 +125,8 @@ class Plan(NamedTuple):
 
 
 def cell_folder(out: Path, cell: Cell, task: Task) -> Path:
-    """`<out>/<model>-<config hash>/<task>`; the hash of a plug-in's covers where it comes from, as names may repeat."""
-    facts = {**cell.options, "": cell.model} if ":" in cell.model else cell.options
+    """`<out>/<model>-<config hash>/<task>`; a plug-in's hash covers its portable name, as classes may share one."""
+    facts = {**cell.options, "": portable_spec(cell.model)} if ":" in cell.model else cell.options
     return out / f"{model_name(cell.model)}-{config_hash(facts)}" / task.name
 
 
@@ -186,7 +187,7 @@ def request(
         also = ("zero-shot",) if "zero-shot" in known_capabilities(model) else ()
         regimes = (*DEFAULT_REGIMES[:-1], *also, DEFAULT_REGIMES[-1])
     return Request(
-        model, dict(options or {}), chosen, tuple(regimes), fractions, tuple(seeds), Path(out), root,
+        resolved_spec(model), dict(options or {}), chosen, tuple(regimes), fractions, tuple(seeds), Path(out), root,
         controls, force, keep, trials, accelerator,
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Jobs on Ray: on this machine, or on the nodes of a cluster that share no disk.
 
-What a job needs travels with it: the task's corpora, the file of a plug-in model, the pre-trained model. What it leaves
-travels back as files, and the process that called the sweep writes them: a node needs Ray and this package, nothing
-else. The objects are arrays, JSON and bytes; how they cross the network is Ray's affair.
+What a job needs travels with it: the task's corpora, the files of a plug-in model, the pre-trained model. What it
+leaves travels back as files, and the process that called the sweep writes them: a node needs Ray and this package,
+nothing else. The objects are arrays, JSON and bytes; how they cross the network is Ray's affair.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rae_bench.errors import UserError
+from rae_bench.plugins import ship_plugin
 from rae_bench.protocol import node
 from rae_bench.protocol.cell import Cell
 from rae_bench.protocol.cluster import Resources, check_alive
@@ -42,7 +43,7 @@ class RayCrew:
             for plan in plans
         }
         self._corpora = {name: ray.put(content) for name, content in tasks.items()}
-        self._plugins = {model: node.ship_plugin(model) for job in jobs if (model := _model(job))}
+        self._plugins = {model: ship_plugin(model) for model in {_model(job) for job in jobs}}
         self._users = Counter(job.payload["pretrained"] for job in jobs if _starts_pretrained(job))
         self._pretrained: dict[str, ray.ObjectRef] = {}
         self._running: dict[ray.ObjectRef, tuple[Job, int]] = {}

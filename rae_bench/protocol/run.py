@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rae_bench.plugins import portable_spec
 from rae_bench.protocol.cell import environment
 from rae_bench.protocol.domains import Side
 from rae_bench.protocol.plan import Observer, Plan, Planned, jobs_for, prepare
@@ -118,7 +119,7 @@ def _write_failure(planned: Planned, task: Task, reason: str) -> None:
         {
             "schema": SCHEMA,
             "status": "failed",
-            "model": cell.model,
+            "model": portable_spec(cell.model),
             "task": task.name,
             "regime": cell.regime,
             "fraction": cell.fraction,

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from rae_bench.errors import RayLost, UserError
+from rae_bench.plugins import portable_spec
 from rae_bench.protocol.cluster import Resources, cluster, require_answer
 from rae_bench.protocol.domains import Side, load_sides
 from rae_bench.protocol.estimate import estimate
@@ -26,7 +27,13 @@ def requests(models: Sequence[str], tasks: Sequence[str | Task | None], **argume
     arguments = {"seeds": SEEDS, **arguments, "fractions": arguments.get("fractions") or "all"}
     asked = [request(model, task, **arguments) for task in tasks for model in models]
     known: dict[str, str] = {}
+    plugins: dict[str, str] = {}
     for r in asked:
+        if plugins.setdefault(portable_spec(r.model), r.model) != r.model:
+            raise UserError(
+                f"two plug-ins are named '{portable_spec(r.model)}' and their results would lie in one place; "
+                "rename the folder or the file of one, or sweep them into two folders (--out)"
+            )
         if known.setdefault(r.task.name, r.task.content_hash) != r.task.content_hash:
             raise UserError(f"two tasks are named '{r.task.name}' and their results would lie in one place; rename one")
     return asked

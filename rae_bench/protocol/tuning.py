@@ -20,10 +20,11 @@ from typing import Any
 from rae_bench.errors import UserError
 from rae_bench.metrics import evaluate
 from rae_bench.model import Budget, Context
+from rae_bench.plugins import Parcel, ship_plugin, take_plugin
 from rae_bench.protocol.cluster import Resources, cluster, require_answer
 from rae_bench.protocol.domains import Side, load_side
 from rae_bench.protocol.identity import identity
-from rae_bench.protocol.node import check_installation, ship_plugin, shipped, take_plugin
+from rae_bench.protocol.node import check_installation, shipped
 from rae_bench.protocol.plan import Observer, check_out
 from rae_bench.protocol.preset import Preset, write_preset
 from rae_bench.protocol.space import check_space, draw, grid
@@ -125,8 +126,8 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
 
 
 def try_out(
-    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
-    threads: int, facts: Mapping[str, str],
+    config: Mapping[str, Any], *, spec: str, plugin: Parcel | None, source: Side, trials: Sequence[Any],
+    rungs: Sequence[int], threads: int, facts: Mapping[str, str],
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
     from ray import tune

@@ -68,8 +68,10 @@ def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
 
 def perform(job: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, progress: Any) -> None:
     """Do a job; what it leaves lies at the paths that it names."""
+    from rae_bench.plugins import keep_to
     from rae_bench.protocol import cell as cells
 
+    keep_to(job["model"] if job["do"] == "pretrain" else job["cell"]["model"], job["identity"]["model"])
     resources = {key: job[key] for key in ("threads", "device") if key in job}
     if job["do"] == "pretrain":
         cells.pretrain(
