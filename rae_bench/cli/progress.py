@@ -68,7 +68,7 @@ class RunProgress:
                 self.live.reset(self.bars[worker], total=total, description=job_label(job), loss="")
             case Answered(_, worker, Progress() as answer):
                 self._progress(worker, answer)
-            case Answered(job, worker, answer):
+            case Answered(job, worker, (Done() | Failed()) as answer):
                 self._credit(worker, job.updates + OVERHEAD)
                 say_end(self.console, answer, job_label(job), self.traced)
 

@@ -18,6 +18,7 @@ from rae_bench.harness.machine import environment, peak_memory, reset_peak_memor
 from rae_bench.metrics import METRICS, adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
+from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import Motion
 from rae_bench.results.files import SCHEMA, write_clips, write_json
@@ -65,7 +66,7 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
     return {
         "schema": SCHEMA,
         "status": status,
-        "model": cell.model,
+        "model": portable_spec(cell.model),
         "task": task.name,
         "regime": cell.regime,
         "fraction": cell.fraction,

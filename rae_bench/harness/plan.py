@@ -20,6 +20,8 @@ from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
 from rae_bench.task.sides import Side, load_sides
 from rae_bench.task.task import Task
 
+State = Literal["done", "stale", "to do"]
+
 
 @dataclass(frozen=True)
 class PlannedCell:
@@ -37,7 +39,7 @@ class PlannedCell:
     path: Path
     identity: Mapping[str, Any]
     pretrained: Path
-    state: Literal["done", "stale", "to do"]
+    state: State
     why: str = ""
     keep: bool = False
 
@@ -74,7 +76,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
             remove_leftovers(folder)
         facts = identity(cell.model, cell.options, spec.task, sources, target, cell.fraction)
         keep = spec.keep and cell.learns
-        state, why = ("to do", "") if spec.force else _state(cell, path, facts, keep, spec.task)
+        state, why = _state(cell, path, facts, keep, spec)
         planned[path] = PlannedCell(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keep)
     return Plan(spec, sources, target, tuple(planned.values()))
 
@@ -91,10 +93,10 @@ def make_plans(specs: Sequence[RunSpec]) -> list[Plan]:
 
 
 def _state(
-    cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, task: Task
-) -> tuple[Literal["done", "stale", "to do"], str]:
+    cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: RunSpec
+) -> tuple[State, str]:
     """Whether a result that lies there is that of the cell, whole and up to date; and why it is not."""
-    result = read_result(path)
+    result = None if spec.force else read_result(path)
     if result is None:
         return "to do", ""
     changed = changes(result["identity"], facts)
@@ -103,7 +105,7 @@ def _state(
     if result["status"] == "failed":
         return "to do", f"failed before: {result['reason']}"
     if result["status"] == "ok":
-        missing = [file.name for file in files_of(cell, path, task) if not file.is_file()]
+        missing = [file.name for file in files_of(cell, path, spec.task) if not file.is_file()]
         if missing:
             return "to do", f"missing: {', '.join(missing)}"
         if keep and not is_kept(path, facts):

@@ -81,7 +81,7 @@ class RunSpec:
         else:
             name, facts = self.model.name, dict(self.options)
             if self.model.is_plugin:  # names of classes may repeat
-                facts[""] = self.model.place
+                facts[""] = self.model.portable
         return self.out / f"{name}-{config_hash(facts)}" / self.task.name
 
     def path(self, cell: Cell) -> Path:

@@ -42,7 +42,8 @@ def make_specs(
     """A spec for each task and model; `others` are arguments of `make_spec`.
 
     Raises:
-        UserError: as of `make_spec`; and two different tasks of one name, whose results would lie in one place.
+        UserError: as of `make_spec`; and two different tasks or plug-ins of one name, whose results would
+            lie in one place.
     """
     specs = [
         make_spec(model, task, seeds=seeds, fractions=fractions or "all", **others)
@@ -50,7 +51,13 @@ def make_specs(
         for model in models
     ]
     known: dict[str, str] = {}
+    plugins: dict[str, str] = {}
     for spec in specs:
+        if plugins.setdefault(spec.model.portable, spec.model.spec) != spec.model.spec:
+            raise UserError(
+                f"two plug-ins are named '{spec.model.portable}' and their results would lie in one place; "
+                "rename the folder or the file of one, or sweep them into two folders (--out)"
+            )
         if known.setdefault(spec.task.name, spec.task.content_hash) != spec.task.content_hash:
             raise UserError(
                 f"two tasks are named '{spec.task.name}' and their results would lie in one place; rename one"

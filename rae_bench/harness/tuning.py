@@ -22,13 +22,14 @@ from rae_bench.harness.identity import identity
 from rae_bench.harness.jobs import DataWanted
 from rae_bench.harness.preset import Preset, write_preset
 from rae_bench.harness.ray.cluster import Resources, cluster, require_answer, require_ray
-from rae_bench.harness.ray.node import check_installation, ship_plugin, shipped, take_plugin
+from rae_bench.harness.ray.node import check_installation, shipped
 from rae_bench.harness.search_space import check_space, draw, grid
 from rae_bench.harness.spec import check_out
 from rae_bench.harness.sweep import default_workers
 from rae_bench.harness.worker import failure
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
+from rae_bench.model.plugins.plugin import Parcel, ship_plugin, take_plugin
 from rae_bench.model.registry import config_hash, load_model_class, make_model, model_name
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
@@ -158,8 +159,8 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
 
 
 def try_out(
-    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
-    threads: int, facts: Mapping[str, Any],
+    config: Mapping[str, Any], *, spec: str, plugin: Parcel | None, source: Side, trials: Sequence[Any],
+    rungs: Sequence[int], threads: int, facts: Mapping[str, Any],
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
     from ray import tune

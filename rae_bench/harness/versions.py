@@ -9,12 +9,10 @@ from __future__ import annotations
 from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing
 from rae_bench.data.generators import locomotion, reach
-from rae_bench.errors import UserError
 from rae_bench.metrics.registry import METRICS
-from rae_bench.model.registry import find_model
+from rae_bench.model.registry import model_versions
 
-REFERENCE = "rae_bench.baselines."
-"""Where the models are whose versions are pinned by tests; any other model is a plug-in."""
+__all__ = ["engine_versions", "generator_versions", "metric_versions", "model_versions"]
 
 
 def engine_versions() -> dict[str, int]:
@@ -38,27 +36,6 @@ def generator_versions() -> dict[str, int]:
         "sweep": locomotion.SWEEP_VERSION,
         "reach": reach.REACH_VERSION,
     }
-
-
-def model_versions(spec: str) -> dict[str, int]:
-    """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
-
-    Empty for a plug-in: its code has no version that a test would pin.
-
-    Raises:
-        UserError: there is no such model.
-    """
-    if ":" in spec:
-        return {}
-    found = find_model(spec)
-    if not found.module.startswith(REFERENCE):
-        return {}
-    if "versions" in found.about:
-        return dict(found.about["versions"])
-    version = str(found.about.get("version", ""))
-    if not version.isdecimal():
-        raise UserError(f"model '{spec}': its card needs a whole number as its version, such as version=\"1\"")
-    return {spec: int(version)}
 
 
 def metric_versions() -> dict[str, int]:

@@ -71,7 +71,10 @@ def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: Re
 def perform(job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: Report) -> None:
     """Do a job; what it leaves lies at the paths that it names."""
     from rae_bench.harness.cell import pretrain, run_cell
+    from rae_bench.model.plugins.plugin import is_path, keep_to
 
+    if is_path(job.model):
+        keep_to(job.model, job.identity["model"])
     if isinstance(job, PretrainJob):
         pretrain(job, sources, report)
     else:

@@ -1,4 +1,4 @@
-"""Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model.
+"""Finding models: entry points, and plug-ins (`rae_bench.model.plugins`). Listing imports no model.
 
 An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
 put together by name (`rae_bench.baselines.family`): `names()` lists those with a name of their own, `find(name)` says
@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.plugins.plugin import load_plugin, plugin_identity, portable_spec, resolved_spec
 
 GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
-_COPIES: dict[str, Path] = {}
 
 
 class Listed(NamedTuple):
@@ -122,17 +120,6 @@ def model_name(spec: str) -> str:
     return spec.rpartition(":")[2] if ":" in spec else spec
 
 
-def plugin_file(spec: str) -> Path | None:
-    """The file of a `path/to/file.py:Class`, or the copy of it that this machine was given; None for other models."""
-    place = spec.rpartition(":")[0]
-    return _COPIES.get(place, Path(place)) if place.endswith(".py") else None
-
-
-def use_copy(spec: str, path: Path) -> None:
-    """Take the model `path/to/file.py:Class` from another file, on machines where the named one is not."""
-    _COPIES[spec.rpartition(":")[0]] = path
-
-
 def load_model_class(spec: str) -> type:
     """The class of a model.
 
@@ -142,39 +129,11 @@ def load_model_class(spec: str) -> type:
     if ":" not in spec:
         return _checked(find_model(spec).load(), spec)
     place, _, name = spec.rpartition(":")
-    file = plugin_file(spec)
-    if file is not None:
-        path = file.resolve()
-        if not path.is_file():
-            raise UserError(f"model '{spec}': no such file {place}")
-        module_name = f"rae_bench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        if module_name in sys.modules:
-            module = sys.modules[module_name]
-        else:
-            found = importlib.util.spec_from_file_location(module_name, path)
-            assert found is not None
-            assert found.loader is not None
-            module = importlib.util.module_from_spec(found)
-            sys.modules[module_name] = module
-            try:
-                found.loader.exec_module(module)
-            except Exception as error:  # a plug-in is foreign code; half a module must not be found next time
-                del sys.modules[module_name]
-                raise _not_imported(spec, place, error) from error
-    else:
-        try:
-            module = importlib.import_module(place)
-        except Exception as error:  # foreign code, too
-            raise _not_imported(spec, place, error) from error
+    module = load_plugin(spec)
     if not hasattr(module, name):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise unknown(f"class in {place}", name, classes)
     return _checked(getattr(module, name), spec)
-
-
-def _not_imported(spec: str, place: str, error: Exception) -> UserError:
-    kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
-    return UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}")
 
 
 def _checked(cls: Any, spec: str) -> type:
@@ -199,8 +158,8 @@ def config_hash(options: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(options), sort_keys=True).encode()).hexdigest()[:8]
 
 
-def source_hash(spec: str) -> str:
-    """sha256 of the file that a model comes from; of the whole package for the reference entries.
+def plugin_spec(spec: str) -> str | None:
+    """The plug-in that a model is, as `rae_bench.model.plugins.plugin` takes it; None for what ships with this package.
 
     Nothing is imported, so what a plug-in's file imports in turn is not covered. What every model rests on (features,
     training loop, protocol) is hashed by `rae_bench.harness.identity` instead.
@@ -208,22 +167,17 @@ def source_hash(spec: str) -> str:
     Raises:
         UserError: no such model or file.
     """
-    place = spec.rpartition(":")[0]
-    if ":" not in spec:
-        place = find_model(spec).module
-    file = plugin_file(spec)
-    if file is not None:
-        path = file
-    else:
-        try:
-            found = importlib.util.find_spec(place)
-        except ModuleNotFoundError:
-            found = None
-        if found is None or not found.origin:
-            raise UserError(f"model '{spec}': no module {place}")
-        path = Path(found.origin)
-    if not path.is_file():
-        raise UserError(f"model '{spec}': no such file {place}")
+    plugin = plugin_spec(spec)
+    if plugin is not None:
+        return plugin_identity(plugin)
+    place = spec.rpartition(":")[0] or find_model(spec).module
+    try:
+        found = importlib.util.find_spec(place)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or not found.origin:
+        raise UserError(f"model '{spec}': no module {place}")
+    path = Path(found.origin)
     files = sorted(path.parent.rglob("*.py")) if place.startswith("rae_bench.baselines") else [path]
     digest = hashlib.sha256()
     for member in files:
@@ -231,37 +185,64 @@ def source_hash(spec: str) -> str:
     return digest.hexdigest()
 
 
+REFERENCE = "rae_bench.baselines."
+"""Where the models are whose versions are pinned by tests; any other model is a plug-in."""
+
+
+def model_versions(spec: str) -> dict[str, int]:
+    """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
+
+    Empty for a plug-in: its code has no version that a test would pin.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    if plugin_spec(spec) is not None:
+        return {}
+    if ":" in spec:
+        about: Mapping[str, Any] = _card_literals(*spec.rsplit(":", 1))
+    else:
+        about = find_model(spec).about
+    if "versions" in about:
+        return dict(about["versions"])
+    version = str(about.get("version", ""))
+    if not version.isdecimal():
+        raise UserError(f"model '{spec}': its card needs a whole number as its version, such as version=\"1\"")
+    return {model_name(spec): int(version)}
+
+
 @dataclass(frozen=True)
 class ModelRef:
     """A model that was named, resolved once: what it is called, what it can do, what it depends on, and how to make it.
 
     Attributes:
-        spec: as it was named: an entry, `package.module:Class` or `path/to/file.py:Class`.
+        spec: its one name: that of an entry, `package.module:Class`, or the absolute path of a plug-in and its class.
         name: a short name for files and tables: that of the entry, else of the class.
+        identity: {part: version} of a reference entry; of a plug-in, the hash of its code.
     """
 
     spec: str
     name: str
+    identity: Mapping[str, int] | str
 
     @property
     def is_plugin(self) -> bool:
-        """Whether it is no installed entry, but named by its class."""
+        """Whether it is named by its class, and is no installed entry."""
         return ":" in self.spec
 
     @property
-    def place(self) -> str:
-        """Where a plug-in comes from, as its results are told from those of another class of the same name."""
-        return self.spec
+    def portable(self) -> str:
+        """What results call it: a plug-in's last folder, file and class, which are the same on another machine."""
+        return portable_spec(self.spec)
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """What its card claims besides `cold`; the model is imported where that cannot be read otherwise."""
         return known_capabilities(self.spec)
 
-    @cached_property
-    def identity(self) -> str:
-        """What its code is, as a hash."""
-        return source_hash(self.spec)
+    def resolved(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All its options, those that were given and the defaults of the rest."""
+        return dict(options)
 
     def load(self) -> type:
         """Its class. Raises `UserError` where it cannot be imported or is no model."""
@@ -273,7 +254,7 @@ class ModelRef:
 
 
 def resolve_model(spec: str) -> ModelRef:
-    """A model by name. Raises `UserError` where there is no such entry, module or file; imports no model."""
-    ref = ModelRef(spec, model_name(spec))
-    assert ref.identity  # is there such a model?
-    return ref
+    """A model by name. Raises `UserError` where there is no such entry, module or file; runs no code of the model."""
+    plugin = plugin_spec(spec)
+    identity = model_versions(spec) if plugin is None else plugin_identity(plugin)
+    return ModelRef(resolved_spec(spec), model_name(spec), identity)

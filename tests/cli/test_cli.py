@@ -78,7 +78,7 @@ BAD = {
     "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
     "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
     "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
-    "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty cannot be imported"),
+    "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty is a folder without __init__.py"),
     "mode of a study": (["study", "thesis", "--modes", "papr"], "unknown mode 'papr'; did you mean paper"),
     "rig of a study": (["study", "thesis", "--rigs", "quad"], "unknown rig of the study 'quad'"),
     "model of a study": (["study", "thesis", "--models", "mann"], "unknown model of the study 'mann'"),

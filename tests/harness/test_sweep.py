@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +118,27 @@ def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
 
 
 def test_a_plugin_of_another_machine_travels(
-    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
+    one_ray: None, tiny_task: Path, tmp_path: Path, home_folder: Path
 ) -> None:
-    """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
-    from rae_bench.harness.ray.node import _here
+    """A worker that does not find a plug-in's files takes the copy that it was given."""
+    folder, away, log = tmp_path / "there", tmp_path / "away", tmp_path / "log"
+    folder.mkdir()
+    (folder / "base.py").write_text(MODELS, encoding="utf-8")
+    (folder / "model.py").write_text("from base import Base\n\nclass Mine(Base):\n    pass\n", encoding="utf-8")
 
-    assert _here(str(models), models.read_bytes()) == models
-    copy = _here(str(models), b"other = 1")
-    assert copy.read_bytes() == b"other = 1"
-    assert copy.is_relative_to(home_folder)
-    assert copy.name == models.name  # the name counts for the identity
-    assert _here("/nowhere/m.py", b"x = 1") == _here("/nowhere/m.py", b"x = 1")
+    def observe(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "plan":
+            folder.rename(away)
+
+    (outcome,) = sweep_cells(
+        [f"{folder}/model.py:Mine"], [str(tiny_task)], regimes=["cold"], fractions=[0.05], seeds=1, controls=False,
+        out=tmp_path / "out", options={"log": str(log)}, observe=observe,
+    )  # fmt: skip
+    (result,) = outcome.results
+    assert (result["status"], result["model"]) == ("ok", "there/model.py:Mine")
+    ran = Path(log.read_text(encoding="utf-8").split()[-1])
+    assert ran.is_relative_to(home_folder)
+    assert ran.name == "base.py"
 
 
 def test_more_cores_a_cell_are_threads_and_too_many_are_told(

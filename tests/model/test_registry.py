@@ -114,6 +114,8 @@ def test_source_hash_follows_the_file(plugin: Path) -> None:
     before = source_hash(f"{plugin}:Mine")
     assert before == source_hash(f"{plugin}:Half")  # of the file
     plugin.write_text(MODEL + "# another line\n")
+    assert source_hash(f"{plugin}:Mine") == before
+    plugin.write_text(MODEL + "value = 4\n")
     assert source_hash(f"{plugin}:Mine") != before
 
 

@@ -1,8 +1,8 @@
 """Jobs on Ray: on this machine, or on the nodes of a cluster that share no disk.
 
-What a job needs travels with it: the task's corpora, the file of a plug-in model, the pre-trained model. What it leaves
-travels back as files, and the process that called the sweep writes them: a node needs Ray and this package, nothing
-else. The objects are arrays, JSON and bytes; how they cross the network is Ray's affair.
+What a job needs travels with it: the task's corpora, the files of a plug-in model, the pre-trained model. What it
+leaves travels back as files, and the process that called the sweep writes them: a node needs Ray and this package,
+nothing else. The objects are arrays, JSON and bytes; how they cross the network is Ray's affair.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rae_bench.harness.jobs import Answer, AnyJob, CellJob, Done, Failed, Pretra
 from rae_bench.harness.plan import Plan
 from rae_bench.harness.ray import node
 from rae_bench.harness.ray.cluster import Resources, check_alive
+from rae_bench.model.plugins.plugin import ship_plugin
 from rae_bench.storage import pack, unpack, whole_file, whole_folder
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class RayCrew:
             for plan in plans
         }
         self._corpora = {name: ray.put(content) for name, content in tasks.items()}
-        self._plugins = {job.model: node.ship_plugin(job.model) for job in jobs}
+        self._plugins = {model: ship_plugin(model) for model in {job.model for job in jobs}}
         self._users = Counter(job.pretrained for job in jobs if _starts_pretrained(job))
         self._pretrained: dict[str, ray.ObjectRef] = {}
         self._running: dict[ray.ObjectRef, tuple[AnyJob, int]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -17,8 +16,8 @@ from rae_bench.errors import UserError
 from rae_bench.harness.identity import changes, installation
 from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.harness.worker import failure, perform
-from rae_bench.model.registry import plugin_file, use_copy
-from rae_bench.storage import home, pack, scratch, unpack, whole_file
+from rae_bench.model.plugins.plugin import Parcel, take_plugin
+from rae_bench.storage import pack, scratch, unpack
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -60,7 +59,7 @@ _SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(
-    encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: tuple[str, bytes] | None,
+    encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: Parcel | None,
     pretrained: Sequence[ray.ObjectRef] | None,
 ) -> tuple[dict[str, bytes], tuple[str, str] | None]:
     """Do a job (JSON) on a worker: the files that it leaves, and reason and trace where it failed."""
@@ -91,33 +90,6 @@ def answer(
     except Exception as error:
         failed = failure(error)
         return {}, (failed.reason, failed.trace)
-
-
-def ship_plugin(spec: str) -> tuple[str, bytes] | None:
-    """Path and content of a plug-in's file; None for models that are installed."""
-    file = plugin_file(spec)
-    return None if file is None else (str(file.resolve()), file.read_bytes())
-
-
-def take_plugin(spec: str, plugin: tuple[str, bytes] | None) -> None:
-    """Have this machine load the model from what `ship_plugin` gave."""
-    if plugin is not None:
-        use_copy(spec, _here(*plugin))
-
-
-def _here(path: str, content: bytes) -> Path:
-    """A plug-in's file: the original where this machine has it, else a copy of it in the cache."""
-    original = Path(path)
-    try:
-        if original.read_bytes() == content:
-            return original
-    except OSError:
-        pass
-    copy = home() / "plugins" / hashlib.sha256(content).hexdigest()[:16] / original.name
-    if not copy.is_file():
-        with whole_file(copy) as part:
-            part.write_bytes(content)
-    return copy
 
 
 def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:

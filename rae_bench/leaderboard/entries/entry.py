@@ -53,7 +53,7 @@ class _ResultFile(msgspec.Struct):
     regime: Literal["cold", "frozen", "finetune", "cold-long", "zero-shot", "none"]
     fraction: Annotated[float, Meta(ge=0, le=1)]
     seed: Annotated[int, Meta(ge=0, lt=10**9)]
-    identity: dict[str, str]
+    identity: dict[str, str | dict[str, int]]
     metrics: Annotated[dict[str, _Metric], Meta(max_length=500)]
     cost: dict[str, Any]
     environment: dict[str, Any]
@@ -80,7 +80,7 @@ class EntryCell:
     seed: int
     status: str
     reason: str
-    identity: Mapping[str, str]
+    identity: Mapping[str, Any]
     metrics: Mapping[str, float]
     result: Mapping[str, Any] = field(repr=False)
     sha256: str = field(repr=False)
