@@ -89,6 +89,6 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What `fe` leaves on that task with the regimes and controls of a plain `run`."""
-    from rae_bench.harness.run import run_cells
+    from helpers.running import run_cells
 
     return run_cells("fe", str(tiny_task), out=tmp_path_factory.mktemp("tiny_run"), workers=1)

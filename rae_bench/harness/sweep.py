@@ -190,6 +190,12 @@ def sweep_specs(
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
     if gpus_per_cell and ray_address is None:
         raise UserError("GPUs are shared out by Ray alone: add --ray-address local (or a cluster's address)")
+    if ray_address is not None:
+        from rae_bench.harness.ray.cluster import Cluster, Resources, require_answer, require_ray
+        from rae_bench.harness.ray.crew import RayCrew
+
+        require_ray()
+        require_answer(ray_address)
     observe(DataWanted(tuple(dict.fromkeys(spec.task.name for spec in specs))))
     count = workers or default_workers(cpus_per_cell)
     with ExitStack() as stack:
@@ -198,11 +204,6 @@ def sweep_specs(
             jobs = jobs_of_all(plans, cpus_per_cell)
             crew: Crew | None = stack.enter_context(Pool(count, cpus_per_cell)) if jobs else None
         else:
-            from rae_bench.harness.ray.cluster import Cluster, Resources, require_answer, require_ray
-            from rae_bench.harness.ray.crew import RayCrew
-
-            require_ray()
-            require_answer(ray_address)
             if any(spec.accelerator == "gpu" for spec in specs):
                 gpus_per_cell = gpus_per_cell or 1.0
             ray = stack.enter_context(Cluster(ray_address, count, Resources(cpus_per_cell, gpus_per_cell)))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.model.plugins.plugin import load_plugin, plugin_identity, portable_spec, resolved_spec
+from rae_bench.model.plugins.plugin import is_path, load_plugin, plugin_identity, portable_spec, resolved_spec
 
 GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
@@ -159,34 +159,14 @@ def config_hash(options: Mapping[str, Any]) -> str:
 
 
 def plugin_spec(spec: str) -> str | None:
-    """The plug-in that a model is, as `rae_bench.model.plugins.plugin` takes it; None for what ships with this package.
-
-    Nothing is imported, so what a plug-in's file imports in turn is not covered. What every model rests on (features,
-    training loop, protocol) is hashed by `rae_bench.harness.identity` instead.
+    """The plug-in that a model is, as `rae_bench.model.plugins` takes it; None for what ships with this package.
 
     Raises:
-        UserError: no such model or file.
+        UserError: no model of that name.
     """
-    plugin = plugin_spec(spec)
-    if plugin is not None:
-        return plugin_identity(plugin)
-    place = spec.rpartition(":")[0] or find_model(spec).module
-    try:
-        found = importlib.util.find_spec(place)
-    except ModuleNotFoundError:
-        found = None
-    if found is None or not found.origin:
-        raise UserError(f"model '{spec}': no module {place}")
-    path = Path(found.origin)
-    files = sorted(path.parent.rglob("*.py")) if place.startswith("rae_bench.baselines") else [path]
-    digest = hashlib.sha256()
-    for member in files:
-        digest.update(member.relative_to(path.parent).as_posix().encode() + b"\0" + member.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-REFERENCE = "rae_bench.baselines."
-"""Where the models are whose versions are pinned by tests; any other model is a plug-in."""
+    named = spec if ":" in spec else f"{find_model(spec).module}:{spec}"
+    ours = not is_path(named) and named.partition(":")[0].partition(".")[0] == "rae_bench"
+    return None if ours else named
 
 
 def model_versions(spec: str) -> dict[str, int]:

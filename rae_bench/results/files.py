@@ -18,7 +18,7 @@ from rae_bench.storage import read_json, whole_file
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "rae-bench.result/1"
+SCHEMA = "rae-bench.result/2"
 
 
 def strict(value: Any) -> Any:

@@ -68,7 +68,7 @@ def _level(name: str, skill: float, key: tuple[str, float, int], gain: float) ->
 def _cell(entry: Path, model: str, task: Task, regime: str, fraction: float, seed: int, *, level: np.ndarray) -> None:
     values = dict(zip(NAMES, map(float, level), strict=True)) | {"truth_contact_speed": 78.0}
     result = {
-        "schema": "rae-bench.result/1", "status": "ok", "model": model, "task": task.name, "regime": regime,
+        "schema": "rae-bench.result/2", "status": "ok", "model": model, "task": task.name, "regime": regime,
         "fraction": fraction, "seed": seed, "fps": task.protocol.fps, "options": {},
         "identity": HASHES | {"task": task.content_hash, "data": "d" * 64, "split": "f" * 64},
         "metrics": {

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.running import plan_cells, run_cells
 
-from rae_bench import plugins
 from rae_bench.cli import main
 from rae_bench.errors import UserError
+from rae_bench.harness.plan import PlannedCell
+from rae_bench.harness.spec import RunSpec
+from rae_bench.harness.sweep import make_specs
 from rae_bench.leaderboard.submit import gather
+from rae_bench.model.plugins import plugin as plugins
 from rae_bench.model.plugins.plugin import (
     Parcel,
     keep_to,
@@ -27,12 +31,14 @@ from rae_bench.model.plugins.plugin import (
     take_plugin,
 )
 from rae_bench.model.plugins.syntax import parse
-from rae_bench.protocol.cell import Cell
-from rae_bench.protocol.plan import Planned, cell_folder, prepare
-from rae_bench.protocol.run import run_cells
-from rae_bench.protocol.sweep import requests
-from rae_bench.protocol.task import load_task
-from rae_bench.registry import load_model_class, make_model, source_hash
+from rae_bench.model.registry import load_model_class, make_model, resolve_model
+from rae_bench.task.task import load_task
+
+
+def code_of(spec: str) -> object:
+    """What identifies the code of a model."""
+    return resolve_model(spec).identity
+
 
 BODY = '''
     card = None
@@ -112,13 +118,13 @@ def test_an_edit_of_a_second_or_third_file_counts(tmp_path: Path) -> None:
     lay(tmp_path, {"model.py": MODEL, "net.py": "import third\nSIZE = 1", "third.py": "X = 1", "other.py": "X = 1"})
     spec = f"{tmp_path}/model.py:Mine"
     assert names(spec, tmp_path) == {"model.py", "net.py", "third.py"}
-    seen = {source_hash(spec)}
+    seen = {code_of(spec)}
     for name, text in (("net.py", "import third\nSIZE = 2"), ("third.py", "X = 2"), ("model.py", MODEL + "Y = 1")):
         lay(tmp_path, {name: text})
-        seen.add(source_hash(spec))
+        seen.add(code_of(spec))
     assert len(seen) == 4
     lay(tmp_path, {"other.py": "X = 2"})
-    assert source_hash(spec) in seen
+    assert code_of(spec) in seen
 
 
 @pytest.mark.parametrize("name", ["model.py", "net.py"])
@@ -139,9 +145,9 @@ def test_imports_in_functions_count(tmp_path: Path) -> None:
     lay(tmp_path, {"model.py": LAZY, "net.py": "SIZE = 1", "lib/parts.py": "SIZE = 2"})
     spec = f"{tmp_path}/model.py:Mine"
     assert names(spec, tmp_path) == {"model.py", "net.py", "lib/parts.py"}
-    before = source_hash(spec)
+    before = code_of(spec)
     lay(tmp_path, {"lib/parts.py": "SIZE = 3"})
-    assert source_hash(spec) != before
+    assert code_of(spec) != before
 
 
 def test_nothing_is_run_to_find_what_counts(tmp_path: Path) -> None:
@@ -160,11 +166,11 @@ def test_what_is_installed_and_what_is_ours_does_not_count(tmp_path: Path, monke
     spec = f"{tmp_path}/here/model.py:Mine"
     # What lies elsewhere on sys.path counts.
     assert names(spec, tmp_path) == {"here/model.py", "here/net.py", "mine/helping.py"}
-    before = source_hash(spec)
+    before = code_of(spec)
     lay(site, {"strange/part.py": "X = 2"})
-    assert source_hash(spec) == before
+    assert code_of(spec) == before
     lay(mine, {"helping.py": "X = 2"})
-    assert source_hash(spec) != before
+    assert code_of(spec) != before
 
 
 def test_one_name_for_two_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +191,9 @@ def test_an_installed_plugin_counts_its_own_package(tmp_path: Path, monkeypatch:
     spec = "pack.model:Mine"
     assert names(spec, site) == set(PACKAGE) - {"pack/unused.py"}
     assert load_model_class(spec).size == (1, 1, 2)  # type: ignore[attr-defined]
-    before = source_hash(spec)
+    before = code_of(spec)
     lay(site, {"pack/deep/er.py": "TWO = 3"})
-    assert source_hash(spec) != before
+    assert code_of(spec) != before
 
 
 def test_the_module_that_has_the_class_counts(tmp_path: Path) -> None:
@@ -385,10 +391,10 @@ def test_one_place_of_results_however_the_path_is_written(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(lay(tmp_path / "exp", {"model.py": MODEL, **PACKAGE}))
-    task = load_task(str(tiny_task))
+    task = load_task(tiny_task)
 
     def folder(spec: str) -> Path:
-        return cell_folder(tmp_path, Cell(spec, {}, "cold", 1.0, 0), task)
+        return RunSpec(resolve_model(spec), task, {}, ("cold",), (1.0,), (0,), tmp_path).folder()
 
     ways = [f"{place}:Mine" for place in ("model.py", "./model.py", "../exp/model.py", tmp_path / "exp" / "model.py")]
     assert {portable_spec(spec) for spec in ways} == {"exp/model.py:Mine"}
@@ -408,8 +414,8 @@ def test_two_plugins_for_one_place_are_refused(tiny_task: Path, tmp_path: Path) 
     one, two = (f"{lay(tmp_path / name / 'exp', files)}/model.py:Mine" for name in "ab")
     asked: dict[str, Any] = {"regimes": ["cold"], "out": tmp_path}
     with pytest.raises(UserError, match=r"two plug-ins are named 'exp/model\.py:Mine'"):
-        requests([one, two], [str(tiny_task)], **asked)
-    assert len(requests([one, one.replace("/exp/", "/exp/../exp/")], [str(tiny_task)], **asked)) == 2
+        make_specs([one, two], [str(tiny_task)], **asked)
+    assert len(make_specs([one, one.replace("/exp/", "/exp/../exp/")], [str(tiny_task)], **asked)) == 2
 
 
 def test_results_follow_the_code(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,8 +427,8 @@ def test_results_follow_the_code(tiny_task: Path, tmp_path: Path, monkeypatch: p
     outcome = run_cells(whole, str(tiny_task), regimes=["cold", "frozen"], workers=1, **asked)
     assert [r["status"] for r in outcome.results] == ["ok", "ok"]
 
-    def planned(spec: str) -> list[Planned]:
-        return prepare(spec, str(tiny_task), regimes=["cold", "frozen"], **asked).cells
+    def planned(spec: str) -> tuple[PlannedCell, ...]:
+        return plan_cells(spec, str(tiny_task), regimes=["cold", "frozen"], **asked).cells
 
     assert {p.state for spec in ("./model.py:Mine", whole) for p in planned(spec)} == {"done"}
     made = gather(tmp_path / "out")
@@ -459,7 +465,7 @@ def moved(spec: str, folder: Path, change: Callable[[], object]) -> Any:
     assert parcel is not None
     change()
     take_plugin(spec, parcel)
-    assert source_hash(spec) == parcel.identity
+    assert code_of(spec) == parcel.identity
     return load_model_class(spec)
 
 
@@ -524,8 +530,8 @@ def test_plugins_need_no_torch(tmp_path: Path) -> None:
     """Identities are asked for by commands that answer at once."""
     lay(tmp_path, {"model.py": "import torch, pandas\n" + MODEL, "net.py": ""})
     code = (
-        "import sys; from rae_bench.registry import source_hash; "
-        f"source_hash({f'{tmp_path}/model.py:Mine'!r}); "
+        "import sys; from rae_bench.model.registry import resolve_model; "
+        f"resolve_model({f'{tmp_path}/model.py:Mine'!r}); "
         "print([m for m in ('torch', 'pandas', 'net') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ from rae_bench.model.registry import (
     load_model_class,
     make_model,
     model_name,
-    source_hash,
+    resolve_model,
 )
 
 MODEL = """
@@ -49,7 +49,7 @@ def test_entries_are_listed_by_name() -> None:
 
 def test_listing_imports_no_model() -> None:
     code = (
-        "import sys, rae_bench.model.registry as r; r.list_models(); r.source_hash('fe'); "
+        "import sys, rae_bench.model.registry as r; r.list_models(); r.resolve_model('fe'); "
         "print([m for m in ('torch', 'pandas', 'rae_bench.baselines.network') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -110,20 +110,23 @@ def test_config_hash_does_not_depend_on_order() -> None:
     assert len(config_hash({})) == 8
 
 
-def test_source_hash_follows_the_file(plugin: Path) -> None:
-    before = source_hash(f"{plugin}:Mine")
-    assert before == source_hash(f"{plugin}:Half")  # of the file
+def test_the_identity_of_a_plugin_follows_its_code(plugin: Path) -> None:
+    before = resolve_model(f"{plugin}:Mine").identity
+    assert before == resolve_model(f"{plugin}:Half").identity  # of the file
     plugin.write_text(MODEL + "# another line\n")
-    assert source_hash(f"{plugin}:Mine") == before
+    assert resolve_model(f"{plugin}:Mine").identity == before
     plugin.write_text(MODEL + "value = 4\n")
-    assert source_hash(f"{plugin}:Mine") != before
+    assert resolve_model(f"{plugin}:Mine").identity != before
 
 
-def test_source_hash_of_entries_is_of_their_whole_package() -> None:
-    assert source_hash("fe") == source_hash("fe+omg-moe") == source_hash("hold")
+def test_the_identity_of_entries_is_the_versions_of_their_parts() -> None:
+    assert resolve_model("fe").identity == resolve_model("fe+omg-moe").identity
+    assert {"fe", "omg-moe"} < set(resolve_model("fe").identity)
+    assert list(resolve_model("hold").identity) == ["hold"]
+    assert resolve_model("rae_bench.baselines.controls:Hold").identity == {"Hold": 1}
 
 
 @pytest.mark.parametrize("spec", ["holt", "no_such_package.module:Class", "nowhere/mine.py:Mine"])
-def test_source_hash_of_nothing(spec: str) -> None:
+def test_no_such_model(spec: str) -> None:
     with pytest.raises(UserError):
-        source_hash(spec)
+        resolve_model(spec)

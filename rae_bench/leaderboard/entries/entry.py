@@ -46,7 +46,7 @@ class _Metric(msgspec.Struct):
 
 
 class _ResultFile(msgspec.Struct):
-    schema: Literal["rae-bench.result/1"]
+    schema: Literal["rae-bench.result/2"]
     status: Literal["ok", "skipped"]
     model: str
     task: str
@@ -238,4 +238,4 @@ def _convert(value: Any, kind: type[Kind], where: str) -> Kind:
         raise Refused(where, f"not as expected: {error}", "see docs/submitting.md for the format") from None
 
 
-assert RESULT == "rae-bench.result/1", "the literal in _ResultFile"
+assert RESULT == "rae-bench.result/2", "the literal in _ResultFile"
