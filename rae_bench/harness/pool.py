@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -63,10 +64,15 @@ class _Worker:
 
 
 class Pool:
-    """A crew of `count` worker processes of `threads` threads each, which die with the block."""
+    """A crew of `count` worker processes of `threads` threads each, which die with the block.
 
-    def __init__(self, count: int, threads: int = 1) -> None:
-        self._threads = threads
+    Args:
+        tries: how often a job is begun before the death of its worker counts as the job's failure.
+    """
+
+    def __init__(self, count: int, threads: int = 1, tries: int = 1) -> None:
+        self._threads, self._tries = threads, tries
+        self._begun: Counter[str] = Counter()
         self._inbox: queue.Queue[tuple[_Worker, Answer | None]] = queue.Queue()
         self._workers: list[_Worker | None] = [None] * count
         self._busy: dict[int, AnyJob] = {}
@@ -90,6 +96,7 @@ class Pool:
 
     def begin(self, job: AnyJob) -> int:
         """Hand a job to the first idle worker, which is started where there is none."""
+        self._begun[job.name] += 1
         number = next(n for n in range(len(self._workers)) if n not in self._busy)
         worker = self._workers[number] or _Worker(self._inbox, self._threads)
         self._workers[number] = worker
@@ -101,12 +108,18 @@ class Pool:
         """Wait for the next answer of a worker."""
         sender, answer = self._inbox.get()
         number = self._workers.index(sender)
+        end = ""
         if answer is None:
-            answer = Failed(f"the worker process {sender.end(grace=5)}")
+            end = f"the worker process {sender.end(grace=5)}"
             self._workers[number] = None
         if number not in self._busy:
             return
         job = self._busy[number]
+        if answer is None and self._begun[job.name] < self._tries:
+            del self._busy[number]
+            self.begin(job)
+            return
+        answer = answer or Failed(end)
         if isinstance(answer, (Done, Failed)):
             del self._busy[number]
         yield job, number, answer

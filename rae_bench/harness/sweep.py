@@ -33,6 +33,8 @@ from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.task.task import Task
 
 SEEDS = 3
+TRIES = 3
+"""How often a job is begun before the death of its worker or node counts as the job's failure."""
 
 
 def make_specs(
@@ -202,7 +204,7 @@ def sweep_specs(
         if ray_address is None:
             plans = make_plans(specs)
             jobs = jobs_of_all(plans, cpus_per_cell)
-            crew: Crew | None = stack.enter_context(Pool(count, cpus_per_cell)) if jobs else None
+            crew: Crew | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES)) if jobs else None
         else:
             if any(spec.accelerator == "gpu" for spec in specs):
                 gpus_per_cell = gpus_per_cell or 1.0
@@ -215,7 +217,7 @@ def sweep_specs(
             jobs = jobs_of_all(plans, cpus_per_cell)
             if jobs:
                 ray.start()
-            crew = stack.enter_context(RayCrew(jobs, plans, ray.resources)) if jobs else None
+            crew = stack.enter_context(RayCrew(jobs, plans, ray.resources, TRIES)) if jobs else None
         return _work(jobs, plans, crew, cpus_per_cell, max_core_hours, observe)
 
 

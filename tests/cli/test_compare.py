@@ -13,7 +13,8 @@ import pytest
 
 from rae_bench.cli import main
 from rae_bench.harness.run import Outcome
-from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+from rae_bench.results.files import SCHEMA, write_clips, write_json
+from rae_bench.task.cells import cell_name
 
 NOISE = np.random.default_rng(0).normal(0, 0.05, (3, 4))
 IDENTITY = {"package": "0.1.0", "task": "t" * 64, "data": "d" * 64, "metrics": "m" * 64}

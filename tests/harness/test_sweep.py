@@ -118,20 +118,21 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
     assert states.count("to do") == 2 + 6
 
 
+@pytest.mark.parametrize(("address", "word"), [(None, "killed"), ("local", "died")])
 def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
-    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+    address: str | None, word: str, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
 ) -> None:
     asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
     for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
         log = tmp_path / name
         (outcome,) = sweep_cells(
-            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)}, ray_address="local",
-            **asked,
+            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)},
+            ray_address=address, **asked,
         )  # fmt: skip
         (result,) = outcome.results
         assert result["status"] == status
         assert log.read_text(encoding="utf-8").count("adapt") == tries
-    assert "died" in result["reason"]
+    assert word in result["reason"]
 
 
 def test_a_plugin_of_another_machine_travels(

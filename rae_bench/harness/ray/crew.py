@@ -27,8 +27,6 @@ from rae_bench.storage import pack, unpack, whole_file, whole_folder
 if TYPE_CHECKING:
     import ray
 
-TRIES = 3
-"""How often a job is begun before its worker's or node's death counts as the job's failure."""
 PATIENCE = 1.0
 """Seconds between looks at the cluster."""
 
@@ -38,12 +36,16 @@ class _Lost(Exception):
 
 
 class RayCrew:
-    """A crew of as many workers as the cluster has room for; jobs of dead workers and nodes are begun again."""
+    """A crew of as many workers as the cluster has room for; jobs of dead workers and nodes are begun again.
 
-    def __init__(self, jobs: Sequence[AnyJob], plans: Sequence[Plan], resources: Resources) -> None:
+    Args:
+        tries: how often a job is begun before the death of its worker or node counts as the job's failure.
+    """
+
+    def __init__(self, jobs: Sequence[AnyJob], plans: Sequence[Plan], resources: Resources, tries: int) -> None:
         import ray
 
-        self._resources = resources
+        self._resources, self._limit = resources, tries
         tasks = {
             plan.task.name: (plan.task, tuple(side.bare() for side in plan.sources), plan.target.bare())
             for plan in plans
@@ -119,7 +121,7 @@ class RayCrew:
             try:
                 outcome = self._outcome(ref)
             except _Lost as lost:
-                if self._tries[job.name] < TRIES:
+                if self._tries[job.name] < self._limit:
                     self.begin(job)
                     continue
                 outcome = Failed(str(lost))
