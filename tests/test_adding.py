@@ -52,7 +52,7 @@ FEWER = {"[protocol]\n": "[protocol]\npretrain_updates = 6\nadapt_updates = 6\n"
 
 
 class Block(NamedTuple):
-    """What the reader is to write or run; `names` stand in backticks in the line before."""
+    """What the reader is to write or run; `names` stand in backticks in the paragraph before."""
 
     language: str
     names: list[str]
@@ -66,7 +66,7 @@ def section(title: str) -> str:
 def blocks(title: str) -> Iterator[Block]:
     fenced = re.findall(r"(.*?)^```(\w*)\n(.*?)^```\n", section(title), re.DOTALL | re.MULTILINE)
     for before, language, text in fenced:
-        yield Block(language, re.findall(r"`([^`]+)`", before.rstrip().rpartition("\n")[2]), text)
+        yield Block(language, re.findall(r"`([^`]+)`", before.rstrip().rpartition("\n\n")[2]), text)
 
 
 def commands(title: str) -> list[str]:

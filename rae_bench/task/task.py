@@ -16,7 +16,7 @@ from rae_bench.storage import read_toml
 
 @dataclass(frozen=True)
 class Protocol:
-    """The numbers of a task (DESIGN 4).
+    """The numbers of a task: what is held out and what training may cost (docs/protocol.md, docs/design.md 4.3).
 
     Attributes:
         fps: frames per second of every clip.
