@@ -1,9 +1,10 @@
 """Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model.
 
 An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
-put together by name (`rae_bench.baselines.family`): `names()` lists those with a name of their own, `find(name)` says
-whether there is such a model, None where there is not, `about(found)` gives a mapping with description, paper, licence,
-capabilities and parameters, `load(name)` the class; only `load` may import torch.
+put together by name, such as `rae_bench.baselines.family`, with five functions. `names()` lists the models with a name
+of their own. `find(name)` gives what there is of a name, or None. `about(found)` gives a mapping with description,
+paper, licence, capabilities and parameters. `resolve(found, options)` gives every option with its value. `load(name)`
+gives the class; it alone may import torch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.config import TrainConfig, alike, train_values
 
 GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
@@ -36,11 +38,13 @@ class Listed(NamedTuple):
         load: gives its class.
         about: description, paper, licence, capabilities, parameters, as far as they are known without importing it; of
             an entry point what its class says as literals in `card = ModelCard(...)`.
+        resolve: gives every option with its value, without the class; None where that takes an instance.
     """
 
     module: str
     load: Callable[[], Any]
     about: Mapping[str, Any]
+    resolve: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
 def list_models() -> dict[str, Listed]:
@@ -113,7 +117,9 @@ def _literal(node: ast.expr) -> Any:
 def _in_family(point: Any, name: str) -> Listed | None:
     family = point.load()
     found = family.find(name)
-    return None if found is None else Listed(point.module, partial(family.load, name), family.about(found))
+    if found is None:
+        return None
+    return Listed(point.module, partial(family.load, name), family.about(found), partial(family.resolve, found))
 
 
 def model_name(spec: str) -> str:
@@ -191,6 +197,52 @@ def make_model(spec: str, options: Mapping[str, Any]) -> Any:
         return cls(**options)
     except TypeError as error:
         raise UserError(f"model '{spec}': {error}; see --set") from None
+
+
+def resolved_options(spec: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a model with the value that an instance uses, JSON-ready.
+
+    Options that are left out and options that say what the default is anyway give the same. A family says it without
+    importing torch. Of any other model an instance is made: its options are the arguments of its class, the fields of
+    `TrainConfig` where it has one in `config`, and what its preset stands for where it says so in `widths`.
+    Defaults that JSON cannot hold are left out.
+
+    Raises:
+        UserError: what `make_model` raises; or a given option that JSON cannot hold.
+    """
+    known = find_model(spec) if ":" not in spec else None
+    if known is not None and known.resolve is not None:
+        return known.resolve(options)
+    instance = make_model(spec, options)
+    values = _arguments(type(instance), options)
+    config = getattr(instance, "config", None)
+    if isinstance(config, TrainConfig):
+        values |= train_values(config)
+    if getattr(instance, "widths", None):
+        values["widths"] = dict(instance.widths)
+    return _json_ready(spec, values, options)
+
+
+def _arguments(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a class is made with, defaults filled in."""
+    values = dict(options)
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is not parameter.empty:
+            values[name] = alike(parameter.default, options.get(name, parameter.default))
+    return values
+
+
+def _json_ready(spec: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    ready = {}
+    for name, value in values.items():
+        try:
+            ready[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            if name in given:
+                kind = type(value).__name__
+                text = f"model '{spec}': option {name} is a {kind}; numbers, texts and lists are options"
+                raise UserError(text) from None
+    return ready
 
 
 def config_hash(options: Mapping[str, Any]) -> str:

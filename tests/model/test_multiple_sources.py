@@ -103,10 +103,10 @@ def test_the_spent_budget_is_that_of_one_source(sides: dict[str, Side]) -> None:
     model = make_model("fe", {"windows": 4, "length": 3})
     ctx = Context("pretrain", 1.0, Budget(4, 10**6), 0, sources=sources)
     model.pretrain(sources[0], ctx)
-    assert (ctx.spent["updates"], ctx.spent["frames"]) == (4, 4 * 4 * 2)
+    assert (ctx.declared["updates"], ctx.declared["frames"]) == (4, 4 * 4 * 2)
     sizes = [sum(p.numel() for p in model.network(sizes_for(len(d.rig))).parameters()) for d in sources]
     shared = sum(v.numel() for v in model._core.values())
-    assert ctx.spent["parameters"] == sum(sizes) - shared
+    assert ctx.declared["parameters"] == sum(sizes) - shared
 
 
 # What models must and need not do.
