@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.model import UserError, unknown
 
 FOLDER = Path(__file__).resolve().parent
 PAIR_VERSION = 1

@@ -11,7 +11,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, job_label
-from rae_bench.harness.jobs import Answered, Begun, DataWanted, Done, Event, Failed, Planned, Progress
+from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned
+from rae_bench.harness.jobs import Done, Failed, Progress
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""

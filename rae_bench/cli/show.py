@@ -153,16 +153,16 @@ def show_model(spec: str) -> None:
     from dataclasses import asdict
 
     from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
-    from rae_bench.model.registry import load_model_class, plugin_spec
+    from rae_bench.model.registry import resolve_model
 
-    model: Any = load_model_class(spec)
+    model: Any = resolve_model(spec).load()
     card = asdict(model.card)
     for key, value in card.items():
         if value is None:
             continue
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
         click.echo(f"{key:<13} {text}")
-    plugin = plugin_spec(spec)
+    plugin = resolve_model(spec).plugin
     if plugin is not None:
         click.echo(f"{'identity':<13} {plugin_identity(plugin)}")
         for n, file in enumerate(plugin_files(plugin)):

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.progress import OVERHEAD, say, say_end
-from rae_bench.harness.jobs import Answered, AnyJob, Begun, DataWanted, Done, Ended, Event, Failed, Lost, Planned
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned
+from rae_bench.harness.jobs import AnyJob, Done, Failed
 
 STATES = ("done", "running", "failed", "to do")
 

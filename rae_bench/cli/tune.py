@@ -38,7 +38,7 @@ def tune(
     from rich.console import Console
 
     from rae_bench.cli.progress import say
-    from rae_bench.harness.jobs import DataWanted
+    from rae_bench.harness.events import DataWanted
     from rae_bench.harness.tuning import RUNGS, TrialsPlanned, TuneEvent
     from rae_bench.harness.tuning import tune as search
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.errors import UserError
 from rae_bench.harness.jobs import CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
@@ -20,6 +19,7 @@ from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import make_model
+from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
 from rae_bench.results.files import SCHEMA, write_clips, write_json
 from rae_bench.results.trajectories import save_trajectory
@@ -32,8 +32,6 @@ Report = Callable[[str, int, int, float], None]
 """report(stage, update, updates, loss), as a job goes on"""
 
 LATENCY_FRAMES = 30
-UNIT_TOLERANCE = 0.01
-"""How far from 1 the length of a generated quaternion may be."""
 COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
@@ -52,7 +50,7 @@ def pretrain(job: PretrainJob, sources: Sequence[Side], report: Report) -> None:
     instance.pretrain(domains[0], ctx)
     with whole_folder(Path(job.folder)) as part:
         instance.save(part)
-        cost = {"core_seconds": time.process_time() - started, **ctx.spent}
+        cost = {**ctx.cost(), "core_seconds": time.process_time() - started}
         write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
@@ -178,10 +176,10 @@ def _adapt(instance: Any, job: CellJob, ctx: Context, target: Side, cost: dict[s
         pretrained = Path(job.pretrained)
         instance.load(pretrained)
         before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
-        cost |= {"pretrain_core_seconds": before["core_seconds"]}
+        names = ("core_seconds", "budget_status", "over_budget")
+        cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
     instance.adapt(domain, ctx)
-    cost |= {"core_seconds": time.process_time() - started, "budget": asdict(ctx.budget), **ctx.spent}
-    cost.setdefault("enforced", False)
+    cost |= {**ctx.cost(), "core_seconds": time.process_time() - started}
 
 
 def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) -> Trajectory:
@@ -202,17 +200,7 @@ def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) 
 def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
     """Raise `UserError` where a model gave another shape than asked for, or numbers that are not finite."""
     clips, frames = truth.root_positions.shape[:2]
-    joints = len(truth.rig)
-    for name, array, tail in (
-        ("root_positions", trajectory.root_positions, (3,)),
-        ("rotations", trajectory.rotations, (joints, 4)),
-    ):
-        shape = np.shape(array)
-        if len(shape) != 3 + len(tail) or shape[1:] != (clips, frames, *tail):
-            wanted = ", ".join(map(str, ("S", clips, frames, *tail)))
-            raise UserError(f"model '{model}': generate gave {name} of shape {shape}; ({wanted}) is needed")
-        if not np.isfinite(array[:, truth.valid]).all():
-            raise UserError(f"model '{model}': generate gave {name} that are not finite")
-    norms = np.linalg.norm(trajectory.rotations[:, truth.valid], axis=-1)
-    if np.abs(norms - 1).max(initial=0) > UNIT_TOLERANCE:
-        raise UserError(f"model '{model}': generate gave rotations that are not unit quaternions (w, x, y, z)")
+    Trajectory.checked(
+        trajectory, f"model '{model}': generate gave", clips=clips, frames=frames, joints=len(truth.rig),
+        lengths=truth.lengths, single_precision=False, unit_tolerance=UNIT_TOLERANCE,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from rae_bench.harness.cell import COST_FILE
 from rae_bench.harness.jobs import AnyJob, PretrainJob
+from rae_bench.model.regimes import NO_REGIME
 from rae_bench.results.files import read_result
 
 
@@ -48,7 +49,7 @@ def _rates(folders: Sequence[Path]) -> tuple[float | None, float | None]:
             cost = result["cost"]
             trained = _number(cost.get("core_seconds"))
             besides.append(_number(cost["total_core_seconds"]) - trained)
-            if result["regime"] != "none":
+            if result["regime"] != NO_REGIME:
                 seconds += trained
                 updates += _number(cost["budget"]["updates"])
         for path in folder.glob(f"pretrained-s*/{COST_FILE}"):

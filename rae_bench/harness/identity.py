@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rae_bench.harness.versions import engine_versions, metric_versions
-from rae_bench.model.registry import config_hash, resolve_model
-from rae_bench.task.cells import TRUTH
+from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -26,11 +25,15 @@ PRETRAINING = ("engine", "model", "options", "task", "data")
 
 
 def identity(
-    model: str, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, fraction: float
+    model: ModelRef | None, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side,
+    fraction: float,
 ) -> dict[str, Any]:
     """What decides a cell's numbers, besides regime and seed, which name it.
 
     `split` covers the sources' training segments, the target's fraction and its test segments.
+
+    Args:
+        model: None for the truth.
     """
     split = hashlib.sha256()
     for side, part in (
@@ -49,13 +52,12 @@ def identity(
     }
 
 
-def installation(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of an identity that the installed code decides."""
     code: dict[str, Any] = {"engine": engine_versions(), "metrics": metric_versions()}
-    if model == TRUTH:
+    if model is None:
         return code | {"model": {}, "options": _hash({})}
-    ref = resolve_model(model)
-    return code | {"model": ref.identity, "options": _hash(ref.resolved(options))}
+    return code | {"model": model.identity, "options": _hash(model.resolved(options))}
 
 
 def _hash(value: Any) -> str:

@@ -1,21 +1,17 @@
-"""Jobs for workers, what workers answer, and working jobs off in the order of what they need.
+"""Jobs for workers, what workers answer, and who does jobs.
 
 A job names all that it needs: a worker process reads it as one line of JSON, a node of a cluster is sent it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import msgspec
 
 from rae_bench.task.cells import Cell
 from rae_bench.task.task import Task, task_from_table
-
-if TYPE_CHECKING:
-    from rae_bench.harness.plan import Plan
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -106,73 +102,6 @@ Answer = Progress | Done | Failed
 """What a worker says of its job."""
 
 
-@dataclass(frozen=True)
-class DataWanted:
-    """The data of these tasks is being made or found."""
-
-    tasks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What is to be done.
-
-    Attributes:
-        expected: {name of a job: core-seconds}, as far as earlier cells tell.
-        crew: who will do the jobs; None where there are none.
-    """
-
-    plans: Sequence[Plan]
-    jobs: Sequence[AnyJob]
-    expected: dict[str, float]
-    crew: Crew | None
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A job began on the worker of that number."""
-
-    job: AnyJob
-    worker: int
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A worker's answer. The number is -1 where the job could not begin."""
-
-    job: AnyJob
-    worker: int
-    answer: Answer
-
-
-@dataclass(frozen=True)
-class Lost:
-    """What does the jobs was lost; finished cells are kept."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """All is done that could be done.
-
-    Attributes:
-        core_hours: spent in this call.
-        refused: whether a limit of core-hours kept jobs from beginning.
-    """
-
-    core_hours: float
-    refused: bool
-
-
-Event = DataWanted | Planned | Begun | Answered | Lost | Ended
-Observer = Callable[[Event], None]
-
-
-def ignore(event: Event) -> None:
-    """The observer of those who want to know nothing."""
-
-
 class Crew(Protocol):
     """Who does jobs: processes of this machine, or Ray."""
 
@@ -190,40 +119,3 @@ class Crew(Protocol):
         """Wait for answers of running jobs: (job, worker, answer)."""
 
 
-def work_off(
-    jobs: Sequence[AnyJob], crew: Crew, observe: Observer, affordable: Callable[[AnyJob], bool] = lambda job: True
-) -> dict[str, str]:
-    """Do all jobs, in the order of what they need. Returns {name of a job: reason} of those that failed.
-
-    Args:
-        observe: is given `Begun` and `Answered`.
-        affordable: whether a job may still begin; after the first that may not, none does.
-    """
-    waiting = list(jobs)
-    failed: dict[str, str] = {}
-    finished: set[str] = set()
-    running: set[str] = set()
-    while waiting or running:
-        for job in [j for j in waiting if j.needs & failed.keys()]:
-            waiting.remove(job)
-            failed[job.name] = f"pre-training failed: {failed[next(iter(job.needs & failed.keys()))]}"
-            observe(Answered(job, -1, Failed(failed[job.name])))
-        while (ready := next((j for j in waiting if j.needs <= finished), None)) is not None and crew.room():
-            if not affordable(ready):
-                waiting.clear()
-                break
-            waiting.remove(ready)
-            running.add(ready.name)
-            number = crew.begin(ready)
-            observe(Begun(ready, number))
-        if not running:
-            continue
-        for job, number, answer in crew.news():
-            if isinstance(answer, Done):
-                running.remove(job.name)
-                finished.add(job.name)
-            elif isinstance(answer, Failed):
-                running.remove(job.name)
-                failed[job.name] = answer.reason
-            observe(Answered(job, number, answer))
-    return failed

@@ -13,7 +13,7 @@ from rae_bench.harness.identity import changes, identity, pretraining_changes
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import is_kept
 from rae_bench.harness.spec import RunSpec
-from rae_bench.model.registry import resolve_model
+from rae_bench.model.registry import CONTROLS, ModelRef, resolve_model
 from rae_bench.results.files import read_result
 from rae_bench.storage import remove_leftovers
 from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
@@ -66,6 +66,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
         sides: of the task, where they have been loaded before.
     """
     sources, target = sides or load_sides(spec.task, spec.data_root)
+    models = {spec.model.spec: spec.model, TRUTH: None} | {name: resolve_model(name) for name in CONTROLS}
     planned: dict[Path, PlannedCell] = {}
     cleaned: set[Path] = set()
     for cell in spec.cells():
@@ -74,7 +75,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
         if folder not in cleaned:
             cleaned.add(folder)
             remove_leftovers(folder)
-        facts = identity(cell.model, cell.options, spec.task, sources, target, cell.fraction)
+        facts = identity(models[cell.model], cell.options, spec.task, sources, target, cell.fraction)
         keep = spec.keep and cell.learns
         state, why = _state(cell, path, facts, keep, spec)
         planned[path] = PlannedCell(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keep)
@@ -141,7 +142,7 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
     todo = [p for p in plan.cells if p.state != "done"]
     pretraining: dict[Path, str] = {}
     for p in todo:
-        if p.pretrained in pretraining or not _pretrains(p, len(plan.sources)):
+        if p.pretrained in pretraining or not _pretrains(p, spec.model, len(plan.sources)):
             continue
         job = PretrainJob(
             model=p.cell.model,
@@ -171,10 +172,10 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
         )
 
 
-def _pretrains(planned: PlannedCell, sources: int) -> bool:
+def _pretrains(planned: PlannedCell, model: ModelRef, sources: int) -> bool:
     """Whether the source must be learnt for a cell, as what was learnt before is not there or not of today."""
     cell = planned.cell
-    if not cell.needs_pretraining or excuse(cell, resolve_model(cell.model).capabilities, sources):
+    if not cell.needs_pretraining or excuse(cell, model.capabilities, sources):
         return False
     return not pretrained_is_current(planned.pretrained, planned.identity)
 

@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.harness.cell import result_head
-from rae_bench.harness.jobs import (
-    Answered,
-    AnyJob,
-    Crew,
-    DataWanted,
-    Event,
-    Failed,
-    Observer,
-    Planned,
-    ignore,
-    work_off,
-)
+from rae_bench.harness.events import Answered, DataWanted, Event, Observer, Planned, ignore, work_off
+from rae_bench.harness.jobs import AnyJob, Crew, Failed
 from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
@@ -103,7 +93,7 @@ def run(
         keep: whether adapted models are kept, each in `<cell>-model/` beside its result.
         accelerator: cpu, or gpu for models that can use one.
         workers: worker processes, one thread each; two where two cores are there.
-        observe: called with events (`rae_bench.harness.jobs`) as work goes on.
+        observe: called with events (`rae_bench.harness.events`) as work goes on.
 
     Raises:
         UserError: a bad name, number, task, domain or folder.

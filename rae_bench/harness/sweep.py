@@ -11,21 +11,8 @@ from typing import Any
 
 from rae_bench.errors import RayLost, UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.jobs import (
-    Answered,
-    AnyJob,
-    Begun,
-    Crew,
-    DataWanted,
-    Done,
-    Ended,
-    Event,
-    Failed,
-    Lost,
-    Observer,
-    Planned,
-    ignore,
-)
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Observer, Planned, ignore
+from rae_bench.harness.jobs import AnyJob, Crew, Done, Failed
 from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.run import Outcome, work

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.harness.events import DataWanted
 from rae_bench.harness.identity import identity
-from rae_bench.harness.jobs import DataWanted
 from rae_bench.harness.preset import Preset, write_preset
 from rae_bench.harness.ray.cluster import Resources, cluster, require_answer, require_ray
 from rae_bench.harness.ray.node import check_installation, shipped
@@ -30,7 +30,8 @@ from rae_bench.harness.worker import failure
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
 from rae_bench.model.plugins.plugin import Parcel, ship_plugin, take_plugin
-from rae_bench.model.registry import config_hash, load_model_class, make_model, model_name
+from rae_bench.model.regimes import COLD
+from rae_bench.model.registry import config_hash, make_model, model_name, resolve_model
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
 from rae_bench.task.sides import Side, load_side
@@ -152,7 +153,7 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
     updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
     budget = Budget(updates, updates * protocol.frames_per_update)
     model = make_model(spec, options)
-    ctx = Context("cold", 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
+    ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
     model.adapt(source.domain(source.split.train), ctx)
     exam = source.examination(source.split.val)
     return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
@@ -209,8 +210,9 @@ def tune(
         UserError: bad names or options, nothing to tune, or no trial that ended well.
     """
     fixed = dict(options or {})
-    space = check_space(model, getattr(load_model_class(model), "search_space", {}), fixed)
-    make_model(model, fixed)
+    ref = resolve_model(model)
+    space = check_space(model, getattr(ref.load(), "search_space", {}), fixed)
+    ref.make(fixed)
     if trials < 1:
         raise UserError("--trials takes a number above 0")
     chosen = load_task(task)
@@ -226,7 +228,7 @@ def tune(
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
-    facts = identity(model, {}, chosen, (source,), source, 1.0)
+    facts = identity(ref, {}, chosen, (source,), source, 1.0)
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
     observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn)))

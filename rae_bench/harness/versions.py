@@ -10,9 +10,7 @@ from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing
 from rae_bench.data.generators import locomotion, reach
 from rae_bench.metrics.registry import METRICS
-from rae_bench.model.registry import model_versions
-
-__all__ = ["engine_versions", "generator_versions", "metric_versions", "model_versions"]
+from rae_bench.model.registry import resolve_model
 
 
 def engine_versions() -> dict[str, int]:
@@ -41,3 +39,15 @@ def generator_versions() -> dict[str, int]:
 def metric_versions() -> dict[str, int]:
     """Version of every metric, by name."""
     return {name: info.version for name, info in METRICS.items()}
+
+
+def model_versions(spec: str) -> dict[str, int]:
+    """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
+
+    Empty for a plug-in: its code has no version that a test would pin.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    found = resolve_model(spec).identity
+    return {} if isinstance(found, str) else found

@@ -68,7 +68,7 @@ def _once(instance: Any, domain: Any, one: Prompt, budget: Budget, seed: int) ->
         start = time.process_time()
         instance.generate(one, ctx)
         took.append(time.process_time() - start)
-    return 1000 * (ended - began) / (last - first), 1000 * min(took) / FRAMES, int(ctx.spent["parameters"])
+    return 1000 * (ended - began) / (last - first), 1000 * min(took) / FRAMES, int(ctx.declared["parameters"])
 
 
 def cheaper(costs: Sequence[Cost], a: str, b: str, what: str) -> Effect:

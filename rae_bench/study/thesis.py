@@ -14,7 +14,7 @@ from rae_bench.task.task import MODES, Protocol, Task, load_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rae_bench.harness.jobs import Observer
+    from rae_bench.harness.events import Observer
     from rae_bench.harness.plan import Plan
     from rae_bench.harness.spec import RunSpec
 

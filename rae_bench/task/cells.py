@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rae_bench.model.api import SEVERAL_SOURCES, Budget
+from rae_bench.model.api import MULTIPLE_SOURCES, Budget
 from rae_bench.model.regimes import COLD, COLD_LONG, NO_REGIME, is_pretrained, row_name
 from rae_bench.task.task import Protocol
 
@@ -85,6 +85,6 @@ def excuse(cell: Cell, capabilities: Collection[str], sources: int) -> str:
     """Why a model with these capabilities need not run a cell of a task with so many sources; "" where it must."""
     if cell.regime not in (NO_REGIME, COLD) and cell.regime not in capabilities:
         return f"the model does not support the regime {cell.regime}"
-    if cell.needs_pretraining and sources > 1 and SEVERAL_SOURCES not in capabilities:
+    if cell.needs_pretraining and sources > 1 and MULTIPLE_SOURCES not in capabilities:
         return f"the model does not learn from several sources, and the task has {sources}"
     return ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.config import MODES
 from rae_bench.storage import read_toml
 
 
@@ -106,7 +107,6 @@ class Task:
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
-MODES = ("corrected", "paper")
 KINDS: dict[str, tuple[str, set[str] | None]] = {
     "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table

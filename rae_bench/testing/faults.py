@@ -11,39 +11,43 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.model.api import Prompt, Trajectory
+from rae_bench.model.api import Prompt
+from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory, TrajectoryFault, trajectory_fault
 from rae_bench.motion.motion import Motion
 
 SUFFIXES = (".npz", ".npy", ".safetensors", ".json", ".toml", ".csv", ".txt")
+"""Endings that a saved file may have."""
 
 
 def shape_fault(trajectory: Any, prompt: Prompt, samples: int = 1) -> str:
-    """Wrong types or shapes."""
-    clips, frames, joints = len(prompt.frames), int(prompt.frames.max()), len(prompt.rig)
-    for name, tail in (("root_positions", (3,)), ("rotations", (joints, 4))):
-        array = getattr(trajectory, name, None)
-        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
-            found = f"{array.dtype} array" if isinstance(array, np.ndarray) else type(array).__name__
-            return f"generate gave {name} as {found}; a numpy float32 array is needed"
-        wanted = (samples, clips, frames, *tail)
-        if array.shape != wanted:
-            return f"generate gave {name} of shape {array.shape}; (S, N, T, ...) = {wanted} is needed"
-    return ""
+    """Wrong types, wrong shapes, or rotations that are no unit quaternions."""
+    fault = _first_fault(trajectory, prompt, samples)
+    return f"generate gave {fault.text}" if fault is not None and fault.kind != "finite" else ""
 
 
 def finite_fault(trajectory: Trajectory, prompt: Prompt) -> str:
     """NaN or infinity within the clips' frames."""
-    for name in ("root_positions", "rotations"):
-        for n, frames in enumerate(prompt.frames):
-            bad = np.argwhere(~np.isfinite(getattr(trajectory, name)[:, n, :frames]))
-            if len(bad):
-                return f"{name} of clip {n} are not finite from generated frame {bad[:, 1].min()} on"
-    return ""
+    fault = _first_fault(trajectory, prompt)
+    if fault is None or fault.kind != "finite":
+        return ""
+    return f"{fault.array} of clip {fault.place[0]} are not finite from generated frame {fault.place[1]} on"
 
 
 def fault_of(trajectory: Trajectory, prompt: Prompt) -> str:
     """Wrong types, shapes or numbers."""
     return shape_fault(trajectory, prompt) or finite_fault(trajectory, prompt)
+
+
+def _first_fault(trajectory: Any, prompt: Prompt, samples: int = 1) -> TrajectoryFault | None:
+    return trajectory_fault(
+        trajectory,
+        samples=samples,
+        clips=len(prompt.frames),
+        frames=int(prompt.frames.max()),
+        joints=len(prompt.rig),
+        lengths=prompt.frames,
+        unit_tolerance=UNIT_TOLERANCE,
+    )
 
 
 def gap_between(a: Trajectory, b: Trajectory, frames: np.ndarray) -> tuple[float, str]:

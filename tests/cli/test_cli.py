@@ -291,7 +291,8 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
 
     from rae_bench.cli.progress import RunProgress
     from rae_bench.cli.run import render
-    from rae_bench.harness.jobs import Answered, DataWanted, Failed
+    from rae_bench.harness.events import Answered, DataWanted
+    from rae_bench.harness.jobs import Failed
     from rae_bench.results.rows import Row
 
     reason = "ValueError: " + "[/red] of a long [list] " * 8

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from helpers.running import do_here, plan_cells, run_cells
 
-from rae_bench.harness.jobs import DataWanted, Event, Planned
+from rae_bench.harness.events import DataWanted, Event, Planned
 from rae_bench.harness.run import Outcome
 from rae_bench.results.files import load_results, read_result
 from rae_bench.results.trajectories import load_trajectory

@@ -17,20 +17,8 @@ from rae_bench.cli import main
 from rae_bench.cli.sweep_progress import SweepProgress
 from rae_bench.errors import UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.jobs import (
-    Answer,
-    Answered,
-    AnyJob,
-    Begun,
-    DataWanted,
-    Done,
-    Ended,
-    Event,
-    Failed,
-    Planned,
-    ignore,
-    work_off,
-)
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Planned, ignore, work_off
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
 from rae_bench.harness.plan import jobs_of_all
 from rae_bench.harness.ray.cluster import Resources, cluster
 from rae_bench.harness.run import Outcome

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rae_bench.harness.jobs import AnyJob, CellJob, Observer, PretrainJob, ignore
+from rae_bench.harness.events import Observer, ignore
+from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.plan import Plan, jobs_of, make_plan, make_plans
 from rae_bench.harness.run import Outcome, run_spec
 from rae_bench.harness.spec import make_spec

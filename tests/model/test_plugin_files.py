@@ -31,7 +31,7 @@ from rae_bench.model.plugins.plugin import (
     take_plugin,
 )
 from rae_bench.model.plugins.syntax import parse
-from rae_bench.model.registry import load_model_class, make_model, resolve_model
+from rae_bench.model.registry import make_model, resolve_model
 from rae_bench.task.task import load_task
 
 
@@ -190,7 +190,7 @@ def test_an_installed_plugin_counts_its_own_package(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(site))
     spec = "pack.model:Mine"
     assert names(spec, site) == set(PACKAGE) - {"pack/unused.py"}
-    assert load_model_class(spec).size == (1, 1, 2)  # type: ignore[attr-defined]
+    assert resolve_model(spec).load().size == (1, 1, 2)  # type: ignore[attr-defined]
     before = code_of(spec)
     lay(site, {"pack/deep/er.py": "TWO = 3"})
     assert code_of(spec) != before
@@ -261,9 +261,9 @@ def test_deep_trees_and_long_numbers_are_hashed() -> None:
 
 def test_a_file_sees_its_siblings(tmp_path: Path) -> None:
     lay(tmp_path, {"model.py": MODEL, "net.py": "import lib.parts\nSIZE = lib.parts.SIZE", "lib/parts.py": "SIZE = 5"})
-    assert load_model_class(f"{tmp_path}/model.py:Mine").size == 5  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/model.py:Mine").load().size == 5  # type: ignore[attr-defined]
     lay(tmp_path, {"other.py": MODEL.replace("net", ".net")})
-    assert load_model_class(f"{tmp_path}/other.py:Mine").size == 5  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/other.py:Mine").load().size == 5  # type: ignore[attr-defined]
     assert not {"model", "net", "lib", "lib.parts"} & set(sys.modules)
     assert str(tmp_path) not in sys.path
     assert not list(tmp_path.rglob("__pycache__"))
@@ -273,8 +273,8 @@ def test_a_file_sees_its_siblings(tmp_path: Path) -> None:
 def test_a_package_folder(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(lay(tmp_path, PACKAGE))
     place = "./pack" if place == "pack" else place
-    assert load_model_class(f"{place}:Mine").size == (1, 1, 2)  # type: ignore[attr-defined]
-    assert load_model_class(f"{tmp_path}/{place}:Mine") is load_model_class(f"{place}:Mine")
+    assert resolve_model(f"{place}:Mine").load().size == (1, 1, 2)  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/{place}:Mine").load() is resolve_model(f"{place}:Mine").load()
     assert names(f"{place}:Mine", tmp_path) == set(PACKAGE) - {"pack/unused.py"}
 
 
@@ -283,7 +283,7 @@ def test_a_stray_init_hides_no_sibling(tmp_path: Path) -> None:
     lay(tmp_path, {"code/model.py": MODEL, "code/net.py": "SIZE = 6", "code/__init__.py": "", "code/json.py": "1 / 0"})
     lay(tmp_path, {"code/model.py": "import json\n" + MODEL})
     spec = f"{tmp_path}/code/model.py:Mine"
-    assert load_model_class(spec).size == 6  # type: ignore[attr-defined]
+    assert resolve_model(spec).load().size == 6  # type: ignore[attr-defined]
     assert names(spec, tmp_path) == {"code/model.py", "code/net.py", "code/__init__.py"}
 
 
@@ -292,7 +292,7 @@ def test_two_plugins_with_siblings_of_one_name(tmp_path: Path) -> None:
     for n in (1, 2):
         lay(tmp_path / str(n), {"model.py": MODEL, "lazy.py": LAZY})
         lay(tmp_path / str(n), {"net.py": f"SIZE = {n}", "lib/parts.py": f"SIZE = {n}0"})
-    at_once = [load_model_class(f"{tmp_path}/{n}/model.py:Mine") for n in (1, 2)]
+    at_once = [resolve_model(f"{tmp_path}/{n}/model.py:Mine").load() for n in (1, 2)]
     assert [cls.size for cls in at_once] == [1, 2]  # type: ignore[attr-defined]
     lazy = [make_model(f"{tmp_path}/{n}/lazy.py:Mine", {}) for n in (1, 2)]
     assert [model.adapt(None, None) for model in lazy] == [11, 22]
@@ -302,18 +302,18 @@ def test_two_plugins_with_siblings_of_one_name(tmp_path: Path) -> None:
 def test_siblings_named_like_other_modules_are_seen_by_the_plugin_alone(tmp_path: Path) -> None:
     lay(tmp_path, {"model.py": MODEL.replace("net", "statistics")})
     lay(tmp_path, {"statistics.py": "import queue\nSIZE = queue.X", "queue.py": "X = 7"})
-    assert load_model_class(f"{tmp_path}/model.py:Mine").size == 7  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/model.py:Mine").load().size == 7  # type: ignore[attr-defined]
     assert hasattr(importlib.import_module("statistics"), "mean")
     assert hasattr(importlib.import_module("queue"), "Queue")
 
 
 def test_an_edited_plugin_is_loaded_anew_and_an_unchanged_one_is_not(tmp_path: Path) -> None:
     spec = f"{lay(tmp_path, {'model.py': MODEL, 'net.py': 'SIZE = 1'})}/model.py:Mine"
-    first = load_model_class(spec)
+    first = resolve_model(spec).load()
     lay(tmp_path, {"net.py": "SIZE = 1  # one"})
-    assert load_model_class(spec) is first
+    assert resolve_model(spec).load() is first
     lay(tmp_path, {"net.py": "SIZE = 2"})
-    assert load_model_class(spec).size == 2  # type: ignore[attr-defined]
+    assert resolve_model(spec).load().size == 2  # type: ignore[attr-defined]
     assert first.size == 1  # type: ignore[attr-defined]
 
 
@@ -335,15 +335,15 @@ def test_a_file_that_does_not_count_is_not_run(tmp_path: Path) -> None:
     lay(tmp_path, PACKAGE)
     lay(tmp_path, {"pack/net.py": "import importlib\nSIZE = importlib.import_module('.unused', __package__)"})
     with pytest.raises(UserError, match=r"unused\.py is imported by a name that no import statement has"):
-        load_model_class(f"{tmp_path}/pack:Mine")
+        resolve_model(f"{tmp_path}/pack:Mine").load()
 
 
 def test_names_that_are_no_identifiers(tmp_path: Path) -> None:
     lay(tmp_path / "my-1.0", {"model.v2.py": MODEL, "net.py": "SIZE = 1", "model.py": "1 / 0"})
-    assert load_model_class(f"{tmp_path}/my-1.0/model.v2.py:Mine").size == 1  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/my-1.0/model.v2.py:Mine").load().size == 1  # type: ignore[attr-defined]
     text = MODEL.replace("from net import SIZE", "SIZE = 2")
     lay(tmp_path / "pack-1.0", {"__init__.py": "from .net import *", "net.py": text})
-    assert load_model_class(f"{tmp_path}/pack-1.0:Mine").size == 2  # type: ignore[attr-defined]
+    assert resolve_model(f"{tmp_path}/pack-1.0:Mine").load().size == 2  # type: ignore[attr-defined]
 
 
 def test_torch_finds_its_way(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_torch_finds_its_way(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     text = "def double(x):\n    return x + x * float(min(len([x]), 3))\n"
     lay(tmp_path, {"model.py": MODEL, "net.py": text + "SIZE = (double,)"})
-    (double,) = load_model_class(f"{tmp_path}/model.py:Mine").size  # type: ignore[attr-defined]
+    (double,) = resolve_model(f"{tmp_path}/model.py:Mine").load().size  # type: ignore[attr-defined]
     x = torch.ones(3)
     assert torch.equal(torch.compile(double, backend="eager", fullgraph=True)(x), 2 * x)
     assert inspect.getsource(double) == text
@@ -377,7 +377,7 @@ def test_faults_are_one_line(
     lay(tmp_path, files)
     for _ in range(2):  # the second time nothing is left of the first
         with pytest.raises(UserError, match=reason):
-            load_model_class(f"{tmp_path}/{place}:Mine")
+            resolve_model(f"{tmp_path}/{place}:Mine").load()
     with pytest.raises(SystemExit) as ended:
         main(["run", "--model", f"{tmp_path}/{place}:Mine", "--task", "biped2quad", "--out", str(tmp_path / "out")])
     assert ended.value.code == 2
@@ -466,7 +466,7 @@ def moved(spec: str, folder: Path, change: Callable[[], object]) -> Any:
     change()
     take_plugin(spec, parcel)
     assert code_of(spec) == parcel.identity
-    return load_model_class(spec)
+    return resolve_model(spec).load()
 
 
 @pytest.mark.parametrize("place", ["model.py", "pack", "pack/model.py", "code/model.py"])
@@ -501,7 +501,7 @@ def test_a_machine_that_has_others_takes_the_copy_even_a_damaged_one(tmp_path: P
     lay(tmp_path, {"net.py": "SIZE = 42"})
     for _ in range(2):
         take_plugin(spec, parcel)
-        assert load_model_class(spec).size == 41  # type: ignore[attr-defined]
+        assert resolve_model(spec).load().size == 41  # type: ignore[attr-defined]
         plugins._KEPT.clear()
         for copy in (home_folder / "plugins").glob("*/net.py"):
             copy.unlink()

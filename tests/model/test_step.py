@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.model import LightningModel, Sizes
 from rae_bench.model.api import Budget, Context, Domain, ModelCard
-from rae_bench.model.control import targets
+from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
-from rae_bench.model.lightning import LightningModel, Sizes
 from rae_bench.model.step import Carry, Frame, Next, StepNetwork
 from rae_bench.model.streams import Streams, statistics
 from rae_bench.model.training import TrainConfig, Training
@@ -125,7 +125,7 @@ def test_losses_are_added_and_notes_reported(domain: Domain) -> None:
         training = Training(network, normal, skeleton, config, 1, ctx)
         losses.append(training.training_step(next(iter(Streams(domain, config, 1, seed=0))), 0))
     assert float((losses[0] - losses[1]).detach()) == pytest.approx(3, abs=1e-4)
-    assert ctx.spent["note"] == 7
+    assert ctx.declared["note"] == 7
 
 
 def test_roll_out_reads_the_history_first(side: Side, domain: Domain) -> None:
@@ -160,7 +160,7 @@ def test_steering_puts_the_root_where_it_is_told(domain: Domain) -> None:
     skeleton, state = make_skeleton(rig, motion.fps), states(motion)[:, 40]
     rows = len(state)
     carry = Carry(state, torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
-    frame = Frame(carry, targets(domain.objectives, motion.fps).at(40), skeleton, statistics(domain))
+    frame = Frame(carry, control_targets(domain.objectives, motion.fps).at(40), skeleton, statistics(domain))
     change = torch.randn(rows, skeleton.layout.size_change)
     step = torch.tensor([[0.1, 0.2]]).expand(rows, -1)
     plain, whole, half = (frame.moved(frame.steered(change, step, torch.full((rows, 1), w))) for w in (0.0, 1.0, 0.5))
@@ -179,7 +179,7 @@ def test_frame_in_rig_heights(domain: Domain) -> None:
     state = states(motion)[:, t]
     count = len(state)
     carry = Carry(state, torch.zeros(count, 16), torch.zeros(count, 0), torch.zeros(count, 0))
-    frame = Frame(carry, targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain))
+    frame = Frame(carry, control_targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain))
     seconds = torch.from_numpy(domain.objectives.time_to_arrival(motion.fps)[:, t])
     torch.testing.assert_close(frame.seconds, seconds, rtol=1e-3, atol=1e-4)
     assert torch.equal(frame.active, torch.from_numpy(domain.objectives.active[:, t]).float())
@@ -193,7 +193,7 @@ def test_frame_in_rig_heights(domain: Domain) -> None:
 
 
 def test_control_is_what_is_asked_times_its_scale(domain: Domain) -> None:
-    path, given = states(domain.motion), targets(domain.objectives, domain.motion.fps).at(10)
+    path, given = states(domain.motion), control_targets(domain.objectives, domain.motion.fps).at(10)
     rows = len(path)
     carry = Carry(path[:, 10], torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
     frame = Frame(carry, given, make_skeleton(domain.rig, domain.motion.fps), statistics(domain))

@@ -17,7 +17,9 @@ from rae_bench.harness.identity import changes, installation
 from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.harness.worker import failure, perform
 from rae_bench.model.plugins.plugin import Parcel, take_plugin
+from rae_bench.model.registry import resolve_model
 from rae_bench.storage import pack, scratch, unpack
+from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -94,7 +96,7 @@ def answer(
 
 def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:
     """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
-    other = changes(wanted, installation(model, options))
+    other = changes(wanted, installation(None if model == TRUTH else resolve_model(model), options))
     if other:
         raise UserError(
             f"node {platform.node()} has another rae-bench than the one that planned this cell "

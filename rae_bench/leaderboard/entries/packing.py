@@ -18,7 +18,7 @@ from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import MAX_TRAJECTORIES
 from rae_bench.leaderboard.entries.finding import Refused, plain
-from rae_bench.model.api import Trajectory
+from rae_bench.model.trajectory import Trajectory, trajectory_fault
 from rae_bench.motion.motion import Motion
 from rae_bench.storage import whole_file
 
@@ -180,18 +180,14 @@ FARTHEST = 1000.0
 
 def check_motion(trajectory: Trajectory, where: str) -> Trajectory:
     """Raise `Refused` unless everything is finite, near, and rotations are unit quaternions; return it normalised."""
-    root, rotations = trajectory.root_positions, trajectory.rotations
-    bad = ~np.isfinite(root).all(-1)
-    if bad.any():
-        clip, frame = np.argwhere(bad)[0, 1:]
-        raise Refused(where, f"root position of clip {clip}, frame {frame} is not finite", "run the cell again")
-    if (np.abs(root) > FARTHEST).any():
-        clip, frame = np.argwhere(np.abs(root) > FARTHEST)[0, 1:3]
-        raise Refused(where, f"clip {clip}, frame {frame} is more than {FARTHEST:g} m away", "mend the model")
-    with np.errstate(over="ignore"):
-        norms = np.linalg.norm(rotations, axis=-1)
-    unit = np.abs(norms - 1) <= NORM_TOLERANCE  # NaN is none
-    if not unit.all():
-        clip, frame, joint = np.argwhere(~unit)[0, 1:]
-        raise Refused(where, f"clip {clip}, frame {frame}, joint {joint}: no unit quaternion", "run the cell again")
-    return Trajectory(root, rotations / norms[..., None])
+    fault = trajectory_fault(trajectory, unit_tolerance=NORM_TOLERANCE, farthest=FARTHEST)
+    if fault is not None:
+        clip, frame, *joint = fault.place
+        place = f"clip {clip}, frame {frame}"
+        if fault.array == "rotations":
+            raise Refused(where, f"{place}, joint {joint[0]}: no unit quaternion", "run the cell again")
+        if fault.kind == "far":
+            raise Refused(where, f"{place} is more than {FARTHEST:g} m away", "mend the model")
+        raise Refused(where, f"root position of {place} is not finite", "run the cell again")
+    norms = np.linalg.norm(trajectory.rotations, axis=-1, keepdims=True)
+    return Trajectory(trajectory.root_positions, trajectory.rotations / norms)

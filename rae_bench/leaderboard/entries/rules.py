@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rae_bench.leaderboard.entries.entry import Card, Entry
-from rae_bench.model.api import SEVERAL_SOURCES
+from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.task.task import Task
 
 REGIMES = ("cold", "frozen", "finetune")
@@ -37,7 +37,7 @@ def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
     fractions = compared_fractions(task)
     if regime == "none":
         return [CellKey("none", f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
-    learns_source = len(task.sources) == 1 or SEVERAL_SOURCES in card.capabilities
+    learns_source = len(task.sources) == 1 or MULTIPLE_SOURCES in card.capabilities
     wanted = [r for r in REGIMES if r == "cold" or (r in card.capabilities and learns_source)]
     wanted += [regime] if regime not in wanted else []
     keys = [(r, f) for r in wanted for f in ((0.0,) if r == "zero-shot" else fractions)] + [("cold", 1.0)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.harness.jobs import ignore, work_off
+from rae_bench.harness.events import ignore, work_off
 from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
 from rae_bench.harness.spec import RunSpec

@@ -18,7 +18,7 @@ from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.run import Outcome
 from rae_bench.harness.spec import make_spec
 from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.registry import known_capabilities, list_models, make_model
+from rae_bench.model.registry import list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import Cell, excuse
@@ -78,7 +78,7 @@ def test_faulty_sources(sources: list[Any], message: str) -> None:
 def test_every_source_and_their_order_count(sides: dict[str, Side]) -> None:
     task = task_from_table("t", TABLE, "t.toml")
     r4, hexapod, quad = (sides[rig] for rig in ("r4", "hexapod", "quad"))
-    facts = [identity("hold", {}, task, sources, quad, 0.05) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
+    facts = [identity(None, {}, task, sources, quad, 0.05) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
     for one, two in ((0, 1), (0, 2)):
         assert facts[one]["data"] != facts[two]["data"]
         assert facts[one]["split"] != facts[two]["split"]
@@ -106,10 +106,10 @@ def test_the_spent_budget_is_that_of_one_source(sides: dict[str, Side]) -> None:
     model = make_model("fe", {"windows": 4, "length": 3})
     ctx = Context("pretrain", 1.0, Budget(4, 10**6), 0, sources=sources)
     model.pretrain(sources[0], ctx)
-    assert (ctx.spent["updates"], ctx.spent["frames"]) == (4, 4 * 4 * 2)
+    assert (ctx.declared["updates"], ctx.declared["frames"]) == (4, 4 * 4 * 2)
     sizes = [sum(p.numel() for p in model.network(sizes_for(len(d.rig))).parameters()) for d in sources]
     shared = sum(v.numel() for v in model._core.values())
-    assert ctx.spent["parameters"] == sum(sizes) - shared
+    assert ctx.declared["parameters"] == sum(sizes) - shared
 
 
 # What models must and need not do.
@@ -125,7 +125,7 @@ def test_excuses() -> None:
 
 
 def test_reference_entries_learn_from_several() -> None:
-    assert all("several-sources" in known_capabilities(name) for name in (*names(), "anyrig"))
+    assert all("several-sources" in resolve_model(name).capabilities for name in (*names(), "anyrig"))
 
 
 PLUGIN = '''
