@@ -30,14 +30,14 @@ CONTROLS = ("hold", "interpolate", "nearest")
 _COPIES: dict[str, Path] = {}
 
 
-class Listed(NamedTuple):
+class KnownModel(NamedTuple):
     """A model that is known by name.
 
     Attributes:
         module: where its code is.
         load: gives its class.
-        about: description, paper, licence, capabilities, parameters, as far as they are known without importing it; of
-            an entry point what its class says as literals in `card = ModelCard(...)`.
+        about: description, paper, licence, capabilities and parameters, as far as they are known without importing the
+            model; of an entry point what its class says as literals in `card = ModelCard(...)`.
         resolve: gives every option with its value, without the class; None where that takes an instance.
     """
 
@@ -47,18 +47,18 @@ class Listed(NamedTuple):
     resolve: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
-def list_models() -> dict[str, Listed]:
-    """The installed models that have a name of their own."""
-    out = {point.name: _listed(point) for point in entry_points(group=GROUP)}
+def list_models() -> dict[str, KnownModel]:
+    """The installed models that have a short name, in the order of their names."""
+    out = {point.name: _of_entry_point(point) for point in entry_points(group=GROUP)}
     for family in entry_points(group=FAMILIES):
         out |= {name: found for name in family.load().names() if (found := _in_family(family, name)) is not None}
     return dict(sorted(out.items()))
 
 
-def find_model(name: str) -> Listed:
-    """A model by name, its own or one that a family puts together. Raises `UserError` where there is none."""
+def find_model(name: str) -> KnownModel:
+    """A model by its short name, or by one that a family puts together. Raises `UserError` where there is none."""
     for point in entry_points(group=GROUP, name=name):
-        return _listed(point)
+        return _of_entry_point(point)
     for family in entry_points(group=FAMILIES):
         found = _in_family(family, name)
         if found is not None:
@@ -67,21 +67,21 @@ def find_model(name: str) -> Listed:
 
 
 def known_capabilities(spec: str) -> frozenset[str]:
-    """What a model's card says it can do besides `cold`; a model is imported where that cannot be read otherwise."""
+    """What a model's card says it can do besides `cold`. The model is imported if that cannot be read otherwise."""
     about: Mapping[str, Any] = {} if ":" in spec else find_model(spec).about
     if "capabilities" in about:
         return frozenset(about["capabilities"])
     return frozenset(load_model_class(spec).card.capabilities)  # type: ignore[attr-defined]
 
 
-def _listed(point: EntryPoint) -> Listed:
-    return Listed(point.module, point.load, _card_literals(point.module, point.attr))
+def _of_entry_point(point: EntryPoint) -> KnownModel:
+    return KnownModel(point.module, point.load, _card_literals(point.module, point.attr))
 
 
 def _card_literals(module: str, name: str) -> dict[str, Any]:
     """What a class's `card = ModelCard(...)` says as literals, read without running its module.
 
-    Empty where its capabilities are not among them: it is not to be guessed what a model can do.
+    The result is empty if the capabilities are not among them, because nobody is to guess what a model can do.
     """
     try:
         found = importlib.util.find_spec(module)
@@ -114,16 +114,16 @@ def _literal(node: ast.expr) -> Any:
         return None
 
 
-def _in_family(point: Any, name: str) -> Listed | None:
+def _in_family(point: Any, name: str) -> KnownModel | None:
     family = point.load()
     found = family.find(name)
     if found is None:
         return None
-    return Listed(point.module, partial(family.load, name), family.about(found), partial(family.resolve, found))
+    return KnownModel(point.module, partial(family.load, name), family.about(found), partial(family.resolve, found))
 
 
 def model_name(spec: str) -> str:
-    """A short name for files and tables: that of the entry point, else of the class."""
+    """A short name for files and tables: that of the entry point, or of the class."""
     return spec.rpartition(":")[2] if ":" in spec else spec
 
 
