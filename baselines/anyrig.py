@@ -90,7 +90,8 @@ class Graph(NamedTuple):
 
     def to(self, device: torch.device | str) -> Graph:
         """The same with its tensors on a device."""
-        return Graph(*(part.to(device) if isinstance(part, Tensor) else part for part in self))
+        placed = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**placed)
 
 
 @lru_cache(maxsize=64)
@@ -112,7 +113,7 @@ def graph_of(skeleton: Skeleton) -> Graph:
     slots[rig.key_joints[rig.role_mask], np.flatnonzero(rig.role_mask)] = 1
     stands = rig.key_joints[[k for k in rig.contact_slots if k >= 0]]
     marked = (rig.contact_joints, stands, rig.key_joints, pelvis, rig.roles.get("head", -1))
-    flags = [np.isin(np.arange(count), joints)[:, None] for joints in marked]
+    flags: list[np.ndarray] = [np.isin(np.arange(count), joints)[:, None] for joints in marked]
     flags += [rig.limits[:, :, 1] > rig.limits[:, :, 0], children == 0, depth[:, None] / 8]
     still = np.concatenate([place, bone, parents.T @ bone / np.maximum(children, 1), *flags], 1)
 
@@ -189,7 +190,7 @@ class Joints(nn.Module):
             root: (B, 4) motion of the root, a second.
             hidden: (J,) bool, joints that no other joint sees; None for none.
         """
-        bias = graph.near[:, : self.blocks[0].heads]  # type: ignore[index]
+        bias = graph.near[:, : self.blocks[0].heads]
         if hidden is not None:
             others = ~torch.eye(len(hidden), dtype=torch.bool, device=hidden.device)
             bias = bias.masked_fill(hidden & others, float("-inf"))
@@ -197,7 +198,7 @@ class Joints(nn.Module):
         x = x + self.rooted(root)[:, None]
         for block in self.blocks:
             x = block(x, bias)
-        return self.out(torch.addcmul(fit.shift, self.norm(x), 1 + fit.scale))  # type: ignore[no-any-return]
+        return self.out(torch.addcmul(fit.shift, self.norm(x), 1 + fit.scale))
 
 
 class Fitting(nn.Module):

@@ -1,8 +1,8 @@
-"""Which reference entries there are: any codec with any core, `fe+mann`, `fc-vae-cat+rtn`.
+"""Which reference entries there are: any codec with any core, such as `fe+mann` and `fc-vae-cat+rtn`.
 
-A codec alone is on `omg-moe`, a core alone behind `raw`; a codec's variants may be left out from the right (`fc` is
-`fc-vae-cat`). Codecs and cores are the files in `codecs/` and `cores/`, each with the literals ABOUT and PRESETS, which
-are read without being run: listing imports no torch.
+A codec alone is on `omg-moe`, a core alone is behind `raw`. A codec's variants may be left out from the right: `fc` is
+`fc-vae-cat`. Codecs and cores are the files in `codecs/` and `cores/`. Each has the literals ABOUT and PRESETS, which
+are read without running the file, so that listing imports no torch.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ FOLDER = Path(__file__).resolve().parent
 PAIR_VERSION = 1
 """Covers what joins a codec and a core (`network.py`, `parts.py`, `layers.py`): raise it when these numbers move."""
 CODEC, CORE = "raw", "omg-moe"
-"""What is meant where a name leaves one out."""
+"""The codec and the core of a name that leaves one out."""
 CAPABILITIES = ("frozen", "finetune", "cold-long", "several-sources")
 """What every pair can do besides `cold`."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A codec or a core: its name and what its file says of it."""
+    """A codec or a core.
+
+    Attributes:
+        kind: `codecs` or `cores`, the folder of its file.
+        about: the literal ABOUT of its file.
+        presets: the literal PRESETS of its file, preset -> arguments of its class.
+    """
 
     kind: str
     name: str
@@ -43,7 +49,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Pair:
-    """A codec with its variants, and a core."""
+    """A codec with its variants, and a core.
+
+    Attributes:
+        chosen: (variant, value) of the codec, in the order of its ABOUT.
+    """
 
     name: str
     codec: Part
@@ -73,15 +83,15 @@ def parts(kind: str) -> dict[str, Part]:
 
 
 def names() -> list[str]:
-    """The entries with a name of their own: codecs on the usual core, cores behind the usual codec."""
+    """The entries with a short name: codecs on the core `CORE`, cores behind the codec `CODEC`."""
     return sorted((set(parts("codecs")) - {CODEC}) | set(parts("cores")))
 
 
 def find(name: str) -> Pair | None:
-    """The pair of this name; None where it is not put together of what there is.
+    """The pair of this name; None where there is no such codec or core.
 
     Raises:
-        UserError: it has a `+`, so it is meant to be a pair, but one side of it is not there.
+        UserError: the name has a `+`, so it is meant to be a pair, but there is no such codec or core.
     """
     first, plus, second = name.partition("+")
     if not plus:
@@ -112,13 +122,13 @@ def about(pair: Pair) -> dict[str, Any]:
     """
     codec, core = pair.codec, pair.core
     papers = [part.about["paper"] for part in (codec, core) if part.about["paper"]]
-    own = core if codec.name == CODEC else codec if core.name == CORE and not _chosen_otherwise(pair) else None
+    counted = core if codec.name == CODEC else codec if core.name == CORE and not _chosen_otherwise(pair) else None
     return {
         "description": f"{codec.about['description']}; {core.about['description']}",
         "paper": "; ".join(dict.fromkeys(papers)),
         "licence": core.about["licence"],
         "capabilities": [*CAPABILITIES, *core.about.get("capabilities", [])],
-        "parameters": own.about["parameters"] if own else None,
+        "parameters": counted.about["parameters"] if counted else None,
         "versions": {codec.name: codec.about["version"], core.name: core.about["version"], "pair": PAIR_VERSION},
     }
 

@@ -83,9 +83,9 @@ class Centres(nn.Module):
         jitter = 0.05 * torch.randn_like(self.centres) * x.std(0, correction=0)
         centres = x[torch.cat(rounds)[:count]] + jitter
         for _ in range(KMEANS):
-            owner = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
-            size = owner.sum(0)[:, None]
-            centres = torch.where(size > 0, owner.T @ x / size.clamp(min=1), centres)
+            nearest = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
+            size = nearest.sum(0)[:, None]
+            centres = torch.where(size > 0, nearest.T @ x / size.clamp(min=1), centres)
         self.centres.copy_(centres)
         apart = square_distances(x, centres).sqrt()
         middle = apart.median(0).values if len(self.log_width) > 1 else apart.median()[None]

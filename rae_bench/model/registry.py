@@ -191,7 +191,7 @@ def _plugin_class(spec: str) -> Any:
 def _card_literals(module: str, name: str) -> dict[str, Any]:
     """What a class's `card = ModelCard(...)` says as literals, read without running its module.
 
-    Empty where its capabilities are not among them: it is not to be guessed what a model can do.
+    The result is empty if the capabilities are not among them, because nobody is to guess what a model can do.
     """
     try:
         found = importlib.util.find_spec(module)

@@ -54,6 +54,15 @@ class Normal(nn.Module):
         self.register_buffer("std", std)
         self.register_buffer("change", change)
 
+    @property
+    def next_pose(self) -> tuple[Tensor, Tensor]:
+        """Mean and spread (4 + 6 J each) of absolute poses, in the places of the function `next_pose`."""
+        columns = pose_columns(Layout((len(self.mean) - 4) // 12))
+        return (
+            torch.cat([self.mean[:4], self.mean[columns]]),
+            torch.cat([self.std[:4], self.std[columns]]),
+        )
+
 
 class Carry(NamedTuple):
     """What goes on from frame to frame, B rows.
@@ -152,10 +161,8 @@ class Frame:
 
     def change_to(self, pose: Tensor) -> Tensor:
         """(B, 4 + 3 J) the change that leads to a next pose (B, 4 + 6 J) of `next_pose`, which is given z-scored."""
-        normal, parts = self._normal, pose_columns(self._skeleton.layout)
-        std = torch.cat([normal.std[:4], normal.std[parts]])
-        mean = torch.cat([normal.mean[:4], normal.mean[parts]])
-        return change_to(self._state, pose * std + mean, self._skeleton) / normal.change
+        mean, std = self._normal.next_pose
+        return change_to(self._state, pose * std + mean, self._skeleton) / self._normal.change
 
     @cached_property
     def straight(self) -> Tensor:

@@ -252,7 +252,7 @@ def frozen_needs_pretraining(subject: Subject) -> str:
     return ""
 
 
-def several_sources(subject: Subject) -> str:
+def multiple_sources(subject: Subject) -> str:
     """With two sources pre-training gives something else than with the first alone, and it can be adapted."""
     if MULTIPLE_SOURCES not in subject.card.capabilities:
         raise Skipped("the card does not claim several-sources")
@@ -287,5 +287,5 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     saved_files,
     claimed_regimes,
     frozen_needs_pretraining,
-    several_sources,
+    multiple_sources,
 )
