@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 FEATURES_VERSION = 1
 """Covers states, control, changes, statistics and what a network reads of a frame: raise it when these numbers move."""
 TRAINING_VERSION = 1
-"""Covers batches, schedule, optimiser, loss, roll-out and the values of `TrainConfig`: raise it when these numbers move."""
+"""Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
 
 if TYPE_CHECKING:
     from rae_bench.errors import UserError
