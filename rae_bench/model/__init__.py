@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rae_bench.errors import UserError, unknown
     from rae_bench.kinematics import quat
     from rae_bench.kinematics.inverse import solve_ik
-    from rae_bench.model.api import MODES, Budget, Context, Domain, Model, ModelCard, Prompt
-    from rae_bench.model.config import TrainConfig, train_config, train_values
+    from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt
+    from rae_bench.model.config import MODES, TrainConfig, train_config, train_values
     from rae_bench.model.control import (
         CONTROL,
         CONTROL_SCALE,
@@ -55,8 +55,8 @@ _NAMES = {
     "rae_bench.errors": ("UserError", "unknown"),
     "rae_bench.kinematics": ("quat",),
     "rae_bench.kinematics.inverse": ("solve_ik",),
-    "rae_bench.model.api": ("MODES", "Budget", "Context", "Domain", "Model", "ModelCard", "Prompt"),
-    "rae_bench.model.config": ("TrainConfig", "train_config", "train_values"),
+    "rae_bench.model.api": ("Budget", "Context", "Domain", "Model", "ModelCard", "Prompt"),
+    "rae_bench.model.config": ("MODES", "TrainConfig", "train_config", "train_values"),
     "rae_bench.model.control": (
         "CONTROL",
         "CONTROL_SCALE",
