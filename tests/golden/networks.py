@@ -21,9 +21,10 @@ from torch import Tensor, nn
 import rae_bench.model as M
 from rae_bench.baselines import layers
 from rae_bench.baselines.anyrig import vary
-from rae_bench.baselines.network import OUTPUTS, PairModel
+from rae_bench.baselines.network import PairModel
+from rae_bench.baselines.options import OUTPUTS
 from rae_bench.baselines.pairs import CODEC, Pair, Part, parts
-from rae_bench.baselines.parts import Codec, Core, Made, Widths
+from rae_bench.baselines.parts import Codec, Core, CoreOutput, Widths
 from rae_bench.model.outputs import rodrigues
 from rae_bench.model.registry import make_model
 from rae_bench.model.streams import Batch, Streams, statistics
@@ -93,7 +94,7 @@ def first(model: Any, rows: int = 96) -> Values:
     widths = network.memory, network.noise
     memory, noise = (torch.cos(torch.arange(rows * width)).view(rows, width) for width in widths)
     carries = [M.Carry(batch.states[:, t], batch.phases[:, t], memory, noise) for t in (2, 3)]
-    asked = M.Targets(batch.frames, batch.flags).at(2)
+    asked = M.ControlTargets(batch.frames, batch.flags).at(2)
     following = M.Frame(carries[1], asked, skeleton, normal) if network.reads_following else None
     with torch.no_grad():
         made = network(M.Frame(carries[0], asked, skeleton, normal, following, 0.3))
@@ -110,10 +111,10 @@ def features() -> Values:
     domain, batch = inputs.domain(), windows()
     motion = domain.motion
     skeleton, layout = M.make_skeleton(domain.rig, motion.fps), M.Layout(len(domain.rig))
-    path, asked, normal = M.states(motion), M.targets(domain.objectives, motion.fps), statistics(domain)
+    path, asked, normal = M.states(motion), M.control_targets(domain.objectives, motion.fps), statistics(domain)
     empty = statistics(replace(domain, ids=(), motion=motion[:0]))
     carry = M.Carry(batch.states[:, 2], batch.phases[:, 2], torch.zeros(6, 0), torch.zeros(6, 0))
-    frame = M.Frame(carry, M.Targets(batch.frames, batch.flags).at(2), skeleton, normal)
+    frame = M.Frame(carry, M.ControlTargets(batch.frames, batch.flags).at(2), skeleton, normal)
     state, axes = carry.state, M.frame_of(carry.state)
     change = 0.02 * torch.sin(torch.arange(6 * layout.size_change)).view(6, -1)
     moved = M.advance(state, change, axes, skeleton)
@@ -202,7 +203,7 @@ def training() -> Values:
     domain = inputs.domain()
     skeleton, batch = M.make_skeleton(domain.rig, domain.motion.fps), windows()
     config = M.TrainConfig()
-    loss = window_loss(batch.states[:, :-1], batch, batch.phases[:, :-1], skeleton, config)
+    loss = window_loss(batch.states[:, :-1], batch.phases[:, :-1], batch, skeleton, config)
     batches = list(Streams(domain, M.TrainConfig(windows=4, length=6), 12, 1))
     network = MyModel().network(M.Sizes(4, 4, 4, 4))
     ctx = M.Context("cold", 1.0, M.Budget(50, 50), 0)
@@ -247,13 +248,15 @@ class PlainCore(Core):
         self.layer = nn.Linear(widths.given + widths.control + self.memory + self.noise, widths.embedding + 16 + 5 + 3)
         self.split = [widths.embedding, 16, 5, 3]
 
-    def forward(self, given: Tensor, frame: M.Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: M.Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """A change of the embedding, and a push ahead."""
         x = torch.cat([given, frame.control, frame.memory, frame.noise], 1)
         change, phase, memory, steer = torch.tanh(self.layer(x)).split(self.split, 1)
         losses = {} if after is None else {"after": 0.1 * (after - given - change).pow(2).mean()}
         steered = (0.05 * steer[:, :2], torch.sigmoid(steer[:, 2:]))
-        return Made(0.3 * change, phase, memory, losses, steer=steered)
+        return CoreOutput(0.3 * change, phase, memory, losses, steer=steered)
 
 
 @dataclass(frozen=True)

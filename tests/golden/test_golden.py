@@ -146,7 +146,7 @@ def test_a_core_with_another_activation_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_another_scale_of_the_control_is_of_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "_CONTROL", 1.01 * step._CONTROL)
+    monkeypatch.setattr(step, "SCALES", 1.01 * step.SCALES)
     golden = Golden()
     said = "features: its numbers moved, and its version is still 1\n  control:"
     assert golden.complaint("features").startswith(said)
