@@ -93,12 +93,6 @@ def _compose(a: np.ndarray, b: np.ndarray, spare: np.ndarray) -> None:
     subtract(tw, uz, out=b[0]), subtract(tx, uy, out=b[1]), add(ty, ux, out=b[2]), add(tz, uw, out=b[3])
 
 
-def local_to_global(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """World rotations (..., J, 4) of local rotations (..., J, 4)."""
-    nowhere = np.zeros(3, rotations.dtype)
-    return forward_kinematics(rotations, nowhere, parents, np.zeros((len(parents), 3), rotations.dtype))[1]
-
-
 def global_to_local(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
     """Local rotations (..., J, 4) of world rotations (..., J, 4); the root's stay as they are."""
     local = quat.mul(quat.inverse(rotations[..., np.maximum(parents, 0), :]), rotations)

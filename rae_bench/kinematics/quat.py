@@ -1,11 +1,12 @@
 """Unit quaternions (w, x, y, z) on numpy arrays of any leading shape.
 
-Only what batched kinematics needs on its hot paths is written here; conversions that a library does well
-(Euler orders, matrices to quaternions) go through `scipy.spatial.transform.Rotation`.
-6-D rotations are the first two columns of the matrix, column after column (Zhou et al. 2019, arXiv:1812.07035).
+Only what batched kinematics needs on its hot paths is written here. `from_matrix`, which scipy does well, goes through
+`scipy.spatial.transform.Rotation`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,17 +66,26 @@ def from_yaw(yaw: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(half), zero, np.sin(half), zero], -1)
 
 
-def from_euler(order: str, degrees: np.ndarray) -> np.ndarray:
-    """Intrinsic Euler angles in the given axis order ("ZXY": turn about z, then the new x, then the new y).
+def from_euler(order: str, degrees: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the turns (..., 4) of intrinsic Euler angles: "ZXY" turns about z, then the new x, then the new y.
+
+    scipy's `Rotation.from_euler` would take most of the time that reading a BVH file takes.
 
     Args:
-        order: axis letters.
-        degrees: (..., len(order)).
+        order: names of the axes, in the order of the turns.
+        degrees: for each axis an array (...).
     """
-    from scipy.spatial.transform import Rotation  # half of the time that importing this module would take
-
-    flat = Rotation.from_euler(order.upper(), degrees.reshape(-1, len(order)), degrees=True)
-    return flat.as_quat(scalar_first=True).reshape((*degrees.shape[:-1], 4))
+    w, x, y, z = (np.array(value) for value in (1.0, 0.0, 0.0, 0.0))
+    for axis, angle in zip(order.lower(), degrees, strict=True):
+        half = np.radians(angle) / 2
+        c, s = np.cos(half), np.sin(half)
+        if axis == "x":
+            w, x, y, z = w * c - x * s, x * c + w * s, y * c + z * s, z * c - y * s
+        elif axis == "y":
+            w, x, y, z = w * c - y * s, x * c - z * s, y * c + w * s, z * c + x * s
+        else:
+            w, x, y, z = w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s
+    return np.stack([w, x, y, z], -1)
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
@@ -95,20 +105,6 @@ def from_matrix(m: np.ndarray) -> np.ndarray:
 
     q = Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(scalar_first=True, canonical=True)
     return q.reshape((*m.shape[:-2], 4)).astype(m.dtype)
-
-
-def to_6d(q: np.ndarray) -> np.ndarray:
-    """First two columns of the matrix, (..., 6)."""
-    m = to_matrix(q)
-    return np.concatenate([m[..., 0], m[..., 1]], -1)
-
-
-def from_6d(d: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt on (..., 6), then to quaternions (..., 4)."""
-    a = d[..., :3] / np.maximum(np.linalg.norm(d[..., :3], axis=-1, keepdims=True), 1e-12)
-    b = d[..., 3:] - (a * d[..., 3:]).sum(-1, keepdims=True) * a
-    b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
-    return from_matrix(np.stack([a, b, np.cross(a, b)], -1))
 
 
 def continuous(q: np.ndarray, axis: int) -> np.ndarray:

@@ -326,26 +326,8 @@ def _local_transforms(joints: list[_Joint], values: np.ndarray) -> tuple[np.ndar
         columns = [[joints[j].columns[axis + "rotation"] for j in members] for axis in order]
         for start in range(0, frames, CHUNK):
             part = slice(start, start + CHUNK)
-            rotations[part, members] = _from_euler(order, [values[part, column] for column in columns])
+            rotations[part, members] = quat.from_euler(order, [values[part, column] for column in columns])
     return rotations, positions
-
-
-def _from_euler(order: str, degrees: list[np.ndarray]) -> np.ndarray:
-    """(..., 4) of intrinsic turns about the axes of `order`, by `degrees` (...) each.
-
-    As `quat.from_euler`, of which scipy makes most of the time that reading a file takes.
-    """
-    w, x, y, z = (np.array(value) for value in (1.0, 0.0, 0.0, 0.0))
-    for axis, angle in zip(order, degrees, strict=True):
-        half = np.radians(angle) / 2
-        c, s = np.cos(half), np.sin(half)
-        if axis == "x":
-            w, x, y, z = w * c - x * s, x * c + w * s, y * c + z * s, z * c - y * s
-        elif axis == "y":
-            w, x, y, z = w * c - y * s, x * c - z * s, y * c + w * s, z * c + x * s
-        else:
-            w, x, y, z = w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s
-    return np.stack([w, x, y, z], -1)
 
 
 def _fold_root(

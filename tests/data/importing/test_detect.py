@@ -176,16 +176,15 @@ def test_recipe_faults(change: dict[str, object], message: str) -> None:
         Recipe.from_table(change, "a.toml")
 
 
-
-
 def imported(words: list[str], recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.chdir(DOCS.parent)
     return CliRunner().invoke(data, ["import", str(recordings / words[3].split("/", 1)[1]), *words[4:]])
 
 
 def test_every_folder_has_a_command(recordings: Path) -> None:
+    # Larger copies of a set (dog_full) are read as the set is.
     assert {words[3] for words in commands()} == {
-        f"$DATA/{each.name}" for each in recordings.iterdir() if each.is_dir()
+        f"$DATA/{each.name}" for each in recordings.iterdir() if each.is_dir() and not each.name.endswith("_full")
     }
 
 
