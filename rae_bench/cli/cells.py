@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.words import assignments, expand, numbers, split
+from rae_bench.cli.options import assignments, expand, numbers, split
 
 if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan, Planned

@@ -72,8 +72,8 @@ def import_(
 
     Options of the command line win over the file's.
     """
-    from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.importing.measures import summarise
+    from rae_bench.cli.options import length_unit, numbers
+    from rae_bench.data.importing.domain_report import domain_summary
     from rae_bench.data.importing.recipe import Recipe, read_roles
     from rae_bench.data.importing.recordings import import_folder, import_skeletons
     from rae_bench.data.store import check_name, save_domain
@@ -95,7 +95,7 @@ def import_(
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
     import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
     corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
-    reports = [(summarise(corpus), save_domain(corpus)) for corpus in corpora]
+    reports = [(domain_summary(corpus), save_domain(corpus)) for corpus in corpora]
     if as_json:
         listed = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
@@ -115,10 +115,10 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     By https, file by file, each checked against the sha256 that the task lists. The licence is shown first. The same
     command goes on where it was interrupted.
     """
-    from rae_bench.data.importing.file_list import downloads
+    from rae_bench.data.importing.file_list import downloads_folder
     from rae_bench.task import download
 
-    place = root or downloads()
+    place = root or downloads_folder()
     for recordings in download.wanted(name):
         folder = place / recordings.folder
         lacking = download.missing_files(recordings, folder)

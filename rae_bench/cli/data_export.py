@@ -40,9 +40,9 @@ def export(
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.
     """
-    from rae_bench.cli.words import length_unit, numbers, split, writing
+    from rae_bench.cli.options import length_unit, numbers, split, writing
     from rae_bench.data.formats.export import check_writable, matching_clips, write_clips
-    from rae_bench.data.formats.source import metres_per_unit
+    from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.viewer.choice import Choice
     from rae_bench.viewer.gather import open_domain, open_result

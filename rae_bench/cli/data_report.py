@@ -18,16 +18,16 @@ SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
     """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
-    from rae_bench.cli.words import writing
+    from rae_bench.cli.options import writing
     from rae_bench.data.formats.export import check_place
-    from rae_bench.data.importing.measures import measure
+    from rae_bench.data.importing.domain_report import domain_report
     from rae_bench.data.store import load_domain
     from rae_bench.storage import home
 
     if page:
         check_place(page)  # before the work
     corpus = load_domain(name)
-    told = measure(corpus)
+    told = domain_report(corpus)
     if page:
         from rae_bench.viewer.report_page import write_report
 
@@ -66,7 +66,7 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
         for i, (joint, share) in enumerate(report["contact_share"].items())
     ]
     rows += [("mended" if i == 0 else "", text) for i, text in enumerate(report["fixed"])]
-    rows += [("noticed" if i == 0 else "", text) for i, text in enumerate(report["noticed"])]
+    rows += [("warnings" if i == 0 else "", text) for i, text in enumerate(report["warnings"])]
     rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
     return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
 

@@ -22,7 +22,7 @@ KINDS = ("models", "tasks", "rigs", "domains")
 def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, rigs and imported domains."""
     from rae_bench.model.registry import list_models
-    from rae_bench.rigs.builtin import descriptions
+    from rae_bench.rigs.builtin import rig_descriptions
     from rae_bench.storage import list_domains
     from rae_bench.task.task import builtin_tasks, load_task
 
@@ -36,7 +36,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         elif kind == "tasks":
             found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
-            found[kind] = descriptions()
+            found[kind] = rig_descriptions()
         else:
             found[kind] = dict.fromkeys(list_domains(), "imported")
     if as_json:

@@ -50,7 +50,7 @@ class Corpus:
     identity: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact_contacts: bool = False
-    targets: Targets | None = None
+    targets: ReachTargets | None = None
 
 
 SWAPPED = {"left_hand": "left_foot", "right_hand": "right_foot"}
@@ -150,22 +150,22 @@ def load_corpus(folder: Path) -> Corpus:
     return Corpus(meta.name, motion, *names, meta.identity, meta.provenance, meta.exact_contacts, targets)
 
 
-def _read_targets(archive: Archive, count: int) -> Targets:
+def _read_targets(archive: Archive, count: int) -> ReachTargets:
     events = archive.checked("target_slots", (count, None), "i").shape[1]
     wide = {"positions": (3,), "rotations": (4,)}
     kinds = {"positions": "f", "rotations": "f", "respawned": "b"}
-    return Targets(
+    return ReachTargets(
         **{
             field.name: archive.checked(
                 f"target_{field.name}", (count, events, *wide.get(field.name, ())), kinds.get(field.name, "i")
             )
-            for field in fields(Targets)
+            for field in fields(ReachTargets)
         }
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Targets:
+class ReachTargets:
     """Up to E targets in each of N clips, those of one hand one after the other.
 
     Attributes:
@@ -184,10 +184,10 @@ class Targets:
     rotations: np.ndarray
     respawned: np.ndarray
 
-    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> Targets:
+    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> ReachTargets:
         """The targets of some of the clips."""
         pick = clips if isinstance(clips, slice) else np.asarray(clips, int)
-        return Targets(*(array[pick] for array in self.arrays().values()))
+        return ReachTargets(*(array[pick] for array in self.arrays().values()))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All fields by name, to be saved."""

@@ -51,10 +51,10 @@ def limit_angles(rotations: np.ndarray, rig: Rig) -> np.ndarray:
 
 def from_limit_angles(angles: np.ndarray, rig: Rig) -> np.ndarray:
     """Local rotations (..., J, 4) of limit angles (..., J, 3) in radians about x, y, z; inverse of `limit_angles`."""
-    return quat.mul(rig.rest.astype(angles.dtype), _turn(angles))
+    return quat.mul(rig.rest.astype(angles.dtype), limit_turn(angles))
 
 
-def _turn(angles: np.ndarray) -> np.ndarray:
+def limit_turn(angles: np.ndarray) -> np.ndarray:
     """Quaternions (..., 4) of a turn about x, then the new z, then the new y, by angles (..., 3) about x, y, z."""
     cx, cy, cz = np.moveaxis(np.cos(angles / 2), -1, 0)
     sx, sy, sz = np.moveaxis(np.sin(angles / 2), -1, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rae_bench.data.corpus import Targets
+from rae_bench.data.corpus import ReachTargets
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, TARGET, Objectives, key_transforms, slot_contacts
 from rae_bench.rigs.rig import ROLES
@@ -45,7 +45,7 @@ def keyframe_objectives(motion: Motion, interval: float = KEYFRAME_INTERVAL) -> 
     )
 
 
-def objectives_of(motion: Motion, targets: Targets | None = None) -> Objectives:
+def objectives_of(motion: Motion, targets: ReachTargets | None = None) -> Objectives:
     """Objectives of a motion; in reaching clips, those of a hand are its targets, each while it is there."""
     made = keyframe_objectives(motion)
     if targets is None:

@@ -13,7 +13,7 @@ def builtin_rigs() -> dict[str, Path]:
     return {Path(str(f)).stem: Path(str(f)) for f in sorted(folder.iterdir(), key=str) if f.name.endswith(".toml")}
 
 
-def descriptions() -> dict[str, str]:
+def rig_descriptions() -> dict[str, str]:
     """Names of the built-in rigs and the line for people in their files."""
     return {
         name: str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))

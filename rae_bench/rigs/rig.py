@@ -1,36 +1,20 @@
-"""Rigs: what a skeleton is, and how one is read from and written to a TOML file.
-
-A rig file lists its joints, parents first:
-
-    name = "stick"
-    joints = [
-      { name = "hips", offset = [0, 0, 0], limits = { x = [-30, 30], y = [-180, 180] } },
-      { name = "head", parent = "hips", offset = [0, 0.5, 0] },
-    ]
-    contact_joints = []
-    mirror = []                       # pairs [left, right]
-    [roles]
-    pelvis = "hips"
-
-Offsets are metres in the parent's frame; limits are degrees about the joint's own axes, applied in the
-intrinsic order x, z, y (flexion, abduction, twist); an axis that is not listed does not turn, a joint without
-`limits` is free. `rest` (w, x, y, z), where given, is the local rotation in the standing rest pose, which faces +Z.
-"""
+"""Rigs: what a skeleton is, and how one is built from names. docs/formats.md describes rig files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.kinematics.forward import forward_kinematics
+from rae_bench.rigs.tree import depth_first, find_cycle, reordered
 
 ROLES = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot", "left_mid", "right_mid")
 """The eight ordered slots that every rig shares; a rig without a role leaves its slot masked."""
@@ -76,6 +60,9 @@ class Rig:
 
     def __len__(self) -> int:
         return len(self.joint_names)
+
+    def __repr__(self) -> str:
+        return f"Rig('{self.name}', {len(self)} joints, height {self.height:.3g} m)"
 
     @cached_property
     def key_joints(self) -> np.ndarray:
@@ -171,10 +158,10 @@ class Rig:
 
 def make_rig(
     name: str,
-    joints: list[tuple[str, str | None, Any]],
+    joints: Sequence[tuple[str, str | None, Any]],
     roles: Mapping[str, str],
     *,
-    contact_joints: list[str] | tuple[str, ...] = (),
+    contact_joints: Sequence[str] = (),
     limits: Mapping[str, Mapping[str, Any]] | None = None,
     mirror: Sequence[Sequence[str]] = (),
     rest: Mapping[str, Any] | None = None,
@@ -182,108 +169,56 @@ def make_rig(
     description: str = "",
     where: str = "",
 ) -> Rig:
-    """Build and check a rig from names.
+    """Build a rig from names, and check it.
 
     Args:
-        joints: (name, parent name or None, offset of 3 metres), in any order.
+        name: name of the rig.
+        joints: (name, parent's name or None, offset of 3 metres in the parent's axes), in any order.
         roles: role -> joint name.
-        limits: joint name -> {axis: [low, high]} in degrees; joints that are not named are free.
+        contact_joints: names of the joints that touch the ground.
+        limits: joint name -> {axis: [low, high]} in degrees; a joint that is not named is free.
         mirror: pairs of joint names.
-        rest: joint name -> (w, x, y, z); identity where absent.
-        where: file name for error messages.
+        rest: joint name -> (w, x, y, z), its local rotation in the rest pose; the identity where it is not named.
+        fixed_base: whether the root stays where it is.
+        description: one line for people.
+        where: name of the file, for error messages.
 
     Raises:
-        UserError: one line naming file, joint and fault.
+        UserError: One line names the file, the joint and the fault.
     """
     where = where or f"rig '{name}'"
 
     def fault(joint: str, text: str) -> UserError:
         return UserError(f"{where}: joint '{joint}': {text}")
 
-    if not joints:
-        raise UserError(f"{where}: no joints; list them parents first under `joints`")
-    if len(joints) > MAX_JOINTS:
-        raise UserError(f"{where}: {len(joints)} joints; up to {MAX_JOINTS} are read")
-    names = [joint for joint, _, _ in joints]
-    seen: set[str] = set()
-    for joint in names:
-        if joint in seen:
-            raise fault(joint, "the name stands twice; joint names must be unique")
-        seen.add(joint)
-    parent_of = {joint: parent for joint, parent, _ in joints}
-    for joint, parent in parent_of.items():
-        if parent is not None and parent not in seen:
-            raise fault(joint, f"its parent '{parent}' does not exist")
-    for joint in names:
-        path, at = {joint}, parent_of[joint]
-        while at is not None:
-            if at in path:
-                raise fault(joint, f"its parents form a cycle through '{at}'")
-            path.add(at)
-            at = parent_of[at]
-    roots = [joint for joint in names if parent_of[joint] is None]
-    if len(roots) > 1:
-        raise fault(roots[1], f"a second root beside '{roots[0]}'; a rig has one")
+    order, parents = _checked_tree(joints, where, fault)
+    names = [joints[j][0] for j in order]
+    index = {joint: j for j, joint in enumerate(names)}
 
-    order: list[str] = []
-    children: dict[str | None, list[str]] = {}
-    for joint in names:
-        children.setdefault(parent_of[joint], []).append(joint)
-    stack = [roots[0]]
-    while stack:  # depth first, in the order of the file
-        joint = stack.pop()
-        order.append(joint)
-        stack.extend(reversed(children.get(joint, [])))
-    index = {joint: i for i, joint in enumerate(order)}
-    parents = np.array([-1 if (p := parent_of[j]) is None else index[p] for j in order])
+    def index_of(joint: str, text: str) -> int:
+        if joint not in index:
+            raise fault(joint, f"{text} does not exist")
+        return index[joint]
 
-    offset_of = {joint: offset for joint, _, offset in joints}
     offsets = np.zeros((len(order), 3), np.float32)
-    for joint in order:
-        offsets[index[joint]] = _numbers(offset_of[joint], 3, lambda text, j=joint: fault(j, f"offset {text}"))
-
+    for j, k in enumerate(order):
+        offsets[j] = _numbers(joints[k][2], 3, lambda text, joint=names[j]: fault(joint, f"offset {text}"))
     limit_array = np.tile(np.array([-FREE, FREE], np.float32), (len(order), 3, 1))
     for joint, axes in (limits or {}).items():
-        if joint not in index:
-            raise fault(joint, "limits for a joint that does not exist")
-        limit_array[index[joint]] = 0
-        for axis, pair in axes.items():
-            if axis not in ("x", "y", "z"):
-                raise fault(joint, f"limit axis '{axis}'; use x, y or z")
-            low, high = _numbers(pair, 2, lambda text, j=joint: fault(j, f"limit {text}"))
-            if low > high:
-                raise fault(joint, f"limit {axis} runs from {low:g} down to {high:g}")
-            limit_array[index[joint], "xyz".index(axis)] = np.radians([low, high])
-
+        limit_array[index_of(joint, "limits for a joint that")] = _limits(axes, partial(fault, joint))
     rest_array = np.tile(np.array([1, 0, 0, 0], np.float32), (len(order), 1))
     for joint, quaternion in (rest or {}).items():
-        if joint not in index:
-            raise fault(joint, "rest rotation for a joint that does not exist")
-        values = _numbers(quaternion, 4, lambda text, j=joint: fault(j, f"rest rotation {text}"))
+        j = index_of(joint, "rest rotation for a joint that")
+        values = _numbers(quaternion, 4, lambda text, joint=joint: fault(joint, f"rest rotation {text}"))
         if abs(np.linalg.norm(values) - 1) > 1e-3:
             raise fault(joint, "rest rotation is not a unit quaternion (w, x, y, z)")
-        rest_array[index[joint]] = values / np.linalg.norm(values)
-
+        rest_array[j] = values / np.linalg.norm(values)
     for role, joint in roles.items():
         if role not in ROLES:
             raise fault(str(joint), f"unknown role '{role}'; roles are {', '.join(ROLES)}")
-        if joint not in index:
-            raise fault(str(joint), f"has the role '{role}' but does not exist")
-    doubled = sorted({joint for joint in roles.values() if list(roles.values()).count(joint) > 1})
-    if doubled:
-        raise fault(doubled[0], "has two roles; a key joint has one")
-    key_of = {joint: role for role, joint in roles.items()}
-    for joint in key_of:
-        length, at = float(np.linalg.norm(offsets[index[joint]])), parent_of[joint]
-        while at is not None and at not in key_of:
-            length += float(np.linalg.norm(offsets[index[at]]))
-            at = parent_of[at]
-        if at is not None and length < 1e-6:
-            raise fault(joint, f"zero-length offset to the key joint '{at}' above it")
-
-    for joint in contact_joints:
-        if joint not in index:
-            raise fault(joint, "is listed under contact_joints but does not exist")
+        index_of(joint, f"has the role '{role}' but")
+    _check_key_joints(names, parents, offsets, list(roles.values()), fault)
+    contacts = [index_of(joint, "is listed under contact_joints but") for joint in contact_joints]
     mirror_array = np.arange(len(order))
     for pair in mirror:
         if len(pair) != 2 or any(joint not in index for joint in pair):
@@ -293,11 +228,11 @@ def make_rig(
 
     rig = Rig(
         name=name,
-        joint_names=tuple(order),
+        joint_names=tuple(names),
         parents=parents,
         offsets=offsets,
         roles={role: index[roles[role]] for role in ROLES if role in roles},
-        contact_joints=np.array([index[joint] for joint in contact_joints], dtype=int),
+        contact_joints=np.array(contacts, dtype=int),
         limits=limit_array,
         mirror=mirror_array,
         rest=rest_array,
@@ -307,6 +242,70 @@ def make_rig(
     for array in (rig.parents, rig.offsets, rig.contact_joints, rig.limits, rig.mirror, rig.rest):
         array.setflags(write=False)
     return rig
+
+
+_Fault = Callable[[str, str], UserError]
+"""Makes the error of a joint and what is wrong with it."""
+
+
+def _checked_tree(
+    joints: Sequence[tuple[str, str | None, Any]], where: str, fault: _Fault
+) -> tuple[list[int], np.ndarray]:
+    """Return the joints depth first, as indices into the list, and their parents (J,) in that order."""
+    if not joints:
+        raise UserError(f"{where}: no joints; list them parents first under `joints`")
+    if len(joints) > MAX_JOINTS:
+        raise UserError(f"{where}: {len(joints)} joints; up to {MAX_JOINTS} are read")
+    index: dict[str, int] = {}
+    for j, (joint, _, _) in enumerate(joints):
+        if joint in index:
+            raise fault(joint, "the name stands twice; joint names must be unique")
+        index[joint] = j
+    parents = []
+    for joint, parent, _ in joints:
+        if parent is not None and parent not in index:
+            raise fault(joint, f"its parent '{parent}' does not exist")
+        parents.append(-1 if parent is None else index[parent])
+    cycle = find_cycle(parents)
+    if cycle:
+        raise fault(joints[cycle[0]][0], f"its parents form a cycle through '{joints[cycle[1]][0]}'")
+    roots = [j for j, parent in enumerate(parents) if parent < 0]
+    if len(roots) > 1:
+        raise fault(joints[roots[1]][0], f"a second root beside '{joints[roots[0]][0]}'; a rig has one")
+    order = depth_first(parents)
+    return order, reordered(parents, order)
+
+
+def _check_key_joints(
+    names: Sequence[str], parents: np.ndarray, offsets: np.ndarray, key_joints: Sequence[str], fault: _Fault
+) -> None:
+    """Refuse a joint with two roles, and a key joint that lies where the key joint above it does."""
+    doubled = sorted({joint for joint in key_joints if key_joints.count(joint) > 1})
+    if doubled:
+        raise fault(doubled[0], "has two roles; a key joint has one")
+    lengths = np.linalg.norm(offsets, axis=1)
+    for joint in key_joints:
+        at = names.index(joint)
+        length = float(lengths[at])
+        at = int(parents[at])
+        while at >= 0 and names[at] not in key_joints:
+            length += float(lengths[at])
+            at = int(parents[at])
+        if at >= 0 and length < 1e-6:
+            raise fault(joint, f"zero-length offset to the key joint '{names[at]}' above it")
+
+
+def _limits(axes: Mapping[str, Any], fault: Callable[[str], UserError]) -> np.ndarray:
+    """Return the limits (3, 2) of one joint in radians; an axis that is not named is locked."""
+    limits = np.zeros((3, 2), np.float32)
+    for axis, pair in axes.items():
+        if axis not in ("x", "y", "z"):
+            raise fault(f"limit axis '{axis}'; use x, y or z")
+        low, high = _numbers(pair, 2, lambda text: fault(f"limit {text}"))
+        if low > high:
+            raise fault(f"limit {axis} runs from {low:g} down to {high:g}")
+        limits["xyz".index(axis)] = np.radians([low, high])
+    return limits
 
 
 def _numbers(value: Any, count: int, fault: Any) -> np.ndarray:
@@ -321,13 +320,3 @@ def _numbers(value: Any, count: int, fault: Any) -> np.ndarray:
     if not (np.abs(array) < LARGEST).all():
         raise fault(f"holds a number beyond {LARGEST:g}")
     return array
-
-
-
-
-
-
-
-
-
-

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rae_bench.data.importing.file_list import Listed, addresses, is_listed, listed_files
+from rae_bench.data.importing.file_list import RecordingFile, download_addresses, is_intact, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.storage import whole_file
 from rae_bench.task.task import Task, builtin_tasks, load_task
@@ -42,7 +42,7 @@ class Recordings:
     licence: str
     citation: str
     origin: str
-    files: Mapping[str, Listed]
+    files: Mapping[str, RecordingFile]
     urls: Mapping[str, str]
 
 
@@ -75,7 +75,7 @@ def _recordings(tasks: Iterable[Task]) -> dict[str, Recordings]:
             folder = table["folder"]
             if folder in (".", "..") or "/" in folder or "\\" in folder:
                 raise UserError(f"{where}: folder '{folder}' needs to be a name")
-            files, urls = listed_files(table["files"], where), addresses(table, where)
+            files, urls = read_file_list(table["files"], where), download_addresses(table, where)
             licence, citation, origin = (str(table.get(key, "")) for key in ("licence", "citation", "origin"))
             if folder in found:
                 old = found[folder]
@@ -111,7 +111,7 @@ def https_opener(context: Any = None) -> Opener:
 
 def missing_files(recordings: Recordings, folder: Path) -> list[str]:
     """Listed files that are not in `folder` as they are listed."""
-    return [name for name, file in recordings.files.items() if not is_listed(folder / name, file)]
+    return [name for name, file in recordings.files.items() if not is_intact(folder / name, file)]
 
 
 def get(recordings: Recordings, folder: Path, opener: Opener, told: Callable[[str], None] = lambda _: None) -> int:
@@ -137,7 +137,7 @@ def get(recordings: Recordings, folder: Path, opener: Opener, told: Callable[[st
     return len(lacking)
 
 
-def _fetch(url: str, file: Listed, path: Path, opener: Opener) -> None:
+def _fetch(url: str, file: RecordingFile, path: Path, opener: Opener) -> None:
     again = "nothing was kept of it; try again later"
     if not url.startswith("https://"):
         raise UserError(f"{url[:80]}: not an https address")

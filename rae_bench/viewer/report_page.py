@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.importing.measures import FAULTS
+from rae_bench.data.importing.domain_report import FAULTS
 from rae_bench.storage import whole_file
 from rae_bench.viewer.choice import Choice
 from rae_bench.viewer.gather import domain_scene
@@ -66,9 +66,9 @@ def _tiles(told: dict[str, Any]) -> str:
 
 
 def _findings(told: dict[str, Any]) -> str:
-    noticed = told["noticed"]
-    words = f"{len(noticed)} warning{'s' if len(noticed) != 1 else ''}" if noticed else "No warnings"
-    blocks = [f"<section class='{'warnings' if noticed else ''}'><h2>{words}</h2>{_list(noticed)}</section>"]
+    warnings = told["warnings"]
+    words = f"{len(warnings)} warning{'s' if len(warnings) != 1 else ''}" if warnings else "No warnings"
+    blocks = [f"<section class='{'warnings' if warnings else ''}'><h2>{words}</h2>{_list(warnings)}</section>"]
     for title, lines in (("Mended at import", told["fixed"]), ("Dropped at import", told["dropped"])):
         if lines:
             blocks.append(f"<section><h2>{title}</h2>{_list(lines)}</section>")

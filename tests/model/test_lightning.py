@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rae_bench.baselines.layers import MixedLinear
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.model.api import Budget, Context, Domain, ModelCard, Prompt
 from rae_bench.model.features import make_skeleton

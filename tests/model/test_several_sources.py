@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rae_bench.baselines.pairs import names
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.harness import cell as cells
 from rae_bench.harness.identity import identity

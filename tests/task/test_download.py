@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from rae_bench.cli.data import data
-from rae_bench.data.importing.file_list import addresses, downloads, find_recordings, listed_files
+from rae_bench.data.importing.file_list import download_addresses, downloads_folder, find_recordings, read_file_list
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import import_folder
 from rae_bench.errors import UserError
@@ -107,9 +107,9 @@ def recordings(url: str, change: Callable[[dict[str, object]], object] | None = 
     table = {name: facts(content) for name, content in CONTENT.items()}
     if change:
         change(table["my run.bvh"])
-    files = listed_files(table, "x")
+    files = read_file_list(table, "x")
     side = {"files": table, "download": {"*": url + path}}
-    return download.Recordings("takes", "free", "me", "here", files, addresses(side, "x"))
+    return download.Recordings("takes", "free", "me", "here", files, download_addresses(side, "x"))
 
 
 def test_files_arrive_as_they_are_listed(place: Place, tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_command(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     result = CliRunner().invoke(data, ["get", str(task), "--yes"])
     assert result.exit_code == 0, result.output
     monkeypatch.delenv("RAE_BENCH_DATA", raising=False)
-    assert find_recordings(load_task(task).target, None) == downloads() / "takes"
-    shutil.rmtree(downloads())
+    assert find_recordings(load_task(task).target, None) == downloads_folder() / "takes"
+    shutil.rmtree(downloads_folder())
 
 
 def test_what_cannot_be_had(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
 )
 def test_lists_that_are_wrong(table: object, message: str) -> None:
     with pytest.raises(UserError, match="mine: ") as caught:
-        listed_files(table, "mine")
+        read_file_list(table, "mine")
     assert message in str(caught.value)
 
 
@@ -293,7 +293,7 @@ def test_every_segment_its_own_group(tmp_path: Path) -> None:
     (tmp_path / "a.bvh").write_text(header() + walk(9, 30))
     corpus = import_folder(tmp_path, Recipe.from_table({**TABLE, "group_by": "segment"}), "x", seconds=3)
     assert corpus.groups == corpus.ids == ("a#0", "a#1", "a#2")
-    assert "every segment is a group of its own" in " ".join(corpus.provenance["noticed"])
+    assert "every segment is a group by itself" in " ".join(corpus.provenance["warnings"])
 
 
 RECORDED = [
@@ -315,9 +315,9 @@ def test_tasks_on_recordings_say_where_they_come_from(name: str, recordings: Pat
         assert side["licence"]
         assert side["citation"]
         assert side["origin"]
-        files = listed_files(side["files"], name)
+        files = read_file_list(side["files"], name)
         assert files
-        assert set(addresses(side, name)) == (set() if side["folder"] == "insect_stick" else set(files))
+        assert set(download_addresses(side, name)) == (set() if side["folder"] == "insect_stick" else set(files))
         folder = recordings / side["folder"]
         assert not download.missing_files(download.Recordings("", "", "", "", files, {}), folder)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.formats.source import LARGEST, MAX_BYTES, Source
+from rae_bench.data.formats.source import MAX_BYTES, Source
 from rae_bench.errors import UserError
+from rae_bench.rigs.rig import LARGEST
 
 MAX_ARRAYS = 1000
 MAX_HEADER = 1 << 16

@@ -13,11 +13,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rae_bench.data.formats.skeleton import depth_first, joint_list, make_skeleton
-from rae_bench.data.formats.source import LARGEST, Note, Source, Take, Up, decode_json, turned, upright, whole_rate
+from rae_bench.data.formats.joint_tree import make_joint_tree
+from rae_bench.data.formats.source import Source, decode_json
+from rae_bench.data.formats.take import Note, Take
+from rae_bench.data.formats.units import Up, rounded_rate, turn_axes, upright
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
-from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.rig import LARGEST, make_rig
+from rae_bench.rigs.tree import joint_list
 
 NUMBERS = {"none": 0, "fixed": 0, "revolute": 1, "spherical": 4}
 """Numbers of a row that a joint of each type takes; the root's seven come first."""
@@ -57,7 +60,7 @@ class _Clip(msgspec.Struct):
 
 
 @dataclass(frozen=True, eq=False)
-class Character:
+class DeepMimicCharacter:
     """A DeepMimic character file, joints depth first.
 
     Attributes:
@@ -76,7 +79,7 @@ class Character:
     offsets: np.ndarray
 
 
-def read_character(path: str | Path) -> Character:
+def read_character(path: str | Path) -> DeepMimicCharacter:
     """A character file. Raises `UserError` naming file, joint and fault."""
     source = Source(Path(path))
     joints = decode_json(source, _CharacterFile).Skeleton.Joints
@@ -92,20 +95,18 @@ def read_character(path: str | Path) -> Character:
         if not abs(joint.AttachX) + abs(joint.AttachY) + abs(joint.AttachZ) < LARGEST:
             raise source.fault(f"{where}: its Attach is no place")
     names = [joint.Name for joint in joints]
-    skeleton = make_skeleton(names, [joint.Parent for joint in joints], None, source.fault)
-    if skeleton.virtual_root or joints[0].Parent != -1:
+    tree = make_joint_tree(names, [joint.Parent for joint in joints], None, source.fault)
+    if tree.virtual_root or joints[0].Parent != -1:
         raise source.fault("a character has one root, its first joint")
     starts = ROOT_NUMBERS + np.cumsum([0, *(NUMBERS[joint.Type] for joint in joints)])
     columns = starts[:-1].copy()
     columns[0] = 4
     offsets = np.array([[joint.AttachX, joint.AttachY, joint.AttachZ] for joint in joints])
     offsets[0] = 0  # the rows say where the root is
-    order = depth_first(skeleton.parents)
-    place = np.argsort(order)
-    parents = np.array([-1 if (p := skeleton.parents[j]) < 0 else place[p] for j in order])
-    return Character(
+    names, parents, order = tree.with_root()
+    return DeepMimicCharacter(
         source.path,
-        tuple(names[j] for j in order),
+        tuple(names),
         parents,
         tuple(joints[j].Type for j in order),
         columns[order],
@@ -115,7 +116,7 @@ def read_character(path: str | Path) -> Character:
 
 
 def read_deepmimic(
-    path: str | Path, characters: Sequence[Character], *, up: Up = "y", loop_seconds: float | None = None
+    path: str | Path, characters: Sequence[DeepMimicCharacter], *, up: Up = "y", loop_seconds: float | None = None
 ) -> Take:
     """One clip, at the rate of its own frame durations, on the character that its rows fit.
 
@@ -146,16 +147,15 @@ def read_deepmimic(
         text = f"{(len(root) - 1) / fps:.2f} s that wrap are played on to {loop_seconds:g} s"
         notes.append(Note("wraps", text, fps * loop_seconds / len(root)))
         root, rotations = _played_on(root, rotations, round(loop_seconds * fps))
-    offsets, root, rotations = turned(upright(up), character.offsets, root, rotations)
+    offsets, root, rotations = turn_axes(upright(up), character.offsets, root, rotations)
     joints = joint_list(character.names, character.parents, offsets)
     rig = make_rig(source.path.stem, joints, {}, where=str(character.path))
-    nobody = np.zeros((1, len(root), 0), bool)
-    return Take(make_motion(rig, fps, root[None], rotations[None], contacts=nobody), tuple(notes))
+    return Take(make_motion(rig, fps, root[None], rotations[None]), tuple(notes))
 
 
 def _read_rows(
-    source: Source, characters: Sequence[Character]
-) -> tuple[np.ndarray, np.ndarray, Character, bool]:
+    source: Source, characters: Sequence[DeepMimicCharacter]
+) -> tuple[np.ndarray, np.ndarray, DeepMimicCharacter, bool]:
     """Durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
     clip = decode_json(source, _Clip)
     frames = clip.Frames
@@ -178,7 +178,9 @@ def _read_rows(
     return rows[:, 0], rows, fits[0], clip.Loop == "wrap"
 
 
-def _rotations(rows: np.ndarray, character: Character, source: Source) -> tuple[np.ndarray, tuple[float, str, int]]:
+def _rotations(
+    rows: np.ndarray, character: DeepMimicCharacter, source: Source
+) -> tuple[np.ndarray, tuple[float, str, int]]:
     """Local rotations (T, J, 4), and the worst quaternion: how far from length 1, of which joint, which frame."""
     rotations = np.tile(np.array([1.0, 0, 0, 0]), (len(rows), len(character.names), 1))
     kinds = np.array(character.kinds)
@@ -213,17 +215,17 @@ def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np
 
 def _times(durations: np.ndarray, source: Source) -> tuple[float, np.ndarray | None]:
     """Frames per second, and the times (in seconds) to resample at where frames do not last equally long."""
-    told = durations[:-1] if len(durations) > 1 else durations  # the last frame's is 0
-    if not (told > 1e-6).all() or told.max() > 1000:
-        frame = int(np.argwhere(~((told > 1e-6) & (told <= 1000)))[0, 0])
-        raise source.fault(f"frame {frame}: lasts {told[frame]:g} s; a duration between 1e-6 and 1000 s is needed")
-    middle = float(np.median(told))
-    fps = whole_rate(middle)
-    if np.ptp(told) <= UNEVEN * middle:
+    lasting = durations[:-1] if len(durations) > 1 else durations  # the last frame's is 0
+    if not (lasting > 1e-6).all() or lasting.max() > 1000:
+        frame = int(np.argwhere(~((lasting > 1e-6) & (lasting <= 1000)))[0, 0])
+        raise source.fault(f"frame {frame}: lasts {lasting[frame]:g} s; a duration between 1e-6 and 1000 s is needed")
+    middle = float(np.median(lasting))
+    fps = rounded_rate(middle)
+    if np.ptp(lasting) <= UNEVEN * middle:
         return fps, None
-    count = int(told.sum() * fps + 0.01) + 1  # durations are rounded
+    count = int(lasting.sum() * fps + 0.01) + 1  # durations are rounded
     if count > MAX_UNEVEN_FRAMES:
-        raise source.fault(f"frames last between {told.min():g} and {told.max():g} s; no even rate fits them")
+        raise source.fault(f"frames last between {lasting.min():g} and {lasting.max():g} s; no even rate fits them")
     return fps, np.arange(count) / fps
 
 

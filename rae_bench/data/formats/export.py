@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rae_bench.data.formats.bvh_write import write_bvh
+from rae_bench.data.formats.bvh import write_bvh
 from rae_bench.data.formats.gltf import write_glb
+from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion.motion import Motion
 
@@ -46,8 +47,8 @@ def write_clips(
     elif len(clips) == 1:
         write_bvh(path, motion, clips[0], unit=unit)
     else:
-        listed = ", ".join(names[:4]) if names else "counted from 0"
-        raise UserError(f"{path}: a BVH file holds one clip, not {len(clips)} ({listed}); choose one, or write .glb")
+        which = first_few(names, 4) if names else "counted from 0"
+        raise UserError(f"{path}: a BVH file holds one clip, not {len(clips)} ({which}); choose one, or write .glb")
 
 
 def matching_clips(patterns: Sequence[str], ids: Sequence[str], actions: Sequence[str]) -> list[int]:

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.data.formats.clip import checked_clip
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.rig import Rig
+from rae_bench.rigs.tree import children_of
 from rae_bench.storage import whole_file
 
 THICK = 0.1
@@ -51,7 +53,7 @@ def write_glb(path: str | Path, motion: Motion, clips: Sequence[int] = (0,), *, 
     """
     if not clips:
         raise UserError(f"no clip to write to {path}")
-    gathered = [_checked(motion, clip, path) for clip in clips]
+    gathered = [_with_unit_turns(*checked_clip(motion, clip, path)) for clip in clips]
     document, body = _document(motion.rig, motion.fps, gathered, [str(name) for name in names or clips])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
@@ -64,17 +66,9 @@ def write_glb(path: str | Path, motion: Motion, clips: Sequence[int] = (0,), *, 
         file.write(struct.pack("<I4s", len(body), b"BIN\0") + body)
 
 
-def _checked(motion: Motion, clip: int, path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (T, 3) and unit local rotations (T, J, 4) of a clip."""
-    if not 0 <= clip < len(motion):
-        raise UserError(f"clip {clip} of a motion that has {len(motion)}; they are counted from 0")
-    frames = int(motion.lengths[clip])
-    if frames < 1:
-        raise UserError(f"clip {clip} has no frame; an animation needs one")
-    root, rotations = motion.root_positions[clip, :frames], motion.rotations[clip, :frames]
-    if not (np.isfinite(root).all() and np.isfinite(rotations).all()):
-        raise UserError(f"clip {clip} has numbers that are not finite; nothing was written to {path}")
-    return root, quat.normalize(rotations.astype(np.float64))
+def _with_unit_turns(root: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip with rotations of unit length."""
+    return root, quat.normalize(rotations)
 
 
 class _Buffer:
@@ -179,11 +173,11 @@ def _joint_nodes(rig: Rig, places: np.ndarray) -> list[dict[str, Any]]:
     """A node for each joint in its standing rest pose; the root stands where its lowest joint touches the ground."""
     nodes: list[dict[str, Any]] = []
     rest = _xyzw(quat.normalize(rig.rest.astype(np.float64)))
+    children = children_of(rig.parents)
     for j, name in enumerate(rig.joint_names):
         offset = places[j] if rig.parents[j] < 0 else rig.offsets[j]
         node = {"name": name, "translation": [float(v) for v in offset], "rotation": rest[j].tolist()}
-        children = np.flatnonzero(rig.parents == j).tolist()
-        nodes.append(node | ({"children": children} if children else {}))
+        nodes.append(node | ({"children": children[j]} if children[j] else {}))
     return nodes
 
 

@@ -16,23 +16,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from rae_bench.data.formats.joint_tree import JointTree
 from rae_bench.data.formats.positions import virtual_root_path
-from rae_bench.data.formats.skeleton import Skeleton, depth_first, joint_list
-from rae_bench.data.formats.source import (
-    LARGEST,
-    MAX_JOINTS,
-    Note,
-    Source,
-    Take,
-    Up,
-    decode_json,
-    metres_per_unit,
-    turned,
-    upright,
-)
+from rae_bench.data.formats.source import Source, decode_json
+from rae_bench.data.formats.take import Note, Take
+from rae_bench.data.formats.units import Up, metres_per_unit, turn_axes, upright
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
-from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.rig import LARGEST, MAX_JOINTS, make_rig
+from rae_bench.rigs.tree import joint_list
 
 NOT_A_TURN = 0.01
 """Largest deviation of R^T R from the identity that passes for rounding."""
@@ -73,7 +65,7 @@ class _AnimationSequence(msgspec.Struct):
 
 def read_unity(
     path: str | Path,
-    skeletons: Sequence[Skeleton],
+    trees: Sequence[JointTree],
     *,
     fps: float | None,
     root_path: str | None,
@@ -95,21 +87,15 @@ def read_unity(
         raise source.fault("no frame rate in the file (its timestamps count frames); give it with --recorded-fps")
     positions, matrices = _decode(source)
     count = positions.shape[1]
-    fits = [skeleton for skeleton in skeletons if len(skeleton.names) == count]
+    fits = [tree for tree in trees if len(tree.names) == count]
     if len(fits) != 1:
         found = "several skeleton files have" if fits else "no skeleton file has"
         raise source.fault(f"{found} {count} joints; name their joints and parents in one given with --skeleton")
-    skeleton = fits[0]
-    names, parents = list(skeleton.names), skeleton.parents
-    if skeleton.virtual_root:
-        path_of_root, turns = virtual_root_path(positions, skeleton, root_path, source.fault)
+    if fits[0].virtual_root:
+        path_of_root, turns = virtual_root_path(positions, fits[0], root_path, source.fault)
         positions = np.concatenate([path_of_root[:, None], positions], 1)
         matrices = np.concatenate([turns[:, None], matrices], 1)
-        names, parents = [skeleton.virtual_root, *names], np.concatenate([[-1], parents + 1])
-    order = depth_first(parents)
-    place = np.argsort(order)
-    parents = np.array([-1 if parents[j] < 0 else place[parents[j]] for j in order])
-    names = [names[j] for j in order]
+    names, parents, order = fits[0].with_root()
     positions = positions[:, order] * scale
     world = _quaternions(matrices[:, order])
 
@@ -125,10 +111,9 @@ def read_unity(
         joint = int(stray.argmax())
         text = f"bones stray by up to {100 * stray[joint]:.2g} % of the longest ({names[joint]}): the median is used"
         notes.append(Note("stretch", text, float(stray[joint])))
-    offsets, root, local = turned(turn, offsets, positions[:, 0], local)
+    offsets, root, local = turn_axes(turn, offsets, positions[:, 0], local)
     rig = make_rig(source.path.stem, joint_list(names, parents, offsets), {}, where=str(path))
-    nobody = np.zeros((1, len(root), 0), bool)
-    return Take(make_motion(rig, fps, root[None], local[None], contacts=nobody), tuple(notes))
+    return Take(make_motion(rig, fps, root[None], local[None]), tuple(notes))
 
 
 def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:

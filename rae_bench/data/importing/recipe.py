@@ -32,8 +32,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rae_bench.data.formats.source import metres_per_unit, upright
-from rae_bench.data.importing.file_list import ABOUT, Listed, listed_files
+from rae_bench.data.formats.units import metres_per_unit, upright
+from rae_bench.data.importing.file_list import ORIGIN_KEYS, RecordingFile, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_toml
@@ -104,7 +104,7 @@ class Recipe:
     fixed_base: bool = False
     group_by: str = "file"
     loop_seconds: float | None = None
-    files: Mapping[str, Listed] = field(default_factory=dict)
+    files: Mapping[str, RecordingFile] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -118,7 +118,7 @@ class Recipe:
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key in ("kind", "folder", "name", *ABOUT):
+            if key in ("kind", "folder", "name", *ORIGIN_KEYS):
                 continue
             if key not in known:
                 raise UserError(f"{where}: {unknown('key', key, known)}")
@@ -160,7 +160,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
             raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
         return value
     if key == "files":
-        return listed_files(value, where)
+        return read_file_list(value, where)
     if key == "group_by":
         if value not in ("file", "segment"):
             raise wrong('"file" or "segment"')

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rae_bench.motion.motion import Motion, find_contacts, make_motion, stance_heights
+from rae_bench.motion.contacts import find_contacts, stance_heights
+from rae_bench.motion.motion import Motion, make_motion
 
 
-def cut(
+def cut_segments(
     takes: Sequence[Motion], stems: Sequence[str], seconds: float, minimum_seconds: float
 ) -> tuple[Motion, list[tuple[int, int]], list[str]]:
     """Takes cut into segments: the motion, (take, running number) of each segment, and what was dropped and why."""

@@ -61,7 +61,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Arm:
+class FreeArm:
     """An arm: joints, +1 on the left and -1 on the right, metres from shoulder to hand."""
 
     clavicles: tuple[int, ...]
@@ -89,7 +89,7 @@ class Body:
     legs: tuple[Leg, ...]
     trunk: tuple[int, ...]
     neck: tuple[int, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[FreeArm, ...]
     tails: tuple[tuple[int, ...], ...]
     leg_length: float
     length: float
@@ -129,7 +129,7 @@ def read_body(rig: Rig) -> Body:
             if len(chain) >= 3:
                 length = float(np.linalg.norm(np.diff(at[chain[-3:]], axis=0), axis=-1).sum())
                 side = 1 if role.startswith("left") else -1
-                arms.append(Arm(tuple(chain[:-3]), chain[-3], chain[-2], chain[-1], side, length))
+                arms.append(FreeArm(tuple(chain[:-3]), chain[-3], chain[-2], chain[-1], side, length))
     tails = []
     for j in range(len(rig)):
         below = np.flatnonzero(rig.ancestors[:, j])

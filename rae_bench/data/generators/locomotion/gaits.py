@@ -91,7 +91,7 @@ GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
 
 
 @dataclass(frozen=True)
-class Cell:
+class GaitCell:
     """A group of clips: a gait, the speed before and after the change (0 stands), and a turn."""
 
     group: str
@@ -102,7 +102,7 @@ class Cell:
     turn: float
 
 
-def cells_of(gaits: Mapping[str, Gait]) -> list[Cell]:
+def gait_cells(gaits: Mapping[str, Gait]) -> list[GaitCell]:
     """All cells of a body plan, 48 each."""
     names, cells = list(gaits), []
     for i, (name, gait) in enumerate(gaits.items()):
@@ -111,16 +111,16 @@ def cells_of(gaits: Mapping[str, Gait]) -> list[Cell]:
         for speed in speeds:
             for turn in turns:
                 label = SPEEDS[gait.speeds.index(speed)]
-                cells.append(Cell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
+                cells.append(GaitCell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
     # The gaits that start, stop and change: the first for all, and the second where there are more than two.
     for name in names[:2]:
         gait = gaits[name]
         slow, medium, fast = gait.speeds
         for turn in FEW:
             rate = TURNS[turn]
-            cells.append(Cell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
-            cells.append(Cell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
+            cells.append(GaitCell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
+            cells.append(GaitCell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
             if name == names[0]:
-                cells.append(Cell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
-                cells.append(Cell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
+                cells.append(GaitCell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
+                cells.append(GaitCell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
     return cells

@@ -1,4 +1,4 @@
-"""Paths: where the body goes, how far the gait has come, and where each foot stands; all clips at once."""
+"""Paths: where the body goes, how far the gait has come, and where each foot stands; all paths at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.gaits import Cell
+from rae_bench.data.generators.locomotion.gaits import GaitCell
 
 GRAVITY = 9.81
 DRAWS = 28
@@ -17,7 +17,7 @@ MARGIN = 3.0
 
 
 @dataclass(frozen=True)
-class Clips:
+class Paths:
     """Per-clip settings as (N, 1) columns, and the path on a time grid of G points that reaches past the clip.
 
     Attributes:
@@ -47,7 +47,7 @@ class Clips:
 
     def time_of(self, phase: np.ndarray) -> np.ndarray:
         """Times (N, T) at which the phase reaches `phase`."""
-        # One sorted table for all clips: clip n occupies [n, n + 1).
+        # One sorted table for all paths: clip n occupies [n, n + 1).
         low, high = self.phase[:, :1] - 1e-9, self.phase[:, -1:] + 1e-9
         row = np.arange(len(phase))[:, None]
         table = row + (self.phase - low) / (high - low)
@@ -74,10 +74,10 @@ def fade(x: np.ndarray) -> np.ndarray:
     return np.tanh(2 * x) / np.tanh(2.0)
 
 
-def make_path(
-    cells: Sequence[Cell], leg: float, draw: np.ndarray, seconds: float, fps: float
-) -> tuple[Clips, np.ndarray, np.ndarray]:
-    """Paths of all clips, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, DRAWS) in [0, 1)."""
+def make_paths(
+    cells: Sequence[GaitCell], leg: float, draw: np.ndarray, seconds: float, fps: float
+) -> tuple[Paths, np.ndarray, np.ndarray]:
+    """Paths of all paths, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, DRAWS) in [0, 1)."""
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, float)[:, None]
@@ -119,7 +119,7 @@ def make_path(
         return total - total[:, zero : zero + 1]
 
     yaw = integral(speed * curvature)
-    clips = Clips(
+    paths = Paths(
         float(times[0]),
         step,
         integral(speed * np.sin(yaw)),
@@ -129,7 +129,7 @@ def make_path(
         speed,
         curvature * fade(speed / reference),
     )
-    return clips, reference, stride
+    return paths, reference, stride
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,10 @@ class Ground:
     fore: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def ground_at(clips: Clips, times: np.ndarray, length: float) -> Ground:
+def ground_at(paths: Paths, times: np.ndarray, length: float) -> Ground:
     """The girdles lie on the path, half the body's length behind and before its middle; the back bends along it."""
-    x, z, yaw = (clips.at(v, times) for v in (clips.x, clips.z, clips.yaw))
-    bend = clips.at(clips.bend, times) * length
+    x, z, yaw = (paths.at(v, times) for v in (paths.x, paths.z, paths.yaw))
+    bend = paths.at(paths.bend, times) * length
     half = length / 2
     back, ahead = yaw - bend / 4, yaw + bend / 4
     return Ground(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rae_bench.data.generators.reach.keys import hand_places, reach_keys
+from rae_bench.data.generators.reach.key_poses import KeyPoses
 from rae_bench.data.generators.reach.limbs import Reacher
-from rae_bench.data.generators.reach.plan import LEVELS, POINTS, Variant, spawn_places
-from rae_bench.data.generators.reach.poses import Frames, Keys, hands, make_pose, tolerance
+from rae_bench.data.generators.reach.moves import MoveFrames, hands, make_pose, tolerance
+from rae_bench.data.generators.reach.solve_keys import hand_places, reach_keys
+from rae_bench.data.generators.reach.variants import LEVELS, POINTS, Variant, spawn_places
 from rae_bench.kinematics import quat
 
 TURN = np.radians(40)
@@ -35,7 +36,7 @@ class Route:
         positions, rotations, respawned: (N, S, L, ...) the target there.
     """
 
-    keys: Keys
+    keys: KeyPoses
     row: np.ndarray
     count: np.ndarray
     active: np.ndarray
@@ -70,7 +71,7 @@ class _Goals:
     turns: np.ndarray
 
 
-def make_route(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.ndarray) -> Route:
+def make_route(reacher: Reacher, stand: KeyPoses, variants: Sequence[Variant], draw: np.ndarray) -> Route:
     """The key poses of all clips; `draw`: (N, DRAWS) in [0, 1)."""
     goals = _goals(reacher, stand, variants, draw)
     events, limbs = goals.active.shape
@@ -119,15 +120,15 @@ def make_route(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw:
     return route
 
 
-def _at_rest(reacher: Reacher, stand: Keys) -> tuple[np.ndarray, np.ndarray]:
+def _at_rest(reacher: Reacher, stand: KeyPoses) -> tuple[np.ndarray, np.ndarray]:
     """Positions (L, 3) and rest-relative rotations (L, 4) of all hands at rest, those on the ground included."""
     here = np.zeros((1, 1), int)
-    pose = make_pose(reacher, stand, Frames(here, here, np.zeros((1, 1))))[0]
+    pose = make_pose(reacher, stand, MoveFrames(here, here, np.zeros((1, 1))))[0]
     # Turns away from the rest pose are what rest-relative rotations are.
     return hands(reacher, pose)[0, 0], np.stack([pose.turn(limb.hand)[0, 0] for limb in reacher.limbs])
 
 
-def _goals(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.ndarray) -> _Goals:
+def _goals(reacher: Reacher, stand: KeyPoses, variants: Sequence[Variant], draw: np.ndarray) -> _Goals:
     """Where the limbs of each clip go.
 
     Free hands reach both at once: the one on its side for the spawn point, the other one for a point about its mirror
@@ -163,7 +164,7 @@ def _goals(reacher: Reacher, stand: Keys, variants: Sequence[Variant], draw: np.
     return _Goals(clip, first, active, at, turned.astype(bool), quat.from_axis_angle(axis, TURN * around[..., 3]))
 
 
-def _choose_limb(reacher: Reacher, stand: Keys, side: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _choose_limb(reacher: Reacher, stand: KeyPoses, side: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """(E,) the limb that reaches each of `targets` (E, L, 3): that of its `side` (E,), or the one that can."""
     if len(reacher.limbs) == 1:
         return np.zeros(len(targets), int)

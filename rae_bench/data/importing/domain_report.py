@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.motion.motion import CONTACT_HEIGHT, joint_speeds, stance_heights
+from rae_bench.motion.contacts import CONTACT_HEIGHT, joint_speeds, stance_heights
 
 BINS = 32
 FAULTS = ("jump", "spike", "frozen")
 
 
-def measure(corpus: Corpus) -> dict[str, Any]:
-    """`summarise` and all that it leaves out, JSON-ready: metres, seconds, m/s, shares of 0 to 1.
+def domain_report(corpus: Corpus) -> dict[str, Any]:
+    """`domain_summary` and all that it leaves out, JSON-ready: metres, seconds, m/s, shares of 0 to 1.
 
     What only the files tell (`recordings`, `bones`) is as it was noticed at import.
     """
@@ -34,7 +34,7 @@ def measure(corpus: Corpus) -> dict[str, Any]:
         for j in range(1, len(rig))
     ]
     return {
-        **summarise(corpus),
+        **domain_summary(corpus),
         "identity": corpus.identity,
         "citation": corpus.provenance.get("citation", ""),
         "unit": corpus.provenance.get("unit"),
@@ -103,7 +103,7 @@ def _recordings(corpus: Corpus) -> list[dict[str, Any]]:
     return rows
 
 
-def summarise(corpus: Corpus) -> dict[str, Any]:
+def domain_summary(corpus: Corpus) -> dict[str, Any]:
     """What a person wants to see after an import: counts, heights in metres, speeds in m/s, contact shares (0 to 1)."""
     motion = corpus.motion
     rig = motion.rig
@@ -139,5 +139,6 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
         "guessed": bool(corpus.provenance.get("guessed", False)),
-        "noticed": list(corpus.provenance.get("noticed", [])),
+        # Domains that an older version imported keep their warnings under another key.
+        "warnings": list(corpus.provenance.get("warnings", corpus.provenance.get("noticed", []))),
     }

@@ -7,13 +7,13 @@ import json
 
 import numpy as np
 
-from rae_bench.data.corpus import Corpus, Targets
+from rae_bench.data.corpus import Corpus, ReachTargets
 from rae_bench.data.generators.reach import REACH_VERSION
-from rae_bench.data.generators.reach.keys import standing
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
-from rae_bench.data.generators.reach.plan import HOLD, MAX_ACCELERATION, MAX_SPEED, choose
-from rae_bench.data.generators.reach.poses import Frames, hands, make_pose
+from rae_bench.data.generators.reach.moves import MoveFrames, hands, make_pose
 from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
+from rae_bench.data.generators.reach.solve_keys import standing_pose
+from rae_bench.data.generators.reach.variants import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
 from rae_bench.data.store import keep_generated
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
@@ -53,10 +53,10 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
     if clips < 1 or round(seconds * fps) < 2:
         raise UserError(f"reach needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps")
     reacher = read_reacher(rig)
-    variants = choose(clips)
+    variants = choose_variants(clips)
     # Two rigs must not get the same clips: a transferred model would meet its training times again.
     draw = np.random.default_rng([seed, int(rig.content_hash[:12], 16)]).random((clips, DRAWS))
-    stand = standing(reacher)
+    stand = standing_pose(reacher)
     frames = round(seconds * fps)
     route, moves = _in_time(reacher, make_route(reacher, stand, variants, draw), frames, fps)
     slots = np.array([limb.slot for limb in reacher.limbs])
@@ -104,7 +104,7 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
         shape = (len(part), SAMPLES)
         a, b = (np.broadcast_to(part[:, i : i + 1], shape) for i in (0, 1))
         path = hands(
-            reacher, make_pose(reacher, route.keys, Frames(a, b, np.broadcast_to(u, shape)), reaching_only=True)[0]
+            reacher, make_pose(reacher, route.keys, MoveFrames(a, b, np.broadcast_to(u, shape)), reaching_only=True)[0]
         )
         speed = np.linalg.norm(np.diff(path, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1)
         acceleration = np.linalg.norm(np.diff(path, 2, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1) ** 2
@@ -147,7 +147,7 @@ def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[R
 
 def _timetable(
     route: Route, moves: np.ndarray, slot_of: np.ndarray, draw: np.ndarray, frames: int, fps: float
-) -> tuple[Frames, Targets]:
+) -> tuple[MoveFrames, ReachTargets]:
     """The key poses around each frame, and the targets that are reached before the end."""
     clips, size = route.row.shape
     number = np.arange(size)
@@ -170,7 +170,7 @@ def _timetable(
     before = np.maximum(step - 1, 0)
     leave, arrive = np.take_along_axis(left, before, 1), np.take_along_axis(reached, step, 1)
     u = np.where(step == 0, 1.0, np.clip((t - leave) / np.maximum(arrive - leave, 1), 0, 1))
-    course = Frames(np.take_along_axis(route.row, before, 1), np.take_along_axis(route.row, step, 1), u)
+    course = MoveFrames(np.take_along_axis(route.row, before, 1), np.take_along_axis(route.row, step, 1), u)
 
     limbs = len(slot_of)
     shape = (clips, TARGETS, limbs)
@@ -186,7 +186,7 @@ def _timetable(
         positions[event], rotations[event] = route.positions[clip, k, limb], route.rotations[clip, k, limb]
         again[event] = route.respawned[clip, k, limb]
     flat = (clips, TARGETS * limbs)
-    return course, Targets(
+    return course, ReachTargets(
         slots.reshape(flat),
         starts.reshape(flat),
         arrivals.reshape(flat),
@@ -196,10 +196,12 @@ def _timetable(
     )
 
 
-def _block(reacher: Reacher, route: Route, course: Frames, clips: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _block(
+    reacher: Reacher, route: Route, course: MoveFrames, clips: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
     rig = reacher.rig
-    pose, off_ground = make_pose(reacher, route.keys, Frames(course.a[clips], course.b[clips], course.u[clips]))
+    pose, off_ground = make_pose(reacher, route.keys, MoveFrames(course.a[clips], course.b[clips], course.u[clips]))
     contacts = np.zeros((*off_ground.shape[:2], len(rig.contact_joints)), bool)
     limb_of = {id(limb.leg): i for i, limb in enumerate(reacher.limbs) if limb.leg}
     for leg in reacher.legs:

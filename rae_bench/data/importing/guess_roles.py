@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from rae_bench.data.importing.joint_names import (
+    CLAW,
+    FINGER,
+    FOOT,
+    FRONT,
+    HAND,
+    HIND,
+    LEFT,
+    LIMB_END,
+    MID,
+    RIGHT,
+    TOE,
+    words,
+)
 from rae_bench.rigs.rig import Rig
 
-_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_LEFT, _RIGHT = {"left", "l", "lt"}, {"right", "r", "rt"}
-_TWINS = (("left", "right"), ("l", "r"))
-_FRONT, _MID, _HIND = {"f", "front", "fore"}, {"m", "mid", "middle"}, {"h", "hind", "rear", "back"}
-_LEGS = {"fl": "f l", "fr": "f r", "hl": "h l", "hr": "h r", "rl": "h l", "rr": "h r", "bl": "h l", "br": "h r"}
-"""Fore and hind legs of robots, where both of the first two are there."""
-_HAND, _FOOT, _CLAW = {"hand", "wrist", "forepaw", "paw"}, {"foot", "ankle", "hindpaw", "heel"}, {"claw", "claws"}
-_END = {"hoof", "hooves", "paw"} | _CLAW
-_FINGER = {"finger", "fingers", "forepaw"} | _END
-_TOE = {"toe", "toes", "toebase", "mtp", "hindpaw"} | _END
 _BALL = {"ball"}
 """Of the foot: its last joint where no toe is named."""
 _PELVIS = ("hips", "pelvis", "hip")
@@ -26,47 +29,6 @@ _NO_JOINT = {"end", "nub", "armor", "footsteps"}
 _LIMBS = {"front": "hand", "mid": "mid", "hind": "foot"}
 WALKS_ON = 0.3
 """Hands whose usual height is below this share of the pelvis' are forefeet."""
-
-
-def words(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """The words of each name in lower case: "b_LeftToe" is b left toe, "LF_claw" l f claw, "lhand" l hand.
-
-    Name spaces before a colon go, and so does a last word that all names share ("20-f-l-claws-l", "04-t1-l"). A side
-    written on to a word is taken off where the other side's word is there too ("lfemur" and "rfemur", "leftwrist").
-    """
-    known = _HAND | _FOOT | _FINGER | _TOE | _FRONT | _MID | _HIND
-    plain = [[word.lower() for word in _WORDS.findall(name.rsplit(":", 1)[-1])] for name in names]
-    every = {word for each in plain for word in each}
-    robot = {"fl", "fr"} <= every
-    split: list[list[str]] = []
-    for words_of in plain:
-        each: list[str] = []
-        for low in words_of:
-            if robot and low in _LEGS:
-                each += _LEGS[low].split()
-            elif low[0] in "lr" and low[1:] in known:
-                each += [low[0], low[1:]]
-            else:
-                each += _side_off(low, every)
-        split.append(each)
-    while len(split) > 3 and all(len(each) > 1 for each in split) and len({each[-1] for each in split}) == 1:
-        split = [each[:-1] for each in split]
-    return [tuple(each) for each in split]
-
-
-def _side_off(word: str, every: set[str]) -> list[str]:
-    """The side and the rest of a word whose twin of the other side is among `every`, else the word."""
-    for pair in _TWINS:
-        for side, other in (pair, pair[::-1]):
-            rest = word.removeprefix(side)  # "light" is no left side of "right"
-            if len(rest) > 2 and rest != word and other + rest in every - _RIGHT and word not in _RIGHT:
-                return [side, rest]
-    return [word]
-
-
-def side_marks(each: Sequence[str]) -> bool:
-    """Whether the words of a name put it on one side."""
-    return len((_LEFT | _RIGHT) & set(each)) == 1
 
 
 def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str, str], list[str]]:
@@ -81,22 +43,22 @@ def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str
     """
     named = words(rig.joint_names)
     found: dict[str, int] = {}
-    for side, marks in (("left", _LEFT), ("right", _RIGHT)):
+    for side, marks in (("left", LEFT), ("right", RIGHT)):
         own = [j for j, each in enumerate(named) if marks & set(each) and not _NO_JOINT & set(each)]
         legs = {
             place: [j for j in own if marks_of & set(named[j])]
-            for place, marks_of in (("front", _FRONT), ("mid", _MID), ("hind", _HIND))
+            for place, marks_of in (("front", FRONT), ("mid", MID), ("hind", HIND))
         }
-        kinds_of = (_CLAW, _END | _HAND | _FOOT) if legs["front"] and legs["hind"] else (_CLAW,)
+        kinds_of = (CLAW, LIMB_END | HAND | FOOT) if legs["front"] and legs["hind"] else (CLAW,)
         for place, joints in legs.items():
             ends = [j for kinds in kinds_of if (j := _best(joints, named, kinds, rig)) is not None]
             if ends:
                 found[f"{side}_{_LIMBS[place]}"] = ends[0]
-        for role, kinds in (("hand", _HAND), ("foot", _FOOT)):
+        for role, kinds in (("hand", HAND), ("foot", FOOT)):
             if f"{side}_{role}" not in found and (joint := _best(own, named, kinds, rig)) is not None:
                 found[f"{side}_{role}"] = joint
-    bodily = [j for j, each in enumerate(named) if not (_NO_JOINT | _LEFT | _RIGHT) & set(each)]
-    lone = _best(bodily, named, _HAND, rig)
+    bodily = [j for j, each in enumerate(named) if not (_NO_JOINT | LEFT | RIGHT) & set(each)]
+    lone = _best(bodily, named, HAND, rig)
     if lone is not None and not any(role.endswith("_hand") for role in found):
         found["right_hand"] = lone  # an arm alone has no side; its hand is the right one, as on the built-in arm
     head = next((j for word in ("head", "neck") if (j := _best(bodily, named, {word}, rig)) is not None), None)
@@ -119,21 +81,6 @@ def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str
     return {role: rig.joint_names[j] for role, j in unique.items()}, [rig.joint_names[j] for j in order]
 
 
-def word_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(left, right) joints whose words are the same but for the side and a number in front ("20-f-l-claws-l")."""
-    sides: dict[str, dict[tuple[str, ...], list[str]]] = {"left": {}, "right": {}}
-    for name, each in zip(names, words(names), strict=True):
-        bare = each[1:] if each and each[0].isdigit() else each
-        for side, marks in (("left", _LEFT), ("right", _RIGHT)):
-            if len(marks & set(bare)) == 1:
-                sides[side].setdefault(tuple("" if word in marks else word for word in bare), []).append(name)
-    return [
-        (left[0], sides["right"][key][0])
-        for key, left in sides["left"].items()
-        if len(left) == 1 and len(sides["right"].get(key, [])) == 1
-    ]
-
-
 def _best(joints: Sequence[int], named: Sequence[tuple[str, ...]], kinds: set[str], rig: Rig) -> int | None:
     """The joint with one of the words: the first down the tree, then the one with the fewest other words."""
     fits = [j for j in joints if kinds & set(named[j])]
@@ -143,13 +90,13 @@ def _best(joints: Sequence[int], named: Sequence[tuple[str, ...]], kinds: set[st
 def _tip(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int:
     """The finger, paw, toe or claw below a hand or foot; itself where there is none."""
     below = [j for j in np.flatnonzero(rig.ancestors[:, joint]).tolist() if not _NO_JOINT & set(named[j])]
-    tips = [j for j in below if (_FINGER | _TOE) & set(named[j])] or [j for j in below if _BALL & set(named[j])]
+    tips = [j for j in below if (FINGER | TOE) & set(named[j])] or [j for j in below if _BALL & set(named[j])]
     return min(tips, key=lambda j: (len(named[j]), rig.depths[j]), default=joint)
 
 
 def _ground_joint(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int:
     tip = _tip(joint, named, rig)
-    if tip != joint or (_FINGER | _TOE) & set(named[joint]):
+    if tip != joint or (FINGER | TOE) & set(named[joint]):
         return tip
     long = np.linalg.norm(rig.offsets, axis=-1) > 1e-6
     below = np.flatnonzero(rig.parents == joint).tolist()

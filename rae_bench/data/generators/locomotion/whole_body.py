@@ -1,4 +1,4 @@
-"""The whole body over a clip: the pelvis sways and bobs, trunk, arms and tail follow, legs reach their feet."""
+"""The whole body over a clip: the pelvis sways and bobs, trunk, arms and tail follow, legs reach their foot_paths."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import convolve1d, maximum_filter1d
 
-from rae_bench.data.generators.locomotion.body import UP, Arm, Body, Leg, only_axis
-from rae_bench.data.generators.locomotion.feet import Home, Step, foot_path
-from rae_bench.data.generators.locomotion.gaits import Cell
-from rae_bench.data.generators.locomotion.paths import GRAVITY, Clips, Ground, bump, ease, fade, ground_at, make_path
-from rae_bench.data.generators.locomotion.solve import Pose, euler, shortfall, solve_leg, unit
+from rae_bench.data.generators.locomotion.body import UP, Body, FreeArm, Leg, only_axis
+from rae_bench.data.generators.locomotion.foot_paths import FootHome, Step, foot_path
+from rae_bench.data.generators.locomotion.gaits import GaitCell
+from rae_bench.data.generators.locomotion.paths import GRAVITY, Ground, Paths, bump, ease, fade, ground_at, make_paths
+from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about, unit
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles
 from rae_bench.rigs.rig import Rig
@@ -24,7 +24,7 @@ SPREAD = {"hand": 0.45, "foot": -0.45}
 
 @dataclass(frozen=True)
 class _Course:
-    """What all parts of the body follow, over the frames of N clips.
+    """What all parts of the body follow, over the frames of N paths.
 
     Attributes:
         draw: (N, DRAWS) random numbers in [0, 1).
@@ -36,9 +36,9 @@ class _Course:
 
     rig: Rig
     body: Body
-    cells: Sequence[Cell]
+    cells: Sequence[GaitCell]
     draw: np.ndarray
-    clips: Clips
+    paths: Paths
     times: np.ndarray
     reference: np.ndarray
     stride: np.ndarray
@@ -67,15 +67,15 @@ class _Course:
 
 
 def make_poses(
-    rig: Rig, body: Body, cells: Sequence[Cell], draw: np.ndarray, seconds: float, fps: float
+    rig: Rig, body: Body, cells: Sequence[GaitCell], draw: np.ndarray, seconds: float, fps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all clips."""
-    clips, reference, stride = make_path(cells, body.leg_length, draw, seconds, fps)
+    """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all paths."""
+    paths, reference, stride = make_paths(cells, body.leg_length, draw, seconds, fps)
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
-    phase, speed = clips.at(clips.phase, times), clips.at(clips.speed, times)
-    ground = ground_at(clips, times, body.length)
+    phase, speed = paths.at(paths.phase, times), paths.at(paths.speed, times)
+    ground = ground_at(paths, times, body.length)
     go = fade(speed / reference)
-    course = _Course(rig, body, cells, draw, clips, times, reference, stride, phase, speed, ground, go)
+    course = _Course(rig, body, cells, draw, paths, times, reference, stride, phase, speed, ground, go)
 
     pose, tilt = _pelvis(course)
     _trunk(course, pose, tilt)
@@ -99,8 +99,8 @@ class _Tilt(NamedTuple):
 def _pelvis(course: _Course) -> tuple[Pose, _Tilt]:
     """The pelvis sways over the standing foot, bobs twice a cycle and leans into turns."""
     number, vary, go, draw = course.number, course.vary, course.go, course.draw
-    clips, times, middle, leg_length = course.clips, course.times, course.middle, course.body.leg_length
-    pull = np.arctan(course.speed**2 * clips.at(clips.bend, times) / GRAVITY)
+    paths, times, middle, leg_length = course.paths, course.times, course.middle, course.body.leg_length
+    pull = np.arctan(course.speed**2 * paths.at(paths.bend, times) / GRAVITY)
     sway = number("sway") * leg_length * vary(10, 0.35) * go * np.cos(middle)
     inward = 0.55 * np.tan(pull) * leg_length
     bob = number("bob") * leg_length * vary(11, 0.35) * go * np.cos(2 * middle)
@@ -115,15 +115,15 @@ def _pelvis(course: _Course) -> tuple[Pose, _Tilt]:
     x, z, yaw = course.ground.rear
     height = float(course.rig.rest_global[0][0, 1])
     root = np.stack([x + np.cos(yaw) * shift, height + bob + breath, z - np.sin(yaw) * shift], -1)
-    turn = quat.mul(quat.from_yaw(yaw - twist), euler(x=upright + pitch, z=roll))
+    turn = quat.mul(quat.from_yaw(yaw - twist), turn_about(x=upright + pitch, z=roll))
     return Pose(course.rig, root, turn), _Tilt(twist, roll, pitch, lean, upright)
 
 
 def _trunk(course: _Course, pose: Pose, tilt: _Tilt) -> None:
     """The trunk bends along the path and turns against the pelvis, the neck keeps the head level."""
-    body, clips, times, draw, go = course.body, course.clips, course.times, course.draw, course.go
+    body, paths, times, draw, go = course.body, course.paths, course.times, course.draw, course.go
     bend = course.ground.fore[2] - course.ground.rear[2]
-    ahead = clips.at(clips.yaw, times + 0.5) - clips.at(clips.yaw, times)
+    ahead = paths.at(paths.yaw, times + 0.5) - paths.at(paths.yaw, times)
     counter = tilt.twist * (1 + 0.6 * (len(body.arms) > 0)) * course.vary(17, 0.3)
     nod = (0.012 if body.arms else 0.05) * np.sin(2 * course.middle + 1) * go
     nod = nod + 0.02 * np.sin(2 * np.pi * (times * 0.21 + draw[:, 18:19]))
@@ -131,11 +131,11 @@ def _trunk(course: _Course, pose: Pose, tilt: _Tilt) -> None:
     for joint in body.trunk:
         part = 1 / len(body.trunk)
         stoop = tilt.lean - tilt.upright - tilt.pitch
-        pose.bend(joint, euler(x=part * stoop, y=part * (bend + tilt.twist + counter), z=part * -0.75 * tilt.roll))
+        pose.bend(joint, turn_about(x=part * stoop, y=part * (bend + tilt.twist + counter), z=part * -0.75 * tilt.roll))
     for joint in body.neck:
         part = 1 / len(body.neck)
         look = 0.45 * ahead + glance - counter
-        pose.bend(joint, euler(x=part * (nod - 0.8 * tilt.lean), y=part * look, z=part * -0.2 * tilt.roll))
+        pose.bend(joint, turn_about(x=part * (nod - 0.8 * tilt.lean), y=part * look, z=part * -0.2 * tilt.roll))
 
 
 def _arms_and_tails(course: _Course, pose: Pose) -> None:
@@ -153,10 +153,10 @@ def _arms_and_tails(course: _Course, pose: Pose) -> None:
     for tail in body.tails:
         for i, joint in enumerate(tail):
             wave = (0.10 + 0.05 * i) * vary(20, 0.5) * (0.35 + 0.65 * go)
-            pose.bend(joint, euler(x=0.3 * wave * np.cos(2 * cycle - i), y=wave * np.sin(cycle - 0.8 * i)))
+            pose.bend(joint, turn_about(x=0.3 * wave * np.cos(2 * cycle - i), y=wave * np.sin(cycle - 0.8 * i)))
 
 
-def swing_arm(pose: Pose, arm: Arm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
+def swing_arm(pose: Pose, arm: FreeArm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
     """Set one arm: swung `back`, the elbow bent by `flex`, hanging `spread` out from the body; (N, T), radians."""
     shoulder, elbow, hand, side, rest = arm.shoulder, arm.elbow, arm.hand, arm.side, pose.rest
     hang = rest[hand] - rest[shoulder]
@@ -164,17 +164,17 @@ def swing_arm(pose: Pose, arm: Arm, back: np.ndarray, flex: np.ndarray, spread: 
     # A bent forearm points ahead, not outwards: the upper arm turns inwards as the elbow bends.
     inward = 0.1 + 0.4 * (flex + 0.4 * back)
     for joint in arm.clavicles:
-        pose.bend(joint, euler(y=0.12 * back * side / len(arm.clavicles)))
+        pose.bend(joint, turn_about(y=0.12 * back * side / len(arm.clavicles)))
     # That turn also carries an arm that rests out from the body forward; the swing takes it back.
     swing = back + 0.06 + inward * np.sin(max(out, 0))
-    pose.bend(shoulder, euler(x=swing, y=-side * inward, z=side * (spread - out)))
+    pose.bend(shoulder, turn_about(x=swing, y=-side * inward, z=side * (spread - out)))
     forearm = rest[hand] - rest[elbow]
     hinge = unit(np.cross(unit(forearm * [1, 1, 0]), [0.0, 0.0, 1.0]))
     own = only_axis(pose.rig, elbow)
     if own is not None:
         hinge = own * np.sign(own @ hinge)
     pose.bend(elbow, quat.from_axis_angle(hinge, flex))
-    pose.bend(hand, euler(x=-0.08 - 0.15 * back))
+    pose.bend(hand, turn_about(x=-0.08 - 0.15 * back))
 
 
 def _legs(course: _Course, pose: Pose, fps: float) -> list[Step]:
@@ -198,12 +198,12 @@ def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     if leg.coxa >= 0:  # sprawled legs rest straight out; at work the fore ones reach ahead, the hind ones back
         ahead += SPREAD.get(leg.role.split("_")[1], 0) * body.leg_length
     width = number("width") * vary(21, 0.15)
-    home = Home(float(side), float(ahead), width, number("behind") * body.leg_length, course.reference)
+    home = FootHome(float(side), float(ahead), width, number("behind") * body.leg_length, course.reference)
     swept = number("swept")
     lift = number("lift") * body.leg_length * vary(22, 0.3 * (1 - swept))
     height = float(rest[leg.contact, 1])
     step = foot_path(
-        course.clips, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height, swept
+        course.paths, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height, swept
     )
 
     opening = 0.45 * duty
@@ -212,11 +212,11 @@ def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     toe = np.radians(number("toe")) * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
     for joint in leg.girdle:
         reachout = np.cos(2 * np.pi * step.phase + np.pi * (0.5 - duty))
-        pose.bend(joint, euler(x=-np.radians(7) * course.go * reachout / len(leg.girdle)))
+        pose.bend(joint, turn_about(x=-np.radians(7) * course.go * reachout / len(leg.girdle)))
     heading = quat.from_yaw(step.yaw)
     if rig.limits[leg.contact].any() and leg.ankle >= 0:
-        pose.turns[leg.contact] = quat.mul(heading, euler(x=0.45 * heel * ease(step.swing * 2) - toe))
-    return step, quat.mul(heading, euler(x=heel - toe))
+        pose.turns[leg.contact] = quat.mul(heading, turn_about(x=0.45 * heel * ease(step.swing * 2) - toe))
+    return step, quat.mul(heading, turn_about(x=heel - toe))
 
 
 def _envelope(values: np.ndarray, radius: int) -> np.ndarray:
@@ -242,7 +242,7 @@ def _contacts(pose: Pose, body: Body, steps: Sequence[Step], fps: float) -> np.n
 
 
 def _within_limits(rig: Rig, body: Body, rotations: np.ndarray) -> np.ndarray:
-    """Brings what swings freely back inside its limits; legs are left alone, their feet are planted."""
+    """Brings what swings freely back inside its limits; legs are left alone, their foot_paths are planted."""
     held = np.zeros(len(rig), bool)
     held[[0, *(j for leg in body.legs for j in leg.joints)]] = True
     angles = limit_angles(rotations, rig)

@@ -14,10 +14,10 @@ import pytest
 from rae_bench.cli.show import task_lines
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.generators.locomotion.body import read_body
-from rae_bench.data.generators.locomotion.generate import generate_locomotion, load_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion, load_locomotion
 from rae_bench.data.generators.locomotion.paths import DRAWS
-from rae_bench.data.generators.locomotion.poses import make_poses
-from rae_bench.data.generators.locomotion.sweep import sweep_cells
+from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
+from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import limit_angles
@@ -167,7 +167,7 @@ def test_feet_of_a_giant_do_the_same_at_a_third_of_the_tempo() -> None:
     at = []
     for rig, seconds, fps in ((man, 4.0, 30.0), (giant, 12.0, 10.0)):
         body = read_body(rig)
-        cells = [cell for cell in sweep_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
+        cells = [cell for cell in step_grid_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
         root, rotations, contacts = make_poses(rig, body, cells, draw, seconds, fps)
         motion = make_motion(rig, fps, root, rotations, contacts=contacts)
         at.append(motion.positions[:, :, rig.contact_joints] / body.leg_length)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import UP, Leg
-from rae_bench.data.generators.locomotion.feet import Step
+from rae_bench.data.generators.locomotion.foot_paths import Step
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.forward import global_to_local
+from rae_bench.kinematics.inverse import limit_turn
 from rae_bench.rigs.rig import Rig
 
 MIN_BEND = np.radians([20, 32])
@@ -19,11 +20,9 @@ MIN_BEND = np.radians([20, 32])
 knee would have to snap."""
 
 
-def euler(x: np.ndarray | float = 0.0, y: np.ndarray | float = 0.0, z: np.ndarray | float = 0.0) -> np.ndarray:
+def turn_about(x: np.ndarray | float = 0.0, y: np.ndarray | float = 0.0, z: np.ndarray | float = 0.0) -> np.ndarray:
     """Turn (..., 4) about x, then the new z, then the new y: the order of a rig's limits."""
-    x, y, z = np.broadcast_arrays(x, y, z)
-    around = [quat.from_axis_angle(np.eye(3)[axis], angle) for axis, angle in ((0, x), (2, z), (1, y))]
-    return quat.mul(quat.mul(around[0], around[1]), around[2])
+    return limit_turn(np.stack(np.broadcast_arrays(x, y, z), -1))
 
 
 class Pose:
@@ -50,7 +49,7 @@ class Pose:
         if joint == 0:
             return self.root
         parent = int(self.rig.parents[joint])
-        return self.position(parent) + rotate(self.turn(parent), self.rest[joint] - self.rest[parent])
+        return self.position(parent) + fast_rotate(self.turn(parent), self.rest[joint] - self.rest[parent])
 
     def rotations(self) -> np.ndarray:
         """Local rotations (N, T, J, 4)."""
@@ -58,8 +57,8 @@ class Pose:
         return global_to_local(quat.mul(turns, self.rig.rest_global[1].astype(np.float64)), self.rig.parents)
 
 
-def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """`quat.rotate` without np.cross, whose overhead would dominate here."""
+def fast_rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """`quat.fast_rotate` without np.cross, whose overhead would dominate here."""
     w, x, y, z = np.moveaxis(q, -1, 0)
     a, b, c = np.moveaxis(np.asarray(v), -1, 0)
     i, j, k = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
@@ -79,13 +78,13 @@ def _two_bones(leg: Leg, hip: np.ndarray, end: np.ndarray, pole: np.ndarray) -> 
     across = np.linalg.norm(np.cross(leg.hinge, leg.upper)) * np.linalg.norm(np.cross(leg.hinge, leg.lower))
     cosine = (distance - leg.upper @ leg.upper - leg.lower @ leg.lower - 2 * along) / (2 * across)
     knee = quat.from_axis_angle(leg.hinge, np.arccos(np.clip(cosine, -1, 1)) - leg.bend)
-    a = unit(leg.upper + rotate(knee, leg.lower))
+    a = unit(leg.upper + fast_rotate(knee, leg.lower))
     b = unit(leg.hinge - (a @ leg.hinge)[..., None] * a)
     to_a = unit(reach)
     to_b = unit(pole - (pole * to_a).sum(-1, keepdims=True) * to_a)
     first = quat.between(a, to_a)
     # What is left after the shortest turn is a twist about the line from hip to end.
-    turned = rotate(first, b)
+    turned = fast_rotate(first, b)
     sine = (np.cross(turned, to_b) * to_a).sum(-1)
     twist = quat.from_axis_angle(to_a, np.arctan2(sine, (turned * to_b).sum(-1)))
     thigh = quat.mul(twist, first)
@@ -97,15 +96,15 @@ def solve_leg(pose: Pose, leg: Leg, step: Step, foot: np.ndarray, body_yaw: np.n
     attach = pose.turn(int(pose.rig.parents[leg.coxa if leg.coxa >= 0 else leg.hip]))
     if leg.coxa >= 0:
         base = pose.position(leg.coxa)
-        seen = rotate(quat.inverse(attach), step.position - base)
+        seen = fast_rotate(quat.inverse(attach), step.position - base)
         rest = pose.rest[leg.contact] - pose.rest[leg.coxa]
         angle = np.arctan2(seen[..., 0], seen[..., 2]) - np.arctan2(rest[0], rest[2])
         angle = np.remainder(angle + np.pi, 2 * np.pi) - np.pi
         pose.bend(leg.coxa, quat.from_axis_angle(UP, angle))
-        pole, end = rotate(pose.turn(leg.coxa), leg.hinge), step.position
+        pole, end = fast_rotate(pose.turn(leg.coxa), leg.hinge), step.position
     else:
-        pole = rotate(quat.from_yaw((step.yaw + body_yaw) / 2), leg.hinge)
-        end = step.position if leg.ankle < 0 else step.position - rotate(foot, leg.foot)
+        pole = fast_rotate(quat.from_yaw((step.yaw + body_yaw) / 2), leg.hinge)
+        end = step.position if leg.ankle < 0 else step.position - fast_rotate(foot, leg.foot)
     pose.turns[leg.hip], pose.turns[leg.knee] = _two_bones(leg, pose.position(leg.hip), end, pole)
     if leg.ankle >= 0:
         pose.turns[leg.ankle] = foot
@@ -113,7 +112,7 @@ def solve_leg(pose: Pose, leg: Leg, step: Step, foot: np.ndarray, body_yaw: np.n
 
 def shortfall(pose: Pose, leg: Leg, step: Step, foot: np.ndarray) -> np.ndarray:
     """Metres (N, T) that the body must sink for the leg to reach its foot with the knee still bent by `MIN_BEND`."""
-    end = step.position if leg.ankle < 0 else step.position - rotate(foot, leg.foot)
+    end = step.position if leg.ankle < 0 else step.position - fast_rotate(foot, leg.foot)
     if leg.coxa >= 0:
         # The coxa turns towards the foot: only its length and height count.
         base = pose.position(leg.coxa)

@@ -10,9 +10,9 @@ from itertools import product
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Body
-from rae_bench.data.generators.locomotion.gaits import GAITS, Cell, Gait
+from rae_bench.data.generators.locomotion.gaits import GAITS, Gait, GaitCell
 from rae_bench.data.generators.locomotion.paths import DRAWS, GRAVITY
-from rae_bench.data.generators.locomotion.poses import make_poses
+from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.rigs.rig import Rig
@@ -30,7 +30,7 @@ MAX_SINK = 0.13
 TRIAL_FPS = 20.0
 
 
-def sweep_cells(rig: Rig, body: Body) -> list[Cell]:
+def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
     """The cells of the grid that the rig can walk, in an order (of a hash) whose every part covers the whole grid.
 
     A combination is left out, not clipped, where its speed is beyond `FASTEST` or where in a trial the body sinks by
@@ -48,17 +48,17 @@ def sweep_cells(rig: Rig, body: Body) -> list[Cell]:
     return sorted(cells, key=lambda cell: hashlib.sha256(cell.group.encode()).hexdigest())
 
 
-def _cell(gait: Gait, frequency: float, step: float, lift: float) -> Cell:
+def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
     speed, share = frequency * step, step / gait.stride
     # What the body does with its steps grows and shrinks with them.
     moves = {name: getattr(gait, name) * share for name in ("heel", "toe", "bob", "yaw", "arm")}
     swept = replace(gait, speeds=(speed, speed, speed), stride=step, lift=lift, swept=True, **moves)
     pace, size = "slow" if frequency < 0.3 else "quick", "short" if step < 0.9 else "long"
     group = f"rate-{frequency:.2f}/step-{step:.1f}/lift-{lift:.2f}"
-    return Cell(group, f"{pace}-{size}", swept, speed, speed, 0.0)
+    return GaitCell(group, f"{pace}-{size}", swept, speed, speed, 0.0)
 
 
-def _walkable(rig: Rig, body: Body, cells: Sequence[Cell]) -> np.ndarray:
+def _walkable(rig: Rig, body: Body, cells: Sequence[GaitCell]) -> np.ndarray:
     """(N,) whether a clip of a whole cycle with nothing varied stays upright and inside the joint limits."""
     cycle = np.sqrt(body.leg_length / GRAVITY) / min(FREQUENCIES)
     root, rotations, _ = make_poses(rig, body, cells, np.full((len(cells), DRAWS), 0.5), 1.1 * cycle, TRIAL_FPS)

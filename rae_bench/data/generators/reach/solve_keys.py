@@ -1,4 +1,4 @@
-"""Key poses: standing, and those that bring hands to their targets."""
+"""Key poses: standing_pose, and those that bring hands to their targets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import UP
-from rae_bench.data.generators.locomotion.poses import swing_arm
-from rae_bench.data.generators.locomotion.solve import Pose
+from rae_bench.data.generators.locomotion.pose import Pose
+from rae_bench.data.generators.locomotion.whole_body import swing_arm
+from rae_bench.data.generators.reach.key_poses import KeyPoses
 from rae_bench.data.generators.reach.limbs import Limb, Reacher
-from rae_bench.data.generators.reach.plan import RADII
-from rae_bench.data.generators.reach.poses import Keys, sink
+from rae_bench.data.generators.reach.moves import sink
+from rae_bench.data.generators.reach.variants import RADII
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 from rae_bench.rigs.rig import Rig
@@ -31,7 +32,7 @@ CALM: dict[str, Any] = {"damping": 1.0, "floor": 1e-3}
 """How targets are solved for: the same on any machine, however the last digit is rounded."""
 
 
-def standing(reacher: Reacher) -> Keys:
+def standing_pose(reacher: Reacher) -> KeyPoses:
     """The pose at rest: arms hanging, knees a little bent."""
     rig = reacher.rig
     root = rig.rest_global[0][:1].astype(np.float64)
@@ -43,10 +44,10 @@ def standing(reacher: Reacher) -> Keys:
     rotations = pose.rotations()[0]
     angles = np.clip(limit_angles(rotations, rig), SLACK * rig.limits[..., 0], SLACK * rig.limits[..., 1])
     none = np.zeros((1, len(reacher.limbs)))
-    return _lowered(reacher, Keys(root, np.zeros(1), angles, none, angles))
+    return _lowered(reacher, KeyPoses(root, np.zeros(1), angles, none, angles))
 
 
-def _lowered(reacher: Reacher, keys: Keys) -> Keys:
+def _lowered(reacher: Reacher, keys: KeyPoses) -> KeyPoses:
     """The keys with the root as low as the legs need it to reach the ground."""
     return replace(keys, root=keys.root - sink(reacher, keys)[:, None] * UP)
 
@@ -54,11 +55,11 @@ def _lowered(reacher: Reacher, keys: Keys) -> Keys:
 def reach_keys(
     reacher: Reacher,
     crew: Sequence[Limb],
-    stand: Keys,
+    stand: KeyPoses,
     targets: np.ndarray,
     turns: np.ndarray | None,
     gaze: np.ndarray,
-) -> Keys:
+) -> KeyPoses:
     """P key poses of K limbs at `targets` (P, K, 3), world, the hands turned by `turns` (P, K, 4) as far as that is
     free, the face turned towards `gaze` (P, 3). A crew of several limbs stands on none of them."""
     rig, count = reacher.rig, len(targets)
@@ -74,7 +75,7 @@ def reach_keys(
     if reacher.body is None:
         # Straight behind a base is as far by the left as by the right: a little turn, not rounding, settles which.
         angles = np.clip(angles + ASKEW * movable[:, None], narrow.limits[..., 0], narrow.limits[..., 1])
-    keys = Keys(root, yaw, angles, lifted, angles)
+    keys = KeyPoses(root, yaw, angles, lifted, angles)
     for turn in range(ROUNDS):
         keys = _lowered(reacher, keys)
         rotations = _rotations(rig, keys)
@@ -98,7 +99,7 @@ def reach_keys(
     return replace(keys, lift=_lifts(reacher, crew[0], stand, keys, narrow, movable)) if crew[0].leg else keys
 
 
-def hand_places(reacher: Reacher, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
+def hand_places(reacher: Reacher, keys: KeyPoses) -> tuple[np.ndarray, np.ndarray]:
     """Positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands that are off the ground, both world."""
     ends = [limb.hand for limb in reacher.limbs]
     rest = reacher.rig.rest_global[1][ends].astype(np.float64)
@@ -140,7 +141,9 @@ def _narrow(reacher: Reacher) -> Rig:
     return replace(rig, limits=limits)
 
 
-def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, movable: np.ndarray) -> np.ndarray:
+def _lifts(
+    reacher: Reacher, limb: Limb, stand: KeyPoses, keys: KeyPoses, narrow: Rig, movable: np.ndarray
+) -> np.ndarray:
     """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
     rig = reacher.rig
     rise = rig.rest_global[0][limb.hand].astype(np.float64) + RISE * reacher.scale * UP
@@ -151,7 +154,7 @@ def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, m
     return np.repeat(limit_angles(rotations, rig), len(keys.root), 0)
 
 
-def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
+def _look(reacher: Reacher, keys: KeyPoses, gaze: np.ndarray) -> np.ndarray:
     """Angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
     if not reacher.neck:
         return keys.angles
@@ -167,7 +170,7 @@ def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
     return angles
 
 
-def _rotations(rig: Rig, keys: Keys) -> np.ndarray:
+def _rotations(rig: Rig, keys: KeyPoses) -> np.ndarray:
     """Local rotations (P, J, 4) with every leg as its angles say."""
     rotations = from_limit_angles(keys.angles, rig)
     rotations[:, 0] = quat.mul(quat.from_yaw(keys.yaw), rig.rest_global[1][0].astype(np.float64))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion, stance_heights
+from rae_bench.motion.contacts import stance_heights
+from rae_bench.motion.motion import Motion
 from rae_bench.motion.root import heading_angle
 from rae_bench.rigs.rig import Rig
 
@@ -24,30 +24,6 @@ SLOWEST = 0.25
 FEWEST = 30
 SUNK, RAISED = 0.03, 0.15
 """Stance heights that pass for a ground at 0, in pelvis heights: soles lie below joints, and markers sink."""
-
-_SIDES = [
-    (re.compile("Left"), "Right"),
-    (re.compile("left"), "right"),
-    (re.compile("LEFT"), "RIGHT"),
-    (re.compile(r"(?<![A-Za-z])L(?![a-z])"), "R"),
-    (re.compile(r"(?<![A-Za-z])l(?![A-Za-z])"), "r"),
-]
-
-
-def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(left, right) joint pairs by their names: Left/Right, L_/R_, _L/_R, .L/.R, "Bip01 L", in either case.
-
-    Doubled separators are forgiven, so that `b__LeftFinger` finds `b_RightFinger`.
-    """
-    plain = {re.sub(r"[_\W]+", "_", name): name for name in names}
-    pairs = []
-    for name in names:
-        for left, right in _SIDES:
-            other = plain.get(re.sub(r"[_\W]+", "_", left.sub(right, name)))
-            if left.search(name) and other is not None and other != name:
-                pairs.append((name, other))
-                break
-    return pairs
 
 
 def ground_shift(takes: Sequence[Motion]) -> float:
@@ -69,7 +45,7 @@ def ground_shift(takes: Sequence[Motion]) -> float:
     return 0.0 if -SUNK * tall <= stance <= RAISED * tall else -stance
 
 
-def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
+def with_rest_pose(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
     """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
 
     Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies) and whose head

@@ -10,10 +10,10 @@ import numpy as np
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.generators.locomotion import LOCOMOTION_VERSION, SWEEP_VERSION
 from rae_bench.data.generators.locomotion.body import read_body
-from rae_bench.data.generators.locomotion.gaits import GAITS, cells_of
+from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cells
 from rae_bench.data.generators.locomotion.paths import DRAWS
-from rae_bench.data.generators.locomotion.poses import make_poses
-from rae_bench.data.generators.locomotion.sweep import sweep_cells
+from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
+from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.data.store import keep_generated
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import make_motion
@@ -54,7 +54,7 @@ def generate_locomotion(
             f"locomotion needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps"
         )
     body = read_body(rig)
-    table = sweep_cells(rig, body) if sweep else cells_of(GAITS[len(body.legs)])
+    table = step_grid_cells(rig, body) if sweep else gait_cells(GAITS[len(body.legs)])
     chosen = [table[i * len(table) // clips] for i in range(clips)]
     # Two rigs must not get the same clips: a transferred model would meet its training paths again.
     generator = np.random.default_rng([seed, int(rig.content_hash[:12], 16)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.paths import Clips, bump, ease, fade, ground_at
+from rae_bench.data.generators.locomotion.paths import Paths, bump, ease, fade, ground_at
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Home:
+class FootHome:
     """Where a foot stands beside its girdle: to the left and ahead at rest, metres; what the gait changes in it at full
     `speed` (N, 1) metres a second: its distance from the midline by the factor `width` (N, 1), `behind` (N, 1) metres.
     """
@@ -44,26 +44,26 @@ class Home:
 
 
 def _place(
-    clips: Clips, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: Home
+    paths: Paths, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: FootHome
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, z (N, T) in metres and heading of the `index`-th stance."""
-    times = clips.time_of(index + offset + duty / 2)
-    ground = ground_at(clips, times, length)
+    times = paths.time_of(index + offset + duty / 2)
+    ground = ground_at(paths, times, length)
     x, z, yaw = ground.fore if fore else ground.rear
     s, c = np.sin(yaw), np.cos(yaw)
-    go = fade(clips.at(clips.speed, times) / place.speed)
+    go = fade(paths.at(paths.speed, times) / place.speed)
     side, ahead = place.side * (1 + (place.width - 1) * go), place.ahead - place.behind * go
     return x + c * side + s * ahead, z - s * side + c * ahead, yaw
 
 
 def foot_path(
-    clips: Clips,
+    paths: Paths,
     times: np.ndarray,
     length: float,
     fore: bool,
     offset: np.ndarray,
     duty: np.ndarray,
-    place: Home,
+    place: FootHome,
     stride: np.ndarray,
     lift: np.ndarray,
     height: float,
@@ -72,11 +72,11 @@ def foot_path(
     """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `stride`, `lift` (N, 1) and
     `height` (of the standing foot) in metres; `swept`: (N, 1) 1 where the foot flies along a cycloid.
     """
-    phase = clips.at(clips.phase, times) - offset
+    phase = paths.at(paths.phase, times) - offset
     index = np.floor(phase)
     phase = phase - index
-    x, z, yaw = _place(clips, index, offset, duty, length, fore, place)
-    next_x, next_z, next_yaw = _place(clips, index + 1, offset, duty, length, fore, place)
+    x, z, yaw = _place(paths, index, offset, duty, length, fore, place)
+    next_x, next_z, next_yaw = _place(paths, index + 1, offset, duty, length, fore, place)
     swing = np.clip((phase - duty) / (1 - duty), 0, 1)
     distance = np.hypot(next_x - x, next_z - z)
     gain = fade(1.2 * distance / stride)

@@ -59,7 +59,7 @@ class Variant:
 SETTINGS = tuple(Setting(*values) for values in product((1, 2, 3), (False, True), (0, 1), (False, True)))
 
 
-def choose(clips: int) -> list[Variant]:
+def choose_variants(clips: int) -> list[Variant]:
     """That many of the 960 variants: all spawn points in turn, each with settings from another place of one order."""
     order = sorted(SETTINGS, key=lambda s: hashlib.sha256(repr(s).encode()).digest())
     spawns = LEVELS * POINTS
