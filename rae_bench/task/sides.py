@@ -43,7 +43,9 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         motion = str(side.get("motion", "locomotion"))
         if motion not in load:
             raise unknown("built-in motion", motion, load)
-        options = {key: side[key] for key in ("clips", "seed", "sweep") if key in side}
+        # Tasks say `sweep`, after the thesis' second data set.
+        names = {"clips": "clips", "seed": "seed", "sweep": "step_grid"}
+        options = {name: side[key] for key, name in names.items() if key in side}
         corpus = load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
         return with_swapped_roles(corpus) if side.get("swap_roles") else corpus
     if side["kind"] == "domain":

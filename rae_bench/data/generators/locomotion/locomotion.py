@@ -1,13 +1,9 @@
-"""Corpora of built-in motion: which clips, and the cache that keeps them between runs."""
+"""The built-in motion `locomotion`: which clips a corpus has, and the cache that keeps it between runs."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-
-import numpy as np
-
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.generators.clips import check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.generators.locomotion import LOCOMOTION_VERSION, SWEEP_VERSION
 from rae_bench.data.generators.locomotion.body import read_body
 from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cells
@@ -15,68 +11,56 @@ from rae_bench.data.generators.locomotion.paths import DRAWS
 from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
 from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.data.store import keep_generated
-from rae_bench.errors import UserError
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
-BLOCK = 24
-"""Clips at a time: keeps the memory of long corpora flat."""
+
+def _name(rig: Rig, step_grid: bool) -> str:
+    return f"{rig.name}-{'sweep' if step_grid else 'locomotion'}"
 
 
-def _name(rig: Rig, sweep: bool) -> str:
-    return f"{rig.name}-{'sweep' if sweep else 'locomotion'}"
-
-
-def _identity(rig: Rig, clips: int, seconds: float, fps: float, seed: int, sweep: bool) -> str:
-    parts = ["locomotion", rig.content_hash, LOCOMOTION_VERSION, clips, float(seconds), float(fps), seed]
-    parts += ["sweep", SWEEP_VERSION] if sweep else []
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _identity(rig: Rig, clips: int, seconds: float, fps: float, seed: int, step_grid: bool) -> str:
+    grid = ("sweep", SWEEP_VERSION) if step_grid else ()
+    size = (clips, float(seconds), float(fps), seed)
+    return corpus_identity("locomotion", rig.content_hash, LOCOMOTION_VERSION, *size, *grid)
 
 
 def generate_locomotion(
-    rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 30.0, seed: int = 0, sweep: bool = False
+    rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 30.0, seed: int = 0, step_grid: bool = False
 ) -> Corpus:
-    """Gaits, turns, starts, stops and changes of speed, spread evenly over the cells of the rig's body plan.
+    """Generate walks and runs, spread evenly over the cells of the rig's body plan: gaits, turns, changes of speed.
 
     Args:
         rig: two, four or six legs, by the roles of its contact joints.
         clips: how many.
         seconds: length of each.
         fps: frames per second.
-        seed: other clips of the same cells.
-        sweep: straight walks on a grid of step frequency, step size and lift instead.
+        seed: another seed gives other clips of the same cells.
+        step_grid: make straight walks on a grid of step frequency, step size and lift instead.
+
+    Returns:
+        A corpus named after the rig, with exact contacts; a cell is a group.
 
     Raises:
-        UserError: the rig has no legs to walk on, or none that can walk the sweep.
+        UserError: The rig has no legs to walk on, or none that can walk the grid.
     """
-    if clips < 1 or round(seconds * fps) < 2:
-        raise UserError(
-            f"locomotion needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps"
-        )
+    check_size("locomotion", clips, seconds, fps)
     body = read_body(rig)
-    table = step_grid_cells(rig, body) if sweep else gait_cells(GAITS[len(body.legs)])
+    table = step_grid_cells(rig, body) if step_grid else gait_cells(GAITS[len(body.legs)])
     chosen = [table[i * len(table) // clips] for i in range(clips)]
-    # Two rigs must not get the same clips: a transferred model would meet its training paths again.
-    generator = np.random.default_rng([seed, int(rig.content_hash[:12], 16)])
-    draw = generator.random((clips, DRAWS))
-    blocks = [
-        make_poses(rig, body, chosen[start : start + BLOCK], draw[start : start + BLOCK], seconds, fps)
-        for start in range(0, clips, BLOCK)
-    ]
-    root, rotations, contacts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    seen: dict[str, int] = {}
-    ids = []
-    for cell in chosen:
-        seen[cell.group] = seen.get(cell.group, 0) + 1
-        ids.append(f"{cell.group.replace('/', '-')}-{seen[cell.group]:02d}")
-    what = "'locomotion', swept" if sweep else "'locomotion'"
+    draw = random_numbers(rig, seed, clips, DRAWS)
+    root, rotations, contacts = in_blocks(
+        lambda part: make_poses(rig, body, chosen[part], draw[part], seconds, fps), clips
+    )
+    groups = [cell.group for cell in chosen]
+    what = "'locomotion', swept" if step_grid else "'locomotion'"
     return Corpus(
-        _name(rig, sweep),
+        _name(rig, step_grid),
         make_motion(rig, fps, root, rotations, contacts=contacts),
-        tuple(ids),
-        tuple(cell.group for cell in chosen),
+        tuple(f"{g.replace('/', '-')}-{n:02d}" for g, n in zip(groups, occurrences(groups), strict=True)),
+        tuple(groups),
         tuple(cell.action for cell in chosen),
-        _identity(rig, clips, seconds, fps, seed, sweep),
+        _identity(rig, clips, seconds, fps, seed, step_grid),
         {"source": f"built-in motion {what}, version {LOCOMOTION_VERSION}, seed {seed}", "licence": "MIT"},
         exact_contacts=True,
     )
@@ -89,14 +73,14 @@ def load_locomotion(
     seconds: float = 5.0,
     fps: float = 30.0,
     seed: int = 0,
-    sweep: bool = False,
+    step_grid: bool = False,
     cache: bool = True,
 ) -> Corpus:
-    """`generate_locomotion`, kept under `home()/generated` between calls unless `cache` is off."""
+    """Generate locomotion as `generate_locomotion` does, and keep it under `home()/generated` unless `cache` is off."""
 
     def make() -> Corpus:
-        return generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed, sweep=sweep)
+        return generate_locomotion(rig, clips=clips, seconds=seconds, fps=fps, seed=seed, step_grid=step_grid)
 
-    return (
-        keep_generated(_name(rig, sweep), _identity(rig, clips, seconds, fps, seed, sweep), make) if cache else make()
-    )
+    if not cache:
+        return make()
+    return keep_generated(_name(rig, step_grid), _identity(rig, clips, seconds, fps, seed, step_grid), make)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, ReachTargets
+from rae_bench.data.generators.clips import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.generators.reach import REACH_VERSION
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
 from rae_bench.data.generators.reach.moves import MoveFrames, hands, make_pose
@@ -15,13 +13,10 @@ from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, R
 from rae_bench.data.generators.reach.solve_keys import standing_pose
 from rae_bench.data.generators.reach.variants import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
 from rae_bench.data.store import keep_generated
-from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
-BLOCK = 24
-"""Clips at a time: keeps the memory of long corpora flat."""
 STANDS = (0.5, 0.8)
 """Seconds between which a clip stands still before it reaches; one that is short of time starts as soon as its first
 target is still reached later than `STANDS[0]`."""
@@ -33,8 +28,7 @@ NEARER = 8
 
 
 def _identity(rig: Rig, clips: int, seconds: float, fps: float, seed: int) -> str:
-    parts = ["reach", rig.content_hash, REACH_VERSION, clips, float(seconds), float(fps), seed]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return corpus_identity("reach", rig.content_hash, REACH_VERSION, clips, float(seconds), float(fps), seed)
 
 
 def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 60.0, seed: int = 0) -> Corpus:
@@ -50,24 +44,18 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
     Raises:
         UserError: the rig has no hand, or nothing to stand on.
     """
-    if clips < 1 or round(seconds * fps) < 2:
-        raise UserError(f"reach needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps")
+    check_size("reach", clips, seconds, fps)
     reacher = read_reacher(rig)
     variants = choose_variants(clips)
-    # Two rigs must not get the same clips: a transferred model would meet its training times again.
-    draw = np.random.default_rng([seed, int(rig.content_hash[:12], 16)]).random((clips, DRAWS))
+    draw = random_numbers(rig, seed, clips, DRAWS)
     stand = standing_pose(reacher)
     frames = round(seconds * fps)
     route, moves = _in_time(reacher, make_route(reacher, stand, variants, draw), frames, fps)
     slots = np.array([limb.slot for limb in reacher.limbs])
     course, targets = _timetable(route, moves, slots, draw, frames, fps)
-    blocks = [_block(reacher, route, course, slice(start, start + BLOCK)) for start in range(0, clips, BLOCK)]
-    root, rotations, contacts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    seen: dict[str, int] = {}
-    ids = []
-    for variant in variants:
-        seen[variant.name] = seen.get(variant.name, 0) + 1
-        ids.append(variant.name if seen[variant.name] == 1 else f"{variant.name}-{seen[variant.name]:02d}")
+    root, rotations, contacts = in_blocks(lambda part: _block(reacher, route, course, part), clips)
+    names = [variant.name for variant in variants]
+    ids = [name if n == 1 else f"{name}-{n:02d}" for name, n in zip(names, occurrences(names), strict=True)]
     return Corpus(
         f"{rig.name}-reach",
         make_motion(rig, fps, root, rotations, contacts=contacts),
