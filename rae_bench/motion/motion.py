@@ -16,15 +16,15 @@ from rae_bench.rigs.rig import Rig
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """N clips of up to T frames; frames past a clip's length repeat its last one.
+    """N clips of up to T frames on one rig; frames past a clip's length repeat its last one.
 
     Attributes:
-        rig: the skeleton, J joints.
+        rig: the skeleton, J joints of which C touch the ground.
         fps: frames per second.
         lengths: (N,) int, frames that are real.
         root_positions: (N, T, 3) float32, metres, world, y up.
         rotations: (N, T, J, 4) float32 local unit quaternions (w, x, y, z).
-        contacts: (N, T, C) bool, contact joint on the ground.
+        contacts: (N, T, C) bool, whether a contact joint stands on the ground.
     """
 
     rig: Rig
@@ -43,7 +43,7 @@ class Motion:
 
     @property
     def frames(self) -> int:
-        """Real frames over all clips."""
+        """Number of real frames over all clips."""
         return int(self.lengths.sum())
 
     @cached_property
@@ -52,26 +52,26 @@ class Motion:
 
     @property
     def positions(self) -> np.ndarray:
-        """(N, T, J, 3) metres, world."""
+        """(N, T, J, 3) metres, world, by forward kinematics."""
         return self._world[0]
 
     @property
     def global_rotations(self) -> np.ndarray:
-        """(N, T, J, 4) world."""
+        """(N, T, J, 4) world rotations of all joints."""
         return self._world[1]
 
     @cached_property
     def root(self) -> RootSpace:
-        """Root frame of every pose, shapes (N, T, ...)."""
+        """Root space of every pose, with arrays of shape (N, T, ...)."""
         return root_space(self.positions, self.global_rotations, self.rig)
 
     @cached_property
     def valid(self) -> np.ndarray:
-        """(N, T) bool: frames within the clips' lengths."""
+        """(N, T) bool: whether a frame lies within its clip's length."""
         return np.arange(self.root_positions.shape[1]) < self.lengths[:, None]
 
     def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> Motion:
-        """Some of the clips."""
+        """Return some of the clips."""
         pick = clips if isinstance(clips, slice) else np.asarray(clips)
         return replace(
             self,
@@ -82,7 +82,7 @@ class Motion:
         )
 
     def cut(self, start: int, stop: int | None = None) -> Motion:
-        """The frames from `start` up to `stop` of every clip."""
+        """Return the frames from `start` up to `stop` of every clip."""
         part = slice(start, stop)
         frames = len(range(*part.indices(self.root_positions.shape[1])))
         return replace(

@@ -31,7 +31,9 @@ DUTY = 0.6
 SHORTEST_STRIDE, LONGEST_STRIDE = 0.1, 10.0
 """Seconds that a stride may last."""
 KEYS = {"role", "time", "position", "heading", "rotation", "kind"}
+"""Keys of an objective."""
 WRITTEN_KINDS = [kind for kind in KINDS if kind != KINDS[NONE]]
+"""Kinds of objectives that a person may ask for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,7 @@ def check_objectives(table: Mapping[str, Any], where: str, seconds: float | None
 
 
 def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenObjective:
+    """Return one checked objective; `where` names the file and the objective."""
     for key in entry:
         if key not in KEYS:
             raise UserError(f"{where}: {unknown('key', key, KEYS)}")
@@ -159,7 +162,11 @@ def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenO
 
 
 def check_walk(table: Any, where: str) -> Walk:
-    """A checked `[walk]` table. Raises `UserError` saying what is wrong with it."""
+    """Return the walk of a `[walk]` table, checked.
+
+    Raises:
+        UserError: One line says what is wrong with it.
+    """
     if not isinstance(table, Mapping):
         raise UserError(f"{where} is a table: [walk]")
     for key in table:
@@ -178,6 +185,7 @@ def check_walk(table: Any, where: str) -> Walk:
 
 
 def _within(value: Any, low: float, high: float, where: str) -> float:
+    """Return a number from `low` to `high`."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not low <= value <= high:
         raise UserError(f"{where} = {value!r} needs to be a number from {low:g} to {high:g}"[:200])
@@ -185,6 +193,7 @@ def _within(value: Any, low: float, high: float, where: str) -> float:
 
 
 def _number(value: Any, where: str) -> float:
+    """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UserError(f"{where} = {value!r} is not a number"[:200])
     try:
@@ -197,6 +206,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _numbers(value: Any, count: int, where: str) -> np.ndarray:
+    """Return a list of `count` finite numbers as an array."""
     if not isinstance(value, (list, tuple)) or len(value) != count:
         raise UserError(f"{where} = {value!r}: a list of {count} numbers is needed"[:200])
     return np.array([_number(item, where) for item in value])
@@ -210,12 +220,15 @@ def frames_to_generate(written: WrittenObjectives, fps: float) -> int:
 def to_objectives(
     written: WrittenObjectives, rig: Rig, fps: float, root: RootSpace, history: int, where: str
 ) -> Objectives:
-    """The `Objectives` of one clip, over history and generated frames, in the world.
+    """Return the `Objectives` of one clip over history and generated frames, in the world.
 
     As in the protocol, row t holds each role's next objective, the first that arrives after t.
 
     Args:
-        root: root frame of the last history frame, shapes () and (3,).
+        written: what a file asks for.
+        rig: the skeleton.
+        fps: frames per second.
+        root: root space of the last history frame, with arrays of shape () and (3,).
         history: frames before the first generated one.
         where: name of the file, for messages.
 
@@ -223,7 +236,7 @@ def to_objectives(
         Objectives of shape (1, history + generated, 8, ...).
 
     Raises:
-        UserError: a role that the rig lacks, or two objectives of a role at one frame.
+        UserError: The rig lacks a role, or a role has two objectives at one frame.
     """
     total = history + frames_to_generate(written, fps)
     frame = np.arange(total)

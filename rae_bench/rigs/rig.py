@@ -17,15 +17,16 @@ from rae_bench.kinematics.forward import forward_kinematics
 from rae_bench.rigs.tree import depth_first, find_cycle, reordered
 
 ROLES = ("pelvis", "head", "left_hand", "right_hand", "left_foot", "right_foot", "left_mid", "right_mid")
-"""The eight ordered slots that every rig shares; a rig without a role leaves its slot masked."""
+"""The eight ordered slots that all rigs share; a rig without a role leaves its slot masked."""
 
 FREE = math.pi
+"""Radians: an axis with the limits -FREE and FREE turns freely."""
 MAX_JOINTS = 1000
-"""More than any character has; a hostile file is refused before arrays of joints x joints are made."""
+"""More joints than any character has; a hostile file is refused before arrays of joints x joints are made."""
 LARGEST = 1e9
 """Numbers beyond it are no place and no angle, and their squares overflow single precision soon after."""
 LEG_TO_HEIGHT = 1.9
-"""A headless rig counts as this many leg lengths tall (a standing adult's ratio)."""
+"""A headless rig counts as this many leg lengths tall, a standing adult's ratio."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +37,13 @@ class Rig:
         name: short name.
         joint_names: J unique names.
         parents: (J,) int, -1 at the root.
-        offsets: (J, 3) float32, metres, in the parent's frame; the root's is ignored by kinematics.
+        offsets: (J, 3) float32, metres, in the parent's axes; kinematics ignores the root's.
         roles: role -> joint index.
         contact_joints: (C,) int, joints that touch the ground.
-        limits: (J, 3, 2) float32, radians, about x, y, z relative to the rest pose; +-pi is free, 0 to 0 locked.
-        mirror: (J,) int, the joint on the other side (itself on the midline).
+        limits: (J, 3, 2) float32, radians about x, y, z away from the rest pose; -pi to pi is free, 0 to 0 is locked.
+        mirror: (J,) int, the joint on the other side; itself on the midline.
         rest: (J, 4) float32 local rotations (w, x, y, z) of the standing rest pose, which faces +Z.
-        fixed_base: the root does not travel (an arm on a table).
+        fixed_base: whether the root stays where it is, as that of an arm on a table does.
         description: one line for people.
     """
 
@@ -76,7 +77,7 @@ class Rig:
 
     @cached_property
     def contact_slots(self) -> np.ndarray:
-        """(C,) int: the role slot each contact joint belongs to (nearest key joint at or above it), -1 if none."""
+        """(C,) int: role slot of each contact joint, by the nearest key joint at or above it; -1 where none is."""
         slot_of = {joint: slot for slot, joint in enumerate(self.key_joints) if joint >= 0}
         slots = []
         for joint in self.contact_joints:
@@ -88,7 +89,7 @@ class Rig:
 
     @cached_property
     def ancestors(self) -> np.ndarray:
-        """(J, J) bool: [j, k] is true where k is j itself or lies between j and the root."""
+        """(J, J) bool: [j, k] is true where k is j or lies between j and the root."""
         mask = np.eye(len(self), dtype=bool)
         for j, p in enumerate(self.parents):
             if p >= 0:
@@ -97,12 +98,12 @@ class Rig:
 
     @cached_property
     def depths(self) -> np.ndarray:
-        """(J,) int: number of joints above each joint."""
+        """(J,) int: the number of joints above each joint."""
         return self.ancestors.sum(1) - 1
 
     @cached_property
     def rest_global(self) -> tuple[np.ndarray, np.ndarray]:
-        """Standing rest pose: world positions (J, 3) in metres, lowest joint at y = 0, and rotations (J, 4)."""
+        """Standing rest pose in the world: positions (J, 3) in metres, lowest joint at y = 0, and rotations (J, 4)."""
         positions, rotations = self.forward_kinematics(self.rest[None], np.zeros((1, 3), np.float32))
         lowest = 0.0 if self.fixed_base else positions[0, :, 1].min()
         positions = positions[0] - np.array([0, lowest, 0], np.float32)
@@ -112,7 +113,7 @@ class Rig:
 
     @cached_property
     def height(self) -> float:
-        """Metres: top of the head over the ground in the standing rest pose; leg length x 1.9 without a head."""
+        """Metres from the ground to the top of the head in the standing rest pose; leg length x 1.9 without a head."""
         y = self.rest_global[0][:, 1]
         if "head" in self.roles:
             return float(y[self.ancestors[:, self.roles["head"]]].max() - y.min())
@@ -124,7 +125,7 @@ class Rig:
 
     @cached_property
     def content_hash(self) -> str:
-        """sha256 of everything that kinematics and roles depend on (names, numbers; not the description)."""
+        """sha256 of all that kinematics and roles depend on: names and numbers, not the description."""
         digest = hashlib.sha256()
         digest.update(json.dumps([self.joint_names, sorted(self.roles.items()), self.fixed_base]).encode())
         for array in (self.parents, self.offsets, self.contact_joints, self.limits, self.mirror, self.rest):
@@ -134,7 +135,7 @@ class Rig:
     def forward_kinematics(
         self, rotations: np.ndarray, root_positions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """World joint positions (..., J, 3) in metres and rotations (..., J, 4) of local poses.
+        """Return the world positions (..., J, 3) in metres and rotations (..., J, 4) of all joints of local poses.
 
         Args:
             rotations: (..., J, 4) local unit quaternions (w, x, y, z).
@@ -143,14 +144,18 @@ class Rig:
         return forward_kinematics(rotations, root_positions, self.parents, self.offsets)
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name."""
+        """Return the index of a joint by name.
+
+        Raises:
+            UserError: The rig has no such joint; the nearest names are suggested.
+        """
         try:
             return self.joint_names.index(joint)
         except ValueError:
             raise unknown(f"joint of rig '{self.name}'", joint, self.joint_names) from None
 
     def require_roles(self, roles: tuple[str, ...] | list[str], why: str) -> None:
-        """Raise `UserError` when any of `roles` has no joint on this rig."""
+        """Raise `UserError` when any of `roles` has no joint on this rig; `why` says who needs them."""
         missing = [role for role in roles if role not in self.roles]
         if missing:
             raise UserError(f"rig '{self.name}' has no joint for role {', '.join(missing)}, which {why} needs")
@@ -309,6 +314,7 @@ def _limits(axes: Mapping[str, Any], fault: Callable[[str], UserError]) -> np.nd
 
 
 def _numbers(value: Any, count: int, fault: Any) -> np.ndarray:
+    """Return `count` finite numbers below `LARGEST` as an array; `fault` makes an error of what is wrong with them."""
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError):

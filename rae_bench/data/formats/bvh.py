@@ -37,7 +37,7 @@ def read_bvh(
     fps: float | None = None,
     root: str | None = None,
 ) -> Motion:
-    """One BVH file as a `Motion` of one clip, on a rig without roles, contact joints and rest pose.
+    """Read one BVH file as a `Motion` of one clip, on a rig without roles, contact joints and rest pose.
 
     Where a joint below the root carries the path in its own position channels, the joints above it are folded into it
     and it becomes the root; world positions stay as they are.
@@ -47,13 +47,13 @@ def read_bvh(
         unit: "cm", "m", "mm", or metres per unit of the file (CMU: 0.056444).
         up: the file's vertical axis: "y", "z", "-y", "-z" or a direction; the motion is turned to y-up.
         fps: resample to this rate; None keeps the file's.
-        root: fold everything above this joint into it and drop its siblings (None: only where a file needs it).
+        root: fold everything above this joint into it and drop its siblings; None does so only where a file needs it.
 
     Returns:
-        Motion with root positions (1, T, 3) in metres, rotations (1, T, J, 4).
+        Motion with root positions (1, T, 3) in metres and rotations (1, T, J, 4).
 
     Raises:
-        UserError: one line with file, line where there is one, fault and remedy.
+        UserError: One line names the file, the line where there is one, the fault and what to do.
     """
     path = Path(path)
     source = Source(path)
@@ -77,7 +77,10 @@ def read_bvh(
 
 
 def _local_transforms(joints: list[BvhJoint], values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Local rotations (T, J, 4) and, for the root and joints with position channels, positions (T, 3) in the parent."""
+    """Return local rotations (T, J, 4), and joint -> positions (T, 3) in its parent.
+
+    Only the root and joints with position channels have positions.
+    """
     frames = len(values)
     rotations = np.empty((frames, len(joints), 4), np.float32)
     orders: dict[str, list[int]] = {}
@@ -106,9 +109,16 @@ def _fold_root(
     root: str | None,
     source: Source,
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Which joints stay, and world rotation (T, 4) and position (T, 3) of the first of them.
+    """Return which joints stay, and the world rotation (T, 4) and position (T, 3) of the first of them.
 
-    Sets the offset of joints whose position channels hold still at another place than their OFFSET.
+    The offset of a joint is set where its position channels hold still at another place than its OFFSET.
+
+    Args:
+        joints: as they were parsed.
+        rotations: (T, J, 4) local.
+        positions: joint -> (T, 3) in its parent, as `_local_transforms` returns them.
+        root: name of the joint to make the root; None takes the one that carries the path.
+        source: the file.
     """
     tolerance = STRETCH * max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
     moving: dict[int, float] = {}
@@ -151,21 +161,16 @@ def _fold_root(
 
 
 def write_bvh(path: str | Path, motion: Motion, clip: int = 0, *, unit: str | float = "cm") -> None:
-    """One clip as a BVH file, which appears whole or not at all; `read_bvh` with the same unit gives it back.
-
-    The root has six channels, every other joint three, in the order z, x, y. Angles run on over time without jumps
-    (beyond 180 degrees where a joint turns on), so that curve editors and interpolation between frames work.
-    Leaves called `<parent>_end` become End Sites; those have no channels, so a rotation of theirs, which moves
-    nothing, is not written. Roles, contacts and rest pose are not part of the format.
+    """Write one clip as a BVH file, which appears whole or not at all; `read_bvh` with the same unit gives it back.
 
     Args:
         path: the file; missing folders above it are made.
         motion: positions in metres, y up.
-        clip: which of its clips.
+        clip: which of its clips, counted from 0.
         unit: "cm", "m", "mm", or metres per unit of the file.
 
     Raises:
-        UserError: no such clip or unit, or numbers that are not finite.
+        UserError: There is no such clip or unit, or the clip has no frame or numbers that are not finite.
     """
     scale = metres_per_unit(unit)
     places, rotations = checked_clip(motion, clip, path)
@@ -181,7 +186,10 @@ def write_bvh(path: str | Path, motion: Motion, clip: int = 0, *, unit: str | fl
 
 
 def end_sites(rig: Rig) -> np.ndarray:
-    """(J,) bool: leaves whose name is the one that the reader gives to an End Site at their place."""
+    """Return which joints are End Sites, (J,) bool.
+
+    They are leaves with the name that the reader gives to an End Site at their place.
+    """
     leaf = ~np.isin(np.arange(len(rig)), rig.parents)
     taken: set[str] = set()
     ends = np.zeros(len(rig), bool)
@@ -193,10 +201,16 @@ def end_sites(rig: Rig) -> np.ndarray:
 
 
 def continuous_angles(rotations: np.ndarray) -> np.ndarray:
-    """Euler angles (T, J, 3) in degrees of unit quaternions (T, J, 4), about z, x, y in turn, without jumps over time.
+    """Return Euler angles in degrees about z, x, y in turn, without jumps over time.
 
-    Any rotation has two triples of angles, each up to whole turns: the one nearest to the frame before is taken.
-    Where z and y turn about the same axis only their sum counts, and z stays as it was.
+    Each rotation has two triples of angles, each up to whole turns: the one nearest to the frame before is taken. Where
+    z and y turn about the same axis only their sum counts, and z stays as it was.
+
+    Args:
+        rotations: (T, J, 4) unit quaternions.
+
+    Returns:
+        (T, J, 3) degrees.
     """
     from scipy.spatial.transform import Rotation
 
@@ -221,7 +235,7 @@ def continuous_angles(rotations: np.ndarray) -> np.ndarray:
 
 
 def _hierarchy(rig: Rig, ends: np.ndarray, scale: float) -> list[str]:
-    """The HIERARCHY part; a root's OFFSET is zero, since its channels say where it is."""
+    """Return the lines of the HIERARCHY part; the root's OFFSET is zero, since its channels say where it is."""
     children = children_of(rig.parents)
     lines = ["HIERARCHY"]
 

@@ -69,7 +69,7 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def _header_lines(text: str) -> Iterator[tuple[int, str]]:
-    """(line number, statement) with comments gone and braces on their own."""
+    """Yield (line number, statement), without comments and with each brace as a statement."""
     for number, line in enumerate(text.splitlines(), 1):
         for part in re.split(r"([{}])", _COMMENT.sub("", line)):
             if part.strip():
@@ -77,7 +77,7 @@ def _header_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
-    """The joints, parents first, in the order of the file."""
+    """Return the joints, parents first, in the order of the file."""
     joints: list[BvhJoint] = []
     names: set[str] = set()
     stack: list[int] = []
@@ -137,11 +137,13 @@ def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
 
 
 def _split(statement: str) -> tuple[str, str, str]:
+    """Return a statement with tabs as (word, separator, rest)."""
     word, *rest = statement.split(None, 1)
     return word, " ", rest[0] if rest else ""
 
 
 def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
+    """Return the three numbers of an OFFSET."""
     try:
         offset = np.array([float(token) for token in tokens])
     except ValueError:
@@ -152,6 +154,7 @@ def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndar
 
 
 def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
+    """Return channel -> column of the number block, for a joint whose first column is `first`."""
     names = [token.lower() for token in tokens[1:]]
     if not tokens or tokens[0].lstrip("0") != (str(len(names)) if names else ""):
         raise source.fault(f"joint '{joint}': CHANNELS '{' '.join(tokens)}' does not list as many as it says", line)
@@ -164,11 +167,13 @@ def _channels(tokens: list[str], joint: str, first: int, line: int, source: Sour
 
 
 def _parse_motion(data: bytes, at: int, joints: list[BvhJoint], source: Source) -> tuple[np.ndarray, float]:
-    """The number block (T, channels) in the file's units and degrees, and frames per second.
+    """Return the number block (T, channels) in the file's units and degrees, and frames per second.
 
     Args:
         data: the file.
         at: where the MOTION line has ended.
+        joints: as they were parsed.
+        source: the file, for errors.
     """
     found: dict[str, str] = {}
     line = data.count(b"\n", 0, at)
@@ -199,7 +204,7 @@ def _parse_motion(data: bytes, at: int, joints: list[BvhJoint], source: Source) 
 
 
 def _frames_per_second(text: str, line: int, source: Source) -> float:
-    """1 / frame time; the whole number where the text's own digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
+    """Return 1 / frame time: a whole number where the text's digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
     try:
         time = Decimal(text)
         digit = 10.0 ** int(time.as_tuple().exponent)
@@ -213,7 +218,7 @@ def _frames_per_second(text: str, line: int, source: Source) -> float:
 
 
 def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """(frames, channels) float64 of a block whose first line is `line` + 1."""
+    """Return the number block (frames, channels) as float64; its first line is `line` + 1."""
     import pandas as pd
 
     try:
@@ -227,7 +232,7 @@ def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source
 
 
 def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """The slow way through a block that is not a plain table: mends rows broken over lines, or raises what is wrong."""
+    """Read a block that is no plain table the slow way: mend rows broken over lines, or raise what is wrong."""
     rows = []
     for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
         tokens = row_text.split()
@@ -259,4 +264,5 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Sourc
 
 
 def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:
+    """Raise the error of a file that is cut short."""
     raise source.fault(f"cut short: {rows} whole rows of motion, Frames says {frames}; get the file again", line)

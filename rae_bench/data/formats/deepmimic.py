@@ -1,7 +1,6 @@
-"""Reading DeepMimic clips: JSON rows of a duration, the root's place and turn, and a turn per joint.
+"""DeepMimic clips and character files (Peng et al. 2018, doi:10.1145/3197517.3201311).
 
-Names, parents, offsets and what each row means come from a character file. Joints of type `spherical` have a
-quaternion (w, x, y, z), `revolute` ones an angle about their z axis, `fixed` ones nothing. Metres, y up.
+docs/formats.md describes them.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ UNEVEN = 1e-3
 OFF_UNIT = 1e-3
 """Quaternions whose length is off by less are rounded, not wrong."""
 MAX_UNEVEN_FRAMES = 1_000_000
+"""Frames to which a clip of uneven durations may be resampled."""
 
 
 class _Joint(msgspec.Struct):
@@ -64,6 +64,9 @@ class DeepMimicCharacter:
     """A DeepMimic character file, joints depth first.
 
     Attributes:
+        path: the file.
+        names: J names.
+        parents: (J,) int, -1 at the root.
         kinds: J keys of `NUMBERS`.
         columns: (J,) first column of each joint in a row; the root's is its quaternion's.
         width: numbers in a row.
@@ -80,7 +83,11 @@ class DeepMimicCharacter:
 
 
 def read_character(path: str | Path) -> DeepMimicCharacter:
-    """A character file. Raises `UserError` naming file, joint and fault."""
+    """Read a character file.
+
+    Raises:
+        UserError: One line names the file, the joint and the fault.
+    """
     source = Source(Path(path))
     joints = decode_json(source, _CharacterFile).Skeleton.Joints
     for number, joint in enumerate(joints):
@@ -118,17 +125,19 @@ def read_character(path: str | Path) -> DeepMimicCharacter:
 def read_deepmimic(
     path: str | Path, characters: Sequence[DeepMimicCharacter], *, up: Up = "y", loop_seconds: float | None = None
 ) -> Take:
-    """One clip, at the rate of its own frame durations, on the character that its rows fit.
+    """Read one clip, at the rate of its frame durations, on the character that its rows fit.
 
-    Quaternions are made unit length; frames of uneven duration are resampled to the median one's rate.
+    Quaternions are made unit length. Frames of uneven duration are resampled to the median one's rate.
 
     Args:
-        up: the file's vertical axis.
-        loop_seconds: clips that wrap are played on, each cycle from where and whither the last one ended, until they
-            last so long.
+        path: the file.
+        characters: known characters; the one whose rows are as wide is taken.
+        up: the file's vertical axis, as `upright` takes it.
+        loop_seconds: clips that wrap are played on until they last so long, each cycle from where and whither the last
+            one ended; None plays them once.
 
     Raises:
-        UserError: one line with file, frame and what is wrong with it.
+        UserError: One line names the file, the frame and what is wrong with it.
     """
     source = Source(Path(path))
     durations, rows, character, wraps = _read_rows(source, characters)
@@ -156,7 +165,7 @@ def read_deepmimic(
 def _read_rows(
     source: Source, characters: Sequence[DeepMimicCharacter]
 ) -> tuple[np.ndarray, np.ndarray, DeepMimicCharacter, bool]:
-    """Durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
+    """Return durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
     clip = decode_json(source, _Clip)
     frames = clip.Frames
     if not frames:
@@ -181,7 +190,7 @@ def _read_rows(
 def _rotations(
     rows: np.ndarray, character: DeepMimicCharacter, source: Source
 ) -> tuple[np.ndarray, tuple[float, str, int]]:
-    """Local rotations (T, J, 4), and the worst quaternion: how far from length 1, of which joint, which frame."""
+    """Return local rotations (T, J, 4), and the worst quaternion: how far from length 1, its joint and its frame."""
     rotations = np.tile(np.array([1.0, 0, 0, 0]), (len(rows), len(character.names), 1))
     kinds = np.array(character.kinds)
     hinges = np.flatnonzero(kinds == "revolute")
@@ -198,7 +207,16 @@ def _rotations(
 
 
 def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Root places (frames, 3) and rotations (frames, J, 4) of a cycle that begins anew where its last frame stands."""
+    """Return a cycle that begins anew where its last frame stands.
+
+    Args:
+        root: (T, 3) places of the root.
+        rotations: (T, J, 4) local.
+        frames: how many frames to play.
+
+    Returns:
+        Root places (frames, 3) and rotations (frames, J, 4).
+    """
     size = len(root) - 1  # the last frame is the first of the next cycle
     turn = quat.mul(rotations[-1, 0], quat.inverse(rotations[0, 0]))
     yaw, step = 2 * np.arctan2(turn[2], turn[0]), (root[-1] - root[0]) * [1, 0, 1]
@@ -214,7 +232,7 @@ def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np
 
 
 def _times(durations: np.ndarray, source: Source) -> tuple[float, np.ndarray | None]:
-    """Frames per second, and the times (in seconds) to resample at where frames do not last equally long."""
+    """Return frames per second, and the times in seconds to resample at where frames do not last equally long."""
     lasting = durations[:-1] if len(durations) > 1 else durations  # the last frame's is 0
     if not (lasting > 1e-6).all() or lasting.max() > 1000:
         frame = int(np.argwhere(~((lasting > 1e-6) & (lasting <= 1000)))[0, 0])
@@ -232,7 +250,14 @@ def _times(durations: np.ndarray, source: Source) -> tuple[float, np.ndarray | N
 def _at_times(
     rotations: np.ndarray, root: np.ndarray, durations: np.ndarray, at: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations and root positions at times `at`, between the frames that start after the durations before them."""
+    """Return rotations and root positions at times `at`, in seconds.
+
+    Args:
+        rotations: (T, J, 4) local.
+        root: (T, 3).
+        durations: (T,) seconds; a frame starts after the durations of those before it.
+        at: (T',) seconds.
+    """
     starts = np.concatenate([[0.0], np.cumsum(durations[:-1])])
     before = np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(starts) - 2)
     part = np.clip((at - starts[before]) / (starts[before + 1] - starts[before]), 0, 1)

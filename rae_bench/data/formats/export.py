@@ -1,4 +1,4 @@
-"""Writing clips for other programs: the format follows from the file's name."""
+"""Writing clips for other programs; the ending of the file's name says the format."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.motion.motion import Motion
 
 SUFFIXES = (".bvh", ".glb")
+"""Endings of the formats that are written."""
 
 
 def check_place(path: Path) -> None:
@@ -32,7 +33,7 @@ def check_writable(path: Path) -> None:
 def write_clips(
     path: Path, motion: Motion, clips: Sequence[int] = (0,), *, names: Sequence[str] = (), unit: str | float = "cm"
 ) -> None:
-    """Clips of a motion as .bvh, which holds one, or .glb, where each is an animation.
+    """Write clips of a motion as .bvh, which holds one, or as .glb, where each is an animation.
 
     Args:
         path: the file.
@@ -40,6 +41,9 @@ def write_clips(
         clips: which of its clips.
         names: one for each clip.
         unit: of a BVH file; glTF's is the metre.
+
+    Raises:
+        UserError: The file cannot be written, or is a BVH file for more than one clip.
     """
     check_writable(path)
     if path.suffix.lower() == ".glb":
@@ -52,10 +56,10 @@ def write_clips(
 
 
 def matching_clips(patterns: Sequence[str], ids: Sequence[str], actions: Sequence[str]) -> list[int]:
-    """The clips whose id or action matches any glob, in their order.
+    """Return the clips whose id or action matches any glob, in their order.
 
     Raises:
-        UserError: a glob that nothing matches, or none at all for more than one clip.
+        UserError: A glob matches nothing, or there is none at all for more than one clip.
     """
     if not patterns and len(ids) > 1:
         some = ", ".join(ids[:4])

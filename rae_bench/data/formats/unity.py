@@ -1,10 +1,4 @@
-"""Reading the JSON of the thesis' Unity recorder (`AnimationSequence`).
-
-It holds, per frame and joint, position and rotation matrix (columns forward, up, right) in the root's space, in
-Unity's left-handed axes (x right, y up, z forward); no names, no parents, no root path and, since `timestamp` counts
-frames, no frame rate. The skeleton file names the joints in the recording's order, the root, which is at the
-origin, as `virtual_root`. Here x points left, so that a figure that faces +Z has its left at +X.
-"""
+"""Recordings of the thesis' Unity recorder, JSON of the type `AnimationSequence`. docs/formats.md describes them."""
 
 from __future__ import annotations
 
@@ -29,7 +23,7 @@ from rae_bench.rigs.tree import joint_list
 NOT_A_TURN = 0.01
 """Largest deviation of R^T R from the identity that passes for rounding."""
 STRETCH = 0.02
-"""Bones that stray by more than this share of the longest are worth a word: IK solvers stretch."""
+"""Bones that stray by more than this share of the longest get a note: IK solvers stretch."""
 
 
 # Columns right, up, forward make the matrix of axes x, y, z.
@@ -72,14 +66,18 @@ def read_unity(
     unit: str | float = "m",
     up: Up = "y",
 ) -> Take:
-    """One recording on the skeleton that has as many joints.
+    """Read one recording on the joint tree that has as many joints.
 
     Args:
-        fps: frames per second; the file does not say.
+        path: the file.
+        trees: known names and parents.
+        fps: frames per second; the file does not say it.
         root_path: "fixed" or "children", as `virtual_root_path` says: the recorder drops the root.
+        unit: unit of the file, as `metres_per_unit` takes it.
+        up: vertical axis of the file, as `upright` takes it.
 
     Raises:
-        UserError: one line with file, frame and what to give.
+        UserError: One line names the file, the frame and what to give.
     """
     source = Source(Path(path))
     scale, turn = metres_per_unit(unit), upright(up)
@@ -117,7 +115,7 @@ def read_unity(
 
 
 def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (T, J, 3) and rotation matrices (T, J, 3, 3), right-handed."""
+    """Return positions (T, J, 3) and rotation matrices (T, J, 3, 3), right-handed, in the file's unit."""
     frames = [frame.joints for frame in decode_json(source, _AnimationSequence).frames]
     if not frames:
         raise source.fault("frames is empty; the file holds no motion")
@@ -145,7 +143,10 @@ def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quaternions(m: np.ndarray) -> np.ndarray:
-    """(..., 4) of rotations (..., 3, 3) that were checked; scipy's way takes as long as reading the whole file."""
+    """Return the quaternions (..., 4) of checked rotation matrices (..., 3, 3).
+
+    scipy's way takes as long as reading the whole file.
+    """
     x, y, z = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
     wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
     xy, xz, yz = m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]

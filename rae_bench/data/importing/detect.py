@@ -12,7 +12,7 @@ from rae_bench.data.importing.recipe import BVH_FILES, Recipe
 from rae_bench.errors import UserError
 
 PATTERNS = {"bvh": BVH_FILES, "npz": ("*.npz",), "deepmimic": ("**/*.json",), "unity": ("**/*.json",)}
-"""Files of each format where no `include` names them; of the JSON files those that look like it."""
+"""Globs of the files of each format where no `include` names them; of the JSON files, those that look like it."""
 CHARACTERS = "character"
 """What `detect_format` calls DeepMimic's character files, which hold no motion."""
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
@@ -21,10 +21,7 @@ NO_FORMAT = "no recordings: neither *.bvh nor *.npz, nor *.json of DeepMimic or 
 
 
 def detect_format(path: Path) -> str | None:
-    """The format of a file by its first bytes; None where they fit none.
-
-    One of `FORMATS`, or `CHARACTERS`.
-    """
+    """Return the format of a file by its first bytes: one of `FORMATS`, or `CHARACTERS`; None where they fit none."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -40,10 +37,17 @@ def detect_format(path: Path) -> str | None:
 
 
 def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """The recipe with its format, files and unit made explicit, and the files, relative to the folder, in sorted order.
+    """Return the recipe with its format, files and unit made explicit, and the files.
+
+    Args:
+        folder: where the files lie.
+        recipe: as it was given.
+
+    Returns:
+        The recipe, and the files relative to the folder, in sorted order.
 
     Raises:
-        UserError: no folder, no file that matches, or several formats.
+        UserError: There is no such folder, no file matches, or there are files of more than one format.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -66,7 +70,7 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
 
 
 def _format(folder: Path, recipe: Recipe) -> str:
-    """The one format of a folder's files; BVH where there is none, so that the complaint is about that."""
+    """Return the one format of a folder's files; BVH where there is none, so that the complaint is about that."""
     if recipe.include:
         files = _matching(folder, recipe.include, recipe.exclude)
         found = {form for file in files if (form := detect_format(folder / file))}
@@ -82,6 +86,7 @@ def _format(folder: Path, recipe: Recipe) -> str:
 
 
 def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """Return the files that match a glob of `include` and none of `exclude`, relative to the folder, sorted."""
     found: set[Path] = set()
     for pattern in include:
         try:
@@ -95,7 +100,13 @@ def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> l
 
 
 def skeleton_files(folder: Path, recipe: Recipe) -> list[Path]:
-    """The files of names and parents that a settled recipe needs; DeepMimic's are found in the folder if not named."""
+    """Return the files of names and parents that a resolved recipe needs.
+
+    DeepMimic's character files are found in the folder where the recipe does not name them.
+
+    Raises:
+        UserError: A file that the recipe names is not there.
+    """
     if not recipe.skeleton and recipe.format == "deepmimic":
         found = [folder / file for file in _matching(folder, PATTERNS["deepmimic"], ())]
         return [path for path in found if detect_format(path) == CHARACTERS]

@@ -1,7 +1,7 @@
 """What may be wrong with a whole domain: its unit, its sides, nodes that are no body, a tilted ground, absent capture.
 
-Each function looks at one thing and returns lines for people, none where nothing is odd. They are warnings: what is
-certainly wrong is refused by the readers.
+Each function looks at one thing and returns lines for people, none where nothing is odd. The lines are warnings: what
+is certainly wrong is refused by the readers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ HELPERS = {
 HEIGHTS = {2: (0.6, 2.6), 4: (0.012, 3.0), 6: (2e-4, 0.3)}
 """Standing heights in metres by legs: a toddler to a giant, a shrew to a horse, a fly to a giant stick insect."""
 TYPICAL = {2: 1.7, 4: 0.5, 6: 0.005}
+"""Usual standing heights in metres by number of legs."""
 LIKELY_UNITS = {**UNITS, "inches": 0.0254, "feet": 0.3048, "CMU's own unit": 0.056444}
 """Metres in units in which recordings come."""
 TILT = 2.0
@@ -69,7 +70,7 @@ def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str
 
 
 def legs(rig: Rig) -> int:
-    """How many legs it walks on by its roles: 2, 4 or 6; 0 where it has no feet."""
+    """Return how many legs a rig walks on by its roles: 2, 4 or 6; 0 where it has no feet."""
     if not len(rig.contact_joints) or not {"left_foot", "right_foot"} & set(rig.roles):
         return 0
     if {"left_mid", "right_mid"} & set(rig.roles):
@@ -79,7 +80,7 @@ def legs(rig: Rig) -> int:
 
 
 def lying(rig: Rig) -> list[str]:
-    """A two-legged body whose head is hardly above its feet though far from them."""
+    """Warn of a two-legged body whose head is hardly above its feet though far from them."""
     if legs(rig) != 2 or "head" not in rig.roles:
         return []
     places = rig.rest_global[0]
@@ -91,7 +92,7 @@ def lying(rig: Rig) -> list[str]:
 
 
 def wrong_size(rig: Rig, unit: str | float) -> list[str]:
-    """A body of a size that no such body has, and the unit that would make it plausible."""
+    """Warn of a body of a size that no such body has, and name the unit that would make it plausible."""
     count = legs(rig)
     if not count:
         return []
@@ -113,7 +114,10 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
 
 
 def wrong_sides(motion: Motion) -> list[str]:
-    """Left and right joints that lie on the other side of a body whose front its toes, spine and travel tell."""
+    """Warn of left and right joints that lie on the other side of a body.
+
+    Toes, spine and travel tell where its front is.
+    """
     rig = motion.rig
     valid = motion.valid
     local = motion.root.points_in(motion.positions)[valid]  # (F, J, 3), +x is the left of +z
@@ -146,7 +150,12 @@ def wrong_sides(motion: Motion) -> list[str]:
 
 
 def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
-    """1 where toes point ahead of the feet, -1 where they point back, 0 where it cannot be told."""
+    """Return 1 where toes point ahead of the feet, -1 where they point back, 0 where it cannot be said.
+
+    Args:
+        rig: the skeleton.
+        local: (F, J, 3) metres, root space.
+    """
     ahead = []
     for side in ("left", "right"):
         foot = rig.roles.get(f"{side}_foot")
@@ -160,7 +169,7 @@ def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
 
 
 def _travel_ahead(motion: Motion) -> int:
-    """1 or -1 where it goes forwards or backwards for nearly all the time that it travels, else 0."""
+    """Return 1 or -1 where it goes forwards or backwards for nearly all the time that it travels, else 0."""
     origin, yaw = motion.root.origin, motion.root.yaw[:, :-1]
     step = np.diff(origin, axis=1) * motion.fps
     speed = np.linalg.norm(step, axis=-1)
@@ -173,7 +182,7 @@ def _travel_ahead(motion: Motion) -> int:
 
 
 def helper_nodes(rig: Rig) -> list[str]:
-    """Nodes whose names say that they are no body, and those of one side that lack the other."""
+    """Warn of nodes whose names say that they are no body, and of those of one side that lack the other."""
     named = words(rig.joint_names)
     odd = [j for j, each in enumerate(named) if HELPERS & set(each)]
     sided = [j for j, each in enumerate(named) if is_sided(each)]
@@ -188,7 +197,7 @@ def helper_nodes(rig: Rig) -> list[str]:
 
 
 def lopsided(rig: Rig) -> list[str]:
-    """Bones that differ from those of the other side."""
+    """Warn of bones that differ from those of the other side."""
     length = np.linalg.norm(rig.offsets, axis=-1)
     length[0] = 0
     apart = np.abs(length - length[rig.mirror])
@@ -203,7 +212,7 @@ def lopsided(rig: Rig) -> list[str]:
 
 
 def tilted_ground(motion: Motion, up: Up) -> list[str]:
-    """A ground that slopes: a plane through the places where feet stand still."""
+    """Warn of a ground that slopes, by a plane through the places where feet stand, and name the axis that mends it."""
     rig = motion.rig
     count = len(rig.contact_joints)
     if count == 0 or rig.fixed_base:
@@ -237,7 +246,7 @@ def tilted_ground(motion: Motion, up: Up) -> list[str]:
 
 
 def no_travel(motion: Motion) -> list[str]:
-    """A body that stays where it is while its feet go on."""
+    """Warn of a body that stays where it is while its feet go on."""
     rig = motion.rig
     if rig.fixed_base or not len(rig.contact_joints):
         return []
@@ -256,7 +265,7 @@ def no_travel(motion: Motion) -> list[str]:
 
 
 def no_turns(motion: Motion) -> list[str]:
-    """Joints that no capture moves, of those whose turning would move anything."""
+    """Warn of joints that never turn, of those whose turning would move anything."""
     rig = motion.rig
     length = np.linalg.norm(rig.offsets, axis=-1)
     reach = np.array([length[rig.parents == j].max(initial=0) for j in range(len(rig))])
@@ -274,7 +283,7 @@ def no_turns(motion: Motion) -> list[str]:
 
 
 def stands_oddly(motion: Motion) -> list[str]:
-    """What is odd about how the whole domain stands."""
+    """Warn of a pelvis below the feet, and of contact joints that never touch the ground."""
     rig = motion.rig
     lines: list[str] = []
     if len(rig.contact_joints) == 0:
@@ -290,7 +299,7 @@ def stands_oddly(motion: Motion) -> list[str]:
 
 
 def hardly_move(motion: Motion, ids: Sequence[str]) -> list[str]:
-    """Segments whose fastest joint is slow for most of their time beside what it is in the median segment."""
+    """Warn of segments whose fastest joint is slow for most of their time beside what it is in the median segment."""
     if len(motion) < 2:
         return []
     speed = joint_speeds(motion.positions, motion.fps, motion.lengths).max(-1)
@@ -303,7 +312,7 @@ def hardly_move(motion: Motion, ids: Sequence[str]) -> list[str]:
 
 
 def uneven_feet(motion: Motion) -> list[str]:
-    """Left and right feet that stand at heights of their own, though both on one ground."""
+    """Warn of left and right feet that stand at different heights."""
     rig = motion.rig
     stance = dict(zip(rig.contact_joints.tolist(), stance_heights(motion.positions, rig, motion.lengths), strict=True))
     pairs = [(j, k) for j in stance if (k := int(rig.mirror[j])) in stance and j < k]

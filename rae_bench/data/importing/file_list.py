@@ -1,13 +1,6 @@
-"""The files that a task's side lists: their sha256 and what each shows, where they come from, and where they lie here.
+"""The files that a task's side lists: sha256 and labels, where they come from, and where they lie on this machine.
 
-    [source]
-    folder = "dog_mann"
-    origin = "where the recordings come from, for people"
-    download = { "*" = "https://host/folder/{name}" }   # glob on the file -> its address; {stem} is without suffix
-    [source.files]
-    "walk.bvh" = { bytes = 10, sha256 = "...", session = "D1", action = "walk", style = "happy" }
-
-A side that lists files reads these and no others, and only as they are listed.
+docs/formats.md describes the tables.
 """
 
 from __future__ import annotations
@@ -26,7 +19,9 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.storage import home
 
 DATA_ROOT = "RAE_BENCH_DATA"
+"""Environment variable with the folder that holds the recordings."""
 LABELS = ("session", "action", "style")
+"""What a list may say of a file besides its content."""
 ORIGIN_KEYS = ("origin", "download")
 """Keys of a side that say where files come from; they decide nothing of what is in them."""
 _KEYS = {"bytes", "sha256", *LABELS}
@@ -50,7 +45,11 @@ class RecordingFile:
 
 
 def read_file_list(table: Any, where: str) -> dict[str, RecordingFile]:
-    """A checked `files` table. Raises `UserError` naming the file that is listed wrongly."""
+    """Return the files of a `files` table, checked.
+
+    Raises:
+        UserError: One line names the file that is listed wrongly.
+    """
     if not isinstance(table, Mapping):
         raise UserError(f"{where}: files is a table of file = {{ bytes, sha256 }}")
     files = {}
@@ -77,10 +76,10 @@ def read_file_list(table: Any, where: str) -> dict[str, RecordingFile]:
 
 
 def download_addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
-    """File -> https address, of every listed file of a side that has one.
+    """Return file -> https address, for every listed file of a side that has one.
 
     Raises:
-        UserError: a `download` that is no table, or an address that is not https.
+        UserError: `download` is no table, or an address is not https.
     """
     table = side.get("download", {})
     if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
@@ -101,7 +100,7 @@ def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
     """Compare the files of a folder with a list.
 
     Raises:
-        UserError: files that are not there, or are not those that were listed, and how to get them.
+        UserError: Files are missing, or are not those that the list names; the message says how to get them.
     """
     remedy = f"get them: rae-bench data get {folder.name}"
     missing = [name for name in files if not (folder / name).is_file()]
@@ -119,7 +118,7 @@ def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
 
 
 def is_intact(path: Path, file: RecordingFile) -> bool:
-    """Whether a file is there with the listed size and sha256."""
+    """Return whether a file is there with the listed size and sha256."""
     try:
         return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
     except OSError:
@@ -127,15 +126,15 @@ def is_intact(path: Path, file: RecordingFile) -> bool:
 
 
 def downloads_folder() -> Path:
-    """The folder that `data get` fills, with a folder for each of recordings."""
+    """Return the folder that `data get` fills, with a folder for each set of recordings."""
     return home() / "downloads"
 
 
 def find_recordings(side: Mapping[str, Any], data_root: Path | None) -> Path:
-    """The folder of a side's recordings: under `data_root`, else `$RAE_BENCH_DATA`, else among the downloads.
+    """Return the folder of a side's recordings: under `data_root`, else `$RAE_BENCH_DATA`, else among the downloads.
 
     Raises:
-        UserError: recordings that are not there, and how to get them or to say where they are.
+        UserError: The recordings are not there; the message says how to get them, or how to say where they are.
     """
     name = side["folder"]
     root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)

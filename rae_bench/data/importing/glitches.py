@@ -1,4 +1,4 @@
-"""What moves as no body does: first frames that jump, joints off their path for one frame, frames that repeat."""
+"""Glitches of single recordings: first frames that jump, joints off their path for one frame, frames that repeat."""
 
 from __future__ import annotations
 
@@ -22,14 +22,24 @@ SPIKE = 12.0
 SPIKE_SHARE = 0.03
 """... and this share of the body's size."""
 SHADOW = 0.6
+"""A frame is a spike only where it is this share as far off the line as the frames beside it are."""
 SAME, FROZEN = 1e-7, 3
-"""Frames repeat where no joint goes further than this share of the body's size; so many of them in a row are told."""
+"""Frames repeat where no joint goes further than `SAME` x the body's size; `FROZEN` of them in a row are reported."""
 SHOWN = 6
+"""Spikes of a file that are named in a note."""
 
 
 @dataclass(frozen=True)
 class Glitch:
-    """One fault of a recording: `kind` is jump, spike or frozen; `metres` how far, `frames` how many stand still."""
+    """One fault of a recording.
+
+    Attributes:
+        kind: "jump", "spike" or "frozen".
+        frame: where it begins, counted from 0 in the file.
+        joint: the joint that it concerns most.
+        metres: how far the joint goes.
+        frames: how many frames stand still.
+    """
 
     kind: str
     frame: int
@@ -39,7 +49,7 @@ class Glitch:
 
 
 def find_glitches(motion: Motion, skipped: int = 0) -> list[Glitch]:
-    """Jumps, spikes and frozen stretches of one recording at its own rate; frames count from 0 in the file.
+    """Return the jumps, spikes and frozen stretches of one recording at the file's rate.
 
     Args:
         motion: one clip.
@@ -77,7 +87,7 @@ def find_glitches(motion: Motion, skipped: int = 0) -> list[Glitch]:
 
 
 def glitch_notes(glitches: Sequence[Glitch], file: str | PurePath) -> list[Note]:
-    """A line for each kind of a file's glitches."""
+    """Return one note for each kind of a file's glitches."""
     notes = []
     jumps = [glitch for glitch in glitches if glitch.kind == "jump"]
     if jumps:

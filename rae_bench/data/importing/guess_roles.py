@@ -1,4 +1,4 @@
-"""Guesses from joint names: which joint has which role, and which touch the ground. Shown, since people know better."""
+"""Guesses from joint names: which joint has which role, and which joints touch the ground. The import shows them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rae_bench.data.importing.joint_names import (
 from rae_bench.rigs.rig import Rig
 
 _BALL = {"ball"}
-"""Of the foot: its last joint where no toe is named."""
+"""Words for the ball of a foot: its last joint where no toe is named."""
 _PELVIS = ("hips", "pelvis", "hip")
 _NO_JOINT = {"end", "nub", "armor", "footsteps"}
 _LIMBS = {"front": "hand", "mid": "mid", "hind": "foot"}
@@ -32,21 +32,26 @@ WALKS_ON = 0.3
 
 
 def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str, str], list[str]]:
-    """Role -> joint name, and the joints that touch the ground.
+    """Guess roles and contact joints from the names of joints.
 
-    Hands and feet are the first joint of a side down the tree called so, front legs being hands; on a rig whose hands
-    walk (by `positions`) and on six legs the last part that has a name of its own (finger, paw, toe, claw). Feet touch
-    the ground with their toes, else with the foot below an ankle, else with the End Site below, else themselves.
+    Hands and feet are the first joints of a side down the tree that are called so; front legs count as hands. On a rig
+    whose hands walk (by `positions`) and on six legs they are the last part that has a name (finger, paw, toe, claw).
+    Feet touch the ground with their toes, else with the foot below an ankle, else with the End Site below, else with
+    the joint itself.
 
     Args:
+        rig: the skeleton.
         positions: (F, J, 3) metres, y up: heights tell a quadruped from a biped.
+
+    Returns:
+        Role -> joint name, and the names of the joints that touch the ground.
     """
     named = words(rig.joint_names)
     found: dict[str, int] = {}
     for side, marks in (("left", LEFT), ("right", RIGHT)):
-        own = [j for j, each in enumerate(named) if marks & set(each) and not _NO_JOINT & set(each)]
+        on_side = [j for j, each in enumerate(named) if marks & set(each) and not _NO_JOINT & set(each)]
         legs = {
-            place: [j for j in own if marks_of & set(named[j])]
+            place: [j for j in on_side if marks_of & set(named[j])]
             for place, marks_of in (("front", FRONT), ("mid", MID), ("hind", HIND))
         }
         kinds_of = (CLAW, LIMB_END | HAND | FOOT) if legs["front"] and legs["hind"] else (CLAW,)
@@ -55,7 +60,7 @@ def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str
             if ends:
                 found[f"{side}_{_LIMBS[place]}"] = ends[0]
         for role, kinds in (("hand", HAND), ("foot", FOOT)):
-            if f"{side}_{role}" not in found and (joint := _best(own, named, kinds, rig)) is not None:
+            if f"{side}_{role}" not in found and (joint := _best(on_side, named, kinds, rig)) is not None:
                 found[f"{side}_{role}"] = joint
     bodily = [j for j, each in enumerate(named) if not (_NO_JOINT | LEFT | RIGHT) & set(each)]
     lone = _best(bodily, named, HAND, rig)
@@ -82,19 +87,20 @@ def guess_roles(rig: Rig, positions: np.ndarray | None = None) -> tuple[dict[str
 
 
 def _best(joints: Sequence[int], named: Sequence[tuple[str, ...]], kinds: set[str], rig: Rig) -> int | None:
-    """The joint with one of the words: the first down the tree, then the one with the fewest other words."""
+    """Return the joint with one of the words: the first down the tree, then the one with the fewest other words."""
     fits = [j for j in joints if kinds & set(named[j])]
     return min(fits, key=lambda j: (rig.depths[j], len(named[j]), j), default=None)
 
 
 def _tip(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int:
-    """The finger, paw, toe or claw below a hand or foot; itself where there is none."""
+    """Return the finger, paw, toe or claw below a hand or foot; the joint itself where there is none."""
     below = [j for j in np.flatnonzero(rig.ancestors[:, joint]).tolist() if not _NO_JOINT & set(named[j])]
     tips = [j for j in below if (FINGER | TOE) & set(named[j])] or [j for j in below if _BALL & set(named[j])]
     return min(tips, key=lambda j: (len(named[j]), rig.depths[j]), default=joint)
 
 
 def _ground_joint(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int:
+    """Return the joint with which a hand or foot touches the ground."""
     tip = _tip(joint, named, rig)
     if tip != joint or (FINGER | TOE) & set(named[joint]):
         return tip
@@ -107,6 +113,7 @@ def _ground_joint(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int
 
 
 def _hands_walk(found: dict[str, int], positions: np.ndarray, rig: Rig, named: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether the hands are usually near the ground, as forefeet are."""
     heights = np.median(positions[..., 1], axis=0)
     feet = [_tip(found[role], named, rig) for role in found if role.endswith("foot")]
     hands = [_tip(found[role], named, rig) for role in found if role.endswith("hand")]

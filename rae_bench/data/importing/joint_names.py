@@ -25,10 +25,10 @@ _SIDES = [
 
 
 def words(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """The words of each name in lower case: "b_LeftToe" is b left toe, "LF_claw" l f claw, "lhand" l hand.
+    """Return the words of each name in lower case: "b_LeftToe" is b left toe, "LF_claw" l f claw, "lhand" l hand.
 
-    Name spaces before a colon go, and so does a last word that all names share ("20-f-l-claws-l", "04-t1-l"). A side
-    written on to a word is taken off where the other side's word is there too ("lfemur" and "rfemur", "leftwrist").
+    Name spaces before a colon are dropped, and so is a last word that all names share ("20-f-l-claws-l", "04-t1-l"). A
+    side that is written on to a word is taken off where the other side's word is there too ("lfemur" and "rfemur").
     """
     known = HAND | FOOT | FINGER | TOE | FRONT | MID | HIND
     plain = [[word.lower() for word in _WORDS.findall(name.rsplit(":", 1)[-1])] for name in names]
@@ -51,7 +51,7 @@ def words(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _side_off(word: str, every: set[str]) -> list[str]:
-    """The side and the rest of a word whose twin of the other side is among `every`, else the word."""
+    """Return the side and the rest of a word whose twin of the other side is among `every`, else the word."""
     for pair in _TWINS:
         for side, other in (pair, pair[::-1]):
             rest = word.removeprefix(side)  # "light" is no left side of "right"
@@ -61,7 +61,7 @@ def _side_off(word: str, every: set[str]) -> list[str]:
 
 
 def is_sided(each: Sequence[str]) -> bool:
-    """Whether the words of a name put it on one side."""
+    """Return whether the words of a name put it on one side."""
     return len((LEFT | RIGHT) & set(each)) == 1
 
 
@@ -71,7 +71,7 @@ def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def pairs_by_spelling(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(left, right) joint pairs by their names: Left/Right, L_/R_, _L/_R, .L/.R, "Bip01 L", in either case.
+    """Return (left, right) pairs of joints by spelling: Left/Right, L_/R_, _L/_R, .L/.R, "Bip01 L", in either case.
 
     Doubled separators are forgiven, so that `b__LeftFinger` finds `b_RightFinger`.
     """
@@ -87,7 +87,10 @@ def pairs_by_spelling(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def pairs_by_words(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(left, right) joints whose words are the same but for the side and a number in front ("20-f-l-claws-l")."""
+    """Return (left, right) joints whose words are the same but for the side and a number in front.
+
+    Such a pair is "20-f-l-claws-l" and "26-f-r-claws-r".
+    """
     sides: dict[str, dict[tuple[str, ...], list[str]]] = {"left": {}, "right": {}}
     for name, each in zip(names, words(names), strict=True):
         bare = each[1:] if each and each[0].isdigit() else each

@@ -19,10 +19,15 @@ from rae_bench.errors import UserError
 
 
 def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]:
-    """A take for each file of a folder, in metres with y up, at the file's own rate, by a settled recipe.
+    """Read a take for each file of a folder, in metres with y up, at the file's rate.
+
+    Args:
+        folder: where the files lie.
+        files: relative to the folder.
+        recipe: how to read them, as `resolve_recipe` returns it.
 
     Raises:
-        UserError: one line with file, place and what to do.
+        UserError: One line names the file, the place and what to do.
     """
     for key, forms in _FORMATS_WITH.items():
         if getattr(recipe, key) not in (None, ()) and recipe.format not in forms:

@@ -30,7 +30,11 @@ ROUNDING = 1e-5
 
 
 def without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
-    """A one-clip motion without the joints that match, and without what hangs on them."""
+    """Return a one-clip motion without the joints that match a pattern, and without what hangs on them.
+
+    Raises:
+        UserError: A pattern matches no joint, or would drop the root.
+    """
     if not patterns:
         return take
     rig = take.rig
@@ -52,7 +56,7 @@ def without_joints(take: Motion, patterns: Sequence[str]) -> Motion:
 
 
 def _is_end(rig: Rig) -> np.ndarray:
-    """(J,) bool: End Sites, whose lengths some exporters forget."""
+    """Return which joints are End Sites, (J,) bool; some exporters forget their lengths."""
     leaf = ~np.isin(np.arange(len(rig)), rig.parents)
     return leaf & np.array([bool(re.search(r"_end\d*$", joint)) for joint in rig.joint_names])
 
@@ -60,7 +64,18 @@ def _is_end(rig: Rig) -> np.ndarray:
 def shared_rig(
     takes: Sequence[Motion], files: Sequence[str], folder: Path, recipe: Recipe, name: str
 ) -> tuple[Rig, list[str]]:
-    """The skeleton that all takes share, with roles and mirror map, and what had to be mended for it."""
+    """Return the skeleton that all takes share, with roles and mirror map, and what had to be mended for it.
+
+    Args:
+        takes: motions of one clip each.
+        files: their names.
+        folder: where they lie, for messages.
+        recipe: roles and contact joints.
+        name: name of the rig.
+
+    Raises:
+        UserError: Files have another skeleton than the rest, or the recipe names joints that it lacks.
+    """
     majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
     model = next(take.rig for take in takes if take.rig.joint_names == majority)
     differing = [
@@ -106,7 +121,7 @@ def shared_rig(
 
 
 def rig_difference(rig: Rig, model: Rig) -> str:
-    """What keeps `rig` from being the same skeleton as `model`, in a few words; "" where nothing does."""
+    """Return what keeps `rig` from being the same skeleton as `model`, in a few words; "" where nothing does."""
     missing = [joint for joint in model.joint_names if joint not in rig.joint_names]
     extra = [joint for joint in rig.joint_names if joint not in model.joint_names]
     if missing or extra:
@@ -123,11 +138,11 @@ def rig_difference(rig: Rig, model: Rig) -> str:
 
 
 def bone_drift(takes: Sequence[Take], rig: Rig) -> dict[str, dict[str, float]]:
-    """Joint -> how its bone differs: `spread` over time as a share, in the worst file; `apart` metres between files.
+    """Return joint -> how its bone differs: `spread` over time, a share, and `apart` between files, in metres.
 
     Args:
-        takes: recordings as they were read.
-        rig: what they were made to share; its joints are the ones told of, where anything is to be told.
+        takes: recordings as they were read; of the spread, the worst file's counts.
+        rig: the rig that they share; only its joints whose bones differ are returned.
     """
     lengths: dict[str, list[float]] = {}
     spread: dict[str, float] = {}

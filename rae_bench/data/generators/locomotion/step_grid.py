@@ -1,4 +1,7 @@
-"""The thesis' second data set: straight walks on a grid of step frequency, step size and lift."""
+"""The step grid: straight walks on a grid of step frequency, step size and lift, the thesis' second data set.
+
+Tasks call it their `sweep`.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,21 @@ FASTEST = 0.5
 MAX_SINK = 0.13
 """Leg lengths by which a body that walks upright may sink to reach its footprints."""
 TRIAL_FPS = 20.0
+"""Frames per second of the trial that finds out which cells a rig can walk."""
 
 
 def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
-    """The cells of the grid that the rig can walk, in an order (of a hash) whose every part covers the whole grid.
+    """Return the cells of the grid that a rig can walk, in an order (of a hash) whose every part covers the whole grid.
 
-    A combination is left out, not clipped, where its speed is beyond `FASTEST` or where in a trial the body sinks by
+    A combination is left out, not clipped, where its speed is beyond `FASTEST`, or where in a trial the body sinks by
     more than `MAX_SINK` or a joint leaves its limits.
 
+    Args:
+        rig: the skeleton.
+        body: its body plan.
+
     Raises:
-        UserError: the rig can walk none of them.
+        UserError: The rig can walk none of them.
     """
     gait = next(iter(GAITS[len(body.legs)].values()))
     grid = [_cell(gait, *numbers) for numbers in product(FREQUENCIES, STEPS, LIFTS)]
@@ -49,6 +57,7 @@ def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
 
 
 def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
+    """Return the cell of a frequency, a step and a lift."""
     speed, share = frequency * step, step / gait.stride
     # What the body does with its steps grows and shrinks with them.
     moves = {name: getattr(gait, name) * share for name in ("heel", "toe", "bob", "yaw", "arm")}
@@ -59,7 +68,7 @@ def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
 
 
 def _walkable(rig: Rig, body: Body, cells: Sequence[GaitCell]) -> np.ndarray:
-    """(N,) whether a clip of a whole cycle with nothing varied stays upright and inside the joint limits."""
+    """Return whether a clip of a whole cycle with nothing varied stays upright and within the limits, (N,) bool."""
     cycle = np.sqrt(body.leg_length / GRAVITY) / min(FREQUENCIES)
     root, rotations, _ = make_poses(rig, body, cells, np.full((len(cells), DRAWS), 0.5), 1.1 * cycle, TRIAL_FPS)
     sink = (rig.rest_global[0][0, 1] - root[..., 1].min(1)) / body.leg_length

@@ -1,4 +1,4 @@
-"""The whole body over a clip: the pelvis sways and bobs, trunk, arms and tail follow, legs reach their foot_paths."""
+"""The whole body over a clip: the pelvis sways and bobs, trunk, arms and tail follow, legs reach their feet."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ from rae_bench.kinematics.inverse import from_limit_angles, limit_angles
 from rae_bench.rigs.rig import Rig
 
 SPREAD = {"hand": 0.45, "foot": -0.45}
-"""Leg lengths that sprawled legs reach ahead of where they rest."""
+"""Leg lengths by which sprawled legs reach ahead of where they rest."""
 
 
 @dataclass(frozen=True)
 class _Course:
-    """What all parts of the body follow, over the frames of N paths.
+    """What all parts of the body follow, over the frames of N clips.
 
     Attributes:
+        rig: the skeleton.
+        body: its body plan.
+        cells: N cells, one for each clip.
         draw: (N, DRAWS) random numbers in [0, 1).
+        paths: the body's paths.
         times: (N, T) seconds.
-        reference, stride: (N, 1) metres a second and metres.
-        phase, speed: (N, T) cycles and metres a second.
+        reference: (N, 1) metres a second.
+        stride: (N, 1) metres.
+        phase: (N, T) cycles.
+        speed: (N, T) metres a second.
+        ground: where the girdles stand.
         go: (N, T) how much of a full-speed movement remains.
     """
 
@@ -48,11 +55,11 @@ class _Course:
     go: np.ndarray
 
     def number(self, field: str) -> np.ndarray:
-        """(N, 1) of a gait's number for each clip."""
+        """Return a number of the gait of each clip, (N, 1)."""
         return np.array([getattr(cell.gait, field) for cell in self.cells], float)[:, None]
 
     def vary(self, draw: int, spread: float | np.ndarray) -> np.ndarray:
-        """(N, 1) factors within 1 +- `spread`, from the draw of that index."""
+        """Return factors (N, 1) within 1 +- `spread`, from the draw of that index."""
         return 1 + spread * (2 * self.draw[:, draw : draw + 1] - 1)
 
     @property
@@ -69,7 +76,16 @@ class _Course:
 def make_poses(
     rig: Rig, body: Body, cells: Sequence[GaitCell], draw: np.ndarray, seconds: float, fps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all paths."""
+    """Return the root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all clips.
+
+    Args:
+        rig: the skeleton.
+        body: its body plan.
+        cells: N cells, one for each clip.
+        draw: (N, DRAWS) random numbers in [0, 1).
+        seconds: length of a clip.
+        fps: frames per second.
+    """
     paths, reference, stride = make_paths(cells, body.leg_length, draw, seconds, fps)
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
     phase, speed = paths.at(paths.phase, times), paths.at(paths.speed, times)
@@ -97,7 +113,7 @@ class _Tilt(NamedTuple):
 
 
 def _pelvis(course: _Course) -> tuple[Pose, _Tilt]:
-    """The pelvis sways over the standing foot, bobs twice a cycle and leans into turns."""
+    """Make the pelvis sway over the standing foot, bob twice a cycle and lean into turns."""
     number, vary, go, draw = course.number, course.vary, course.go, course.draw
     paths, times, middle, leg_length = course.paths, course.times, course.middle, course.body.leg_length
     pull = np.arctan(course.speed**2 * paths.at(paths.bend, times) / GRAVITY)
@@ -120,7 +136,7 @@ def _pelvis(course: _Course) -> tuple[Pose, _Tilt]:
 
 
 def _trunk(course: _Course, pose: Pose, tilt: _Tilt) -> None:
-    """The trunk bends along the path and turns against the pelvis, the neck keeps the head level."""
+    """Bend the trunk along the path, turn it against the pelvis, and let the neck keep the head level."""
     body, paths, times, draw, go = course.body, course.paths, course.times, course.draw, course.go
     bend = course.ground.fore[2] - course.ground.rear[2]
     ahead = paths.at(paths.yaw, times + 0.5) - paths.at(paths.yaw, times)
@@ -139,7 +155,7 @@ def _trunk(course: _Course, pose: Pose, tilt: _Tilt) -> None:
 
 
 def _arms_and_tails(course: _Course, pose: Pose) -> None:
-    """Arms swing against the legs, tails wave with them."""
+    """Swing the arms against the legs, and let tails wave with them."""
     body, times, draw, go, cycle = course.body, course.times, course.draw, course.go, course.cycle
     number, vary = course.number, course.vary
     running = fade(course.reference / np.sqrt(GRAVITY * body.leg_length))
@@ -157,7 +173,15 @@ def _arms_and_tails(course: _Course, pose: Pose) -> None:
 
 
 def swing_arm(pose: Pose, arm: FreeArm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
-    """Set one arm: swung `back`, the elbow bent by `flex`, hanging `spread` out from the body; (N, T), radians."""
+    """Set one arm.
+
+    Args:
+        pose: the trunk is set.
+        arm: the arm.
+        back: (N, T) radians, how far it is swung back.
+        flex: (N, T) radians, how far the elbow is bent.
+        spread: (N, T) radians, how far it hangs out from the body.
+    """
     shoulder, elbow, hand, side, rest = arm.shoulder, arm.elbow, arm.hand, arm.side, pose.rest
     hang = rest[hand] - rest[shoulder]
     out = float(np.arctan2(side * hang[0], -hang[1]))
@@ -170,15 +194,15 @@ def swing_arm(pose: Pose, arm: FreeArm, back: np.ndarray, flex: np.ndarray, spre
     pose.bend(shoulder, turn_about(x=swing, y=-side * inward, z=side * (spread - out)))
     forearm = rest[hand] - rest[elbow]
     hinge = unit(np.cross(unit(forearm * [1, 1, 0]), [0.0, 0.0, 1.0]))
-    own = only_axis(pose.rig, elbow)
-    if own is not None:
-        hinge = own * np.sign(own @ hinge)
+    axis = only_axis(pose.rig, elbow)
+    if axis is not None:
+        hinge = axis * np.sign(axis @ hinge)
     pose.bend(elbow, quat.from_axis_angle(hinge, flex))
     pose.bend(hand, turn_about(x=-0.08 - 0.15 * back))
 
 
 def _legs(course: _Course, pose: Pose, fps: float) -> list[Step]:
-    """Steps of all legs; the body sinks as far as the legs need to reach them, and each leg is solved."""
+    """Return the steps of all legs; the body sinks as far as the legs need to reach them, and each leg is solved."""
     body = course.body
     moves = [(leg, *_step(course, pose, leg)) for leg in body.legs]
     sink = np.max([shortfall(pose, leg, step, foot) for leg, step, foot in moves], 0)
@@ -190,7 +214,7 @@ def _legs(course: _Course, pose: Pose, fps: float) -> list[Step]:
 
 
 def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
-    """The path of a leg's foot and the foot's turn (N, T, 4); girdle and toes are set."""
+    """Return the path of a leg's foot and the foot's turn (N, T, 4); set girdle and toes."""
     rig, body, number, vary = course.rig, course.body, course.number, course.vary
     rest, duty = pose.rest, number("duty")
     offset = np.array([cell.gait.touchdowns[leg.role] for cell in course.cells])[:, None]
@@ -220,14 +244,17 @@ def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
 
 
 def _envelope(values: np.ndarray, radius: int) -> np.ndarray:
-    """A smooth curve (N, T) nowhere below `values`: running maximum, then weighted mean, `radius` frames each way."""
+    """Return a smooth curve (N, T) nowhere below `values`.
+
+    It is a running maximum, then a weighted mean, over `radius` frames each way.
+    """
     kernel = np.hanning(2 * radius + 3)[1:-1]
     highest = maximum_filter1d(values, 2 * radius + 1, axis=1, mode="nearest")
     return convolve1d(highest, kernel / kernel.sum(), axis=1, mode="nearest")
 
 
 def _contacts(pose: Pose, body: Body, steps: Sequence[Step], fps: float) -> np.ndarray:
-    """Which contact joints stand, (N, T, C) bool."""
+    """Return when contact joints stand, (N, T, C) bool."""
     rig = pose.rig
     contacts = np.zeros((*steps[0].planted.shape, len(rig.contact_joints)), bool)
     for leg, step in zip(body.legs, steps, strict=True):
@@ -242,7 +269,7 @@ def _contacts(pose: Pose, body: Body, steps: Sequence[Step], fps: float) -> np.n
 
 
 def _within_limits(rig: Rig, body: Body, rotations: np.ndarray) -> np.ndarray:
-    """Brings what swings freely back inside its limits; legs are left alone, their foot_paths are planted."""
+    """Bring what swings freely back inside its limits; legs are left alone, since their feet are planted."""
     held = np.zeros(len(rig), bool)
     held[[0, *(j for leg in body.legs for j in leg.joints)]] = True
     angles = limit_angles(rotations, rig)

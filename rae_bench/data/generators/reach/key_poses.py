@@ -9,13 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class KeyPoses:
-    """P key poses; the first is standing.
+    """P key poses of a rig with L limbs; the first is standing.
 
     Attributes:
         root: (P, 3) metres, world.
         yaw: (P,) radians, turn of the root.
         angles: (P, J, 3) limit angles of all joints but the root; those of legs count only where they are lifted.
-        lifted: (P, L) 0 or 1: limb in the air, its angles hold.
+        lifted: (P, L) 0 or 1: whether the limb is in the air and its angles hold.
         lift: (P, J, 3) limit angles by way of which a lifted leg goes there.
     """
 
@@ -30,7 +30,10 @@ class KeyPoses:
         return KeyPoses(*(np.concatenate(pair) for pair in both))
 
     def between(self, a: np.ndarray, b: np.ndarray, share: np.ndarray) -> KeyPoses:
-        """Key poses at `share` (P,) of the way from `a` to `b` (P,); where `b` lifts a leg, from that leg raised."""
+        """Return key poses at `share` (P,) of the way from `a` to `b` (P,).
+
+        Where `b` lifts a leg, the way leads from that leg raised.
+        """
         rises = (self.lifted[b] > self.lifted[a]).any(-1)
 
         def mix(start: np.ndarray, end: np.ndarray, raised: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Key poses, and the bodies between two of them."""
+"""The bodies between two key poses: where feet stand, how legs are raised, and where hands are."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LEAD = 0.25
 """Share of a move after which a foot is lifted: halfway through the body's way over the others. It is put down as
 much before the end."""
 OVER = 0.1
-"""How near a leg comes to being raised halfway between two targets, as a share; less where they are close, less than
-a radian of its joints apart."""
+"""How near a leg comes to being raised halfway between two targets, as a share. It comes less near where they are
+close: less than a radian of its joints apart."""
 
 
 class MoveFrames(NamedTuple):
-    """Where the bodies are: from key `a` to key `b` (N, T), `u` (N, T) of the way in time."""
+    """Where in their moves the bodies are: from key pose `a` to key pose `b`, `u` of the way in time, each (N, T)."""
 
     a: np.ndarray
     b: np.ndarray
@@ -32,14 +32,14 @@ class MoveFrames(NamedTuple):
 
 
 class _Stand(NamedTuple):
-    """What `solve_leg` reads of a step: a foot that stays where it rests."""
+    """What `solve_leg` reads of a step, of a foot that stays where it rests."""
 
     position: np.ndarray
     yaw: np.ndarray
 
 
 def sink(reacher: Reacher, keys: KeyPoses) -> np.ndarray:
-    """(P,) metres that the root must fall for the legs to reach the ground."""
+    """Return the metres (P,) by which the root must fall for the legs to reach the ground."""
     most = np.zeros(len(keys.root))
     if not reacher.legs:
         return most
@@ -53,14 +53,14 @@ def sink(reacher: Reacher, keys: KeyPoses) -> np.ndarray:
 
 
 def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[_Stand, np.ndarray]:
-    """A standing foot and its turn, over (N, T) frames."""
+    """Return a standing foot and its turn, over (N, T) frames."""
     at = reacher.rig.rest_global[0][leg.contact].astype(np.float64)
     identity = np.broadcast_to(np.array([1.0, 0, 0, 0]), (*shape, 4))
     return _Stand(np.broadcast_to(at, (*shape, 3)), np.zeros(shape)), identity
 
 
 def _upper(reacher: Reacher, keys: KeyPoses, frames: MoveFrames) -> tuple[Pose, np.ndarray]:
-    """Poses of all that no leg carries, and how far each limb is off the ground, (N, T, L) from 0 to 1."""
+    """Return the poses of all that no leg carries, and how far each limb is off the ground, (N, T, L) from 0 to 1."""
     a, b, u = frames
     up_a, up_b = keys.lifted[a], keys.lifted[b]
     lifting, landing = (up_b > up_a).any(-1), (up_a > up_b).any(-1)
@@ -84,7 +84,12 @@ def _upper(reacher: Reacher, keys: KeyPoses, frames: MoveFrames) -> tuple[Pose, 
 
 
 def _about(rest: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Turns (..., 4) in the rest pose's world axes of limit angles (..., 3) of a joint with rest rotation `rest`."""
+    """Return the turns (..., 4) of a joint in the rest pose's world axes.
+
+    Args:
+        rest: (4,) world rotation of the joint in the rest pose.
+        angles: (..., 3) limit angles in radians.
+    """
     turn = limit_turn(angles)
     return turn if rest[0] > 1 - 1e-9 else quat.mul(quat.mul(rest, turn), quat.inverse(rest))
 
@@ -92,7 +97,14 @@ def _about(rest: np.ndarray, angles: np.ndarray) -> np.ndarray:
 def make_pose(
     reacher: Reacher, keys: KeyPoses, frames: MoveFrames, *, reaching_only: bool = False
 ) -> tuple[Pose, np.ndarray]:
-    """Poses of the frames, and how far each limb is off the ground, (N, T, L); without legs where only hands matter."""
+    """Return the poses of the frames, and how far each limb is off the ground, (N, T, L) from 0 to 1.
+
+    Args:
+        reacher: the rig.
+        keys: key poses.
+        frames: where in their moves the bodies are.
+        reaching_only: leave out the legs on which no limb stands, where only hands matter.
+    """
     pose, off_ground = _upper(reacher, keys, frames)
     lifted = {id(limb.leg): i for i, limb in enumerate(reacher.limbs) if limb.leg}
     for leg in reacher.legs:
@@ -109,7 +121,7 @@ def make_pose(
 def _raise(
     reacher: Reacher, keys: KeyPoses, frames: MoveFrames, pose: Pose, leg: Leg, share: np.ndarray, index: int
 ) -> None:
-    """Turns the joints of a standing leg towards those of the key, as far as it is off the ground."""
+    """Turn the joints of a standing leg towards those of the key pose, as far as the leg is off the ground."""
     rig = reacher.rig
     rest = rig.rest_global[1].astype(np.float64)
     air = np.nonzero(share > 0)
@@ -143,10 +155,10 @@ def _raise(
 
 
 def hands(reacher: Reacher, pose: Pose) -> np.ndarray:
-    """(N, T, L, 3) metres, world."""
+    """Return where the hands are, (N, T, L, 3) in metres, world."""
     return np.stack([pose.position(limb.hand) for limb in reacher.limbs], -2)
 
 
 def tolerance(reacher: Reacher) -> float:
-    """Metres from its target at which a hand touches it."""
+    """Return the metres from its target at which a hand touches it."""
     return TOLERANCE * reacher.scale

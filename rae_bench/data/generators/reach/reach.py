@@ -1,4 +1,4 @@
-"""Corpora of reaching: targets, key poses, their times, and the motion between them."""
+"""The built-in motion `reach`: when key poses are reached, which clips a corpus has, and the cache that keeps it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ target is still reached later than `STANDS[0]`."""
 SLOWER = 0.4
 """A clip with time to spare moves slower than it may by up to this share."""
 SAMPLES = 33
+"""Frames of a move at which speed and acceleration of the hands are taken."""
 NEARER = 8
 """Rounds in which targets of clips short of time come nearer."""
 
@@ -32,17 +33,21 @@ def _identity(rig: Rig, clips: int, seconds: float, fps: float, seed: int) -> st
 
 
 def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 60.0, seed: int = 0) -> Corpus:
-    """Hands that go for one to three targets on a cylinder around the body, while the feet stay planted.
+    """Generate hands that go for one to three targets on a cylinder around the body, while the feet stay planted.
 
     Args:
         rig: with a hand; legs by the roles of its contact joints, or a fixed base.
         clips: how many of the 960 variants; from 40 on, every spawn point comes first in one of them.
         seconds: length of each. In 5 s all targets are reached; in fewer, one that is not is not in the clip.
         fps: frames per second.
-        seed: other times, turns and ways round of the same variants.
+        seed: another seed gives other times, turns and ways round of the same variants.
+
+    Returns:
+        A corpus named after the rig, with exact contacts and with targets; the spawn point of the first target is a
+        group.
 
     Raises:
-        UserError: the rig has no hand, or nothing to stand on.
+        UserError: The rig has no hand, or nothing to stand on.
     """
     check_size("reach", clips, seconds, fps)
     reacher = read_reacher(rig)
@@ -72,7 +77,7 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
 def load_reach(
     rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 60.0, seed: int = 0, cache: bool = True
 ) -> Corpus:
-    """`generate_reach`, kept under `home()/generated` between calls unless `cache` is off."""
+    """Generate reaching as `generate_reach` does, and keep it under `home()/generated` unless `cache` is off."""
 
     def make() -> Corpus:
         return generate_reach(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
@@ -81,7 +86,7 @@ def load_reach(
 
 
 def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) -> np.ndarray:
-    """(C, S - 1) frames that each move of some clips needs to keep every hand within its speed and acceleration."""
+    """Return the frames (C, S - 1) that each move of some clips needs, so that the hands keep to their limits."""
     rows = route.row[clips]
     a, b = rows[:, :-1].reshape(-1, 1), rows[:, 1:].reshape(-1, 1)
     pairs, which = np.unique(np.concatenate([a, b], 1), axis=0, return_inverse=True)
@@ -106,17 +111,20 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
 
 
 def _holds(route: Route) -> np.ndarray:
-    """(N, S) frames for which each key pose is held."""
+    """Return the frames (N, S) for which each key pose is held."""
     return np.where(route.aims, HOLD - 1, 0)
 
 
 def _soonest(moves: np.ndarray, fps: float) -> np.ndarray:
-    """(N,) frames after which a clip may start at the earliest: its first target is reached later than `STANDS[0]`."""
+    """Return the frames (N,) after which a clip may start at the earliest.
+
+    Its first target must be reached later than `STANDS[0]`.
+    """
     return np.maximum(np.ceil((STANDS[0] + 0.1) * fps) - moves[:, 0], np.ceil(0.1 * fps)).astype(int)
 
 
 def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[Route, np.ndarray]:
-    """The route with targets brought nearer where the clip would end before the last, and its `_durations`."""
+    """Return the route with targets brought nearer where the clip would end before the last, and its `_durations`."""
     aims = route.aims
     held = _holds(route).sum(1)
     moves = _durations(reacher, route, np.arange(len(aims)), fps)
@@ -136,7 +144,7 @@ def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[R
 def _timetable(
     route: Route, moves: np.ndarray, slot_of: np.ndarray, draw: np.ndarray, frames: int, fps: float
 ) -> tuple[MoveFrames, ReachTargets]:
-    """The key poses around each frame, and the targets that are reached before the end."""
+    """Return the key poses around each frame, and the targets that are reached before the end."""
     clips, size = route.row.shape
     number = np.arange(size)
     real = number < route.count[:, None]
@@ -187,7 +195,7 @@ def _timetable(
 def _block(
     reacher: Reacher, route: Route, course: MoveFrames, clips: slice
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
+    """Return root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
     rig = reacher.rig
     pose, off_ground = make_pose(reacher, route.keys, MoveFrames(course.a[clips], course.b[clips], course.u[clips]))
     contacts = np.zeros((*off_ground.shape[:2], len(rig.contact_joints)), bool)

@@ -1,4 +1,4 @@
-"""Key poses: standing_pose, and those that bring hands to their targets."""
+"""Key poses solved by inverse kinematics: standing, and those that bring hands to their targets."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ SLACK = 0.97
 ASKEW = 0.1
 """Radians by which an arm on a base is turned before it is solved for."""
 ROUNDS = 3
+"""How often a key pose is solved: the root's height and the angles follow from one another."""
 CALM: dict[str, Any] = {"damping": 1.0, "floor": 1e-3}
 """How targets are solved for: the same on any machine, however the last digit is rounded."""
 
 
 def standing_pose(reacher: Reacher) -> KeyPoses:
-    """The pose at rest: arms hanging, knees a little bent."""
+    """Return the pose at rest: arms hang, knees are a little bent."""
     rig = reacher.rig
     root = rig.rest_global[0][:1].astype(np.float64)
     pose = Pose(rig, root[:, None], np.array([[[1.0, 0, 0, 0]]]))
@@ -48,7 +49,7 @@ def standing_pose(reacher: Reacher) -> KeyPoses:
 
 
 def _lowered(reacher: Reacher, keys: KeyPoses) -> KeyPoses:
-    """The keys with the root as low as the legs need it to reach the ground."""
+    """Return the key poses with the root as low as the legs need it to reach the ground."""
     return replace(keys, root=keys.root - sink(reacher, keys)[:, None] * UP)
 
 
@@ -60,8 +61,16 @@ def reach_keys(
     turns: np.ndarray | None,
     gaze: np.ndarray,
 ) -> KeyPoses:
-    """P key poses of K limbs at `targets` (P, K, 3), world, the hands turned by `turns` (P, K, 4) as far as that is
-    free, the face turned towards `gaze` (P, 3). A crew of several limbs stands on none of them."""
+    """Return key poses that bring K limbs to their targets, P of them.
+
+    Args:
+        reacher: the rig.
+        crew: K limbs; a crew of more than one stands on none of them.
+        stand: the pose at rest.
+        targets: (P, K, 3) metres, world.
+        turns: (P, K, 4) by which the hands are turned, as far as that is free; None leaves them as they come.
+        gaze: (P, 3) metres, where the face turns to.
+    """
     rig, count = reacher.rig, len(targets)
     narrow = _narrow(reacher)
     movable = np.zeros(len(rig), bool)
@@ -100,7 +109,7 @@ def reach_keys(
 
 
 def hand_places(reacher: Reacher, keys: KeyPoses) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands that are off the ground, both world."""
+    """Return the positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands off the ground, world."""
     ends = [limb.hand for limb in reacher.limbs]
     rest = reacher.rig.rest_global[1][ends].astype(np.float64)
     positions, globals_ = reacher.rig.forward_kinematics(_rotations(reacher.rig, keys), keys.root)
@@ -110,7 +119,7 @@ def hand_places(reacher: Reacher, keys: KeyPoses) -> tuple[np.ndarray, np.ndarra
 def _lean(
     reacher: Reacher, crew: Sequence[Limb], root: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (P, 3) and turns (P,): towards the targets, or over the feet that stay on the ground."""
+    """Return root positions (P, 3) and turns (P,): towards the targets, or over the feet that stay on the ground."""
     rig, scale, leg = reacher.rig, reacher.scale, crew[0].leg
     if reacher.body is None:
         return np.repeat(root, len(targets), 0), np.zeros(len(targets))
@@ -133,7 +142,7 @@ def _lean(
 
 
 def _narrow(reacher: Reacher) -> Rig:
-    """The rig with the limits that reaching uses: the trunk helps, the arm reaches."""
+    """Return the rig with the limits that reaching uses: the trunk helps, the arm reaches."""
     rig = reacher.rig
     limits = SLACK * rig.limits
     trunk = list(reacher.trunk)
@@ -144,7 +153,7 @@ def _narrow(reacher: Reacher) -> Rig:
 def _lifts(
     reacher: Reacher, limb: Limb, stand: KeyPoses, keys: KeyPoses, narrow: Rig, movable: np.ndarray
 ) -> np.ndarray:
-    """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
+    """Return the limit angles (P, J, 3) of a leg raised above where it stands: the way to anywhere else."""
     rig = reacher.rig
     rise = rig.rest_global[0][limb.hand].astype(np.float64) + RISE * reacher.scale * UP
     at = replace(stand, root=keys.root[:1])  # the body goes to one place for all targets of a leg
@@ -155,7 +164,7 @@ def _lifts(
 
 
 def _look(reacher: Reacher, keys: KeyPoses, gaze: np.ndarray) -> np.ndarray:
-    """Angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
+    """Return the limit angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
     if not reacher.neck:
         return keys.angles
     angles = keys.angles.copy()
@@ -171,7 +180,7 @@ def _look(reacher: Reacher, keys: KeyPoses, gaze: np.ndarray) -> np.ndarray:
 
 
 def _rotations(rig: Rig, keys: KeyPoses) -> np.ndarray:
-    """Local rotations (P, J, 4) with every leg as its angles say."""
+    """Return the local rotations (P, J, 4) with every leg as its angles say."""
     rotations = from_limit_angles(keys.angles, rig)
     rotations[:, 0] = quat.mul(quat.from_yaw(keys.yaw), rig.rest_global[1][0].astype(np.float64))
     return rotations
