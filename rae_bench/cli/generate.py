@@ -25,9 +25,9 @@ def generate(
 
     Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
-    from rae_bench.cli.words import length_unit, writing
+    from rae_bench.cli.options import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, write_clips
-    from rae_bench.data.formats.source import metres_per_unit
+    from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.harness.generate import generate as make
 
     scale = length_unit(unit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
-
-if TYPE_CHECKING:
-    pass
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Reading and writing rig files, which are TOML. docs/formats.md describes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class _RigFile(msgspec.Struct):
 
 
 def read_rig(path: Path) -> Rig:
-    """Read a rig file. Raises `UserError` naming file, joint and fault."""
+    """Read a rig file.
+
+    Raises:
+        UserError: One line names the file, the joint and the fault.
+    """
     table = read_toml(path, "no such rig file")
     known = {"name", "description", "fixed_base", "joints", "roles", "contact_joints", "mirror"}
     for key in table:
@@ -63,7 +67,7 @@ def read_rig(path: Path) -> Rig:
 
 
 def rig_to_toml(rig: Rig) -> str:
-    """The rig as the text of a rig file; `read_rig` gives it back."""
+    """Return the rig as the text of a rig file; `read_rig` gives it back."""
     quote = json.dumps
     lines = [f"name = {quote(rig.name)}"]
     if rig.description:
@@ -100,7 +104,14 @@ def _row(values: np.ndarray) -> str:
 
 
 def load_rig(name: str | Path) -> Rig:
-    """A built-in rig by name, or a rig file by path (anything ending in .toml)."""
+    """Return a rig by name or file.
+
+    Args:
+        name: name of a built-in rig, or path of a rig file (anything that ends in .toml).
+
+    Raises:
+        UserError: There is no such rig, or its file is at fault.
+    """
     if str(name).endswith(".toml"):
         return read_rig(Path(name))
     rigs = builtin_rigs()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
 from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import make_model

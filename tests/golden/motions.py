@@ -160,8 +160,8 @@ def readers() -> Values:
 
 def generator(name: str) -> Values:
     """A few clips on every built-in rig that can do this."""
-    from rae_bench.data.generators.locomotion.generate import generate_locomotion
-    from rae_bench.data.generators.reach.generate import generate_reach
+    from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+    from rae_bench.data.generators.reach.reach import generate_reach
 
     values: dict[str, Value] = {}
     for rig in (load_rig(known) for known in builtin_rigs()):

@@ -25,7 +25,7 @@ from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
-from rae_bench.objectives.written import read_wishes, to_objectives
+from rae_bench.objectives.written import check_objectives, to_objectives
 from rae_bench.rigs.rig import ROLES
 
 EXAMPLE = DOCS / "objectives.toml"
@@ -183,7 +183,7 @@ def test_rows_are_the_protocols(kept_run: Outcome) -> None:
         ],
     }
     root = RootSpace(np.array([1.0, 0, 2]), np.array(np.pi / 2))
-    made = to_objectives(read_wishes(table, "x.toml"), rig, 10, root, 4, "x.toml")
+    made = to_objectives(check_objectives(table, "x.toml"), rig, 10, root, 4, "x.toml")
     assert made.positions.shape == (1, 14, 8, 3)
     pelvis, foot = ROLES.index("pelvis"), ROLES.index("left_foot")
     assert made.arrivals[0, :, pelvis].tolist() == [6] * 6 + [11] * 5 + [11, 12, 13]

@@ -10,7 +10,7 @@ import torch
 from helpers.running import do_here
 
 from rae_bench.baselines.pairs import names
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity
 from rae_bench.harness.jobs import PretrainJob

@@ -1,26 +1,6 @@
 """How a folder of recordings is to be read: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
 
-    format = "auto"                      # bvh, npz, deepmimic or unity
-    unit = "cm"                          # cm, m, mm, or metres per unit of the files; DeepMimic and Unity are in metres
-    up = "y"                             # or "z", "-y", "-z", or a direction [x, y, z]
-    recorded_fps = 100                   # npz and Unity files that do not say it
-    root_path = "fixed"                  # npz and Unity without a root: fixed, children or the array of its path
-    points = "positions_raw"             # npz: which array, where there are several
-    skeleton = ["r1.toml", "r3.toml"]    # names and parents, where the files lack them; DeepMimic: character files
-    fps = 30                             # absent: the protocol's
-    contact_joints = ["Toes_L", "Toes_R"]
-    skip_frames = 2                      # first frames of every file to drop
-    fixed_base = true                    # the root does not travel: an arm on a table
-    manifest = "manifest.json"           # list of {file, session, action, style}
-    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
-    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
-    drop_joints = ["*Armor*"]            # with all that hangs on them
-    group_by = "segment"                 # too few files to hold any out: neighbours in time stand on both sides
-    loop_seconds = 5                     # DeepMimic: clips that wrap are played on until they last so long
-    [roles]
-    pelvis = "Hips"
-
-A task's tables also list the files, with their sha256: see `rae_bench.data.importing.file_list`.
+docs/formats.md lists the keys.
 """
 
 from __future__ import annotations
@@ -32,13 +12,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rae_bench.data.formats.source import metres_per_unit, upright
-from rae_bench.data.importing.file_list import ABOUT, Listed, listed_files
+from rae_bench.data.formats.units import metres_per_unit, upright
+from rae_bench.data.importing.file_list import ORIGIN_KEYS, RecordingFile, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "npz", "deepmimic", "unity")
+"""Names of the formats of recordings."""
 BVH_FILES = ("*.bvh", "*.BVH")
 _LATER = (
     "recorded_fps",
@@ -50,6 +31,8 @@ _LATER = (
     "group_by",
     "loop_seconds",
 )
+"""Keys that came later: they count in an identity only where they are set, so that older identities stay what they
+are."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +46,25 @@ class Recipe:
         contact_joints: names of the joints that touch the ground.
         fps: frame rate to resample to; None leaves it to the protocol (30).
         group_pattern: regular expression on the file's stem whose first group names the split group.
-        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
+        action_pattern: regular expression on the manifest's action or the file's stem; its first group names the
+            action.
         manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
-        include, exclude: globs on file names relative to the folder; no `include` takes all files of the format.
-        drop_joints: globs on joint names; these joints go, with all that hangs on them.
-        root: joint to make the root, with all above it folded in; None: found from the motion.
-        licence, citation: for people; copied to the provenance.
-        format: one of `FORMATS`, or "auto": found from suffix and content.
-        recorded_fps: frames per second of the files, where they do not say.
+        include: globs on file names relative to the folder; none takes all files of the format.
+        exclude: globs on file names that are left out.
+        drop_joints: globs on joint names; these joints are dropped, with all that hangs on them.
+        root: joint to make the root, with all above it folded in; None finds it from the motion.
+        licence: for people; copied to the provenance.
+        citation: for people; copied to the provenance.
+        format: one of `FORMATS`, or "auto", which finds it from suffix and content.
+        recorded_fps: frames per second of the files, where they do not say it.
         root_path: where files lack the root: "fixed", carried by its "children", or the array of its path.
-        points: npz: array of positions.
+        points: npz: name of the array of positions.
         skeleton: files of joint names and parents, by path or relative to the folder.
-        skip_frames: first frames of every file to drop.
-        fixed_base: the root does not travel.
+        skip_frames: first frames of every file that are dropped.
+        fixed_base: whether the root stays where it is.
         group_by: "file", or "segment" where there are too few files to hold any out.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
-        files: the only files to read, which have to be those that are listed; none takes what `include` says.
+        files: the only files to read, which have to be as listed; none takes what `include` says.
     """
 
     unit: str | float | None = None
@@ -104,21 +90,21 @@ class Recipe:
     fixed_base: bool = False
     group_by: str = "file"
     loop_seconds: float | None = None
-    files: Mapping[str, Listed] = field(default_factory=dict)
+    files: Mapping[str, RecordingFile] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """A checked recipe from a TOML table.
+        """Return the checked recipe of a TOML table.
 
         `kind`, `folder`, `name`, `origin` and `download`, which say what to import and from where, are passed over.
 
         Raises:
-            UserError: an unknown key (with the nearest), or a value of the wrong kind.
+            UserError: A key is unknown (the nearest is named), or a value is of the wrong kind.
         """
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key in ("kind", "folder", "name", *ABOUT):
+            if key in ("kind", "folder", "name", *ORIGIN_KEYS):
                 continue
             if key not in known:
                 raise UserError(f"{where}: {unknown('key', key, known)}")
@@ -126,7 +112,7 @@ class Recipe:
         return cls(**values)
 
     def options(self) -> dict[str, Any]:
-        """What decides the imported content, ready for JSON; later keys count only where they are set."""
+        """Return what decides the imported content, ready for JSON; later keys count only where they are set."""
         defaults = Recipe()
         values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation", "files")}
         if self.format in ("auto", "bvh"):
@@ -138,6 +124,7 @@ class Recipe:
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
+    """Return the value of a key, checked and in the type of its field."""
     def wrong(need: str) -> UserError:
         return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
 
@@ -160,7 +147,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
             raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
         return value
     if key == "files":
-        return listed_files(value, where)
+        return read_file_list(value, where)
     if key == "group_by":
         if value not in ("file", "segment"):
             raise wrong('"file" or "segment"')
@@ -207,5 +194,5 @@ def _checked(key: str, value: Any, where: str) -> Any:
 
 
 def read_roles(path: Path) -> dict[str, Any]:
-    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
+    """Return the table of a `roles.toml`, to be given to `Recipe.from_table`."""
     return read_toml(path, "no such roles file; write one with a [roles] table")

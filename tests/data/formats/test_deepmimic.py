@@ -11,7 +11,7 @@ import pytest
 from helpers.deepmimic import HALF, ROWS, UNIT, character, row
 
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
-from rae_bench.data.formats.source import Take
+from rae_bench.data.formats.take import Take
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 

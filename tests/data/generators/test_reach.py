@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.generators.reach import generate
-from rae_bench.data.generators.reach.generate import REACH_VERSION, generate_reach, load_reach
-from rae_bench.data.generators.reach.keys import reach_keys, standing
+from rae_bench.data.generators.reach import REACH_VERSION, reach
 from rae_bench.data.generators.reach.limbs import read_reacher
-from rae_bench.data.generators.reach.plan import choose, spawn_places
+from rae_bench.data.generators.reach.reach import generate_reach, load_reach
+from rae_bench.data.generators.reach.solve_keys import reach_keys, standing_pose
+from rae_bench.data.generators.reach.variants import choose_variants, spawn_places
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.objectives.keyframes import objectives_of
@@ -100,7 +100,7 @@ def test_limits_are_kept(corpus: Corpus) -> None:
 def test_rounding_does_not_decide_between_poses(name: str) -> None:
     """Targets all over the cylinder, of free hands on their own sides, and 1e-11 m beside."""
     reacher = read_reacher(load_rig(name))
-    stand, crew = standing(reacher), reacher.limbs if reacher.free_hands else reacher.limbs[:1]
+    stand, crew = standing_pose(reacher), reacher.limbs if reacher.free_hands else reacher.limbs[:1]
     radius, level, point = (np.ravel(index) for index in np.indices((2, 5, 5 if reacher.free_hands else 8)))
     places = [
         spawn_places(radius, (level + 2 * i) % 5, point * (1, -1)[i], reacher.scale) + limb.foot_of_cylinder
@@ -128,8 +128,8 @@ def test_on_three_legs_the_body_is_over_them() -> None:
     middle = motion.positions[:, :, [0, withers]].mean(2)[..., [0, 2]]
     clips, frames = np.nonzero((~motion.contacts).sum(-1) == 1)
     assert len(clips) > 40 * 60
-    standing = motion.contacts[clips, frames]
-    paws = motion.positions[clips, frames][:, motion.rig.contact_joints][..., [0, 2]][standing].reshape(-1, 3, 2)
+    down = motion.contacts[clips, frames]
+    paws = motion.positions[clips, frames][:, motion.rig.contact_joints][..., [0, 2]][down].reshape(-1, 3, 2)
     edges, to_middle = np.roll(paws, -1, 1) - paws, middle[clips, frames][:, None] - paws
     turn = edges[..., 0] * to_middle[..., 1] - edges[..., 1] * to_middle[..., 0]
     distance = np.abs(turn / np.linalg.norm(edges, axis=-1)).min(1)
@@ -180,8 +180,8 @@ def test_only_the_current_target_is_shown(corpus: Corpus) -> None:
 
 
 def test_variants_groups_and_seeds() -> None:
-    assert len({v.name for v in choose(960)}) == 960
-    assert len({v.group for v in choose(240)}) == 40
+    assert len({v.name for v in choose_variants(960)}) == 960
+    assert len({v.group for v in choose_variants(240)}) == 40
     rig = load_rig("r4")
     one, same, other = (generate_reach(rig, clips=8, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.motion.rotations, same.motion.rotations)
@@ -191,7 +191,7 @@ def test_variants_groups_and_seeds() -> None:
 def test_cache_keeps_the_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
     made = load_reach(load_rig("arm"), clips=4)
-    monkeypatch.setattr(generate, "generate_reach", None)
+    monkeypatch.setattr(reach, "generate_reach", None)
     kept = load_reach(load_rig("arm"), clips=4)
     assert kept.targets is not None
     assert made.targets is not None

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rae_bench.data.formats.bvh import read_bvh
-from rae_bench.data.formats.source import Note
-from rae_bench.data.importing.jumps import Event, event_notes, find_events
+from rae_bench.data.formats.take import Note
+from rae_bench.data.importing.glitches import Glitch, find_glitches, glitch_notes
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.rig import make_rig
@@ -29,10 +29,10 @@ def swing(frames: int = 120, jump: int = 0, spike: int | None = None) -> Motion:
 
 
 def notes_on(motion: Motion, skipped: int = 0) -> list[Note]:
-    return event_notes(find_events(motion, skipped), "f")
+    return glitch_notes(find_glitches(motion, skipped), "f")
 
 
-def test_smooth_motion_is_not_noticed() -> None:
+def test_smooth_motion_has_no_glitch() -> None:
     assert notes_on(swing()) == []
     assert notes_on(swing(5, jump=1)) == []
 
@@ -41,7 +41,7 @@ def test_smooth_motion_is_not_noticed() -> None:
 def test_a_jump_at_the_start(jump: int) -> None:
     notes = notes_on(swing(jump=jump))
     assert len(notes) == 1
-    assert f"frame {jump} lies 50 cm from the one before" in notes[0].text
+    assert f"frame {jump} lies 50.2 cm from the one before" in notes[0].text
     assert f"--skip-frames {jump} " in notes[0].text
 
 
@@ -59,9 +59,9 @@ def test_frames_that_repeat() -> None:
     frozen = make_motion(
         motion.rig, 60, motion.root_positions[:, order], motion.rotations[:, order], contacts=np.zeros((1, 120, 0))
     )
-    events = find_events(frozen, skipped=2)
-    assert Event("frozen", 42, "", frames=5) in events
-    text = next(note.text for note in event_notes(events, "f") if note.kind == "frozen")
+    events = find_glitches(frozen, skipped=2)
+    assert Glitch("frozen", 42, "", frames=5) in events
+    text = next(note.text for note in glitch_notes(events, "f") if note.kind == "frozen")
     assert "nothing moves for 5 frames from 42 on" in text
     still = make_motion(
         motion.rig,
@@ -70,7 +70,7 @@ def test_frames_that_repeat() -> None:
         motion.rotations[:, order * 0],
         contacts=np.zeros((1, 120, 0)),
     )
-    assert find_events(still) == []
+    assert find_glitches(still) == []
 
 
 def test_a_real_dog_whose_first_frames_jump(recordings: Path) -> None:

@@ -1,7 +1,7 @@
 """What may be wrong with a whole domain: its unit, its sides, nodes that are no body, a tilted ground, absent capture.
 
-Each function looks at one thing and returns lines for people, none where nothing is odd. They are warnings: what is
-certainly wrong is refused by the readers.
+Each function looks at one thing and returns lines for people, none where nothing is odd. The lines are warnings: what
+is certainly wrong is refused by the readers.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rae_bench.data.formats.source import Up, as_length, first_few, upright
-from rae_bench.data.importing.guess import side_marks, word_pairs, words
-from rae_bench.data.importing.remarks import uneven_feet
-from rae_bench.data.importing.standing import mirror_pairs
+from rae_bench.data.formats.units import UNITS, Up, metres_per_unit, upright
+from rae_bench.data.importing.joint_names import is_sided, pairs_by_spelling, pairs_by_words, words
+from rae_bench.data.wording import as_length, first_few
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion, joint_speeds
+from rae_bench.motion.contacts import joint_speeds, stance_heights
+from rae_bench.motion.motion import Motion
 from rae_bench.rigs.rig import Rig
 
 HELPERS = {
@@ -26,8 +26,9 @@ HELPERS = {
 HEIGHTS = {2: (0.6, 2.6), 4: (0.012, 3.0), 6: (2e-4, 0.3)}
 """Standing heights in metres by legs: a toddler to a giant, a shrew to a horse, a fly to a giant stick insect."""
 TYPICAL = {2: 1.7, 4: 0.5, 6: 0.005}
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inches": 0.0254, "feet": 0.3048, "CMU's own unit": 0.056444}
-"""Units in which recordings come."""
+"""Usual standing heights in metres by number of legs."""
+LIKELY_UNITS = {**UNITS, "inches": 0.0254, "feet": 0.3048, "CMU's own unit": 0.056444}
+"""Metres in units in which recordings come."""
 TILT = 2.0
 """Degrees by which a ground may slope before it is worth a word."""
 STILL_TURN = 0.5
@@ -38,29 +39,38 @@ LOPSIDED = 0.05
 """Left and right bones may differ by this share of their length, and by as much less of the longest bone."""
 AHEAD = 0.02
 """Toes point ahead or back by more than this share of the height, or say nothing."""
+STILL = 0.15
+"""Segments hardly move whose usual speed is below this share of the median segment's."""
+UNEVEN = 0.03
+"""Left and right feet stand unevenly where they do so by more than this share of the rig's height."""
 
 
-def suspicions(motion: Motion, unit: str | float, up: Up) -> list[str]:
-    """All that is suspicious about a domain.
+def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str]) -> list[str]:
+    """Return all that may be wrong with a domain, one line each.
 
     Args:
-        motion: its segments, on a rig with roles and a rest pose.
-        unit, up: as its files were read.
+        motion: its N segments, on a rig with roles and a rest pose.
+        unit: unit of its files.
+        up: vertical axis of its files.
+        ids: names of the N segments.
     """
-    if lines := lying(motion.rig):
-        return [*lines, *tilted_ground(motion, up)]  # of a body that lies on its side little else can be told
-    return [
-        *wrong_size(motion.rig, unit),
-        *wrong_sides(motion),
-        *helper_nodes(motion.rig),
-        *lopsided(motion.rig),
-        *(no_travel(motion) or [*tilted_ground(motion, up), *uneven_feet(motion)]),
-        *no_turns(motion),
-    ]
+    rig = motion.rig
+    if lines := lying(rig):
+        lines = [*lines, *tilted_ground(motion, up)]  # little else can be said of a body that lies on its side
+    else:
+        lines = [
+            *wrong_size(rig, unit),
+            *wrong_sides(motion),
+            *helper_nodes(rig),
+            *lopsided(rig),
+            *(no_travel(motion) or [*tilted_ground(motion, up), *uneven_feet(motion)]),
+            *no_turns(motion),
+        ]
+    return [*stands_oddly(motion), *lines, *hardly_move(motion, ids)]
 
 
 def legs(rig: Rig) -> int:
-    """How many legs it walks on by its roles: 2, 4 or 6; 0 where it has no feet."""
+    """Return how many legs a rig walks on by its roles: 2, 4 or 6; 0 where it has no feet."""
     if not len(rig.contact_joints) or not {"left_foot", "right_foot"} & set(rig.roles):
         return 0
     if {"left_mid", "right_mid"} & set(rig.roles):
@@ -70,7 +80,7 @@ def legs(rig: Rig) -> int:
 
 
 def lying(rig: Rig) -> list[str]:
-    """A two-legged body whose head is hardly above its feet though far from them."""
+    """Warn of a two-legged body whose head is hardly above its feet though far from them."""
     if legs(rig) != 2 or "head" not in rig.roles:
         return []
     places = rig.rest_global[0]
@@ -82,29 +92,32 @@ def lying(rig: Rig) -> list[str]:
 
 
 def wrong_size(rig: Rig, unit: str | float) -> list[str]:
-    """A body of a size that no such body has, and the unit that would make it plausible."""
+    """Warn of a body of a size that no such body has, and name the unit that would make it plausible."""
     count = legs(rig)
     if not count:
         return []
     low, high = HEIGHTS[count]
     if low <= rig.height <= high:
         return []
-    scale = UNITS[unit] if isinstance(unit, str) else unit
-    sizes = {name: rig.height * other / scale for name, other in UNITS.items() if other != scale}
+    scale = metres_per_unit(unit)
+    sizes = {name: rig.height * other / scale for name, other in LIKELY_UNITS.items() if other != scale}
     fitting = {name: size for name, size in sizes.items() if low <= size <= high}
     text = f"it stands {as_length(rig.height)} high on {count} legs, the files being read in {unit}"
     if not fitting:
         return [f"{text}: is --unit right?"]
     best = min(fitting, key=lambda name: abs(np.log(fitting[name] / TYPICAL[count])))
-    option = best if best in ("m", "cm", "mm") else f"{UNITS[best]:g}"
+    option = best if best in UNITS else f"{LIKELY_UNITS[best]:g}"
     also = "".join(
-        f", --unit {name} {as_length(fitting[name])}" for name in ("m", "cm", "mm") if name in fitting and name != best
+        f", --unit {name} {as_length(fitting[name])}" for name in UNITS if name in fitting and name != best
     )
     return [f"{text}: {best}? --unit {option} makes it {as_length(fitting[best])}{also}"]
 
 
 def wrong_sides(motion: Motion) -> list[str]:
-    """Left and right joints that lie on the other side of a body whose front its toes, spine and travel tell."""
+    """Warn of left and right joints that lie on the other side of a body.
+
+    Toes, spine and travel tell where its front is.
+    """
     rig = motion.rig
     valid = motion.valid
     local = motion.root.points_in(motion.positions)[valid]  # (F, J, 3), +x is the left of +z
@@ -137,7 +150,12 @@ def wrong_sides(motion: Motion) -> list[str]:
 
 
 def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
-    """1 where toes point ahead of the feet, -1 where they point back, 0 where it cannot be told."""
+    """Return 1 where toes point ahead of the feet, -1 where they point back, 0 where it cannot be said.
+
+    Args:
+        rig: the skeleton.
+        local: (F, J, 3) metres, root space.
+    """
     ahead = []
     for side in ("left", "right"):
         foot = rig.roles.get(f"{side}_foot")
@@ -151,7 +169,7 @@ def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
 
 
 def _travel_ahead(motion: Motion) -> int:
-    """1 or -1 where it goes forwards or backwards for nearly all the time that it travels, else 0."""
+    """Return 1 or -1 where it goes forwards or backwards for nearly all the time that it travels, else 0."""
     origin, yaw = motion.root.origin, motion.root.yaw[:, :-1]
     step = np.diff(origin, axis=1) * motion.fps
     speed = np.linalg.norm(step, axis=-1)
@@ -164,22 +182,22 @@ def _travel_ahead(motion: Motion) -> int:
 
 
 def helper_nodes(rig: Rig) -> list[str]:
-    """Nodes whose names say that they are no body, and those of one side that lack the other."""
+    """Warn of nodes whose names say that they are no body, and of those of one side that lack the other."""
     named = words(rig.joint_names)
     odd = [j for j, each in enumerate(named) if HELPERS & set(each)]
-    sided = [j for j, each in enumerate(named) if side_marks(each)]
-    paired = {name for pairs in (mirror_pairs, word_pairs) for pair in pairs(rig.joint_names) for name in pair}
+    sided = [j for j, each in enumerate(named) if is_sided(each)]
+    paired = {name for pairs in (pairs_by_spelling, pairs_by_words) for pair in pairs(rig.joint_names) for name in pair}
     alone = [j for j in sided if rig.joint_names[j] not in paired and j not in odd]
     if len(alone) < len(sided) / 2:
         odd = sorted({*odd, *alone})
     if not odd:
         return []
-    listed = first_few([rig.joint_names[j] for j in odd])
-    return [f"nodes that look like helpers rather than body: {listed}; --drop-joints leaves them out"]
+    names = first_few([rig.joint_names[j] for j in odd])
+    return [f"nodes that look like helpers rather than body: {names}; --drop-joints leaves them out"]
 
 
 def lopsided(rig: Rig) -> list[str]:
-    """Bones that differ from those of the other side."""
+    """Warn of bones that differ from those of the other side."""
     length = np.linalg.norm(rig.offsets, axis=-1)
     length[0] = 0
     apart = np.abs(length - length[rig.mirror])
@@ -194,7 +212,7 @@ def lopsided(rig: Rig) -> list[str]:
 
 
 def tilted_ground(motion: Motion, up: Up) -> list[str]:
-    """A ground that slopes: a plane through the places where feet stand still."""
+    """Warn of a ground that slopes, by a plane through the places where feet stand, and name the axis that mends it."""
     rig = motion.rig
     count = len(rig.contact_joints)
     if count == 0 or rig.fixed_base:
@@ -228,7 +246,7 @@ def tilted_ground(motion: Motion, up: Up) -> list[str]:
 
 
 def no_travel(motion: Motion) -> list[str]:
-    """A body that stays where it is while its feet go on."""
+    """Warn of a body that stays where it is while its feet go on."""
     rig = motion.rig
     if rig.fixed_base or not len(rig.contact_joints):
         return []
@@ -247,7 +265,7 @@ def no_travel(motion: Motion) -> list[str]:
 
 
 def no_turns(motion: Motion) -> list[str]:
-    """Joints that no capture moves, of those whose turning would move anything."""
+    """Warn of joints that never turn, of those whose turning would move anything."""
     rig = motion.rig
     length = np.linalg.norm(rig.offsets, axis=-1)
     reach = np.array([length[rig.parents == j].max(initial=0) for j in range(len(rig))])
@@ -262,3 +280,46 @@ def no_turns(motion: Motion) -> list[str]:
     still = [rig.joint_names[j] for j in joints[degrees < STILL_TURN]]
     text = f"{len(still)} of {len(joints)} joints never turn (no capture of them?): {first_few(still)}"
     return [text] if still else []
+
+
+def stands_oddly(motion: Motion) -> list[str]:
+    """Warn of a pelvis below the feet, and of contact joints that never touch the ground."""
+    rig = motion.rig
+    lines: list[str] = []
+    if len(rig.contact_joints) == 0:
+        return lines
+    heights = np.median(motion.positions[motion.valid][..., 1], axis=0)
+    if heights[rig.roles.get("pelvis", 0)] <= heights[rig.contact_joints].min():
+        lines.append("the pelvis lies below the feet: is --up the other way round?")
+    never = rig.contact_joints[~motion.contacts[motion.valid].any(0)]
+    if len(never):
+        names = ", ".join(rig.joint_names[j] for j in never)
+        lines.append(f"never on the ground: {names} (feet on a treadmill or a ball never stand still)")
+    return lines
+
+
+def hardly_move(motion: Motion, ids: Sequence[str]) -> list[str]:
+    """Warn of segments whose fastest joint is slow for most of their time beside what it is in the median segment."""
+    if len(motion) < 2:
+        return []
+    speed = joint_speeds(motion.positions, motion.fps, motion.lengths).max(-1)
+    usual = np.array([np.percentile(row[:size], 75) for row, size in zip(speed, motion.lengths, strict=True)])
+    still = np.flatnonzero(usual < STILL * np.median(usual))
+    if not len(still):
+        return []
+    which = first_few([ids[n] for n in still.tolist()])
+    return [f"{len(still)} of {len(motion)} segments hardly move: {which}"]
+
+
+def uneven_feet(motion: Motion) -> list[str]:
+    """Warn of left and right feet that stand at different heights."""
+    rig = motion.rig
+    stance = dict(zip(rig.contact_joints.tolist(), stance_heights(motion.positions, rig, motion.lengths), strict=True))
+    pairs = [(j, k) for j in stance if (k := int(rig.mirror[j])) in stance and j < k]
+    apart = [abs(stance[j] - stance[k]) for j, k in pairs]
+    if not apart or max(apart) < UNEVEN * rig.height:
+        return []
+    j, k = pairs[int(np.argmax(apart))]
+    low, high = (j, k) if stance[j] < stance[k] else (k, j)
+    names = rig.joint_names
+    return [f"{names[low]} stands {as_length(max(apart))} lower than {names[high]}: one of them sinks?"]

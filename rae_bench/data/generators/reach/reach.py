@@ -1,73 +1,66 @@
-"""Corpora of reaching: targets, key poses, their times, and the motion between them."""
+"""The built-in motion `reach`: when key poses are reached, which clips a corpus has, and the cache that keeps it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 
-from rae_bench.data.corpus import Corpus, Targets
+from rae_bench.data.corpus import Corpus, ReachTargets
+from rae_bench.data.generators.clips import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.generators.reach import REACH_VERSION
-from rae_bench.data.generators.reach.keys import standing
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
-from rae_bench.data.generators.reach.plan import HOLD, MAX_ACCELERATION, MAX_SPEED, choose
-from rae_bench.data.generators.reach.poses import Frames, hands, make_pose
+from rae_bench.data.generators.reach.moves import MoveFrames, hands, make_pose
 from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
+from rae_bench.data.generators.reach.solve_keys import standing_pose
+from rae_bench.data.generators.reach.variants import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
 from rae_bench.data.store import keep_generated
-from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
-BLOCK = 24
-"""Clips at a time: keeps the memory of long corpora flat."""
 STANDS = (0.5, 0.8)
 """Seconds between which a clip stands still before it reaches; one that is short of time starts as soon as its first
 target is still reached later than `STANDS[0]`."""
 SLOWER = 0.4
 """A clip with time to spare moves slower than it may by up to this share."""
 SAMPLES = 33
+"""Frames of a move at which speed and acceleration of the hands are taken."""
 NEARER = 8
 """Rounds in which targets of clips short of time come nearer."""
 
 
 def _identity(rig: Rig, clips: int, seconds: float, fps: float, seed: int) -> str:
-    parts = ["reach", rig.content_hash, REACH_VERSION, clips, float(seconds), float(fps), seed]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return corpus_identity("reach", rig.content_hash, REACH_VERSION, clips, float(seconds), float(fps), seed)
 
 
 def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 60.0, seed: int = 0) -> Corpus:
-    """Hands that go for one to three targets on a cylinder around the body, while the feet stay planted.
+    """Generate hands that go for one to three targets on a cylinder around the body, while the feet stay planted.
 
     Args:
         rig: with a hand; legs by the roles of its contact joints, or a fixed base.
         clips: how many of the 960 variants; from 40 on, every spawn point comes first in one of them.
         seconds: length of each. In 5 s all targets are reached; in fewer, one that is not is not in the clip.
         fps: frames per second.
-        seed: other times, turns and ways round of the same variants.
+        seed: another seed gives other times, turns and ways round of the same variants.
+
+    Returns:
+        A corpus named after the rig, with exact contacts and with targets; the spawn point of the first target is a
+        group.
 
     Raises:
-        UserError: the rig has no hand, or nothing to stand on.
+        UserError: The rig has no hand, or nothing to stand on.
     """
-    if clips < 1 or round(seconds * fps) < 2:
-        raise UserError(f"reach needs at least 1 clip of 2 frames; asked for {clips} of {seconds:g} s at {fps:g} fps")
+    check_size("reach", clips, seconds, fps)
     reacher = read_reacher(rig)
-    variants = choose(clips)
-    # Two rigs must not get the same clips: a transferred model would meet its training times again.
-    draw = np.random.default_rng([seed, int(rig.content_hash[:12], 16)]).random((clips, DRAWS))
-    stand = standing(reacher)
+    variants = choose_variants(clips)
+    draw = random_numbers(rig, seed, clips, DRAWS)
+    stand = standing_pose(reacher)
     frames = round(seconds * fps)
     route, moves = _in_time(reacher, make_route(reacher, stand, variants, draw), frames, fps)
     slots = np.array([limb.slot for limb in reacher.limbs])
     course, targets = _timetable(route, moves, slots, draw, frames, fps)
-    blocks = [_block(reacher, route, course, slice(start, start + BLOCK)) for start in range(0, clips, BLOCK)]
-    root, rotations, contacts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    seen: dict[str, int] = {}
-    ids = []
-    for variant in variants:
-        seen[variant.name] = seen.get(variant.name, 0) + 1
-        ids.append(variant.name if seen[variant.name] == 1 else f"{variant.name}-{seen[variant.name]:02d}")
+    root, rotations, contacts = in_blocks(lambda part: _block(reacher, route, course, part), clips)
+    names = [variant.name for variant in variants]
+    ids = [name if n == 1 else f"{name}-{n:02d}" for name, n in zip(names, occurrences(names), strict=True)]
     return Corpus(
         f"{rig.name}-reach",
         make_motion(rig, fps, root, rotations, contacts=contacts),
@@ -84,7 +77,7 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
 def load_reach(
     rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: float = 60.0, seed: int = 0, cache: bool = True
 ) -> Corpus:
-    """`generate_reach`, kept under `home()/generated` between calls unless `cache` is off."""
+    """Generate reaching as `generate_reach` does, and keep it under `home()/generated` unless `cache` is off."""
 
     def make() -> Corpus:
         return generate_reach(rig, clips=clips, seconds=seconds, fps=fps, seed=seed)
@@ -93,7 +86,7 @@ def load_reach(
 
 
 def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) -> np.ndarray:
-    """(C, S - 1) frames that each move of some clips needs to keep every hand within its speed and acceleration."""
+    """Return the frames (C, S - 1) that each move of some clips needs, so that the hands keep to their limits."""
     rows = route.row[clips]
     a, b = rows[:, :-1].reshape(-1, 1), rows[:, 1:].reshape(-1, 1)
     pairs, which = np.unique(np.concatenate([a, b], 1), axis=0, return_inverse=True)
@@ -104,7 +97,7 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
         shape = (len(part), SAMPLES)
         a, b = (np.broadcast_to(part[:, i : i + 1], shape) for i in (0, 1))
         path = hands(
-            reacher, make_pose(reacher, route.keys, Frames(a, b, np.broadcast_to(u, shape)), reaching_only=True)[0]
+            reacher, make_pose(reacher, route.keys, MoveFrames(a, b, np.broadcast_to(u, shape)), reaching_only=True)[0]
         )
         speed = np.linalg.norm(np.diff(path, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1)
         acceleration = np.linalg.norm(np.diff(path, 2, axis=1), axis=-1).max((1, 2)) * (SAMPLES - 1) ** 2
@@ -118,17 +111,20 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
 
 
 def _holds(route: Route) -> np.ndarray:
-    """(N, S) frames for which each key pose is held."""
+    """Return the frames (N, S) for which each key pose is held."""
     return np.where(route.aims, HOLD - 1, 0)
 
 
 def _soonest(moves: np.ndarray, fps: float) -> np.ndarray:
-    """(N,) frames after which a clip may start at the earliest: its first target is reached later than `STANDS[0]`."""
+    """Return the frames (N,) after which a clip may start at the earliest.
+
+    Its first target must be reached later than `STANDS[0]`.
+    """
     return np.maximum(np.ceil((STANDS[0] + 0.1) * fps) - moves[:, 0], np.ceil(0.1 * fps)).astype(int)
 
 
 def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[Route, np.ndarray]:
-    """The route with targets brought nearer where the clip would end before the last, and its `_durations`."""
+    """Return the route with targets brought nearer where the clip would end before the last, and its `_durations`."""
     aims = route.aims
     held = _holds(route).sum(1)
     moves = _durations(reacher, route, np.arange(len(aims)), fps)
@@ -147,8 +143,8 @@ def _in_time(reacher: Reacher, route: Route, frames: int, fps: float) -> tuple[R
 
 def _timetable(
     route: Route, moves: np.ndarray, slot_of: np.ndarray, draw: np.ndarray, frames: int, fps: float
-) -> tuple[Frames, Targets]:
-    """The key poses around each frame, and the targets that are reached before the end."""
+) -> tuple[MoveFrames, ReachTargets]:
+    """Return the key poses around each frame, and the targets that are reached before the end."""
     clips, size = route.row.shape
     number = np.arange(size)
     real = number < route.count[:, None]
@@ -170,7 +166,7 @@ def _timetable(
     before = np.maximum(step - 1, 0)
     leave, arrive = np.take_along_axis(left, before, 1), np.take_along_axis(reached, step, 1)
     u = np.where(step == 0, 1.0, np.clip((t - leave) / np.maximum(arrive - leave, 1), 0, 1))
-    course = Frames(np.take_along_axis(route.row, before, 1), np.take_along_axis(route.row, step, 1), u)
+    course = MoveFrames(np.take_along_axis(route.row, before, 1), np.take_along_axis(route.row, step, 1), u)
 
     limbs = len(slot_of)
     shape = (clips, TARGETS, limbs)
@@ -186,7 +182,7 @@ def _timetable(
         positions[event], rotations[event] = route.positions[clip, k, limb], route.rotations[clip, k, limb]
         again[event] = route.respawned[clip, k, limb]
     flat = (clips, TARGETS * limbs)
-    return course, Targets(
+    return course, ReachTargets(
         slots.reshape(flat),
         starts.reshape(flat),
         arrivals.reshape(flat),
@@ -196,10 +192,12 @@ def _timetable(
     )
 
 
-def _block(reacher: Reacher, route: Route, course: Frames, clips: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
+def _block(
+    reacher: Reacher, route: Route, course: MoveFrames, clips: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of some clips."""
     rig = reacher.rig
-    pose, off_ground = make_pose(reacher, route.keys, Frames(course.a[clips], course.b[clips], course.u[clips]))
+    pose, off_ground = make_pose(reacher, route.keys, MoveFrames(course.a[clips], course.b[clips], course.u[clips]))
     contacts = np.zeros((*off_ground.shape[:2], len(rig.contact_joints)), bool)
     limb_of = {id(limb.leg): i for i, limb in enumerate(reacher.limbs) if limb.leg}
     for leg in reacher.legs:

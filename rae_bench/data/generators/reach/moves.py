@@ -1,71 +1,30 @@
-"""Key poses, and the bodies between two of them."""
+"""The bodies between two key poses: where feet stand, how legs are raised, and where hands are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Leg
 from rae_bench.data.generators.locomotion.paths import ease
-from rae_bench.data.generators.locomotion.solve import Pose, rotate, shortfall, solve_leg
+from rae_bench.data.generators.locomotion.pose import Pose, fast_rotate, shortfall, solve_leg
+from rae_bench.data.generators.reach.key_poses import KeyPoses
 from rae_bench.data.generators.reach.limbs import Reacher
-from rae_bench.data.generators.reach.plan import TOLERANCE
+from rae_bench.data.generators.reach.variants import TOLERANCE
 from rae_bench.kinematics import quat
-from rae_bench.kinematics.inverse import limit_angles
+from rae_bench.kinematics.inverse import limit_angles, limit_turn
 
 LEAD = 0.25
 """Share of a move after which a foot is lifted: halfway through the body's way over the others. It is put down as
 much before the end."""
 OVER = 0.1
-"""How near a leg comes to being raised halfway between two targets, as a share; less where they are close, less than
-a radian of its joints apart."""
+"""How near a leg comes to being raised halfway between two targets, as a share. It comes less near where they are
+close: less than a radian of its joints apart."""
 
 
-@dataclass(frozen=True)
-class Keys:
-    """P key poses; the first is standing.
-
-    Attributes:
-        root: (P, 3) metres, world.
-        yaw: (P,) radians, turn of the root.
-        angles: (P, J, 3) limit angles of all joints but the root; those of legs count only where they are lifted.
-        lifted: (P, L) 0 or 1: limb in the air, its angles hold.
-        lift: (P, J, 3) limit angles by way of which a lifted leg goes there.
-    """
-
-    root: np.ndarray
-    yaw: np.ndarray
-    angles: np.ndarray
-    lifted: np.ndarray
-    lift: np.ndarray
-
-    def __add__(self, other: Keys) -> Keys:
-        both = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Keys(*(np.concatenate(pair) for pair in both))
-
-    def between(self, a: np.ndarray, b: np.ndarray, share: np.ndarray) -> Keys:
-        """Key poses at `share` (P,) of the way from `a` to `b` (P,); where `b` lifts a leg, from that leg raised."""
-        rises = (self.lifted[b] > self.lifted[a]).any(-1)
-
-        def mix(start: np.ndarray, end: np.ndarray, raised: np.ndarray) -> np.ndarray:
-            one = (-1, *[1] * (end.ndim - 1))
-            start = np.where(rises.reshape(one), raised, start)
-            return start + share.reshape(one) * (end - start)
-
-        root, yaw, angles = self.root, self.yaw, self.angles
-        return Keys(
-            mix(root[a], root[b], root[b]),
-            mix(yaw[a], yaw[b], yaw[b]),
-            mix(angles[a], angles[b], self.lift[b]),
-            self.lifted[b],
-            self.lift[b],
-        )
-
-
-class Frames(NamedTuple):
-    """Where the bodies are: from key `a` to key `b` (N, T), `u` (N, T) of the way in time."""
+class MoveFrames(NamedTuple):
+    """Where in their moves the bodies are: from key pose `a` to key pose `b`, `u` of the way in time, each (N, T)."""
 
     a: np.ndarray
     b: np.ndarray
@@ -73,19 +32,19 @@ class Frames(NamedTuple):
 
 
 class _Stand(NamedTuple):
-    """What `solve_leg` reads of a step: a foot that stays where it rests."""
+    """What `solve_leg` reads of a step, of a foot that stays where it rests."""
 
     position: np.ndarray
     yaw: np.ndarray
 
 
-def sink(reacher: Reacher, keys: Keys) -> np.ndarray:
-    """(P,) metres that the root must fall for the legs to reach the ground."""
+def sink(reacher: Reacher, keys: KeyPoses) -> np.ndarray:
+    """Return the metres (P,) by which the root must fall for the legs to reach the ground."""
     most = np.zeros(len(keys.root))
     if not reacher.legs:
         return most
     here = np.arange(len(keys.root))[:, None]
-    pose = _upper(reacher, keys, Frames(here, here, np.zeros(here.shape)))[0]
+    pose = _upper(reacher, keys, MoveFrames(here, here, np.zeros(here.shape)))[0]
     for leg in reacher.legs:
         stand, foot = _stand(reacher, leg, here.shape)
         # Lifted ones count too: they are put down from here.
@@ -94,14 +53,14 @@ def sink(reacher: Reacher, keys: Keys) -> np.ndarray:
 
 
 def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[_Stand, np.ndarray]:
-    """A standing foot and its turn, over (N, T) frames."""
+    """Return a standing foot and its turn, over (N, T) frames."""
     at = reacher.rig.rest_global[0][leg.contact].astype(np.float64)
     identity = np.broadcast_to(np.array([1.0, 0, 0, 0]), (*shape, 4))
     return _Stand(np.broadcast_to(at, (*shape, 3)), np.zeros(shape)), identity
 
 
-def _upper(reacher: Reacher, keys: Keys, frames: Frames) -> tuple[Pose, np.ndarray]:
-    """Poses of all that no leg carries, and how far each limb is off the ground, (N, T, L) from 0 to 1."""
+def _upper(reacher: Reacher, keys: KeyPoses, frames: MoveFrames) -> tuple[Pose, np.ndarray]:
+    """Return the poses of all that no leg carries, and how far each limb is off the ground, (N, T, L) from 0 to 1."""
     a, b, u = frames
     up_a, up_b = keys.lifted[a], keys.lifted[b]
     lifting, landing = (up_b > up_a).any(-1), (up_a > up_b).any(-1)
@@ -125,36 +84,44 @@ def _upper(reacher: Reacher, keys: Keys, frames: Frames) -> tuple[Pose, np.ndarr
 
 
 def _about(rest: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Turns (..., 4) in the rest pose's world axes of limit angles (..., 3) of a joint with rest rotation `rest`."""
-    half = angles / 2
-    (cx, cy, cz), (sx, sy, sz) = np.moveaxis(np.cos(half), -1, 0), np.moveaxis(np.sin(half), -1, 0)
-    parts = [
-        cx * cz * cy + sx * sz * sy,
-        sx * cz * cy - cx * sz * sy,
-        cx * cz * sy - sx * sz * cy,
-        cx * sz * cy + sx * cz * sy,
-    ]
-    turn = np.stack(parts, -1)
+    """Return the turns (..., 4) of a joint in the rest pose's world axes.
+
+    Args:
+        rest: (4,) world rotation of the joint in the rest pose.
+        angles: (..., 3) limit angles in radians.
+    """
+    turn = limit_turn(angles)
     return turn if rest[0] > 1 - 1e-9 else quat.mul(quat.mul(rest, turn), quat.inverse(rest))
 
 
-def make_pose(reacher: Reacher, keys: Keys, frames: Frames, *, reaching_only: bool = False) -> tuple[Pose, np.ndarray]:
-    """Poses of the frames, and how far each limb is off the ground, (N, T, L); without legs where only hands matter."""
+def make_pose(
+    reacher: Reacher, keys: KeyPoses, frames: MoveFrames, *, reaching_only: bool = False
+) -> tuple[Pose, np.ndarray]:
+    """Return the poses of the frames, and how far each limb is off the ground, (N, T, L) from 0 to 1.
+
+    Args:
+        reacher: the rig.
+        keys: key poses.
+        frames: where in their moves the bodies are.
+        reaching_only: leave out the legs on which no limb stands, where only hands matter.
+    """
     pose, off_ground = _upper(reacher, keys, frames)
     lifted = {id(limb.leg): i for i, limb in enumerate(reacher.limbs) if limb.leg}
     for leg in reacher.legs:
         if reaching_only and id(leg) not in lifted:
             continue
         stand, foot = _stand(reacher, leg, frames.u.shape)
-        yaw = np.arctan2(*(rotate(pose.turn(0), np.array([0.0, 0, 1]))[..., i] for i in (0, 2)))
+        yaw = np.arctan2(*(fast_rotate(pose.turn(0), np.array([0.0, 0, 1]))[..., i] for i in (0, 2)))
         solve_leg(pose, leg, stand, foot, yaw)  # type: ignore[arg-type]
         if id(leg) in lifted:
             _raise(reacher, keys, frames, pose, leg, off_ground[..., lifted[id(leg)]], lifted[id(leg)])
     return pose, off_ground
 
 
-def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, share: np.ndarray, index: int) -> None:
-    """Turns the joints of a standing leg towards those of the key, as far as it is off the ground."""
+def _raise(
+    reacher: Reacher, keys: KeyPoses, frames: MoveFrames, pose: Pose, leg: Leg, share: np.ndarray, index: int
+) -> None:
+    """Turn the joints of a standing leg towards those of the key pose, as far as the leg is off the ground."""
     rig = reacher.rig
     rest = rig.rest_global[1].astype(np.float64)
     air = np.nonzero(share > 0)
@@ -188,10 +155,10 @@ def _raise(reacher: Reacher, keys: Keys, frames: Frames, pose: Pose, leg: Leg, s
 
 
 def hands(reacher: Reacher, pose: Pose) -> np.ndarray:
-    """(N, T, L, 3) metres, world."""
+    """Return where the hands are, (N, T, L, 3) in metres, world."""
     return np.stack([pose.position(limb.hand) for limb in reacher.limbs], -2)
 
 
 def tolerance(reacher: Reacher) -> float:
-    """Metres from its target at which a hand touches it."""
+    """Return the metres from its target at which a hand touches it."""
     return TOLERANCE * reacher.scale

@@ -1,15 +1,15 @@
-"""What recordings do not say: the standing rest pose, the level of the ground, which joints mirror each other."""
+"""What recordings do not say: the level of the ground and the standing rest pose."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion, stance_heights
+from rae_bench.motion.contacts import stance_heights
+from rae_bench.motion.motion import Motion
 from rae_bench.motion.root import heading_angle
 from rae_bench.rigs.rig import Rig
 
@@ -20,42 +20,19 @@ STOOPED = 60
 GROUNDED = 0.06
 """Grounded: every contact joint is within this share of the pelvis height of its stance height."""
 SLOWEST = 0.25
-"""Share of the upright, grounded frames, the slowest, among which the rest pose is sought."""
+"""Share of the upright, grounded frames, the slowest of them, among which the rest pose is sought."""
 FEWEST = 30
+"""Frames that there have to be: of travel for its pelvis height to count, and to seek the rest pose among."""
 SUNK, RAISED = 0.03, 0.15
 """Stance heights that pass for a ground at 0, in pelvis heights: soles lie below joints, and markers sink."""
 
-_SIDES = [
-    (re.compile("Left"), "Right"),
-    (re.compile("left"), "right"),
-    (re.compile("LEFT"), "RIGHT"),
-    (re.compile(r"(?<![A-Za-z])L(?![a-z])"), "R"),
-    (re.compile(r"(?<![A-Za-z])l(?![A-Za-z])"), "r"),
-]
-
-
-def mirror_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(left, right) joint pairs by their names: Left/Right, L_/R_, _L/_R, .L/.R, "Bip01 L", in either case.
-
-    Doubled separators are forgiven, so that `b__LeftFinger` finds `b_RightFinger`.
-    """
-    plain = {re.sub(r"[_\W]+", "_", name): name for name in names}
-    pairs = []
-    for name in names:
-        for left, right in _SIDES:
-            other = plain.get(re.sub(r"[_\W]+", "_", left.sub(right, name)))
-            if left.search(name) and other is not None and other != name:
-                pairs.append((name, other))
-                break
-    return pairs
-
 
 def ground_shift(takes: Sequence[Motion]) -> float:
-    """Metres to add to every height so that the ground lies at 0; 0 where it does already.
+    """Return the metres to add to every height so that the ground lies at 0; 0 where it does already.
 
-    The median over the contact joints' stance heights speaks, since one badly tracked foot may sink. Contact joints sit
-    a little above the sole, so a stance height between slightly below 0 and a foot's thickness passes for ground level;
-    beyond that the stance height is taken for the ground.
+    The median over the contact joints' stance heights decides, since one badly tracked foot may sink. Contact joints
+    sit a little above the sole, so a stance height between slightly below 0 and a foot's thickness passes for ground
+    level. Beyond that the stance height is taken for the ground.
 
     Args:
         takes: motions of one clip each, on one rig.
@@ -69,15 +46,15 @@ def ground_shift(takes: Sequence[Motion]) -> float:
     return 0.0 if -SUNK * tall <= stance <= RAISED * tall else -stance
 
 
-def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
-    """The rig with a standing rest pose found in its motion, and the (take, frame) it comes from.
+def with_rest_pose(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
+    """Return the rig with a standing rest pose found in its motion, and the (take, frame) that it comes from.
 
-    Upright is a frame whose pelvis is as high as it usually is in locomotion (a dog also sits and lies) and whose head
-    does not stoop. The pattern is the median of all upright frames in root space, made symmetric (sides swapped
-    and averaged): over whole strides it stands straight with its legs below it, arms down, head ahead. Frames stand
-    that are upright, with every contact joint near its stance height (where there are such frames), and slow (slowest
-    quarter). Of these the rest pose is the one with the least distance to the pattern plus distance to its own mirror
-    image, means over joints; it is turned to face +Z.
+    A frame is upright whose pelvis is as high as it usually is in locomotion (a dog also sits and lies) and whose head
+    does not stoop. The pattern is the median of all upright frames in root space, made symmetric (sides swapped and
+    averaged): over whole strides it stands straight with its legs below it, arms down, head ahead. A frame stands that
+    is upright, has every contact joint near its stance height (where there are such frames), and is slow (among the
+    slowest quarter). Of these the rest pose is the one with the least distance to the pattern plus distance to its
+    mirror image, means over joints. It is turned to face +Z.
 
     Args:
         takes: motions of one clip each, on one rig with roles; its rest pose is not used.
@@ -126,7 +103,7 @@ def with_rest(takes: Sequence[Motion]) -> tuple[Rig, int, int]:
 
 
 def facing_ahead(rig: Rig) -> Rig:
-    """The rig with its rest pose turned about the vertical until it faces +Z."""
+    """Return the rig with its rest pose turned about the vertical until it faces +Z."""
     yaw = heading_angle(rig.rest_global[0], rig.rest_global[1], rig)
     rest = np.array(rig.rest, np.float32)
     root = int(np.flatnonzero(rig.parents < 0)[0])

@@ -1,4 +1,4 @@
-"""What a report on a domain tells, as numbers: sizes, bones, feet, speeds, clips, recordings and their faults."""
+"""The report on a domain as numbers: sizes, bones, feet, speeds, clips, recordings and their glitches."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.motion.motion import CONTACT_HEIGHT, joint_speeds, stance_heights
+from rae_bench.motion.contacts import CONTACT_HEIGHT, joint_speeds, stance_heights
 
 BINS = 32
+"""Bins of a histogram."""
 FAULTS = ("jump", "spike", "frozen")
+"""Kinds of glitches."""
 
 
-def measure(corpus: Corpus) -> dict[str, Any]:
-    """`summarise` and all that it leaves out, JSON-ready: metres, seconds, m/s, shares of 0 to 1.
+def domain_report(corpus: Corpus) -> dict[str, Any]:
+    """Return all that can be said of a domain, ready for JSON: metres, seconds, m/s, shares from 0 to 1.
 
-    What only the files tell (`recordings`, `bones`) is as it was noticed at import.
+    It holds `domain_summary` and all that the summary leaves out. What only the files tell (`recordings`, `bones`) is
+    as it was at the import.
     """
     motion, rig = corpus.motion, corpus.motion.rig
     length = np.linalg.norm(rig.offsets, axis=-1)
@@ -34,7 +37,7 @@ def measure(corpus: Corpus) -> dict[str, Any]:
         for j in range(1, len(rig))
     ]
     return {
-        **summarise(corpus),
+        **domain_summary(corpus),
         "identity": corpus.identity,
         "citation": corpus.provenance.get("citation", ""),
         "unit": corpus.provenance.get("unit"),
@@ -59,7 +62,7 @@ def measure(corpus: Corpus) -> dict[str, Any]:
 
 
 def _feet(corpus: Corpus) -> list[dict[str, Any]]:
-    """For each contact joint: contact share, stance height, lowest place, heights, and its speed in contact."""
+    """Return for each contact joint its contact share, stance height, lowest place, heights, and speed in contact."""
     motion, rig = corpus.motion, corpus.motion.rig
     stance = stance_heights(motion.positions, rig, motion.lengths)
     places = motion.positions[:, :, rig.contact_joints]
@@ -85,7 +88,7 @@ def _feet(corpus: Corpus) -> list[dict[str, Any]]:
 
 
 def _histogram(values: np.ndarray) -> dict[str, list[float]]:
-    """Shares of the values in equal bins; the last bin takes the highest thousandth too, which may lie far off."""
+    """Return the shares of values in equal bins; the last bin takes the highest thousandth too, which may be far."""
     low, high = min(float(values.min()), 0.0), float(np.percentile(values, 99.9))
     high = high if high > low else low + 1e-3
     counts, edges = np.histogram(np.minimum(values, high), bins=BINS, range=(low, high))
@@ -93,7 +96,7 @@ def _histogram(values: np.ndarray) -> dict[str, list[float]]:
 
 
 def _recordings(corpus: Corpus) -> list[dict[str, Any]]:
-    """Every file as it came, with how many segments it gave and what was found in it."""
+    """Return every file as it came, with how many segments it gave and how many glitches of each kind it has."""
     stems = [name.rpartition("#")[0] for name in corpus.ids]
     rows = []
     for each in corpus.provenance.get("recordings", []):
@@ -103,8 +106,11 @@ def _recordings(corpus: Corpus) -> list[dict[str, Any]]:
     return rows
 
 
-def summarise(corpus: Corpus) -> dict[str, Any]:
-    """What a person wants to see after an import: counts, heights in metres, speeds in m/s, contact shares (0 to 1)."""
+def domain_summary(corpus: Corpus) -> dict[str, Any]:
+    """Return what a person wants to see after an import, ready for JSON.
+
+    Heights are in metres, speeds in m/s, contact shares from 0 to 1.
+    """
     motion = corpus.motion
     rig = motion.rig
     pelvis = motion.positions[:, :, rig.roles.get("pelvis", 0)]
@@ -139,5 +145,6 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
         "guessed": bool(corpus.provenance.get("guessed", False)),
-        "noticed": list(corpus.provenance.get("noticed", [])),
+        # Domains that an older version imported keep their warnings under another key.
+        "warnings": list(corpus.provenance.get("warnings", corpus.provenance.get("noticed", []))),
     }

@@ -1,4 +1,4 @@
-"""The sweep of built-in locomotion: its grid, steps measured in the world, planted feet, limits, cells held out."""
+"""The step grid of built-in locomotion (`sweep` in a task): its cells, steps in the world, planted feet, limits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 from rae_bench.cli.show import task_lines
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.generators.locomotion.body import read_body
-from rae_bench.data.generators.locomotion.generate import generate_locomotion, load_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion, load_locomotion
 from rae_bench.data.generators.locomotion.paths import DRAWS
-from rae_bench.data.generators.locomotion.poses import make_poses
-from rae_bench.data.generators.locomotion.sweep import sweep_cells
+from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
+from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import limit_angles
@@ -34,7 +34,7 @@ _MADE: dict[str, Corpus] = {}
 def made(name: str) -> Corpus:
     """Every cell at least once, made once."""
     if name not in _MADE:
-        _MADE[name] = generate_locomotion(load_rig(name), clips=CLIPS, seconds=SECONDS, fps=FPS, sweep=True)
+        _MADE[name] = generate_locomotion(load_rig(name), clips=CLIPS, seconds=SECONDS, fps=FPS, step_grid=True)
     return _MADE[name]
 
 
@@ -73,7 +73,7 @@ def test_the_grid_and_what_is_left_out_of_it(corpus: Corpus) -> None:
 
 
 def test_few_clips_cover_the_grid_too() -> None:
-    few = numbers(generate_locomotion(load_rig("r4"), clips=24, seconds=0.5, sweep=True).groups)
+    few = numbers(generate_locomotion(load_rig("r4"), clips=24, seconds=0.5, step_grid=True).groups)
     assert [len(set(column)) for column in few.T.tolist()] == [5, 6, 4]
 
 
@@ -167,7 +167,7 @@ def test_feet_of_a_giant_do_the_same_at_a_third_of_the_tempo() -> None:
     at = []
     for rig, seconds, fps in ((man, 4.0, 30.0), (giant, 12.0, 10.0)):
         body = read_body(rig)
-        cells = [cell for cell in sweep_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
+        cells = [cell for cell in step_grid_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
         root, rotations, contacts = make_poses(rig, body, cells, draw, seconds, fps)
         motion = make_motion(rig, fps, root, rotations, contacts=contacts)
         at.append(motion.positions[:, :, rig.contact_joints] / body.leg_length)
@@ -187,10 +187,10 @@ def test_whole_cells_are_held_out_over_all_actions() -> None:
 
 def test_same_seed_same_motion_other_seed_other_clips_of_the_same_cells() -> None:
     rig = load_rig("r3")
-    one, two = (generate_locomotion(rig, clips=12, seconds=1, sweep=True) for _ in range(2))
+    one, two = (generate_locomotion(rig, clips=12, seconds=1, step_grid=True) for _ in range(2))
     np.testing.assert_array_equal(one.motion.rotations, two.motion.rotations)
     assert one.identity == two.identity
-    other = generate_locomotion(rig, clips=12, seconds=1, seed=1, sweep=True)
+    other = generate_locomotion(rig, clips=12, seconds=1, seed=1, step_grid=True)
     assert other.groups == one.groups
     assert quat.angle(other.motion.rotations, one.motion.rotations).max() > 0.1
     gaits = generate_locomotion(rig, clips=12, seconds=1)
@@ -207,13 +207,13 @@ def test_golden_values_hold_on_any_machine() -> None:
     np.testing.assert_allclose(motion.positions[:, 200, motion.rig.index("wrist_l")], GOLDEN, atol=1e-5)
 
 
-def test_tasks_load_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_load_the_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
     task = load_task("loco-r1-r2")
     assert "target      builtin: rig r2, motion locomotion, sweep" in task_lines(task)
     assert (task.protocol.fps, task.protocol.fractions, task.protocol.default_fraction) == (60, (0.05, 0.2), 0.2)
     corpus = load_side({**task.target, "clips": 8}, task.protocol)
-    kept = load_locomotion(load_rig("r2"), clips=8, fps=60.0, sweep=True)
+    kept = load_locomotion(load_rig("r2"), clips=8, fps=60.0, step_grid=True)
     assert corpus.motion.root_positions.shape == (8, 300, 3)
     assert kept.identity == corpus.identity
     assert [folder.name for folder in (tmp_path / "generated").iterdir()] == [f"r2-sweep-{kept.identity[:16]}"]
@@ -235,7 +235,7 @@ def test_a_wrong_sweep_is_refused(more: dict[str, object], message: str) -> None
 def test_a_rig_too_stiff_for_every_cell_is_refused_in_one_line() -> None:
     rig = load_rig("r4")
     with pytest.raises(UserError, match="rig 'r4' cannot walk any cell of the sweep"):
-        generate_locomotion(replace(rig, limits=0.05 * rig.limits), sweep=True)
+        generate_locomotion(replace(rig, limits=0.05 * rig.limits), step_grid=True)
 
 
 GOLDEN = [[0.2179323, 1.021995, 2.597345], [0.2511213, 0.9893319, 2.481359], [0.295971, 0.931487, 1.5946]]

@@ -1,4 +1,4 @@
-"""What is suspicious about a domain: each fault is put into clean built-in motion and found there, and only it."""
+"""Warnings on a domain: each fault is put into clean built-in motion and found there, and only it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from rae_bench.data.generators.locomotion.generate import load_locomotion
-from rae_bench.data.importing.remarks import hardly_move, uneven_feet
-from rae_bench.data.importing.standing import facing_ahead
-from rae_bench.data.importing.suspicions import helper_nodes, legs, suspicions
+from rae_bench.data.generators.locomotion.locomotion import load_locomotion
+from rae_bench.data.importing.domain_warnings import domain_warnings, hardly_move, helper_nodes, legs, uneven_feet
+from rae_bench.data.importing.rest_pose import facing_ahead
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.file import load_rig
@@ -30,16 +29,20 @@ def with_rig(motion: Motion, rig: Rig) -> Motion:
     return make_motion(rig, motion.fps, motion.root_positions, motion.rotations, contacts=motion.contacts)
 
 
+def warnings_on(motion: Motion, unit: str | float = "m", up: str = "y") -> list[str]:
+    return domain_warnings(motion, unit, up, [f"c{n}" for n in range(len(motion))])
+
+
 def only(motion: Motion, unit: str | float = "m") -> str:
     """The one line that there should be."""
-    lines = suspicions(motion, unit, "y")
+    lines = warnings_on(motion, unit)
     assert len(lines) == 1, lines
     return lines[0]
 
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_clean_motion(name: str) -> None:
-    lines = [line for line in suspicions(walking(name), "m", "y") if "never turn" not in line]
+    lines = [line for line in warnings_on(walking(name)) if "never turn" not in line]
     assert lines == []
     assert legs(walking(name).rig) == {"quad": 4, "hexapod": 6}.get(name, 2)
 
@@ -57,7 +60,7 @@ def test_a_unit_that_no_man_has(factor: float, read_in: str, advice: str) -> Non
     motion = walking("r4")
     rig = replace(motion.rig, offsets=motion.rig.offsets * np.float32(factor))
     big = with_rig(replace(motion, root_positions=motion.root_positions * np.float32(factor)), rig)
-    lines = suspicions(big, read_in, "y")
+    lines = warnings_on(big, read_in)
     assert re.search(advice, lines[0]), lines
     if "makes it" in lines[0]:
         made = re.search(r"makes it ([\d.]+) m", lines[0])
@@ -102,7 +105,7 @@ def nodes(*names: str) -> Rig:
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "found"),
     [
         (("LeftArm", "RightArm", "Head", "Neck_end"), None),
         (("b__LeftArm", "b_RightArm", "Dog_LeftTail001", "Dog_LeftTail002"), None),  # half of the sides lack the other
@@ -115,9 +118,9 @@ def nodes(*names: str) -> Rig:
         (("LeftArm", "LeftHand"), None),  # an arm alone
     ],
 )
-def test_helper_nodes(names: tuple[str, ...], told: str | None) -> None:
+def test_helper_nodes(names: tuple[str, ...], found: str | None) -> None:
     lines = helper_nodes(nodes(*names))
-    assert re.search(told, lines[0]) if told else lines == [], lines
+    assert re.search(found, lines[0]) if found else lines == [], lines
 
 
 def test_uneven_bones() -> None:
@@ -140,10 +143,10 @@ def test_a_tilted_ground_and_the_axis_that_mends_it(degrees: float) -> None:
     root = quat.rotate(turn, motion.root_positions)
     tilted = make_motion(motion.rig, motion.fps, root, rotations, contacts=motion.contacts)
     text = only(tilted)
-    told = re.search(r"slopes by ([\d.]+) degrees.*--up=(\S+)", text)
-    assert told is not None
-    assert float(told[1]) == pytest.approx(degrees, abs=0.3)
-    up = np.array([float(v) for v in told[2].split(",")])
+    found = re.search(r"slopes by ([\d.]+) degrees.*--up=(\S+)", text)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(degrees, abs=0.3)
+    up = np.array([float(v) for v in found[2].split(",")])
     np.testing.assert_allclose(up, quat.rotate(turn, np.array([0.0, 1, 0])), atol=0.006)
 
 
@@ -162,12 +165,12 @@ def test_a_foot_that_sinks() -> None:
     offsets[ankle] *= 1 + 0.06 / np.linalg.norm(offsets[ankle])
     longer = with_rig(motion, replace(motion.rig, offsets=offsets))
     names = motion.rig.joint_names
-    told = re.fullmatch(
+    found = re.fullmatch(
         rf"{names[foot]} stands ([\d.]+) cm lower than {names[motion.rig.mirror[foot]]}: one of them sinks\?",
         *uneven_feet(longer),
     )
-    assert told is not None
-    assert 5 < float(told[1]) < 6.1
+    assert found is not None
+    assert 5 < float(found[1]) < 6.1
     assert uneven_feet(motion) == []
 
 
@@ -189,8 +192,8 @@ def test_joints_that_nothing_moves() -> None:
     rotations = motion.rotations.copy()
     knee = int(motion.rig.parents[motion.rig.roles["left_hand"]])
     rotations[:, :, knee] = rotations[0, 0, knee]
-    before = suspicions(motion, "m", "y")
-    lines = [line for line in suspicions(replace(motion, rotations=rotations), "m", "y") if "never turn" in line]
+    before = warnings_on(motion)
+    lines = [line for line in warnings_on(replace(motion, rotations=rotations)) if "never turn" in line]
     assert motion.rig.joint_names[knee] in lines[0]
     assert motion.rig.joint_names[knee] not in " ".join(before)
 
@@ -202,7 +205,7 @@ def test_a_lying_body() -> None:
     assert "lies down" in only(with_rig(motion, replace(motion.rig, rest=rest)))
 
 
-def test_degenerate_domains_are_told_of_without_a_fault() -> None:
+def test_degenerate_domains_get_warnings_without_a_fault() -> None:
     """Bodies of one joint, of no extent, of any roles: no division by nothing."""
     rng = np.random.default_rng(2)
     names = ["Hips", "Head", "LeftHand", "RightHand", "LeftFoot", "RightFoot", "LeftMid", "RightMid"]
@@ -223,5 +226,5 @@ def test_degenerate_domains_are_told_of_without_a_fault() -> None:
             root = rng.normal(size=(2, frames, 3)) * rng.choice([0.0, 1.0])
             turns = quat.normalize(rng.normal(size=(2, frames, count, 4)) + np.array([5, 0, 0, 0]))
             motion = make_motion(rig, 30, root, turns, lengths=np.array([frames, 1]))
-            lines = suspicions(motion, "cm", "z")
+            lines = warnings_on(motion, "cm", "z")
             assert all("nan" not in line and "\n" not in line for line in lines), trial

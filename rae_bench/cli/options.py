@@ -1,4 +1,4 @@
-"""What options name: comma-separated lists, globs, key=value, files to write."""
+"""Values of options: comma-separated lists, globs, key=value, units, files to write."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from rae_bench.errors import UserError, unknown
 
 
 def split(values: Iterable[str]) -> list[str]:
-    """Repeatable, comma-separated words, in order, once each."""
+    """Return the words of repeatable, comma-separated values, in order, once each."""
     words = [word.strip() for value in values for word in value.split(",")]
     return list(dict.fromkeys(word for word in words if word))
 
 
 def expand(kind: str, words: Sequence[str], known: Iterable[str]) -> list[str]:
-    """Words with globs replaced by the known names that they match."""
+    """Return words with globs replaced by the known names that they match.
+
+    Raises:
+        UserError: A glob matches nothing.
+    """
     out: list[str] = []
     names = list(known)
     for word in words:
@@ -34,7 +38,11 @@ def expand(kind: str, words: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def numbers(option: str, words: Sequence[str]) -> list[float]:
-    """Words as numbers; "5%" is 0.05."""
+    """Return words as numbers; "5%" is 0.05.
+
+    Raises:
+        UserError: A word is no number; `option` names the option.
+    """
     out = []
     for word in words:
         try:
@@ -45,7 +53,11 @@ def numbers(option: str, words: Sequence[str]) -> list[float]:
 
 
 def assignments(option: str, words: Iterable[str]) -> dict[str, Any]:
-    """key=value words; values are JSON where they can be, else text."""
+    """Return the keys and values of key=value words; values are JSON where they can be, else text.
+
+    Raises:
+        UserError: A word has no key or no "="; `option` names the option.
+    """
     out: dict[str, Any] = {}
     for word in words:
         key, sign, value = word.partition("=")
@@ -60,7 +72,7 @@ def assignments(option: str, words: Iterable[str]) -> dict[str, Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A block that writes `path`: raises `UserError` where that cannot be."""
+    """Run a block that writes `path`, and raise `UserError` where it cannot be written."""
     try:
         yield
     except OSError as error:
@@ -68,7 +80,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def length_unit(text: str) -> str | float:
-    """A unit's name, or the metres in one unit as a number."""
+    """Return the name of a unit, or the metres in one unit as a number."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Foot paths: still through a stance, then in flight to the place of the next."""
+"""Paths of feet: still through a stance, then in flight to the place of the next."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.paths import Clips, bump, ease, fade, ground_at
+from rae_bench.data.generators.locomotion.paths import Paths, bump, ease, fade, ground_at
 
 
 @dataclass(frozen=True)
 class Step:
-    """One leg over all frames (N, T, ...).
+    """One foot over all frames.
 
     Attributes:
         position: (N, T, 3) metres, the contact joint.
@@ -31,9 +31,15 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Home:
-    """Where a foot stands beside its girdle: to the left and ahead at rest, metres; what the gait changes in it at full
-    `speed` (N, 1) metres a second: its distance from the midline by the factor `width` (N, 1), `behind` (N, 1) metres.
+class FootHome:
+    """Where a foot stands beside its girdle, and what the gait changes in it.
+
+    Attributes:
+        side: metres to the left at rest.
+        ahead: metres ahead at rest.
+        width: (N, 1) factor on the distance from the midline at full speed.
+        behind: (N, 1) metres further behind at full speed.
+        speed: (N, 1) metres a second, the full speed.
     """
 
     side: float
@@ -44,39 +50,51 @@ class Home:
 
 
 def _place(
-    clips: Clips, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, place: Home
+    paths: Paths, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, home: FootHome
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, z (N, T) in metres and heading of the `index`-th stance."""
-    times = clips.time_of(index + offset + duty / 2)
-    ground = ground_at(clips, times, length)
+    """Return x and z (N, T) in metres and the heading of the stance of number `index` (N, T)."""
+    times = paths.time_of(index + offset + duty / 2)
+    ground = ground_at(paths, times, length)
     x, z, yaw = ground.fore if fore else ground.rear
     s, c = np.sin(yaw), np.cos(yaw)
-    go = fade(clips.at(clips.speed, times) / place.speed)
-    side, ahead = place.side * (1 + (place.width - 1) * go), place.ahead - place.behind * go
+    go = fade(paths.at(paths.speed, times) / home.speed)
+    side, ahead = home.side * (1 + (home.width - 1) * go), home.ahead - home.behind * go
     return x + c * side + s * ahead, z - s * side + c * ahead, yaw
 
 
 def foot_path(
-    clips: Clips,
+    paths: Paths,
     times: np.ndarray,
     length: float,
     fore: bool,
     offset: np.ndarray,
     duty: np.ndarray,
-    place: Home,
+    home: FootHome,
     stride: np.ndarray,
     lift: np.ndarray,
     height: float,
     swept: np.ndarray,
 ) -> Step:
-    """The path of one foot. `length`: of the body; `offset`, `duty`: (N, 1) cycles; `stride`, `lift` (N, 1) and
-    `height` (of the standing foot) in metres; `swept`: (N, 1) 1 where the foot flies along a cycloid.
+    """Return the path of one foot.
+
+    Args:
+        paths: the body's paths.
+        times: (N, T) seconds.
+        length: metres between the girdles.
+        fore: whether the foot belongs to the fore girdle.
+        offset: (N, 1) cycles, when it comes down.
+        duty: (N, 1) share of the cycle that it stands.
+        home: where it stands beside its girdle.
+        stride: (N, 1) metres.
+        lift: (N, 1) metres.
+        height: metres of the standing foot's contact joint over the ground.
+        swept: (N, 1) 1 where the foot flies along a cycloid.
     """
-    phase = clips.at(clips.phase, times) - offset
+    phase = paths.at(paths.phase, times) - offset
     index = np.floor(phase)
     phase = phase - index
-    x, z, yaw = _place(clips, index, offset, duty, length, fore, place)
-    next_x, next_z, next_yaw = _place(clips, index + 1, offset, duty, length, fore, place)
+    x, z, yaw = _place(paths, index, offset, duty, length, fore, home)
+    next_x, next_z, next_yaw = _place(paths, index + 1, offset, duty, length, fore, home)
     swing = np.clip((phase - duty) / (1 - duty), 0, 1)
     distance = np.hypot(next_x - x, next_z - z)
     gain = fade(1.2 * distance / stride)

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from rae_bench.data.importing.guess import guess_roles, word_pairs, words
-from rae_bench.data.importing.standing import mirror_pairs
+from rae_bench.data.importing.guess_roles import guess_roles
+from rae_bench.data.importing.joint_names import pairs_by_spelling, pairs_by_words, words
 from rae_bench.rigs.builtin import builtin_rigs
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig, make_rig
@@ -166,7 +166,7 @@ def test_spellings_of_people(case: str) -> None:
         assert len(roles) == 6
         assert names[BODY.index("toe")] in contacts
         assert len(contacts) == 2
-    assert len(mirror_pairs(rig.joint_names) or word_pairs(rig.joint_names)) == 8
+    assert len(pairs_by_spelling(rig.joint_names) or pairs_by_words(rig.joint_names)) == 8
 
 
 @pytest.mark.parametrize("case", FOUR_LEGS)
@@ -233,7 +233,7 @@ def test_six_legs() -> None:
     stick = make_rig("s", [(n, None if i == 0 else names[0], [0, 0.1, 0]) for i, n in enumerate(names)], {})
     roles, _ = guess_roles(stick)
     assert (roles["left_hand"], roles["right_foot"]) == ("20-f-l-claws-l", "25-h-r-claws-l")
-    assert word_pairs(names) == [
+    assert pairs_by_words(names) == [
         ("20-f-l-claws-l", "21-f-r-claws-l"),
         ("22-m-l-claws-l", "23-m-r-claws-l"),
         ("24-h-l-claws-l", "25-h-r-claws-l"),

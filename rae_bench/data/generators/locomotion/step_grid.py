@@ -1,4 +1,7 @@
-"""The thesis' second data set: straight walks on a grid of step frequency, step size and lift."""
+"""The step grid: straight walks on a grid of step frequency, step size and lift, the thesis' second data set.
+
+Tasks call it their `sweep`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from itertools import product
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Body
-from rae_bench.data.generators.locomotion.gaits import GAITS, Cell, Gait
+from rae_bench.data.generators.locomotion.gaits import GAITS, Gait, GaitCell
 from rae_bench.data.generators.locomotion.paths import DRAWS, GRAVITY
-from rae_bench.data.generators.locomotion.poses import make_poses
+from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.rigs.rig import Rig
@@ -28,16 +31,21 @@ FASTEST = 0.5
 MAX_SINK = 0.13
 """Leg lengths by which a body that walks upright may sink to reach its footprints."""
 TRIAL_FPS = 20.0
+"""Frames per second of the trial that finds out which cells a rig can walk."""
 
 
-def sweep_cells(rig: Rig, body: Body) -> list[Cell]:
-    """The cells of the grid that the rig can walk, in an order (of a hash) whose every part covers the whole grid.
+def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
+    """Return the cells of the grid that a rig can walk, in an order (of a hash) whose every part covers the whole grid.
 
-    A combination is left out, not clipped, where its speed is beyond `FASTEST` or where in a trial the body sinks by
+    A combination is left out, not clipped, where its speed is beyond `FASTEST`, or where in a trial the body sinks by
     more than `MAX_SINK` or a joint leaves its limits.
 
+    Args:
+        rig: the skeleton.
+        body: its body plan.
+
     Raises:
-        UserError: the rig can walk none of them.
+        UserError: The rig can walk none of them.
     """
     gait = next(iter(GAITS[len(body.legs)].values()))
     grid = [_cell(gait, *numbers) for numbers in product(FREQUENCIES, STEPS, LIFTS)]
@@ -48,18 +56,19 @@ def sweep_cells(rig: Rig, body: Body) -> list[Cell]:
     return sorted(cells, key=lambda cell: hashlib.sha256(cell.group.encode()).hexdigest())
 
 
-def _cell(gait: Gait, frequency: float, step: float, lift: float) -> Cell:
+def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
+    """Return the cell of a frequency, a step and a lift."""
     speed, share = frequency * step, step / gait.stride
     # What the body does with its steps grows and shrinks with them.
     moves = {name: getattr(gait, name) * share for name in ("heel", "toe", "bob", "yaw", "arm")}
     swept = replace(gait, speeds=(speed, speed, speed), stride=step, lift=lift, swept=True, **moves)
     pace, size = "slow" if frequency < 0.3 else "quick", "short" if step < 0.9 else "long"
     group = f"rate-{frequency:.2f}/step-{step:.1f}/lift-{lift:.2f}"
-    return Cell(group, f"{pace}-{size}", swept, speed, speed, 0.0)
+    return GaitCell(group, f"{pace}-{size}", swept, speed, speed, 0.0)
 
 
-def _walkable(rig: Rig, body: Body, cells: Sequence[Cell]) -> np.ndarray:
-    """(N,) whether a clip of a whole cycle with nothing varied stays upright and inside the joint limits."""
+def _walkable(rig: Rig, body: Body, cells: Sequence[GaitCell]) -> np.ndarray:
+    """Return whether a clip of a whole cycle with nothing varied stays upright and within the limits, (N,) bool."""
     cycle = np.sqrt(body.leg_length / GRAVITY) / min(FREQUENCIES)
     root, rotations, _ = make_poses(rig, body, cells, np.full((len(cells), DRAWS), 0.5), 1.1 * cycle, TRIAL_FPS)
     sink = (rig.rest_global[0][0, 1] - root[..., 1].min(1)) / body.leg_length

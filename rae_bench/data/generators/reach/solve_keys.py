@@ -1,4 +1,4 @@
-"""Key poses: standing, and those that bring hands to their targets."""
+"""Key poses solved by inverse kinematics: standing, and those that bring hands to their targets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import UP
-from rae_bench.data.generators.locomotion.poses import swing_arm
-from rae_bench.data.generators.locomotion.solve import Pose
+from rae_bench.data.generators.locomotion.pose import Pose
+from rae_bench.data.generators.locomotion.whole_body import swing_arm
+from rae_bench.data.generators.reach.key_poses import KeyPoses
 from rae_bench.data.generators.reach.limbs import Limb, Reacher
-from rae_bench.data.generators.reach.plan import RADII
-from rae_bench.data.generators.reach.poses import Keys, sink
+from rae_bench.data.generators.reach.moves import sink
+from rae_bench.data.generators.reach.variants import RADII
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 from rae_bench.rigs.rig import Rig
@@ -27,12 +28,13 @@ SLACK = 0.97
 ASKEW = 0.1
 """Radians by which an arm on a base is turned before it is solved for."""
 ROUNDS = 3
+"""How often a key pose is solved: the root's height and the angles follow from one another."""
 CALM: dict[str, Any] = {"damping": 1.0, "floor": 1e-3}
 """How targets are solved for: the same on any machine, however the last digit is rounded."""
 
 
-def standing(reacher: Reacher) -> Keys:
-    """The pose at rest: arms hanging, knees a little bent."""
+def standing_pose(reacher: Reacher) -> KeyPoses:
+    """Return the pose at rest: arms hang, knees are a little bent."""
     rig = reacher.rig
     root = rig.rest_global[0][:1].astype(np.float64)
     pose = Pose(rig, root[:, None], np.array([[[1.0, 0, 0, 0]]]))
@@ -43,24 +45,32 @@ def standing(reacher: Reacher) -> Keys:
     rotations = pose.rotations()[0]
     angles = np.clip(limit_angles(rotations, rig), SLACK * rig.limits[..., 0], SLACK * rig.limits[..., 1])
     none = np.zeros((1, len(reacher.limbs)))
-    return _lowered(reacher, Keys(root, np.zeros(1), angles, none, angles))
+    return _lowered(reacher, KeyPoses(root, np.zeros(1), angles, none, angles))
 
 
-def _lowered(reacher: Reacher, keys: Keys) -> Keys:
-    """The keys with the root as low as the legs need it to reach the ground."""
+def _lowered(reacher: Reacher, keys: KeyPoses) -> KeyPoses:
+    """Return the key poses with the root as low as the legs need it to reach the ground."""
     return replace(keys, root=keys.root - sink(reacher, keys)[:, None] * UP)
 
 
 def reach_keys(
     reacher: Reacher,
     crew: Sequence[Limb],
-    stand: Keys,
+    stand: KeyPoses,
     targets: np.ndarray,
     turns: np.ndarray | None,
     gaze: np.ndarray,
-) -> Keys:
-    """P key poses of K limbs at `targets` (P, K, 3), world, the hands turned by `turns` (P, K, 4) as far as that is
-    free, the face turned towards `gaze` (P, 3). A crew of several limbs stands on none of them."""
+) -> KeyPoses:
+    """Return key poses that bring K limbs to their targets, P of them.
+
+    Args:
+        reacher: the rig.
+        crew: K limbs; a crew of more than one stands on none of them.
+        stand: the pose at rest.
+        targets: (P, K, 3) metres, world.
+        turns: (P, K, 4) by which the hands are turned, as far as that is free; None leaves them as they come.
+        gaze: (P, 3) metres, where the face turns to.
+    """
     rig, count = reacher.rig, len(targets)
     narrow = _narrow(reacher)
     movable = np.zeros(len(rig), bool)
@@ -74,7 +84,7 @@ def reach_keys(
     if reacher.body is None:
         # Straight behind a base is as far by the left as by the right: a little turn, not rounding, settles which.
         angles = np.clip(angles + ASKEW * movable[:, None], narrow.limits[..., 0], narrow.limits[..., 1])
-    keys = Keys(root, yaw, angles, lifted, angles)
+    keys = KeyPoses(root, yaw, angles, lifted, angles)
     for turn in range(ROUNDS):
         keys = _lowered(reacher, keys)
         rotations = _rotations(rig, keys)
@@ -98,8 +108,8 @@ def reach_keys(
     return replace(keys, lift=_lifts(reacher, crew[0], stand, keys, narrow, movable)) if crew[0].leg else keys
 
 
-def hand_places(reacher: Reacher, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands that are off the ground, both world."""
+def hand_places(reacher: Reacher, keys: KeyPoses) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions (P, L, 3) and rest-relative rotations (P, L, 4) of all hands off the ground, world."""
     ends = [limb.hand for limb in reacher.limbs]
     rest = reacher.rig.rest_global[1][ends].astype(np.float64)
     positions, globals_ = reacher.rig.forward_kinematics(_rotations(reacher.rig, keys), keys.root)
@@ -109,7 +119,7 @@ def hand_places(reacher: Reacher, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
 def _lean(
     reacher: Reacher, crew: Sequence[Limb], root: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (P, 3) and turns (P,): towards the targets, or over the feet that stay on the ground."""
+    """Return root positions (P, 3) and turns (P,): towards the targets, or over the feet that stay on the ground."""
     rig, scale, leg = reacher.rig, reacher.scale, crew[0].leg
     if reacher.body is None:
         return np.repeat(root, len(targets), 0), np.zeros(len(targets))
@@ -132,7 +142,7 @@ def _lean(
 
 
 def _narrow(reacher: Reacher) -> Rig:
-    """The rig with the limits that reaching uses: the trunk helps, the arm reaches."""
+    """Return the rig with the limits that reaching uses: the trunk helps, the arm reaches."""
     rig = reacher.rig
     limits = SLACK * rig.limits
     trunk = list(reacher.trunk)
@@ -140,8 +150,10 @@ def _narrow(reacher: Reacher) -> Rig:
     return replace(rig, limits=limits)
 
 
-def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, movable: np.ndarray) -> np.ndarray:
-    """(P, J, 3) limit angles of a leg raised above where it stands: the way to anywhere else."""
+def _lifts(
+    reacher: Reacher, limb: Limb, stand: KeyPoses, keys: KeyPoses, narrow: Rig, movable: np.ndarray
+) -> np.ndarray:
+    """Return the limit angles (P, J, 3) of a leg raised above where it stands: the way to anywhere else."""
     rig = reacher.rig
     rise = rig.rest_global[0][limb.hand].astype(np.float64) + RISE * reacher.scale * UP
     at = replace(stand, root=keys.root[:1])  # the body goes to one place for all targets of a leg
@@ -151,8 +163,8 @@ def _lifts(reacher: Reacher, limb: Limb, stand: Keys, keys: Keys, narrow: Rig, m
     return np.repeat(limit_angles(rotations, rig), len(keys.root), 0)
 
 
-def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
-    """Angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
+def _look(reacher: Reacher, keys: KeyPoses, gaze: np.ndarray) -> np.ndarray:
+    """Return the limit angles (P, J, 3) with the neck turned towards `gaze` (P, 3)."""
     if not reacher.neck:
         return keys.angles
     angles = keys.angles.copy()
@@ -167,8 +179,8 @@ def _look(reacher: Reacher, keys: Keys, gaze: np.ndarray) -> np.ndarray:
     return angles
 
 
-def _rotations(rig: Rig, keys: Keys) -> np.ndarray:
-    """Local rotations (P, J, 4) with every leg as its angles say."""
+def _rotations(rig: Rig, keys: KeyPoses) -> np.ndarray:
+    """Return the local rotations (P, J, 4) with every leg as its angles say."""
     rotations = from_limit_angles(keys.angles, rig)
     rotations[:, 0] = quat.mul(quat.from_yaw(keys.yaw), rig.rest_global[1][0].astype(np.float64))
     return rotations
