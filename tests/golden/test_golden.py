@@ -7,8 +7,10 @@ of 20 updates: losses and ten weights within a thousandth; everything else withi
 from __future__ import annotations
 
 import ast
+import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -290,3 +292,47 @@ def test_docstrings_of_versions_say_what_they_cover() -> None:
             said = ast.literal_eval(body[at + 1].value)  # type: ignore[attr-defined]
             assert said.startswith("Covers ")
             assert "raise it when these numbers move" in " ".join(said.split())
+
+
+@pytest.mark.slow
+def test_edits_of_a_copy(tmp_path: Path) -> None:
+    """Comments and docstrings of every file move nothing; a formula does, until its version is raised and taken."""
+    for name in ("rae_bench", "baselines", "tasks", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("baselines", "tasks"):
+        (tmp_path / "rae_bench" / name).symlink_to(tmp_path / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for file in [*tmp_path.glob("rae_bench/**/*.py"), *tmp_path.glob("baselines/**/*.py")]:
+        source = file.read_text(encoding="utf-8")
+        assert source.startswith('"""')
+        file.write_text(f'"""Edited. {source[3:]}\n# A comment.\n', encoding="utf-8")
+
+    def run(*command: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    def edit(old: str, new: str) -> None:
+        file = tmp_path / "rae_bench/metrics/feet.py"
+        source = file.read_text(encoding="utf-8")
+        assert source.count(old) == 1
+        file.write_text(source.replace(old, new), encoding="utf-8")
+
+    test = "tests/golden/test_golden.py::test_no_number_moves_unless_its_version_does"
+    code, said = run("-m", "pytest", test)
+    assert code == 0, said
+    edit("Sums.over(CENTIMETRES * horizontal_speed(generated)", "Sums.over(99.9 * horizontal_speed(generated)")
+    code, said = run("-m", "pytest", test, "-k", "feet or foot or skate or speed")
+    assert code == 1
+    assert "1 failed" in said
+    assert "AssertionError: foot_sliding: its numbers moved, and its version is still 1" in said
+    code, said = run(*check.UPDATE.split()[1:], "foot_sliding")
+    assert code == 2
+    edit('        foot_sliding,\n    )', '        foot_sliding,\n        version=2,\n    )')
+    code, said = run("-m", "pytest", test, "-k", "foot_sliding")
+    assert "its golden values are of another version of foot_sliding: run python tests/golden/update.py" in said
+    assert run(*check.UPDATE.split()[1:], "foot_sliding") == (0, "foot_sliding: version 2, 2 values moved\n")
+    code, said = run("-m", "pytest", test, "-k", "foot_sliding")
+    assert code == 0, said
