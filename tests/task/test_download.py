@@ -177,7 +177,8 @@ def test_only_https_and_only_with_a_trusted_certificate(place: Place, tmp_path: 
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with pytest.raises(UserError, match="refused"):
-            download.download_missing(recordings(f"https://127.0.0.1:{nobody.getsockname()[1]}"), tmp_path, place.opener)
+            url = f"https://127.0.0.1:{nobody.getsockname()[1]}"
+            download.download_missing(recordings(url), tmp_path, place.opener)
     assert not list(tmp_path.iterdir())
     assert not place.asked
 
