@@ -20,7 +20,7 @@ SHOWN = 12
 @click.option("--all", "everything", is_flag=True, help="Every recording and bone, not the first few.")
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
-    """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
+    """Describe the imported domain NAME: bones, ground, feet, speeds, glitches by file and frame, what was mended."""
     from rae_bench.cli.options import writing
     from rae_bench.data.formats.export import check_place
     from rae_bench.data.importing.domain_report import domain_report

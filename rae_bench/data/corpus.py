@@ -53,6 +53,9 @@ class Corpus:
     exact_contacts: bool = False
     targets: ReachTargets | None = None
 
+    def __repr__(self) -> str:
+        return f"Corpus('{self.name}', {len(self.ids)} segments in {len(set(self.groups))} groups, {self.motion!r})"
+
 
 SWAPPED = {"left_hand": "left_foot", "right_hand": "right_foot"}
 """Roles that take each other's joint in `with_swapped_roles`."""

@@ -38,8 +38,8 @@ class Motion:
         return len(self.lengths)
 
     def __repr__(self) -> str:
-        seconds = self.frames / self.fps
-        return f"Motion({len(self)} clips, rig '{self.rig.name}', {self.fps:g} fps, {seconds:.1f} s)"
+        count, seconds = len(self), self.frames / self.fps
+        return f"Motion({count} clip{'s' * (count != 1)}, rig '{self.rig.name}', {self.fps:g} fps, {seconds:.1f} s)"
 
     @property
     def frames(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import KEYFRAME, KINDS, NONE, Objectives
@@ -109,9 +109,7 @@ def check_objectives(table: Mapping[str, Any], where: str, seconds: float | None
     Raises:
         UserError: One line says which objective is wrong and how.
     """
-    for key in table:
-        if key not in ("seconds", "objectives", "walk"):
-            raise UserError(f"{where}: {unknown('key', key, ('seconds', 'objectives', 'walk'))}")
+    check_keys(table, ("seconds", "objectives", "walk"), where)
     if seconds is None:
         if "seconds" not in table:
             raise UserError(f"{where}: no `seconds`; it says how long to generate, as --seconds does")
@@ -132,9 +130,7 @@ def check_objectives(table: Mapping[str, Any], where: str, seconds: float | None
 
 def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenObjective:
     """Return one checked objective; `where` names the file and the objective."""
-    for key in entry:
-        if key not in KEYS:
-            raise UserError(f"{where}: {unknown('key', key, KEYS)}")
+    check_keys(entry, KEYS, where)
     for key in ("role", "time", "position"):
         if key not in entry:
             raise UserError(f"{where}: no `{key}`; an objective needs role, time and position")
@@ -169,9 +165,7 @@ def check_walk(table: Any, where: str) -> Walk:
     """
     if not isinstance(table, Mapping):
         raise UserError(f"{where} is a table: [walk]")
-    for key in table:
-        if key not in ("stride", "touch_downs", "duty"):
-            raise UserError(f"{where}: {unknown('key', key, ('stride', 'touch_downs', 'duty'))}")
+    check_keys(table, ("stride", "touch_downs", "duty"), where)
     stride = _within(table.get("stride"), SHORTEST_STRIDE, LONGEST_STRIDE, f"{where}: stride")
     duty = _within(table.get("duty", DUTY), 0.05, 0.95, f"{where}: duty")
     feet = table.get("touch_downs")

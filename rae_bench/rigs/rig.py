@@ -135,12 +135,7 @@ class Rig:
     def forward_kinematics(
         self, rotations: np.ndarray, root_positions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the world positions (..., J, 3) in metres and rotations (..., J, 4) of all joints of local poses.
-
-        Args:
-            rotations: (..., J, 4) local unit quaternions (w, x, y, z).
-            root_positions: (..., 3) metres, world.
-        """
+        """Return world positions (..., J, 3) in metres and rotations (..., J, 4), as `forward_kinematics` does."""
         return forward_kinematics(rotations, root_positions, self.parents, self.offsets)
 
     def index(self, joint: str) -> int:

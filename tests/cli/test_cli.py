@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from rae_bench.cli import main
 from rae_bench.harness.run import Outcome
 from rae_bench.storage import home
 
@@ -127,20 +126,6 @@ def place(tmp_path: Path, tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 Call = Callable[[list[str]], tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command line in this process: exit code, stdout, stderr."""
-
-    def do(arguments: list[str]) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
-
-    return do
 
 
 def written() -> set[Path]:

@@ -58,7 +58,8 @@ def kinematics() -> Values:
 
 def motion() -> Values:
     """What follows from a rig, world poses, root space, contacts, other frame rates."""
-    from rae_bench.motion.motion import find_contacts, joint_speeds, stance_heights
+    from rae_bench.motion.contacts import joint_speeds, stance_heights
+    from rae_bench.motion.motion import find_contacts
     from rae_bench.motion.resample import resample
     from rae_bench.motion.root import heading_angle, velocities
 
@@ -98,7 +99,7 @@ def preparation() -> Values:
     from helpers.recordings import RECIPE, header, walk
 
     from rae_bench.data.corpus import with_swapped_roles
-    from rae_bench.data.formats.bvh_write import write_bvh
+    from rae_bench.data.formats.bvh import write_bvh
     from rae_bench.data.importing.recipe import Recipe
     from rae_bench.data.importing.recordings import import_folder
 

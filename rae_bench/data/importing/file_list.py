@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys
 from rae_bench.storage import home
 
 DATA_ROOT = "RAE_BENCH_DATA"
@@ -60,9 +60,7 @@ def read_file_list(table: Any, where: str) -> dict[str, RecordingFile]:
             raise UserError(f"{place} is no file within the folder")
         if not isinstance(facts, Mapping):
             raise UserError(f"{place} needs {{ bytes = ..., sha256 = ... }}")
-        for key in facts:
-            if key not in _KEYS:
-                raise UserError(f"{place}: {unknown('key', key, _KEYS)}")
+        check_keys(facts, _KEYS, place)
         size, digest = facts.get("bytes"), facts.get("sha256")
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise UserError(f"{place}: bytes = {size!r} needs to be a whole number above 0")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from rae_bench.data.formats.units import metres_per_unit, upright
 from rae_bench.data.importing.file_list import ORIGIN_KEYS, RecordingFile, read_file_list
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_toml
 
@@ -101,14 +101,11 @@ class Recipe:
         Raises:
             UserError: A key is unknown (the nearest is named), or a value is of the wrong kind.
         """
-        known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            if key in ("kind", "folder", "name", *ORIGIN_KEYS):
-                continue
-            if key not in known:
-                raise UserError(f"{where}: {unknown('key', key, known)}")
-            values[key] = _checked(key, value, where)
+        given = {key: value for key, value in table.items() if key not in ("kind", "folder", "name", *ORIGIN_KEYS)}
+        check_keys(given, {field.name for field in fields(cls)}, where)
+        values = {key: _checked(key, value, where) for key, value in given.items() if key != "files"}
+        if "files" in given:
+            values["files"] = read_file_list(given["files"], where)
         return cls(**values)
 
     def options(self) -> dict[str, Any]:
@@ -123,74 +120,132 @@ class Recipe:
         return values
 
 
+class _Needed(Exception):
+    """What the value of a key needs to be."""
+
+
 def _checked(key: str, value: Any, where: str) -> Any:
     """Return the value of a key, checked and in the type of its field."""
-    def wrong(need: str) -> UserError:
-        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
+    try:
+        return _CHECKS.get(key, _text)(value)
+    except _Needed as need:
+        raise UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300]) from None
+    except UserError as error:
+        raise UserError(f"{where}: {key}: {error}") from None
 
-    if key == "unit":
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise wrong("cm, m, mm or a number")
-        try:
-            metres_per_unit(value)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
-        return value
-    if key == "up":
-        try:
-            upright(value)
-        except (UserError, TypeError, ValueError, OverflowError):
-            raise wrong('"y" or "z", "-y", "-z" or three numbers') from None
-        return value if isinstance(value, str) else tuple(float(v) for v in value)
-    if key == "format":
-        if value != "auto" and value not in FORMATS:
-            raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
-        return value
-    if key == "files":
-        return read_file_list(value, where)
-    if key == "group_by":
-        if value not in ("file", "segment"):
-            raise wrong('"file" or "segment"')
-        return value
-    if key == "loop_seconds":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
-            raise wrong("a number of seconds up to 600")
+
+def _number(value: Any, need: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Needed(need)
+    try:
         return float(value)
-    if key == "skip_frames":
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise wrong("a count of frames")
-        return value
-    if key == "fixed_base":
-        if not isinstance(value, bool):
-            raise wrong("true or false")
-        return value
-    if key in ("fps", "recorded_fps"):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e5:
-            raise wrong("a number of frames per second")
-        return float(value)
-    if key == "roles":
-        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
-            raise wrong("a table of role = joint name")
-        for role in value:
-            if role not in ROLES:
-                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
-        return dict(value)
-    if key in ("contact_joints", "include", "exclude", "drop_joints", "skeleton"):
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
-            raise wrong("a list of names")
-        return tuple(value)
+    except OverflowError:
+        raise _Needed(need) from None
+
+
+def _unit(value: Any) -> str | int | float:
     if not isinstance(value, str):
-        raise wrong("a text")
-    if key.endswith("_pattern"):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
-                groups = re.compile(value).groups
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UserError(f"{where}: {key} '{value[:80]}' is not a regular expression: {error}") from None
-        if groups < 1:
-            raise wrong("a regular expression with a group in parentheses, which becomes the name")
+        _number(value, "cm, m, mm or a number")
+    metres_per_unit(value)
     return value
+
+
+def _up(value: Any) -> str | tuple[float, ...]:
+    try:
+        upright(value)
+    except (UserError, TypeError, ValueError, OverflowError):
+        raise _Needed('"y" or "z", "-y", "-z" or three numbers') from None
+    return value if isinstance(value, str) else tuple(float(v) for v in value)
+
+
+def _format(value: Any) -> str:
+    if value != "auto" and value not in FORMATS:
+        raise unknown("format", str(value), ["auto", *FORMATS])
+    return str(value)
+
+
+def _group_by(value: Any) -> str:
+    if value not in ("file", "segment"):
+        raise _Needed('"file" or "segment"')
+    return str(value)
+
+
+def _loop_seconds(value: Any) -> float:
+    need = "a number of seconds up to 600"
+    if not 0 < (seconds := _number(value, need)) <= 600:
+        raise _Needed(need)
+    return seconds
+
+
+def _rate(value: Any) -> float:
+    need = "a number of frames per second"
+    if not 0 < (fps := _number(value, need)) <= 1e5:
+        raise _Needed(need)
+    return fps
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _Needed("a count of frames")
+    return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Needed("true or false")
+    return value
+
+
+def _roles(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
+        raise _Needed("a table of role = joint name")
+    for role in value:
+        if role not in ROLES:
+            raise unknown("role", role, ROLES)
+    return dict(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        raise _Needed("a list of names")
+    return tuple(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Needed("a text")
+    return value
+
+
+def _pattern(value: Any) -> str:
+    text = _text(value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
+            groups = re.compile(text).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UserError(f"'{text[:80]}' is not a regular expression: {error}") from None
+    if groups < 1:
+        raise _Needed("a regular expression with a group in parentheses, which becomes the name")
+    return text
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "unit": _unit,
+    "up": _up,
+    "format": _format,
+    "group_by": _group_by,
+    "loop_seconds": _loop_seconds,
+    "skip_frames": _count,
+    "fixed_base": _yes_or_no,
+    "fps": _rate,
+    "recorded_fps": _rate,
+    "roles": _roles,
+    "group_pattern": _pattern,
+    "action_pattern": _pattern,
+    **dict.fromkeys(("contact_joints", "include", "exclude", "drop_joints", "skeleton"), _names),
+}
+"""Key -> function that returns its value checked; every other key is a text."""
 
 
 def read_roles(path: Path) -> dict[str, Any]:

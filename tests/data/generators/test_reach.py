@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,12 @@ from rae_bench.task.task import load_task
 
 RIGS = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod", "arm")
 MAN = 1.75  # metres; the thesis' lengths, speed and acceleration hold for a man
-_MADE: dict[str, Corpus] = {}
 
 
+@cache
 def _made(name: str) -> Corpus:
     """A clip of every spawn point, made once."""
-    if name not in _MADE:
-        _MADE[name] = generate_reach(load_rig(name), clips=40)
-    return _MADE[name]
+    return generate_reach(load_rig(name), clips=40)
 
 
 @pytest.fixture(params=RIGS)

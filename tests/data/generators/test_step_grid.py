@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -28,14 +29,12 @@ from rae_bench.task.task import Protocol, load_task, task_from_table
 
 NAMES = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod")
 CLIPS, SECONDS, FPS = 120, 4.0, 60.0
-_MADE: dict[str, Corpus] = {}
 
 
+@cache
 def made(name: str) -> Corpus:
     """Every cell at least once, made once."""
-    if name not in _MADE:
-        _MADE[name] = generate_locomotion(load_rig(name), clips=CLIPS, seconds=SECONDS, fps=FPS, step_grid=True)
-    return _MADE[name]
+    return generate_locomotion(load_rig(name), clips=CLIPS, seconds=SECONDS, fps=FPS, step_grid=True)
 
 
 @pytest.fixture(params=NAMES)
