@@ -19,7 +19,7 @@ RIGS = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod", "arm")
 
 def kinematics() -> Values:
     """Quaternions, chains, joint limits, and inverse kinematics."""
-    from rae_bench.kinematics.forward import forward_kinematics, global_to_local, local_to_global
+    from rae_bench.kinematics.forward import forward_kinematics, global_to_local
     from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 
     a, b = inputs.turns((40,), 0), inputs.turns((40,), 1)
@@ -36,18 +36,15 @@ def kinematics() -> Values:
         "rotate": close(quat.rotate(a, v)),
         "from_axis_angle": close(quat.from_axis_angle(v, v[:, 0])),
         "from_yaw": close(quat.from_yaw(v[:, 0])),
-        "from_euler": close(quat.from_euler("ZXY", 60 * v)),
+        "from_euler": close(quat.from_euler("ZXY", 60 * v.T)),
         "matrix": close(quat.to_matrix(a)),
         "from_matrix": close(quat.from_matrix(quat.to_matrix(a))),
-        "6d": close(quat.to_6d(a)),
-        "from_6d": close(quat.from_6d(quat.to_6d(a) + 0.1)),
         "continuous": close(quat.continuous(a * np.sign(v[:, :1]), 0)),
         "slerp": close(quat.slerp(a, b, np.linspace(0, 1, 40)[:, None])),
         "between": close(quat.between(v[:20], v[20:])),
         "chord": close(quat.chord(a, b)),
         "angle": close(quat.angle(a, b)),
         "forward": close(places),
-        "global": close(local_to_global(poses, rig.parents)),
         "local": close(global_to_local(world, rig.parents)),
         "limit_angles": close(angles),
         "from_limit_angles": close(from_limit_angles(0.5 * angles, limited)),
@@ -174,7 +171,7 @@ def generator(name: str) -> Values:
             values[f"{rig.name}_targets"] = close(made.targets.positions)
             values[f"{rig.name}_arrivals"] = counted(made.targets.arrivals)
         elif len(rig.contact_joints):
-            made = generate_locomotion(rig, clips=12, seconds=3.0, sweep=name == "sweep")
+            made = generate_locomotion(rig, clips=12, seconds=3.0, step_grid=name == "sweep")
             values[f"{rig.name}_groups"] = exact(made.groups)
         else:
             continue
@@ -187,7 +184,7 @@ def generator(name: str) -> Values:
 
 def objectives() -> Values:
     """Key joints and keyframes of walks, and targets of hands."""
-    from rae_bench.data.corpus import Targets
+    from rae_bench.data.corpus import ReachTargets
     from rae_bench.objectives.keyframes import keyframe_objectives, objectives_of
     from rae_bench.objectives.objectives import key_transforms, slot_contacts
 
@@ -199,7 +196,7 @@ def objectives() -> Values:
     whole = {key: np.array(value, np.int32) for key, value in events.items()}
     points = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 2, 3)
     ways_there = inputs.turns((4, 2), 5).astype(np.float32)
-    targets = Targets(**whole, positions=points, rotations=ways_there, respawned=np.zeros((4, 2), bool))
+    targets = ReachTargets(**whole, positions=points, rotations=ways_there, respawned=np.zeros((4, 2), bool))
     reached = objectives_of(made, targets)
     return {
         "key_positions": close(places),
