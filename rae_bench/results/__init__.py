@@ -1,0 +1,1 @@
+"""Results on disk, and the rows of tables that are made of them."""

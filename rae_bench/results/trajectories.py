@@ -1,0 +1,47 @@
+"""Trajectories on disk: one compressed `.npz` beside each cell result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rae_bench.data.formats.archive import Archive
+from rae_bench.data.formats.source import Source
+from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
+from rae_bench.model.api import Trajectory
+from rae_bench.rigs.rig import Rig
+from rae_bench.storage import whole_file
+
+
+def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
+    """Root positions and unit rotations in single precision, as they were generated: coarser steps would rule the jerk.
+
+    Frames past a clip's length are nobody's: they repeat its last one, whatever the model left there.
+
+    Args:
+        lengths: (N,) real frames of each clip.
+    """
+    last = np.minimum(np.arange(trajectory.root_positions.shape[2]), np.asarray(lengths)[:, None] - 1)
+    clip = np.arange(len(last))[:, None]
+    with whole_file(path) as scratch, scratch.open("wb") as file:
+        np.savez_compressed(
+            file,
+            root_positions=trajectory.root_positions[:, clip, last].astype(np.float32),
+            rotations=quat.normalize(trajectory.rotations[:, clip, last]).astype(np.float32),
+            lengths=lengths.astype(np.int32),
+            fps=np.float32(fps),
+            rig=np.frombuffer(bytes.fromhex(rig.content_hash), np.uint8),
+        )
+
+
+def load_trajectory(path: Path) -> Trajectory:
+    """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
+    try:
+        archive = Archive(Source(path))
+        roots = archive.checked("root_positions", (None, None, None, 3), "f")
+        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "f")
+    except UserError as error:
+        raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
+    return Trajectory(roots, rotations)
