@@ -66,8 +66,8 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
     found = robustness.readings(exam.truth, exam.objectives)
     failings = robustness.failings(found)
     if as_json:
-        listed = [vars(reading) | {"values": dict(reading.values)} for reading in found]
-        click.echo(json.dumps({"readings": listed, "failings": failings}, indent=1))
+        lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]
+        click.echo(json.dumps({"readings": lines, "failings": failings}, indent=1))
     else:
         click.echo(robustness.table(found))
     if plot_path:

@@ -55,7 +55,7 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     """Print a table: overall, or that of a task."""
     from rae_bench.errors import unknown
     from rae_bench.leaderboard.board.build import read_board
-    from rae_bench.leaderboard.board.terminal import table_lines
+    from rae_bench.leaderboard.board.text_tables import terminal_table
 
     data = read_board(folder).data
     known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
@@ -67,7 +67,7 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     if not known:
         click.echo("no entries yet; rae-bench submit makes the first")
     for name in [table] if table else list(known)[:1]:
-        for line in table_lines(name, known[name], data["benchmark"]):
+        for line in terminal_table(name, known[name], data["benchmark"]):
             click.echo(line)
     if table is None and len(known) > 1:
         click.echo(f"\nalso: {', '.join(list(known)[1:])}")

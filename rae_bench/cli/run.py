@@ -208,14 +208,15 @@ def action_table(outcome: Outcome) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from rae_bench.results.rows import by_action, row_label
+    from rae_bench.results.clips import means_by_action
+    from rae_bench.results.rows import row_label
 
     files: dict[str, list[Path]] = {}
     for p in outcome.cells:
         if p.path.with_suffix(".csv").exists() and p.cell.model != "truth":
             label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
             files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = by_action(files, [name for name, _ in ACTION_COLUMNS])
+    values = means_by_action(files, [name for name, _ in ACTION_COLUMNS])
     title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("row")

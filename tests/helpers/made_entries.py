@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.leaderboard.entries.entry import Card, Trajectories
+from rae_bench.leaderboard.entries.card import Card, Trajectories
+from rae_bench.leaderboard.entries.entry import write_entry_file
 from rae_bench.leaderboard.entries.rules import required_cells
-from rae_bench.leaderboard.entries.writing import write_entry_file
 from rae_bench.metrics import METRICS
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.files import cell_name

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.leaderboard.entries.entry import Card, Trajectories
-from rae_bench.leaderboard.entries.files import CELLS
-from rae_bench.leaderboard.entries.writing import write_entry_file
-from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+from rae_bench.leaderboard.entries.card import Card, Trajectories
+from rae_bench.leaderboard.entries.entry import write_entry_file
+from rae_bench.leaderboard.entries.entry_files import CELLS
+from rae_bench.results.clips import write_clips
+from rae_bench.results.files import SCHEMA, cell_name, write_json
 
 PRIMARIES = {
     "reconstruction_error": ("cm", "lower"),

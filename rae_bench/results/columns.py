@@ -1,0 +1,79 @@
+"""The columns of every table of results: label, unit and digits, in one place, and how they are written.
+
+Metrics say these themselves; the score, gains over other starts, and costs stand here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+
+
+@dataclass(frozen=True)
+class Column:
+    """What stands over a column of numbers, and how they are written.
+
+    Attributes:
+        name: of a metric, or of another quantity of a row.
+        label: plain words, without the unit.
+        unit: "cm", "x", ...; "" for a pure number.
+        digits: decimals.
+    """
+
+    name: str
+    label: str
+    unit: str
+    digits: int
+
+    @property
+    def title(self) -> str:
+        """Label and unit in a line, such as "foot sliding, cm/s"."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+COLUMNS: Mapping[str, Column] = MappingProxyType(
+    {info.name: Column(info.name, info.label, info.unit, info.digits) for info in METRICS.values()}
+    | {
+        column.name: column
+        for column in (
+            Column("score", "score", "", 3),
+            Column("gain_over_cold_long", "over cold-long", "x", 2),
+            Column("gain_over_reference_cold", "over reference cold", "x", 2),
+            Column("core_seconds", "adapt", "core-s", 0),
+            Column("pretrain_core_seconds", "pre-train", "core-s", 0),
+            Column("ms_per_frame", "latency", "ms a frame", 2),
+            Column("parameters", "parameters", "", 0),
+            Column("trained", "trained parameters", "", 0),
+            Column("peak_memory_mb", "memory", "MB", 0),
+        )
+    }
+)
+"""Name -> column: all metrics, then what is no metric."""
+PRIMARY_COLUMNS: Mapping[str, Column] = MappingProxyType({c: COLUMNS[PRIMARY[c]] for c in HEADLINE_CATEGORIES})
+"""Category -> column of its primary metric, for the categories of the headline score."""
+
+_BREAKS = {"reconstruction": "recon- struction", "adversarial": "adver- sarial", "parameters": "para- meters"}
+"""Words that are too long for a narrow column, and where they break."""
+
+
+def narrow_heading(column: Column, width: int = 9) -> str:
+    """Return label and unit in short lines, for a narrow column of a terminal."""
+    words = " ".join(_BREAKS.get(word, word) if len(word) > width else word for word in column.label.split())
+    lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, column.unit] if column.unit else lines)
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction of the target's data as people read it, such as "5 %"."""
+    return f"{100 * fraction:g} %"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of words as lines, each column as wide as its longest word."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
