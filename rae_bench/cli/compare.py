@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.leaderboard import ENTRIES
+from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.words import numbers, split
 from rae_bench.errors import UserError, unknown
 
@@ -130,10 +130,11 @@ class _EntryResults:
 
 
 def _folder(name: str, results: Path) -> Path:
-    for folder in (Path(name), results / name, ENTRIES / name):
+    for folder in (Path(name), results / name, ENTRIES_FOLDER / name):
         if folder.is_dir():
             return folder
-    near = {path.name for root in (results, ENTRIES) if root.is_dir() for path in root.iterdir() if path.is_dir()}
+    roots = [root for root in (results, ENTRIES_FOLDER) if root.is_dir()]
+    near = {path.name for root in roots for path in root.iterdir() if path.is_dir()}
     raise unknown("entry or folder of results", name, near)
 
 

@@ -10,11 +10,12 @@ import click
 from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
-FOLDER = Path("leaderboard")
-ENTRIES = FOLDER / "entries"
+BOARD_FOLDER = Path("leaderboard")
+ENTRIES_FOLDER = BOARD_FOLDER / "entries"
 folder_option = click.option(
-    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Holds entries/ and the board."
-)
+    "--folder", type=click.Path(path_type=Path), default=BOARD_FOLDER, show_default=True,
+    help="Holds entries/ and the board.",
+)  # fmt: skip
 
 
 @click.group()

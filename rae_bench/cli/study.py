@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rae_bench.study.cost import Cost
     from rae_bench.study.thesis import StudyArm
 
-FOLDER = "study-thesis"
+REPORT_FOLDER = "study-thesis"
 
 
 @click.group()
@@ -131,11 +131,11 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
     clips = {arm.name: clips_of(arm, plans[arm.name], ERROR_OF_ARM[arm.name]) for arm in parts}
     if all(table.empty for table in clips.values()):
         raise UserError(f"{out}: no finished cell of the study; run it without --report-only first")
-    costs = _costs(parts[0], plans[parts[0].name], out / FOLDER, measure=measure)
+    costs = _costs(parts[0], plans[parts[0].name], out / REPORT_FOLDER, measure=measure)
     rigs = tuple(task.name.split("-")[1] for task in parts[0].tasks)
     counts = {name: _counts(of) for name, of in plans.items()}
     found = find(clips, parts[0].models, costs, rigs, seeds, counts)
-    for path in write_study(found, out / FOLDER):
+    for path in write_study(found, out / REPORT_FOLDER):
         click.echo(f"report    {path}", err=True)
     for mode, verdicts in found.verdicts.items():
         for verdict in verdicts:

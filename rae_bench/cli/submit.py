@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.leaderboard import ENTRIES
+from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.words import writing
 from rae_bench.errors import UserError
 
@@ -34,7 +34,7 @@ PATH = click.Path(path_type=Path)
     help="Other data or pre-training it learnt from; repeat it. Makes the entry one of the open division.",
 )  # fmt: skip
 @click.option("--task", "tasks", multiple=True, help="Only this task; one that is not in the package as its file.toml.")
-@click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
+@click.option("--out", type=PATH, default=ENTRIES_FOLDER, show_default=True, help="Folder of the entries.")
 @click.option("--trajectories", type=PATH, help="Where the file to be uploaded goes (NAME-trajectories.zip).")
 @click.option("--url", default="", help="https address at which that file will lie; it can be filled in later.")
 @click.option("--replace", is_flag=True, help="Overwrite an entry of that name.")

@@ -39,12 +39,12 @@ class Sums:
     empty: float = 0.0
 
     @classmethod
-    def over(cls, values: np.ndarray, mask: np.ndarray, *, empty: float = 0.0) -> Sums:
+    def over(cls, values: np.ndarray, mask: np.ndarray) -> Sums:
         """Sum `values` where `mask` is true, as one group; both arrays are (N, ...)."""
         count = len(values)
         kept = np.where(mask, values, 0).astype(np.float64)
         axes = tuple(range(1, kept.ndim))
-        return cls(kept.sum(axes).reshape(count, 1), mask.sum(axes).astype(np.float64).reshape(count, 1), empty)
+        return cls(kept.sum(axes).reshape(count, 1), mask.sum(axes).astype(np.float64).reshape(count, 1))
 
     @property
     def measured(self) -> bool:
@@ -105,35 +105,49 @@ Spread = Callable[[Sequence["Motion"], "Motion"], Sums]
 """spread(samples, truth): different continuations of the same clips."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class MetricInfo:
-    """One metric: how it is measured, and what every table, picture and page says of it.
+@dataclass(frozen=True)
+class Column:
+    """What every table, picture and page says of a column of numbers.
 
     Attributes:
-        name: the key in every result.
-        label: the heading of its column in plain words, without the unit.
-        unit: "cm", "deg", "%", ...; "" for a pure number.
-        digits: decimals with which people read it.
-        direction: "lower" or "higher" is better; "none" for ratios whose ideal is 1, and for yardsticks.
-        category: one of `CATEGORIES`.
-        primary: whether it stands for its category in the headline score.
-        source: where the definition comes from.
-        description: one line for people.
-        measure: how a metric of one trajectory is measured, clip by clip. None for metrics that need more.
-        compare: how a metric of all windows of all clips together is measured, as a critic sees them.
-        spread: how a metric of more than one sample is measured.
-        optional: whether a result leaves it out when no clip has anything to measure (a horizon beyond every clip).
+        name: the key in results and rows.
+        label: the heading in plain words, without the unit.
+        unit: "cm", "deg", "%", "x", ...; "" for a pure number.
+        digits: decimals with which people read the numbers.
     """
 
     name: str
     label: str
     unit: str
     digits: int
+
+    @property
+    def title(self) -> str:
+        """Label and unit, such as "foot sliding, cm/s"."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricInfo(Column):
+    """One metric: its column, and how it is measured.
+
+    Attributes:
+        direction: "lower" or "higher" is better; "none" for ratios whose ideal is 1, and for yardsticks.
+        category: one of `CATEGORIES`.
+        source: where the definition comes from.
+        description: one line for people.
+        primary: whether it stands for its category in the headline score.
+        measure: how a metric of one trajectory is measured, clip by clip. None for metrics that need more.
+        compare: how a metric of all windows of all clips together is measured, as a critic sees them.
+        spread: how a metric of more than one sample is measured.
+        optional: whether a result leaves it out when no clip has anything to measure (a horizon beyond every clip).
+    """
+
     direction: Literal["lower", "higher", "none"]
     category: str
-    primary: bool
     source: str
     description: str
+    primary: bool = False
     measure: Measure | None = field(default=None, repr=False, compare=False)
     compare: Compare | None = field(default=None, repr=False, compare=False)
     spread: Spread | None = field(default=None, repr=False, compare=False)

@@ -116,8 +116,8 @@ def critic_score(real: Windows, fake: Windows, clips: int, seed: int) -> float:
     return 2 * abs(critic_auc(real, fake, clips, seed) - 0.5)
 
 
-def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: int = NULL_DRAWS) -> tuple[float, float]:
-    """Return where the score of real motion against other real motion falls: (0, the `level` quantile).
+def null_interval(truth: Motion, seed: int = 0, *, draws: int = NULL_DRAWS) -> tuple[float, float]:
+    """Return where the score of real motion against other real motion falls: (0, the 95 % quantile).
 
     `draws` times, the truth's clips are split at random into two halves, and one half stands for the generated clips.
     Half the clips make a noisier critic than all of them, so the interval is rather too wide. Other clips also differ
@@ -136,7 +136,7 @@ def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: i
         order = rng.permutation(len(truth))
         real, fake = _pick(windows, order[:half]), _pick(windows, order[half : 2 * half])
         scores.append(critic_score(real, fake, half, seed))
-    return 0.0, float(np.quantile(scores, level))
+    return 0.0, float(np.quantile(scores, 0.95))
 
 
 def _pick(windows: Windows, clips: np.ndarray) -> Windows:

@@ -76,13 +76,13 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 METRICS = (
     MetricInfo(
         name="kernel_distance", label="kernel distance", unit="", digits=3,
-        direction="lower", category="adversarial", primary=False,
+        direction="lower", category="adversarial",
         source="maximum mean discrepancy (Gretton et al. 2012)",
         description="squared MMD between real and generated windows, Gaussian kernel", compare=kernel_distance,
     ),
     MetricInfo(
         name="frechet_distance", label="Frechet distance", unit="", digits=2,
-        direction="lower", category="adversarial", primary=False,
+        direction="lower", category="adversarial",
         source="Frechet distance of Gaussians (Dowson and Landau 1982)",
         description="Frechet distance between real and generated windows in 32 principal components",
         compare=frechet_distance,

@@ -24,7 +24,7 @@ def diversity(samples: Sequence[Motion], truth: Motion) -> Sums:
 
 METRICS = (
     MetricInfo(
-        name="diversity", label="diversity", unit="cm", digits=2, direction="none", category="quality", primary=False,
+        name="diversity", label="diversity", unit="cm", digits=2, direction="none", category="quality",
         source="multimodality (Guo et al. 2020), on joint positions",
         description="joint distance between samples of one clip, in root space; only where there is more than one",
         spread=diversity,

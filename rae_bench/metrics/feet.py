@@ -48,7 +48,7 @@ METRICS = (
     ),
     MetricInfo(
         name="truth_contact_speed", label="contact speed of the truth", unit="cm/s", digits=1,
-        direction="none", category="feet", primary=False,
+        direction="none", category="feet",
         source="rae-bench",
         description="horizontal speed of the truth's contact joints over all frames, to normalise sliding",
         measure=truth_contact_speed,

@@ -52,12 +52,12 @@ def floating(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 METRICS = (
     MetricInfo(
-        name="penetration", label="penetration", unit="cm", digits=2, direction="lower", category="feet", primary=False,
+        name="penetration", label="penetration", unit="cm", digits=2, direction="lower", category="feet",
         source="as in SAME (Lee et al. 2023), over each joint's own stance height",
         description="depth of contact joints below the height at which the truth stands on them", measure=penetration,
     ),
     MetricInfo(
-        name="floating", label="floating", unit="cm", digits=2, direction="lower", category="feet", primary=False,
+        name="floating", label="floating", unit="cm", digits=2, direction="lower", category="feet",
         source="rae-bench", description="height of the lowest contact joint while the truth stands", measure=floating,
     ),
 )

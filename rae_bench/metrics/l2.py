@@ -33,12 +33,12 @@ def l2p(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 METRICS = (
     MetricInfo(
-        name="l2q", label="L2Q", unit="", digits=3, direction="lower", category="reconstruction", primary=False,
+        name="l2q", label="L2Q", unit="", digits=3, direction="lower", category="reconstruction",
         source="L2Q (Harvey et al. 2020), signs aligned",
         description="norm of the difference of all world quaternions of a pose", measure=l2q,
     ),
     MetricInfo(
-        name="l2p", label="L2P", unit="h", digits=3, direction="lower", category="reconstruction", primary=False,
+        name="l2p", label="L2P", unit="h", digits=3, direction="lower", category="reconstruction",
         source="L2P (Harvey et al. 2020), in rig heights",
         description="norm of the difference of all world joint positions of a pose, in rig heights", measure=l2p,
     ),

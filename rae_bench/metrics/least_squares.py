@@ -40,7 +40,7 @@ def least_squares_error(real: Windows, fake: Windows, clips: int, seed: int) -> 
 METRICS = (
     MetricInfo(
         name="least_squares_error", label="least squares", unit="", digits=3,
-        direction="lower", category="adversarial", primary=False,
+        direction="lower", category="adversarial",
         source="thesis' adversarial error (LSGAN, Mao et al. 2017)",
         description="0.5 (D - 1)^2 of a linear least-squares critic: 0.125 cannot tell, 0.5 always",
         compare=least_squares_error,

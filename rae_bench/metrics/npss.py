@@ -88,7 +88,7 @@ def _channels(motion: Motion, clips: np.ndarray, length: int) -> np.ndarray:
 
 METRICS = (
     MetricInfo(
-        name="npss", label="NPSS", unit="", digits=3, direction="lower", category="reconstruction", primary=False,
+        name="npss", label="NPSS", unit="", digits=3, direction="lower", category="reconstruction",
         source="Gopalakrishnan et al. 2019",
         description="earth mover's distance between power spectra of joint rotations, weighted by the truth's power",
         measure=npss,

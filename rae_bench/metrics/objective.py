@@ -176,14 +176,14 @@ METRICS = (
     ),
     MetricInfo(
         name="objective_rotation_error", label="objective rotation", unit="deg", digits=1,
-        direction="lower", category="objective", primary=False,
+        direction="lower", category="objective",
         source="rae-bench",
         description="angle of key joints to their objectives at arrival, averaged within then over roles",
         measure=objective_rotation_error,
     ),
     MetricInfo(
         name="objective_reached", label="reached within 5 %", unit="%", digits=1,
-        direction="higher", category="objective", primary=False,
+        direction="higher", category="objective",
         source="rae-bench; success radius as a share of height",
         description="objectives met within 5 % of the rig's height, averaged within then over roles",
         measure=reached(REACHED),
@@ -191,7 +191,7 @@ METRICS = (
     *(
         MetricInfo(
             name=f"objective_reached@{100 * share:g}%", label=f"reached within {100 * share:g} %", unit="%", digits=1,
-            direction="higher", category="objective", primary=False,
+            direction="higher", category="objective",
             source="rae-bench; success radius as a share of height",
             description=f"objectives met within {100 * share:g} % of the rig's height, averaged within then over roles",
             measure=reached(share),
@@ -200,25 +200,25 @@ METRICS = (
     ),
     MetricInfo(
         name="objective_reached@0.1m", label="reached within 0.1 m", unit="%", digits=1,
-        direction="higher", category="objective", primary=False,
+        direction="higher", category="objective",
         source="thesis' contact accuracy", description="objectives met within 0.1 m, averaged within then over roles",
         measure=reached(metres=THESIS_RADIUS),
     ),
     MetricInfo(
         name="objective_reach_area", label="reach area", unit="%", digits=1,
-        direction="higher", category="objective", primary=False,
+        direction="higher", category="objective",
         source="rae-bench", description="objectives met, averaged over radii from 0 to 20 % of the rig's height",
         measure=objective_reach_area,
     ),
     MetricInfo(
         name="hold_error", label="held objective", unit="cm", digits=2,
-        direction="lower", category="objective", primary=False,
+        direction="lower", category="objective",
         source="rae-bench", description="distance of key joints to contacts and targets while the truth keeps to them",
         measure=hold_error,
     ),
     MetricInfo(
         name="objective_cost_ratio", label="objective cost", unit="", digits=2,
-        direction="none", category="objective", primary=False,
+        direction="none", category="objective",
         source="thesis' summed position cost, as a ratio",
         description="area under the distance to the current objective over that of the truth; ideal 1",
         measure=objective_cost_ratio,

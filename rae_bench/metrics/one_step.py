@@ -32,7 +32,7 @@ def one_step_error(trajectory: Trajectory, truth: Motion, clips: np.ndarray, cou
 METRICS = (
     MetricInfo(
         name="one_step_error", label="one step", unit="cm", digits=3,
-        direction="lower", category="reconstruction", primary=False,
+        direction="lower", category="reconstruction",
         source="MPJPE, root-aligned (Ionescu et al. 2014)",
         description="joint position error in root space of one frame from true histories, half a second apart",
     ),

@@ -86,7 +86,7 @@ METRICS = (
     *(
         MetricInfo(
             name=f"reconstruction_error@{seconds:g}s", label=f"reconstruction at {seconds:g} s", unit="cm", digits=2,
-            direction="lower", category="reconstruction", primary=False,
+            direction="lower", category="reconstruction",
             source="MPJPE, root-aligned (Ionescu et al. 2014)",
             description=f"joint position error in root space {seconds:g} s after the history",
             measure=error_at(seconds), optional=True,
@@ -95,19 +95,19 @@ METRICS = (
     ),
     MetricInfo(
         name="reconstruction_error_height", label="reconstruction over height", unit="%", digits=2,
-        direction="lower", category="reconstruction", primary=False,
+        direction="lower", category="reconstruction",
         source="MPJPE over rig height (Aberman et al. 2020)",
         description="joint position error in root space, in percent of the rig's height", measure=relative_error,
     ),
     MetricInfo(
         name="world_position_error", label="world position", unit="cm", digits=2,
-        direction="lower", category="reconstruction", primary=False,
+        direction="lower", category="reconstruction",
         source="MPJPE (Ionescu et al. 2014)", description="joint position error in the world: drift of the root counts",
         measure=world_position_error,
     ),
     MetricInfo(
         name="rotation_error", label="rotation", unit="deg", digits=1,
-        direction="lower", category="reconstruction", primary=False,
+        direction="lower", category="reconstruction",
         source="geodesic distance on SO(3) (Huynh 2009)", description="angle between joint rotations in root space",
         measure=rotation_error,
     ),

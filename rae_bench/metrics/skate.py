@@ -63,14 +63,14 @@ def _window_sum(values: np.ndarray, reach: int) -> np.ndarray:
 
 METRICS = (
     MetricInfo(
-        name="skate", label="skate", unit="cm/s", digits=1, direction="lower", category="feet", primary=False,
+        name="skate", label="skate", unit="cm/s", digits=1, direction="lower", category="feet",
         source="MANN (Zhang et al. 2018), height scaled to the rig",
         description="horizontal speed of contact joints, weighted by how near they are to their stance height",
         measure=skate,
     ),
     MetricInfo(
         name="skating_share", label="skating frames", unit="%", digits=1,
-        direction="lower", category="feet", primary=False,
+        direction="lower", category="feet",
         source="GMD (Karunratanakul et al. 2023), thresholds scaled to the rig",
         description="frames in which a low contact joint moves faster than 0.3 heights a second", measure=skating_share,
     ),

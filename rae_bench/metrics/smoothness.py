@@ -63,20 +63,20 @@ def root_speed_ratio(generated: Motion, truth: Motion, objectives: Objectives) -
 
 METRICS = (
     MetricInfo(
-        name="jerk_ratio", label="jerk", unit="", digits=2, direction="none", category="quality", primary=False,
+        name="jerk_ratio", label="jerk", unit="", digits=2, direction="none", category="quality",
         source="jerk (Flash and Hogan 1985), relative to the truth", description="mean jerk over the truth's; ideal 1",
         measure=jerk_ratio,
     ),
     MetricInfo(
         name="motion_energy_ratio", label="motion energy", unit="", digits=2,
-        direction="none", category="quality", primary=False,
+        direction="none", category="quality",
         source="thesis' delta metric, as a ratio",
         description="mean angular speed of joints over the truth's; ideal 1, near 0 is a collapse to the mean pose",
         measure=motion_energy_ratio,
     ),
     MetricInfo(
         name="root_speed_ratio", label="root speed", unit="", digits=2,
-        direction="none", category="quality", primary=False,
+        direction="none", category="quality",
         source="rae-bench", description="mean horizontal root speed over the truth's; ideal 1",
         measure=root_speed_ratio,
     ),

@@ -15,6 +15,8 @@ from rae_bench.errors import UserError
 from rae_bench.metrics.base import MetricInfo
 
 TINY = 1e-12
+LEAST_GAP = 0.02
+"""The smallest gap between cold start and full data, as a share of the cold error, of which a share can be closed."""
 
 
 def gain_over_cold(cold: float, transfer: float) -> float:
@@ -27,18 +29,18 @@ def quality_of_full(full: float, transfer: float) -> float:
     return 100 * _ratio(full, transfer)
 
 
-def gap_closed(cold: float, transfer: float, full: float, *, least: float = 0.02) -> float:
+def gap_closed(cold: float, transfer: float, full: float) -> float:
     """Return (cold - transfer) / (cold - full): 0 is the cold start, 1 the full data, below 0 is harm.
 
-    It is NaN where the gap is less than `least` of the cold error, or reversed: there is nothing to close.
+    It is NaN where the gap is less than `LEAST_GAP` of the cold error, or reversed: there is nothing to close.
     """
     gap = cold - full
-    return (cold - transfer) / gap if gap > least * abs(cold) and gap > TINY else math.nan
+    return (cold - transfer) / gap if gap > LEAST_GAP * abs(cold) and gap > TINY else math.nan
 
 
-def is_negative_transfer(cold: float, transfer: float, *, tolerance: float = 0.0) -> bool:
-    """Return whether the error is greater than the cold start's by more than `tolerance` of it."""
-    return transfer > cold * (1 + tolerance)
+def is_negative_transfer(cold: float, transfer: float) -> bool:
+    """Return whether the error is greater than the cold start's."""
+    return transfer > cold
 
 
 @dataclass(frozen=True)
@@ -118,34 +120,34 @@ def _ratio(above: float, below: float) -> float:
 METRICS = (
     MetricInfo(
         name="gain_over_cold", label="gain over cold", unit="x", digits=2,
-        direction="higher", category="transfer", primary=False,
+        direction="higher", category="transfer",
         source="thesis, relative to the cold start", description="error of the cold start over that of the transfer",
     ),
     MetricInfo(
         name="quality_of_full", label="of full", unit="%", digits=0,
-        direction="higher", category="transfer", primary=False,
+        direction="higher", category="transfer",
         source="thesis, relative to the reference on full data",
         description="error with all target data over that of the transfer",
     ),
     MetricInfo(
         name="gap_closed", label="gap closed", unit="", digits=2,
-        direction="higher", category="transfer", primary=False,
+        direction="higher", category="transfer",
         source="rae-bench", description="share of the way from the cold start to the full data",
     ),
     MetricInfo(
         name="data_saved", label="data saved", unit="x", digits=1,
-        direction="higher", category="transfer", primary=False,
+        direction="higher", category="transfer",
         source="rae-bench; log-interpolated learning curve",
         description="times less target data for the same error as a cold start",
     ),
     MetricInfo(
         name="error_area", label="error area", unit="cm", digits=2,
-        direction="lower", category="transfer", primary=False,
+        direction="lower", category="transfer",
         source="rae-bench", description="mean error over the logarithm of the fraction of target data",
     ),
     MetricInfo(
         name="negative_transfer", label="worse than cold", unit="cells", digits=0,
-        direction="lower", category="transfer", primary=False,
+        direction="lower", category="transfer",
         source="rae-bench; negative transfer (Pan and Yang 2010)",
         description="cells whose error is greater than that of their cold start",
     ),

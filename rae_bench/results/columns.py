@@ -1,43 +1,20 @@
-"""The columns of every table of results: label, unit and digits, in one place, and how they are written.
+"""The columns of every table of results, and how they are written.
 
-Metrics say these themselves; the score, gains over other starts, and costs stand here.
+Metrics are columns, with their label, unit and digits. The score, gains over other starts, and costs stand here.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics.base import Column
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 
-
-@dataclass(frozen=True)
-class Column:
-    """What stands over a column of numbers, and how they are written.
-
-    Attributes:
-        name: of a metric, or of another quantity of a row.
-        label: plain words, without the unit.
-        unit: "cm", "x", ...; "" for a pure number.
-        digits: decimals.
-    """
-
-    name: str
-    label: str
-    unit: str
-    digits: int
-
-    @property
-    def title(self) -> str:
-        """Label and unit in a line, such as "foot sliding, cm/s"."""
-        return f"{self.label}, {self.unit}" if self.unit else self.label
-
-
 COLUMNS: Mapping[str, Column] = MappingProxyType(
-    {info.name: Column(info.name, info.label, info.unit, info.digits) for info in METRICS.values()}
+    dict[str, Column](METRICS)
     | {
         column.name: column
         for column in (

@@ -12,7 +12,7 @@ from rae_bench.metrics import PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.columns import percent
+from rae_bench.results.columns import COLUMNS, percent
 from rae_bench.results.files import reported_number
 
 TRUTH, HOLD = "truth", "hold"
@@ -21,6 +21,11 @@ ERROR = PRIMARY["reconstruction"]
 """The metric by which transfer is judged."""
 PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
 """The metrics of the headline score."""
+ROW_COLUMNS = tuple(
+    COLUMNS[name]
+    for name in (*PRIMARIES, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained")
+)
+"""The columns that a row may have, in the order of the table."""
 ORDER = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 
 
@@ -32,9 +37,8 @@ class Row:
         label: the regime or control.
         fraction: the fraction of the target's data; None where it plays no part.
         kind: `truth`, `control` or `model`.
-        values: name of a column -> a value for each seed. The columns are the primary metrics, `score`,
-            `core_seconds`, `trained`, and `gain_over_cold`, `quality_of_full` and `data_saved`, which have only the
-            seeds whose cold cells are there.
+        values: name of one of `ROW_COLUMNS` -> a value for each seed. Gain, quality of full and data saved have only
+            the seeds whose cold cells are there.
         seeds: the seeds in the order of the values.
         capped: "above" or "below" where `data_saved` is a bound and no measurement.
         reason: why there are no values.

@@ -19,6 +19,7 @@ from rae_bench.statistics.intervals import (
     Effects,
     bootstrap,
     effect,
+    half_width,
     hierarchical_interval,
     interquartile_mean,
     interval,
@@ -109,11 +110,9 @@ def seeds_alone(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[flo
 
 def widest(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[float, float]:
     """Return the interval of the bootstrap's standard error, all of it with S - 1 degrees of freedom."""
-    from scipy import stats
-
     count = len(tasks[0].totals)
     error = float(bootstrap(tasks, rng, SIMULATION_DRAWS).std()) * math.sqrt(count / (count - 1))
-    half = float(stats.t.ppf(0.975, count - 1)) * error
+    half = half_width(count - 1) * error
     return effect(tasks) - half, effect(tasks) + half
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import data_saved, gap_closed
-from rae_bench.statistics.intervals import LEVEL
+from rae_bench.statistics.intervals import half_width
 
 LEAST_FRACTIONS = 3
 """The fewest fractions of a cold curve from which data saved is read."""
@@ -39,7 +39,7 @@ class CurveEstimate:
     words: str
 
 
-def gap_interval(cold: np.ndarray, errors: np.ndarray, full: np.ndarray, level: float = LEVEL) -> CurveEstimate:
+def gap_interval(cold: np.ndarray, errors: np.ndarray, full: np.ndarray) -> CurveEstimate:
     """Return the share of the gap between cold start and full data that was closed (Fieller 1954).
 
     It is the mean of (1 - e / cold) over the mean of (1 - full / cold). The interval holds every g for which the
@@ -48,7 +48,6 @@ def gap_interval(cold: np.ndarray, errors: np.ndarray, full: np.ndarray, level: 
 
     Args:
         cold, errors, full: (S,) errors of the same seeds; cold is above 0.
-        level: of the interval.
     """
     left, best = np.asarray(errors, float) / cold, np.asarray(full, float) / cold
     gained, gap = 1 - left, 1 - best
@@ -57,9 +56,7 @@ def gap_interval(cold: np.ndarray, errors: np.ndarray, full: np.ndarray, level: 
         return CurveEstimate(math.nan, math.nan, math.nan, "no gap to close")
     if len(gap) < 2:
         return CurveEstimate(value, math.nan, math.nan, "no interval of one seed")
-    from scipy import stats
-
-    scale = float(stats.t.ppf((1 + level) / 2, len(gap) - 1)) ** 2 / len(gap)
+    scale = half_width(len(gap) - 1) ** 2 / len(gap)
     (xx, xy), (_, yy) = np.cov(gained, gap)
     x, y = gained.mean(), gap.mean()
     a, b, c = y * y - scale * yy, x * y - scale * xy, x * x - scale * xx
@@ -70,7 +67,7 @@ def gap_interval(cold: np.ndarray, errors: np.ndarray, full: np.ndarray, level: 
 
 
 def data_saved_interval(
-    fractions: Sequence[float], cold: np.ndarray, fraction: float, errors: np.ndarray, level: float = LEVEL
+    fractions: Sequence[float], cold: np.ndarray, fraction: float, errors: np.ndarray
 ) -> CurveEstimate:
     """Return how many times less data the transfer needed than a cold start with the same error.
 
@@ -83,7 +80,6 @@ def data_saved_interval(
         cold: (S, F) errors of the cold starts, above 0.
         fraction: of the transfer.
         errors: (S,) errors of the transfer, above 0.
-        level: of the interval.
 
     Raises:
         UserError: fewer than three fractions, or an error that is not above 0.
@@ -103,9 +99,7 @@ def data_saved_interval(
     grid = np.append((log_fractions[:-1, None] + np.diff(log_fractions)[:, None] * steps).ravel(), log_fractions[-1])
     curves = np.stack([np.interp(grid, log_fractions, line) for line in log_cold])
     differences = curves - log_errors[:, None]
-    from scipy import stats
-
-    half = stats.t.ppf((1 + level) / 2, len(errors) - 1) * differences.std(0, ddof=1) / math.sqrt(len(errors))
+    half = half_width(len(errors) - 1) * differences.std(0, ddof=1) / math.sqrt(len(errors))
     possible = np.abs(differences.mean(0)) <= half
     if not possible.any():
         # Every measured fraction is ruled out, so the answer lies beyond the bound, or between two steps.

@@ -15,7 +15,9 @@ import numpy as np
 from rae_bench.errors import UserError
 
 LEVEL = 0.95
+"""The level of every interval."""
 DRAWS = 2000
+"""Bootstrap draws."""
 BATCH = 256
 """The number of effects whose bootstrap draws are in memory at once."""
 
@@ -50,22 +52,22 @@ class Effects:
     clips: np.ndarray
 
 
-def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """Return the mean and half the t-interval; the half is NaN for fewer than two values."""
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and half the 95 % t-interval; the half is NaN for fewer than two values."""
     count = len(values)
     mean = sum(values) / count
     if count < 2:
         return mean, math.nan
     spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    return mean, _student(level, count - 1) * spread / math.sqrt(count)
+    return mean, half_width(count - 1) * spread / math.sqrt(count)
 
 
 @lru_cache(maxsize=64)
-def _student(level: float, freedom: int) -> float:
-    """Return half the width of a t-interval in standard errors."""
+def half_width(freedom: float) -> float:
+    """Return half the width of a t-interval at `LEVEL`, in standard errors, for some degrees of freedom."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -132,9 +134,7 @@ def _seed_count(tasks: Sequence[Effects]) -> int:
     return counts.pop()
 
 
-def hierarchical_interval(
-    tasks: Sequence[Effects], rng: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
-) -> Interval:
+def hierarchical_interval(tasks: Sequence[Effects], rng: np.random.Generator, draws: int = DRAWS) -> Interval:
     """Return the interval of `effect` over seeds and clip groups; over seeds alone where every task has one group.
 
         v_seeds  = S / (S - 1) Var*(seeds drawn),   v_groups = G / (G - 1) Var*(groups drawn), G per task the mean
@@ -155,7 +155,7 @@ def hierarchical_interval(
     if group_freedom:
         mean_count = group_freedom / len(tasks) + 1
         groups = float(bootstrap(tasks, rng, draws, seeds=False).var()) * mean_count / (mean_count - 1)
-    return _welch(estimate, seeds, count - 1, groups, group_freedom, level)
+    return _welch(estimate, seeds, count - 1, groups, group_freedom)
 
 
 def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +187,7 @@ def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS)
     return estimate, np.where(known, p, np.where(np.abs(estimate) < 1e-12, 1.0, 0.0))
 
 
-def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int, level: float) -> Interval:
+def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int) -> Interval:
     from scipy import stats
 
     variance = first + second
@@ -195,7 +195,7 @@ def _welch(estimate: float, first: float, first_df: int, second: float, second_d
         return Interval(estimate, estimate, estimate, 1.0 if abs(estimate) < 1e-12 else 0.0)
     freedom = variance**2 / (first**2 / first_df + (second**2 / second_df if second_df else 0.0))
     error = math.sqrt(variance)
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = half_width(freedom) * error
     return Interval(estimate, estimate - half, estimate + half, float(2 * stats.t.sf(abs(estimate) / error, freedom)))
 
 

@@ -23,6 +23,8 @@ WIDTH, HEIGHT, HEAD, FOOT = 960, 540, 46, 34
 GIF_FPS, MP4_FPS, PAUSE = 12.5, 30, 0.4
 """Frames a second (a GIF counts in hundredths of a second), and seconds for which the last frame of a clip stays."""
 LENS = math.tan(math.radians(18))
+SQUARES = 7
+"""Squares of the ground on each side of the middle."""
 PAPER, INK, SOFT, GROUND, AMBER = "#14171c", "#eceff3", "#a0a9b5", "#2c333d", "#e09a00"
 MARKERS = {CONTACT: "o", KEYFRAME: "D", TARGET: "o"}
 
@@ -271,9 +273,9 @@ def _broken(lines: np.ndarray) -> np.ndarray:
     return np.concatenate([lines, np.full_like(lines[:, :1], np.nan)], 1).reshape(-1, 2).T
 
 
-def _squares(middle: np.ndarray, cell: float, count: int = 7) -> np.ndarray:
+def _squares(middle: np.ndarray, cell: float) -> np.ndarray:
     """Return the sides, (S, 2, 3), of the ground's squares around a place."""
-    i, k = (axis.ravel() for axis in np.meshgrid(np.arange(-count, count + 1), np.arange(-count, count)))
+    i, k = (axis.ravel() for axis in np.meshgrid(np.arange(-SQUARES, SQUARES + 1), np.arange(-SQUARES, SQUARES)))
     along = np.stack([np.stack([i, 0 * i, k], -1), np.stack([i, 0 * i, k + 1], -1)], 1)
     return cell * (np.concatenate([along, along[..., ::-1]]) + np.round(middle / cell) * [1, 0, 1])
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rae_bench.metrics import METRICS, PRIMARY
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, Column, aligned, narrow_heading, percent
+from rae_bench.metrics.base import Column
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, narrow_heading, percent
 
 
-def test_metrics_say_their_columns() -> None:
-    for name, info in METRICS.items():
-        assert (COLUMNS[name].label, COLUMNS[name].unit, COLUMNS[name].digits) == (info.label, info.unit, info.digits)
+def test_metrics_are_columns() -> None:
+    assert all(COLUMNS[name] is info for name, info in METRICS.items())
+    assert all(name == column.name and column.label for name, column in COLUMNS.items())
     assert {category: column.name for category, column in PRIMARY_COLUMNS.items()} == dict(PRIMARY)
 
 

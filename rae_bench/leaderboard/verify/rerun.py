@@ -28,11 +28,10 @@ from rae_bench.model.registry import source_hash
 from rae_bench.results.clips import ClipTable, read_clips
 from rae_bench.results.files import read_result
 from rae_bench.results.rows import ERROR, PRIMARIES, TRUTH
+from rae_bench.statistics.intervals import half_width
 from rae_bench.storage import scratch
 from rae_bench.task.task import Task
 
-SEED_LEVEL = 0.975
-"""One side of the interval of the difference between two seeds."""
 LEAST = 0.02
 """The share of a value by which it may always differ, however alike the seeds are."""
 UNSEEN_LEVEL = 0.99
@@ -172,10 +171,8 @@ def allowed(claimed: float, rows: Sequence[Sequence[float]], name: str) -> float
     degrees = sum(len(row) - 1 for row in known)
     if not degrees:
         return least
-    from scipy import stats
-
     spread = math.sqrt(sum((len(row) - 1) * np.var(row, ddof=1) / np.mean(row) ** 2 for row in known) / degrees)
-    return max(least, float(stats.t.ppf(SEED_LEVEL, degrees)) * spread * abs(claimed) * math.sqrt(2))
+    return max(least, half_width(degrees) * spread * abs(claimed) * math.sqrt(2))
 
 
 def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where: str, report: Report) -> list[Finding]:
