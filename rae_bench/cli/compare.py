@@ -73,7 +73,7 @@ def compare(
 
 
 class _EntryResults:
-    """What A or B names: the results of one entry, or of one regime of it."""
+    """The results of one entry, or of one of its regimes, that A or B names."""
 
     def __init__(self, text: str, results: Path) -> None:
         from rae_bench.results.files import load_results

@@ -48,7 +48,7 @@ class Sums:
 
     @property
     def measured(self) -> bool:
-        """Whether any clip has something to measure."""
+        """True where any clip has something to measure."""
         return bool((self.weights > 0).any())
 
     def value(self) -> float:

@@ -134,8 +134,8 @@ def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray
     frames = due.frame[:, None] + np.arange(-reach, reach + 1)
     inside = (frames >= 0) & (frames < truth.lengths[due.clip][:, None])
     frames = np.where(inside, frames, due.frame[:, None])
-    there = key_poses(truth)[0][due.clip[:, None], frames, due.slot[:, None]]
-    near = inside & (length(there - due.positions[:, None]) <= REACHED * truth.rig.height)
+    places = key_poses(truth)[0][due.clip[:, None], frames, due.slot[:, None]]
+    near = inside & (length(places - due.positions[:, None]) <= REACHED * truth.rig.height)
     near &= np.isin(due.kinds, (CONTACT, TARGET))[:, None]
     before = np.logical_and.accumulate(near[:, reach::-1], axis=1)[:, ::-1]
     after = np.logical_and.accumulate(near[:, reach:], axis=1)

@@ -14,9 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
 
-WINDOW = 0.5
-STRIDE = 0.25
-"""Seconds."""
+WINDOW, STRIDE = 0.5, 0.25
+"""Length of a window and distance between the beginnings of two windows, seconds."""
 CLIP = 5.0
 """Standard deviations at which a descriptor is cut off, so that no single outlier decides the discriminant."""
 MIN_SPREAD = 0.05

@@ -100,11 +100,11 @@ def _overall(
             raise UserError(f"missing: {in_words(table)}, which other tasks or fractions have; compare fewer --seeds")
         tasks.setdefault(p.task, []).append((p, gains))
     parts = []
-    for task, both in tasks.items():
-        first = both[0][0]
-        if any(p.clips != first.clips for p, _ in both):
+    for task, found in tasks.items():
+        first = found[0][0]
+        if any(p.clips != first.clips for p, _ in found):
             raise UserError(f"{task}: fractions were tested on different clips")
-        parts.append((first, grouped(np.mean([gains for _, gains in both], 0), first.groups)))
+        parts.append((first, grouped(np.mean([gains for _, gains in found], 0), first.groups)))
     fractions = {p.fraction for p, _ in members}
     return _row(
         "all" if len(tasks) > 1 else parts[0][0].task,

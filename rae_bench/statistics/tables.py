@@ -61,13 +61,13 @@ def refuse_missing_values(table: pd.DataFrame, metric: str) -> None:
 
 
 def refuse_missing_cells(table: pd.DataFrame, across: str, within: Sequence[str]) -> None:
-    """Raise `UserError` where a combination of `within` that one value of `across` has is lacking at another.
+    """Raise `UserError` where one value of `across` lacks a combination of `within` that another has.
 
-    `refuse_missing_cells(table, "entry", ["task", "seed"])`: every entry has every task and seed that any has.
+    `refuse_missing_cells(table, "entry", ["task", "seed"])` asks that every entry has every task and seed of any entry.
     """
     have = set(table[[across, *within]].itertuples(index=False, name=None))
-    asked = set(table[list(within)].itertuples(index=False, name=None))
-    lacking = sorted((name, *key) for name in table[across].unique() for key in asked if (name, *key) not in have)
+    wanted = set(table[list(within)].itertuples(index=False, name=None))
+    lacking = sorted((name, *key) for name in table[across].unique() for key in wanted if (name, *key) not in have)
     if lacking:
         raise UserError(f"missing: {in_words(pd.DataFrame(lacking, columns=[across, *within]))}; run these cells first")
 

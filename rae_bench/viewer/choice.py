@@ -24,7 +24,7 @@ DEFAULT_CLIPS = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a result or domain is shown.
+    """Which clips and roll-outs of a result or domain are shown.
 
     Attributes:
         names: globs on ids and actions of clips; all clips where there are none.

@@ -31,12 +31,12 @@ MARKERS = {CONTACT: "o", KEYFRAME: "D", TARGET: "o"}
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Looks at a middle that moves over the ground.
+    """A camera that looks at a middle, which moves over the ground.
 
     Attributes:
-        axes: (3, 3) rows right, up, near.
+        axes: (3, 3), its rows right, up and near.
         far: metres from the middle to the eye.
-        pixels: of one metre at the middle.
+        pixels: pixels of one metre at the middle.
     """
 
     axes: np.ndarray
@@ -44,7 +44,7 @@ class Camera:
     pixels: float
 
     def __call__(self, points: np.ndarray, middle: np.ndarray) -> np.ndarray:
-        """(..., 2) pixels from the middle of the panel, of (..., 3) metres; NaN where too near to be drawn."""
+        """Project (..., 3) metres to (..., 2) pixels from the middle of the panel; NaN where too near to be drawn."""
         local = (points - middle) @ self.axes.T
         depth = 1 - local[..., 2:] / self.far
         return np.where(depth > 0.15, local[..., :2] * self.pixels / np.maximum(depth, 0.15), np.nan)

@@ -24,7 +24,7 @@ from rae_bench.storage import whole_file
 
 MAX_SAMPLES = 16
 OVERHEAD = 1 << 16
-"""Bytes of an npz beyond its arrays."""
+"""The most bytes of an npz besides its arrays."""
 NORM_TOLERANCE = 1e-3
 """How far the length of a stored quaternion, in single precision, may be from 1."""
 CHUNK = 1 << 20

@@ -95,7 +95,7 @@ def scale_of(part: Mapping[str, Any]) -> float:
 
 
 DRAWING_WIDTH, DRAWING_HEIGHT, DRAWING_MARGIN = 300.0, 210.0, 14.0
-"""Of a rig's drawing, pixels."""
+"""The size of a rig's drawing and its margin, pixels."""
 
 
 def rig_svg(rig: Rig) -> str:

@@ -121,8 +121,8 @@ def twins(
 
 def same_numbers(values: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
     """Return whether two cells' metrics are those of one motion, apart from a little noise."""
-    both = [(v, theirs[key]) for key, v in values.items() if key in theirs]
-    pairs = np.array([(a, b) for a, b in both if a or b]).reshape(-1, 2)
+    shared = [(value, theirs[key]) for key, value in values.items() if key in theirs]
+    pairs = np.array([(a, b) for a, b in shared if a or b]).reshape(-1, 2)
     if len(pairs) < 3:
         return False
     gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)

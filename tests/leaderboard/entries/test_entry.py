@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import Card

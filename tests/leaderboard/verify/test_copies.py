@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.forger import Forger
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
