@@ -9,7 +9,7 @@ from __future__ import annotations
 from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing
 from rae_bench.data.generators import locomotion, reach
-from rae_bench.metrics.registry import METRICS
+from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import resolve_model
 
 
