@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rae_bench.errors import UserError, unknown
     from rae_bench.kinematics import quat
     from rae_bench.kinematics.inverse import solve_ik
-    from rae_bench.model.api import MODES, Budget, Context, Domain, Model, ModelCard, Prompt
-    from rae_bench.model.config import TrainConfig, train_config, train_values
+    from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt
+    from rae_bench.model.config import MODES, TrainConfig, train_config, train_values
     from rae_bench.model.control import (
         CONTROL,
         CONTROL_SCALE,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rae_bench.model.lightning import LightningModel
     from rae_bench.model.outputs import follow, next_pose
     from rae_bench.model.step import KEYS, Carry, Frame, Next, Normal, StepNetwork
-    from rae_bench.model.streams import Batch, Window, Windows, statistics, windows
+    from rae_bench.model.streams import Batch, Window, WindowSet, statistics, windows
     from rae_bench.model.training import Sizes, sizes_for, warm_adamw, window_loss
     from rae_bench.model.trajectory import Trajectory
     from rae_bench.motion.motion import Motion, make_motion
@@ -50,8 +50,8 @@ _NAMES = {
     "rae_bench.errors": ("UserError", "unknown"),
     "rae_bench.kinematics": ("quat",),
     "rae_bench.kinematics.inverse": ("solve_ik",),
-    "rae_bench.model.api": ("MODES", "Budget", "Context", "Domain", "Model", "ModelCard", "Prompt"),
-    "rae_bench.model.config": ("TrainConfig", "train_config", "train_values"),
+    "rae_bench.model.api": ("Budget", "Context", "Domain", "Model", "ModelCard", "Prompt"),
+    "rae_bench.model.config": ("MODES", "TrainConfig", "train_config", "train_values"),
     "rae_bench.model.control": (
         "CONTROL",
         "CONTROL_SCALE",
@@ -74,7 +74,7 @@ _NAMES = {
     "rae_bench.model.lightning": ("LightningModel",),
     "rae_bench.model.outputs": ("follow", "next_pose"),
     "rae_bench.model.step": ("KEYS", "Carry", "Frame", "Next", "Normal", "StepNetwork"),
-    "rae_bench.model.streams": ("Batch", "Window", "Windows", "statistics", "windows"),
+    "rae_bench.model.streams": ("Batch", "Window", "WindowSet", "statistics", "windows"),
     "rae_bench.model.training": ("Sizes", "sizes_for", "warm_adamw", "window_loss"),
     "rae_bench.model.trajectory": ("Trajectory",),
     "rae_bench.motion.motion": ("Motion", "make_motion"),
@@ -131,7 +131,7 @@ __all__ = [
     "Trajectory",
     "UserError",
     "Window",
-    "Windows",
+    "WindowSet",
     "advance",
     "changes",
     "control_targets",

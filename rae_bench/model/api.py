@@ -20,7 +20,6 @@ from rae_bench.objectives.objectives import Objectives
 from rae_bench.rigs.rig import Rig
 
 __all__ = [
-    "MODES",
     "MULTIPLE_SOURCES",
     "REGIMES",
     "SAMPLES",
@@ -37,8 +36,6 @@ __all__ = [
 REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot")
 SAMPLES, MULTIPLE_SOURCES = "samples", "several-sources"
 """Capabilities that are not regimes."""
-MODES = ("corrected", "paper")
-"""Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 
 
 @dataclass(frozen=True)

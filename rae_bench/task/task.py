@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.model.api import MODES
+from rae_bench.model.config import MODES
 from rae_bench.storage import read_toml
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rae_bench.baselines.pairs import names
+from rae_bench.baselines.catalogue import names
 from rae_bench.data.generators.locomotion.generate import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.harness import cell as cells
@@ -121,7 +121,7 @@ def test_excuses() -> None:
     assert excuse(finetune, ("finetune", "several-sources"), 6) == ""
 
 
-def test_reference_entries_learn_from_several() -> None:
+def test_reference_entries_learn_from_all_sources() -> None:
     assert all("several-sources" in known_capabilities(name) for name in (*names(), "anyrig"))
 
 
@@ -144,11 +144,11 @@ class One:
 '''
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_cells_of_a_plug_in(several: bool, sides: dict[str, Side], tmp_path: Path) -> None:
+@pytest.mark.parametrize("all_sources", [False, True])
+def test_cells_of_a_plug_in(all_sources: bool, sides: dict[str, Side], tmp_path: Path) -> None:
     """A model that takes one source is not pre-trained and says why; another one is given all of them."""
     log = tmp_path / "log"
-    words = '"finetune"' + (', "several-sources"' if several else "")
+    words = '"finetune"' + (', "several-sources"' if all_sources else "")
     file = tmp_path / "plugin.py"
     file.write_text(PLUGIN.replace("CAPABILITIES", words).replace("LOGFILE", str(log)))
     task_file = tmp_path / "t.toml"
@@ -159,7 +159,7 @@ def test_cells_of_a_plug_in(several: bool, sides: dict[str, Side], tmp_path: Pat
     )
     made = plan(asked, (sides["r4"], sides["hexapod"]), sides["quad"])
     jobs = jobs_for(made)
-    assert [job.payload["do"] for job in jobs].count("pretrain") == several
+    assert [job.payload["do"] for job in jobs].count("pretrain") == all_sources
     results = {}
     for job in jobs:
         payload = job.payload
@@ -171,9 +171,9 @@ def test_cells_of_a_plug_in(several: bool, sides: dict[str, Side], tmp_path: Pat
             where = (Path(payload["pretrained"]), Path(payload["path"]), payload["identity"], lambda *_: None)
             results[one.regime] = cells.run_cell(one, made.task, made.sources, made.target, *where)
     assert results["cold"]["status"] == "ok"
-    assert results["finetune"]["status"] == ("ok" if several else "skipped")
-    assert ("several sources" in results["finetune"]["reason"]) is not several
-    if several:
+    assert results["finetune"]["status"] == ("ok" if all_sources else "skipped")
+    assert ("several sources" in results["finetune"]["reason"]) is not all_sources
+    if all_sources:
         assert len(set(log.read_text().split())) == 2
         assert len(log.read_text().split()) == 3
 
