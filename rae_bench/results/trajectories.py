@@ -44,7 +44,7 @@ def load_trajectory(path: Path) -> Trajectory:
     try:
         archive = Archive(Source(path))
         roots = archive.checked("root_positions", (None, None, None, 3), "f")
-        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "f")
+        rotations = archive.checked("rotations", (None, None, None, None, 4), "f")
+        return Trajectory.checked(Trajectory(roots, rotations), "it holds", single_precision=False)
     except UserError as error:
         raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
-    return Trajectory(roots, rotations)
