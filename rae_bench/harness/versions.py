@@ -41,6 +41,11 @@ def metric_versions() -> dict[str, int]:
     return {name: info.version for name, info in METRICS.items()}
 
 
+def cell_metric_versions() -> dict[str, int]:
+    """Version of every metric that a cell may have; metrics of transfer are computed from many cells."""
+    return {name: info.version for name, info in METRICS.items() if info.category != "transfer"}
+
+
 def model_versions(spec: str) -> dict[str, int]:
     """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
 

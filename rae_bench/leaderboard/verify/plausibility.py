@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import combinations
 
 from rae_bench.harness.identity import changes, part_hash
-from rae_bench.harness.versions import engine_versions, metric_versions
+from rae_bench.harness.versions import engine_versions, cell_metric_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
@@ -52,7 +52,7 @@ def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
 
 def check_identity(entry: Entry) -> Iterator[Finding]:
     """Check that the engine and metrics of today made all cells, and one model with its options and its card."""
-    here = {"engine": engine_versions(), "metrics": metric_versions()}
+    here = {"engine": engine_versions(), "metrics": cell_metric_versions()}
     if entry.name in REFERENCES and entry.card.model != entry.name:
         yield Finding(
             f"{ENTRY}: name", f"'{entry.name}' is kept for the reference entry of the model of that name",
