@@ -24,7 +24,7 @@ from rae_bench.leaderboard.entries.level import (
     TaskLevel,
     write_record,
 )
-from rae_bench.leaderboard.entries.packing import Pack, digest
+from rae_bench.leaderboard.entries.packing import Pack, member, open_pack
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import copied_clips, enough
 from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
@@ -168,11 +168,6 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
         write_record(entry.folder, Record(SCHEMA, levels))
 
 
-def member(cell: EntryCell) -> str:
-    """Return the name of a cell's trajectory in the pack."""
-    return f"{cell.task}/{cell.name}.npz"
-
-
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
     """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
@@ -195,14 +190,7 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     if path is None:
         report.notes.append("no trajectories at hand (--trajectories FILE or --fetch): metrics were not recomputed")
         return nullcontext()
-    sha256, size = digest(path)
-    if (sha256, size) != (entry.trajectories.sha256, entry.trajectories.size):
-        raise Refused(
-            path.name, f"is not the entry's file: {size} bytes, sha256 {sha256[:12]}…; {ENTRY} says "
-            f"{entry.trajectories.size} bytes, {entry.trajectories.sha256[:12]}…",
-            "give the file that submit packed",
-        )  # fmt: skip
-    return Pack(path, {member(cell) for cell in entry.cells if cell.status == "ok"})
+    return open_pack(entry, path)
 
 
 def _score(
