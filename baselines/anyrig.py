@@ -90,7 +90,7 @@ class Graph(NamedTuple):
 
     def to(self, device: torch.device | str) -> Graph:
         """The same with its tensors on a device."""
-        placed = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        placed: dict[str, Any] = {k: v.to(device) for k, v in self._asdict().items() if isinstance(v, Tensor)}
         return self._replace(**placed)
 
 

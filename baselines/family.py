@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .catalogue import Pair, about, find, names
 from .options import choose
-from .pairs import Pair, about, find, names
 
 __all__ = ["about", "find", "load", "names", "resolve"]
 

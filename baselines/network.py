@@ -11,8 +11,8 @@ from torch import nn
 
 from rae_bench.model import Domain, Frame, Layout, LightningModel, ModelCard, Next, Normal, Sizes, StepNetwork
 
+from .catalogue import Pair, about
 from .options import CORRECTED, MODE, choose
-from .pairs import Pair, about
 from .parts import Codec, Core
 
 KEPT = 0.9

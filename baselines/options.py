@@ -8,7 +8,7 @@ from typing import Any
 
 from rae_bench.model import MODES, TrainConfig, train_config, train_values, unknown
 
-from .pairs import Pair
+from .catalogue import Pair
 
 OUTPUTS = ("change", "absolute", "straight", "momentum")
 """What the decoder gives: the change that leads to the next pose; that pose itself; what the change has over that of a
@@ -39,7 +39,7 @@ MODE = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class PairOptions:
     """The options of a pair, every default filled in.
 
     Attributes:
@@ -64,7 +64,7 @@ class Choice:
         return {"codec": dict(self.codec), "core": dict(self.core)}
 
 
-def choose(pair: Pair, options: Mapping[str, Any]) -> Choice:
+def choose(pair: Pair, options: Mapping[str, Any]) -> PairOptions:
     """What options of a pair come to. Raises `UserError` where one is unknown or impossible."""
     model = pair.name
     mode = options.get("mode", CORRECTED)
@@ -81,4 +81,4 @@ def choose(pair: Pair, options: Mapping[str, Any]) -> Choice:
     if output not in OUTPUTS:
         raise unknown(f"output of model '{model}'", output, OUTPUTS)
     codec = {**pair.codec.presets[preset], **pair.variants}
-    return Choice(preset, mode, output, config, codec, dict(pair.core.presets[preset]))
+    return PairOptions(preset, mode, output, config, codec, dict(pair.core.presets[preset]))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rae_bench.model.lightning import LightningModel
     from rae_bench.model.outputs import follow, next_pose
     from rae_bench.model.step import KEYS, Carry, Frame, Next, Normal, StepNetwork
-    from rae_bench.model.streams import Batch, Window, Windows, statistics, windows
+    from rae_bench.model.streams import Batch, Window, WindowSet, statistics, windows
     from rae_bench.model.training import Sizes, sizes_for, warm_adamw, window_loss
     from rae_bench.model.trajectory import Trajectory
     from rae_bench.motion.motion import Motion, make_motion
@@ -79,7 +79,7 @@ _NAMES = {
     "rae_bench.model.lightning": ("LightningModel",),
     "rae_bench.model.outputs": ("follow", "next_pose"),
     "rae_bench.model.step": ("KEYS", "Carry", "Frame", "Next", "Normal", "StepNetwork"),
-    "rae_bench.model.streams": ("Batch", "Window", "Windows", "statistics", "windows"),
+    "rae_bench.model.streams": ("Batch", "Window", "WindowSet", "statistics", "windows"),
     "rae_bench.model.training": ("Sizes", "sizes_for", "warm_adamw", "window_loss"),
     "rae_bench.model.trajectory": ("Trajectory",),
     "rae_bench.motion.motion": ("Motion", "make_motion"),
@@ -136,7 +136,7 @@ __all__ = [
     "Trajectory",
     "UserError",
     "Window",
-    "Windows",
+    "WindowSet",
     "advance",
     "changes",
     "control_targets",

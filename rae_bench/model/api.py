@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from rae_bench.model.config import MODES
 from rae_bench.model.spending import Spending
 from rae_bench.model.trajectory import Trajectory
 from rae_bench.motion.motion import Motion
@@ -21,7 +20,6 @@ from rae_bench.objectives.objectives import Objectives
 from rae_bench.rigs.rig import Rig
 
 __all__ = [
-    "MODES",
     "MULTIPLE_SOURCES",
     "SAMPLES",
     "Budget",

@@ -1,4 +1,4 @@
-"""How a `LightningModel` trains: its options, which need no torch to be read."""
+"""Options that are read without torch or numpy: how a `LightningModel` trains, and the modes of tasks and models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rae_bench.errors import UserError, unknown
 MODES = ("corrected", "paper")
 """Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 COINS = ("fair", "gaussian")
+MODES = ("corrected", "paper")
+"""Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 
 
 @dataclass(frozen=True)

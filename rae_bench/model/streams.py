@@ -44,7 +44,7 @@ class Window(NamedTuple):
         return ControlTargets(self.frames, self.flags)
 
 
-class Windows(NamedTuple):
+class WindowSet(NamedTuple):
     """All windows of L frames that lie within a domain's segments: no window reaches into padding.
 
     Attributes:
@@ -80,7 +80,7 @@ class Windows(NamedTuple):
         )
 
 
-def windows(domain: Domain, length: int, device: torch.device | str = "cpu") -> Windows:
+def windows(domain: Domain, length: int, device: torch.device | str = "cpu") -> WindowSet:
     """All windows of `length` frames of a domain's segments, gathered from tensors in the memory of `device`.
 
     `starts` stays on the CPU, so that what is drawn from it is the same on every device. It is empty where no segment
@@ -91,7 +91,7 @@ def windows(domain: Domain, length: int, device: torch.device | str = "cpu") -> 
     room = np.maximum(motion.lengths - length + 1, 0)
     first = [np.arange(count) for count in room]
     starts = np.stack([np.repeat(np.arange(len(room)), room), np.concatenate(first) if first else np.zeros(0, int)], 1)
-    return Windows(
+    return WindowSet(
         length,
         torch.from_numpy(starts.astype(np.int64)),
         states(motion).to(device),

@@ -1,4 +1,4 @@
-"""The checks. Each returns what is wrong with a model, "" where nothing is."""
+"""The checks. Each returns what is wrong with a model in words, or an empty text."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from rae_bench.testing.faults import (
     finite_fault,
     gap_between,
     shape_fault,
+    unit_fault,
 )
 from rae_bench.testing.subject import PROTOCOL, Subject
 
 TOLERANCE = 1e-3
-"""Metres and radians. Not zero: a matrix product over another number of clips adds in another order, so the last bits
-of float32 (1e-7) differ, and a roll-out feeds them back frame by frame."""
+"""Metres and radians by which two outputs that are to be equal may differ. It is not zero, because a matrix product
+over another number of clips adds in another order. The last bits of float32 (1e-7) differ then, and a roll-out feeds
+them back frame by frame."""
 
 
 class Skipped(Exception):
-    """Raised by a check that does not apply to a model; the text says why."""
+    """A check that does not apply to a model raises this; the text says why."""
 
 
 def card_complete(subject: Subject) -> str:
@@ -52,7 +54,7 @@ def card_complete(subject: Subject) -> str:
 def shapes(subject: Subject) -> str:
     """Trajectories are float32, (S, N, T, 3) and (S, N, T, J, 4), and rotations are unit quaternions."""
     prompt = subject.material.prompt
-    fault = shape_fault(subject.output, prompt)
+    fault = shape_fault(subject.output, prompt) or unit_fault(subject.output, prompt)
     if fault:
         return fault
     if "samples" in subject.card.capabilities:
@@ -101,7 +103,7 @@ def batch_split(subject: Subject) -> str:
 
 
 def only(prompt: Prompt, clips: np.ndarray) -> Prompt:
-    """Some clips as they would come alone: objectives no longer than theirs."""
+    """Some clips as they would come alone, with objectives that are no longer than theirs."""
     part = prompt[clips]
     rows = part.history.root_positions.shape[1] + int(part.frames.max())
     return replace(part, objectives=part.objectives.cut(0, rows))
@@ -127,7 +129,7 @@ def no_future_objectives(subject: Subject) -> str:
 
 
 def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
-    """The same prompt with other objectives in the rows from `row` on: elsewhere, turned, later, of another kind."""
+    """The same prompt, whose objectives are elsewhere, turned, later and of another kind in the rows from `row` on."""
     old = prompt.objectives
     late = np.arange(old.kinds.shape[1])[:, None] >= row
     moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, 0.2, -0.5], np.float32)
@@ -143,7 +145,7 @@ def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
 
 
 def inputs_unchanged(subject: Subject) -> str:
-    """Domains and prompts are the caller's: pretrain, adapt and generate leave every array as it was."""
+    """Domains and prompts belong to the caller: pretrain, adapt and generate leave every array as it was."""
     model, material = subject.make(), deepcopy(subject.material)
     regime = subject.regimes[0]
     domain, prompt, source = material.target, material.prompt, material.source
@@ -206,7 +208,7 @@ def save_adapted(subject: Subject) -> str:
 
 
 def saved_files(subject: Subject) -> str:
-    """What is saved is arrays and JSON: nothing that runs code when it is loaded."""
+    """A model saves arrays and JSON, and nothing that runs code when it is loaded."""
     folders = [subject.folder / "files"]
     subject.adapted.save(folders[0])
     if subject.transfer is not None:
@@ -239,7 +241,7 @@ def claimed_regimes(subject: Subject) -> str:
 
 
 def frozen_needs_pretraining(subject: Subject) -> str:
-    """Frozen without pre-training is refused, or differs: otherwise the source taught nothing."""
+    """Frozen without pre-training is refused, or gives something else than with it; else the source taught nothing."""
     if FROZEN not in subject.card.capabilities:
         raise Skipped("the card does not claim frozen")
     try:

@@ -10,6 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from rae_bench.baselines.catalogue import parts
 from rae_bench.baselines.cores.lmp_moe import LmpMoE, next_phase, turned
 from rae_bench.baselines.cores.mann import gate_inputs
 from rae_bench.baselines.cores.mvae import Mvae, active_units, divergence
@@ -17,7 +18,6 @@ from rae_bench.baselines.cores.nsm import gate_inputs as nsm_gate_inputs
 from rae_bench.baselines.cores.nsm import goal_frames
 from rae_bench.baselines.cores.rtn import noise_scale, plu, time_embedding
 from rae_bench.baselines.layers import MixedLinear, Recurrence
-from rae_bench.baselines.pairs import parts
 from rae_bench.baselines.parts import Widths
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context, Domain

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from rae_bench.baselines.pairs import find, names, parts
+from rae_bench.baselines.catalogue import find, names, parts
 from rae_bench.errors import UserError
 from rae_bench.model.api import Budget, Context, Domain
 from rae_bench.model.registry import list_models, make_model, resolve_model

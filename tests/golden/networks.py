@@ -21,9 +21,9 @@ from torch import Tensor, nn
 import rae_bench.model as M
 from rae_bench.baselines import layers
 from rae_bench.baselines.anyrig import vary
+from rae_bench.baselines.catalogue import CODEC, Pair, PairPart, parts
 from rae_bench.baselines.network import PairModel
 from rae_bench.baselines.options import OUTPUTS
-from rae_bench.baselines.pairs import CODEC, Pair, Part, parts
 from rae_bench.baselines.parts import Codec, Core, CoreOutput, Widths
 from rae_bench.model.outputs import rodrigues
 from rae_bench.model.registry import make_model
@@ -260,7 +260,7 @@ class PlainCore(Core):
 
 
 @dataclass(frozen=True)
-class PlainPart(Part):
+class PlainPart(PairPart):
     """A part that stands here and not in a file."""
 
     def load(self) -> type:
@@ -268,7 +268,7 @@ class PlainPart(Part):
         return PlainCodec if self.kind == "codecs" else PlainCore
 
 
-def pair_of(codec: Part, core: Part) -> type[PairModel]:
+def pair_of(codec: PairPart, core: PairPart) -> type[PairModel]:
     """The model of two parts."""
     card = M.ModelCard(name=f"{codec.name}+{core.name}")
     return type("GoldenPair", (PairModel,), {"card": card, "pair": Pair(card.name, codec, core)})

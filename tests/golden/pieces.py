@@ -11,14 +11,14 @@ from typing import NamedTuple
 from golden.values import Values
 
 import rae_bench.metrics
-from rae_bench.baselines.pairs import CODEC, CORE, PAIR_VERSION, parts
+from rae_bench.baselines.catalogue import CODEC, CORE, PAIR_VERSION, parts
 from rae_bench.harness.versions import (
     engine_versions,
     generator_versions,
     metric_versions,
     model_versions,
 )
-from rae_bench.metrics.registry import METRICS
+from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import list_models
 
 
@@ -67,7 +67,7 @@ def pieces() -> Mapping[str, Piece]:
         name: Piece(version, *GENERATORS[name], _later("motions", "generator", name))
         for name, version in generators.items()
     }
-    made["pair"] = Piece(PAIR_VERSION, "PAIR_VERSION in baselines/pairs.py", ("training",), _later("networks", "pair"))
+    made["pair"] = Piece(PAIR_VERSION, "PAIR_VERSION in baselines/catalogue.py", ("training",), _later("networks", "pair"))
     for kind, first in (("codecs", CODEC), ("cores", CORE)):
         for name in sorted(parts(kind), key=lambda name: name != first):
             file = f"baselines/{kind}/{name.replace('-', '_')}.py"

@@ -27,8 +27,8 @@ from golden.pieces import Piece, pieces
 from golden.values import Value, close, differences
 from helpers.places import ROOT
 
+from rae_bench.baselines.catalogue import parts
 from rae_bench.baselines.cores import rtn
-from rae_bench.baselines.pairs import parts
 from rae_bench.data import generators
 from rae_bench.harness.versions import engine_versions, generator_versions, metric_versions, model_versions
 from rae_bench.metrics import METRICS, evaluation
@@ -91,7 +91,7 @@ def test_versions_are_read_without_heavy_imports() -> None:
         "import rae_bench.kinematics, rae_bench.motion, rae_bench.data.importing, rae_bench.objectives\n"
         "import rae_bench.data.generators.locomotion, rae_bench.data.generators.reach\n"
         "import rae_bench.model, rae_bench.task\n"
-        "from rae_bench.baselines.pairs import PAIR_VERSION\n"
+        "from rae_bench.baselines.catalogue import PAIR_VERSION\n"
         "assert not {'numpy', 'torch'} & set(sys.modules)\n"
         "from rae_bench.harness import versions\n"
         "versions.engine_versions(), versions.generator_versions(), versions.metric_versions()\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers.running import do_here
 
-from rae_bench.baselines.pairs import names
+from rae_bench.baselines.catalogue import names
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity
@@ -124,7 +124,7 @@ def test_excuses() -> None:
     assert excuse(finetune, ("finetune", "several-sources"), 6) == ""
 
 
-def test_reference_entries_learn_from_several() -> None:
+def test_reference_entries_learn_from_all_sources() -> None:
     assert all("several-sources" in resolve_model(name).capabilities for name in (*names(), "anyrig"))
 
 
@@ -147,11 +147,11 @@ class One:
 '''
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_cells_of_a_plug_in(several: bool, sides: dict[str, Side], tmp_path: Path) -> None:
+@pytest.mark.parametrize("all_sources", [False, True])
+def test_cells_of_a_plug_in(all_sources: bool, sides: dict[str, Side], tmp_path: Path) -> None:
     """A model that takes one source is not pre-trained and says why; another one is given all of them."""
     log = tmp_path / "log"
-    words = '"finetune"' + (', "several-sources"' if several else "")
+    words = '"finetune"' + (', "several-sources"' if all_sources else "")
     file = tmp_path / "plugin.py"
     file.write_text(PLUGIN.replace("CAPABILITIES", words).replace("LOGFILE", str(log)))
     task_file = tmp_path / "t.toml"
@@ -161,13 +161,13 @@ def test_cells_of_a_plug_in(several: bool, sides: dict[str, Side], tmp_path: Pat
         f"{file}:One", str(task_file), regimes=["finetune", "cold"], out=tmp_path / "out", controls=False
     )
     made = make_plan(spec, ((sides["r4"], sides["hexapod"]), sides["quad"]))
-    assert [type(job) for job in jobs_of(made)].count(PretrainJob) == several
+    assert [type(job) for job in jobs_of(made)].count(PretrainJob) == all_sources
     do_here(made)
     results = {r["regime"]: r for r in Outcome(made, {}).results}
     assert results["cold"]["status"] == "ok"
-    assert results["finetune"]["status"] == ("ok" if several else "skipped")
-    assert ("several sources" in results["finetune"]["reason"]) is not several
-    if several:
+    assert results["finetune"]["status"] == ("ok" if all_sources else "skipped")
+    assert ("several sources" in results["finetune"]["reason"]) is not all_sources
+    if all_sources:
         assert len(set(log.read_text().split())) == 2
         assert len(log.read_text().split()) == 3
 

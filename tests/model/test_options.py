@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rae_bench.baselines.pairs import find, names
+from rae_bench.baselines.catalogue import find, names
 from rae_bench.errors import UserError
 from rae_bench.model.registry import CONTROLS, list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for

@@ -154,7 +154,7 @@ def test_samples_differ_and_do_not_depend_on_the_batch(side: Side, domain: Domai
     assert (again.root_positions == whole.root_positions).all()
 
 
-def test_steering_puts_the_root_where_it_is_told(domain: Domain) -> None:
+def test_steering_puts_the_root_where_the_step_says(domain: Domain) -> None:
     """With weight 1 the root goes the step, in its own axes and rig heights; with 0 where the change says."""
     motion, rig = domain.motion, domain.rig
     skeleton, state = make_skeleton(rig, motion.fps), states(motion)[:, 40]
@@ -167,9 +167,9 @@ def test_steering_puts_the_root_where_it_is_told(domain: Domain) -> None:
     torch.testing.assert_close(plain, frame.moved(change))
     forward = state[:, 3:6]
     side = torch.stack([forward[:, 2], forward[:, 1], -forward[:, 0]], 1)  # x where z is forward and y is up
-    told = state[:, :3] + rig.height * (0.1 * side + 0.2 * forward)
-    torch.testing.assert_close(whole[:, :3], told, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(half[:, :3], (plain[:, :3] + told) / 2, rtol=1e-4, atol=1e-5)
+    expected = state[:, :3] + rig.height * (0.1 * side + 0.2 * forward)
+    torch.testing.assert_close(whole[:, :3], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(half[:, :3], (plain[:, :3] + expected) / 2, rtol=1e-4, atol=1e-5)
 
 
 def test_frame_in_rig_heights(domain: Domain) -> None:

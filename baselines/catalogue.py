@@ -27,7 +27,7 @@ CAPABILITIES = ("frozen", "finetune", "cold-long", "several-sources")
 
 
 @dataclass(frozen=True)
-class Part:
+class PairPart:
     """A codec or a core.
 
     Attributes:
@@ -56,8 +56,8 @@ class Pair:
     """
 
     name: str
-    codec: Part
-    core: Part
+    codec: PairPart
+    core: PairPart
     chosen: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -67,7 +67,7 @@ class Pair:
 
 
 @lru_cache(maxsize=2)
-def parts(kind: str) -> dict[str, Part]:
+def parts(kind: str) -> dict[str, PairPart]:
     """The codecs or cores by name."""
     out = {}
     for path in sorted((FOLDER / kind).glob("[a-z]*.py")):
@@ -78,7 +78,7 @@ def parts(kind: str) -> dict[str, Part]:
                 if name in ("ABOUT", "PRESETS"):
                     said[name] = ast.literal_eval(node.value)
         name = path.stem.replace("_", "-")
-        out[name] = Part(kind, name, said["ABOUT"], said["PRESETS"])
+        out[name] = PairPart(kind, name, said["ABOUT"], said["PRESETS"])
     return out
 
 
