@@ -265,7 +265,7 @@ _LEVEL = torch.tensor([1, 1, 1, 0.0])
 
 
 class AnyRig(LightningModel):
-    """One network for every skeleton.
+    """One network for every skeleton. Raise the card's version when its numbers move.
 
     Options:
         preset: `small`, or `paper` with larger sizes, which need a budget of their own (docs/model.md).
@@ -275,6 +275,7 @@ class AnyRig(LightningModel):
 
     card = ModelCard(
         name="anyrig",
+        version="1",
         authors="rae-bench",
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",

@@ -18,6 +18,9 @@ from typing import Any
 from rae_bench.model import UserError, unknown
 
 FOLDER = Path(__file__).resolve().parent
+PAIR_VERSION = 1
+"""Covers what joins a codec and a core (`network.py`, `options.py`, `parts.py`, `layers.py`): raise it when numbers
+move."""
 CODEC, CORE = "raw", "omg-moe"
 """The codec and the core of a name that leaves one out."""
 CAPABILITIES = ("frozen", "finetune", "cold-long", "several-sources")
@@ -114,7 +117,10 @@ def find(name: str) -> Pair | None:
 
 
 def about(pair: Pair) -> dict[str, Any]:
-    """Description, paper, licence, capabilities, and the number of parameters where the pair has a short name."""
+    """Description, paper, licence and capabilities; parameters where the pair has a name of its own.
+
+    `versions` has those of the codec, of the core and of what joins them (`pair`).
+    """
     codec, core = pair.codec, pair.core
     papers = [part.about["paper"] for part in (codec, core) if part.about["paper"]]
     counted = core if codec.name == CODEC else codec if core.name == CORE and not _chosen_otherwise(pair) else None
@@ -124,6 +130,7 @@ def about(pair: Pair) -> dict[str, Any]:
         "licence": core.about["licence"],
         "capabilities": [*CAPABILITIES, *core.about.get("capabilities", [])],
         "parameters": counted.about["parameters"] if counted else None,
+        "versions": {codec.name: codec.about["version"], core.name: core.about["version"], "pair": PAIR_VERSION},
     }
 
 

@@ -1,7 +1,8 @@
 """Controls: models that learn nothing, to see what learning is worth.
 
 `hold` repeats the last pose; `interpolate` carries the key joints to their objectives and lets inverse kinematics find
-the rest; `nearest` replays the training motion that best continues the history.
+the rest; `nearest` replays the training motion that best continues the history. Raise a card's version when its motion
+changes.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Hold(_Control):
 
     card = ModelCard(
         name="hold",
+        version="1",
         authors=AUTHORS,
         licence="MIT",
         description="repeats the last pose of the history",
@@ -102,6 +104,7 @@ class Interpolate(_Control):
 
     card = ModelCard(
         name="interpolate",
+        version="1",
         authors=AUTHORS,
         licence="MIT",
         description="key joints go straight to their current objectives, inverse kinematics does the rest",
@@ -197,6 +200,7 @@ class Nearest(_Control):
 
     card = ModelCard(
         name="nearest",
+        version="1",
         authors=AUTHORS,
         licence="MIT",
         description="replays the training motion whose past is nearest to the history",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rae_bench import metrics
-    from rae_bench.data.formats.bvh import read_bvh
-    from rae_bench.data.formats.bvh_write import write_bvh
+    from rae_bench.data.formats.bvh import read_bvh, write_bvh
     from rae_bench.data.formats.gltf import write_glb
     from rae_bench.errors import UserError
     from rae_bench.harness.run import run
@@ -40,7 +39,7 @@ _PLACES = {
     "read_bvh": "rae_bench.data.formats.bvh",
     "run": "rae_bench.harness.run",
     "sweep": "rae_bench.harness.sweep",
-    "write_bvh": "rae_bench.data.formats.bvh_write",
+    "write_bvh": "rae_bench.data.formats.bvh",
     "write_glb": "rae_bench.data.formats.gltf",
 }
 

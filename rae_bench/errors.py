@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class RayLost(Exception):
@@ -21,6 +21,13 @@ class UserError(Exception):
         """Keep the text as one line, without the middle where it quotes more than a person reads."""
         line = " ".join(text.splitlines())
         super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
+
+
+def check_keys(keys: Iterable[str], known: Collection[str], where: str) -> None:
+    """Raise `UserError` at the first key that is not known, with the nearest ones suggested; `where` is its place."""
+    for key in keys:
+        if key not in known:
+            raise UserError(f"{where}: {unknown('key', key, known)}")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:

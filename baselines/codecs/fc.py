@@ -35,6 +35,7 @@ from .fe import FeatureEncoding
 
 ABOUT = {
     "class": "FeatureClustering",
+    "version": 1,
     "variants": {"layer": ["vae", "rbf", "dec"], "use": ["cat", "in"]},
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",

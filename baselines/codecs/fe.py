@@ -14,6 +14,7 @@ from ..parts import Codec
 
 ABOUT = {
     "class": "FeatureEncoding",
+    "version": 1,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "feature encoding",

@@ -21,6 +21,7 @@ from ..parts import Codec
 
 ABOUT = {
     "class": "FeatureSelection",
+    "version": 1,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "feature selection, six key joints in, the whole pose out",

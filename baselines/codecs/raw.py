@@ -15,6 +15,7 @@ from ..parts import Codec
 
 ABOUT = {
     "class": "Raw",
+    "version": 1,
     "paper": "",
     "licence": "MIT",
     "description": "a linear layer in and out",

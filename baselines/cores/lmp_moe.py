@@ -25,6 +25,7 @@ from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "LmpMoE",
+    "version": 1,
     "paper": "Local Motion Phases for Learning Multi-Contact Character Movements, SIGGRAPH 2020",
     "licence": "MIT",
     "description": "mixture of experts, gated by a window of local phases",

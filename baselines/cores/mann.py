@@ -28,6 +28,7 @@ from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "Mann",
+    "version": 1,
     "paper": "Mode-Adaptive Neural Networks for Quadruped Motion Control, SIGGRAPH 2018",
     "licence": "MIT",
     "description": "mode-adaptive mixture of experts, gated by key-joint velocities",

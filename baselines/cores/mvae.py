@@ -28,6 +28,7 @@ from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Mvae",
+    "version": 1,
     "paper": "Character Controllers Using Motion VAEs, SIGGRAPH 2020",
     "licence": "MIT",
     "description": "motion VAE conditioned on the objectives",

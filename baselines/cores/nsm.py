@@ -28,6 +28,7 @@ from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Nsm",
+    "version": 1,
     "paper": "Neural State Machine for Character-Scene Interactions, SIGGRAPH Asia 2019",
     "licence": "MIT",
     "description": "neural state machine with outputs in the goals' frames",

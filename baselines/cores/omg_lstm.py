@@ -22,6 +22,7 @@ from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "OmgLstm",
+    "version": 1,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven stack of LSTMs with a memory",

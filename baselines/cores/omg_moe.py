@@ -20,6 +20,7 @@ from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "OmgMoE",
+    "version": 1,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven mixture of experts, gated by local phases",

@@ -33,6 +33,7 @@ from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Rtn",
+    "version": 1,
     "paper": "Robust Motion In-Betweening, SIGGRAPH 2020",
     "licence": "MIT",
     "description": "recurrent transition network with time to arrival and target noise",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.leaderboard import ENTRIES
-from rae_bench.cli.words import numbers, split
+from rae_bench.cli.options import numbers, split
 from rae_bench.errors import UserError, unknown
 
 if TYPE_CHECKING:

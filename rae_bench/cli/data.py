@@ -72,8 +72,8 @@ def import_(
 
     Options of the command line win over the file's.
     """
-    from rae_bench.cli.words import length_unit, numbers
-    from rae_bench.data.importing.measures import summarise
+    from rae_bench.cli.options import length_unit, numbers
+    from rae_bench.data.importing.domain_report import domain_summary
     from rae_bench.data.importing.recipe import Recipe, read_roles
     from rae_bench.data.importing.recordings import import_folder, import_skeletons
     from rae_bench.data.store import check_name, save_domain
@@ -95,10 +95,10 @@ def import_(
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
     import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
     corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
-    reports = [(summarise(corpus), save_domain(corpus)) for corpus in corpora]
+    reports = [(domain_summary(corpus), save_domain(corpus)) for corpus in corpora]
     if as_json:
-        listed = [{**each, "folder": str(kept)} for each, kept in reports]
-        click.echo(json.dumps(listed if per_skeleton else listed[0], indent=1))
+        found = [{**each, "folder": str(kept)} for each, kept in reports]
+        click.echo(json.dumps(found if per_skeleton else found[0], indent=1))
     else:
         click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))
 
@@ -106,7 +106,7 @@ def import_(
 @data.command("get")
 @click.argument("name", metavar="TASK|NAME")
 @click.option(
-    "--to", "root", type=click.Path(path_type=Path), help="Folder to fill, for --data (our own, where runs look)."
+    "--to", "root", type=click.Path(path_type=Path), help="Folder to fill, for --data (default: where runs look)."
 )
 @click.option("--yes", is_flag=True, help="Accept the licence without being asked.")
 def get(name: str, root: Path | None, yes: bool) -> None:
@@ -115,11 +115,11 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     By https, file by file, each checked against the sha256 that the task lists. The licence is shown first. The same
     command goes on where it was interrupted.
     """
-    from rae_bench.data.importing.file_list import downloads
+    from rae_bench.data.importing.file_list import downloads_folder
     from rae_bench.task import download
 
-    place = root or downloads()
-    for recordings in download.wanted(name):
+    place = root or downloads_folder()
+    for recordings in download.recordings_of(name):
         folder = place / recordings.folder
         lacking = download.missing_files(recordings, folder)
         size = sum(recordings.files[file].size for file in lacking) / 1e6
@@ -128,12 +128,13 @@ def get(name: str, root: Path | None, yes: bool) -> None:
             click.echo(f"  {head:<8}{text or 'not stated'}")
         if lacking and all(file in recordings.urls for file in lacking) and not yes:
             _accepted()
-        download.get(recordings, folder, download.https_opener(), lambda file: click.echo(f"  {file}", err=True))
+        opener = download.https_opener()
+        download.download_missing(recordings, folder, opener, lambda file: click.echo(f"  {file}", err=True))
         click.echo(f"  in      {folder}")
 
 
 def _accepted() -> None:
-    """Asks; whoever says no, or cannot be asked, gets nothing."""
+    """Ask whether the licence is accepted; whoever says no, or cannot be asked, gets nothing."""
     from rae_bench.errors import UserError
 
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="RESULT|DOMAIN")
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="File to write: .bvh or .glb.")
-@click.option("--clip", "clips", multiple=True, help="Clips or actions by name or glob; .glb takes several.")
+@click.option("--clip", "clips", multiple=True, help="Clips or actions by name or glob; .glb takes more than one.")
 @click.option("--unit", default="cm", show_default=True, help="Of a BVH file: cm, m, mm, or metres per unit.")
 @click.option("--regime", help="Of RESULT: whose roll-out, a regime, full or a control; or truth.")
 @click.option("--fraction", help="Of RESULT: the target's fraction, 0.05 or 5% (the first).")
@@ -40,9 +40,9 @@ def export(
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.
     """
-    from rae_bench.cli.words import length_unit, numbers, split, writing
+    from rae_bench.cli.options import length_unit, numbers, split, writing
     from rae_bench.data.formats.export import check_writable, matching_clips, write_clips
-    from rae_bench.data.formats.source import metres_per_unit
+    from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.viewer.choice import Choice
     from rae_bench.viewer.gather import open_domain, open_result
@@ -70,7 +70,7 @@ def export(
 
 
 def _rollout(result: Result, regime: str | None, with_history: bool) -> Motion:
-    """The test clips as one regime or control generated them, or as they were recorded."""
+    """Return the test clips as one regime or control generated them, or as they were recorded."""
     import numpy as np
 
     from rae_bench.errors import UserError
@@ -93,5 +93,4 @@ def _rollout(result: Result, regime: str | None, with_history: bool) -> Motion:
         root = np.concatenate([past.root_positions, root], 1)
         rotations = np.concatenate([past.rotations, rotations], 1)
         lengths = lengths + past.root_positions.shape[1]
-    nobody = np.zeros((*root.shape[:2], len(truth.rig.contact_joints)), bool)  # neither format keeps contacts
-    return make_motion(truth.rig, truth.fps, root, rotations, lengths=lengths, contacts=nobody)
+    return make_motion(truth.rig, truth.fps, root, rotations, lengths=lengths)

@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
+from rae_bench.data.wording import as_length
+
 SHOWN = 12
+"""Rows of a table that are shown without `--all`."""
 
 
 @click.command()
@@ -17,32 +20,33 @@ SHOWN = 12
 @click.option("--all", "everything", is_flag=True, help="Every recording and bone, not the first few.")
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
-    """Tell of the imported domain NAME: bones, ground, feet, speeds, faults by file and frame, what was mended."""
-    from rae_bench.cli.words import writing
+    """Describe the imported domain NAME: bones, ground, feet, speeds, glitches by file and frame, what was mended."""
+    from rae_bench.cli.options import writing
     from rae_bench.data.formats.export import check_place
-    from rae_bench.data.importing.measures import measure
+    from rae_bench.data.importing.domain_report import domain_report
     from rae_bench.data.store import load_domain
     from rae_bench.storage import home
 
     if page:
         check_place(page)  # before the work
     corpus = load_domain(name)
-    told = measure(corpus)
+    numbers = domain_report(corpus)
     if page:
         from rae_bench.viewer.report_page import write_report
 
         with writing(page):
-            write_report(corpus, told, page)
+            write_report(corpus, numbers, page)
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        click.echo(json.dumps(numbers, indent=1))
         return
-    click.echo(f"{summary_table(told, home() / 'domains' / name)}\n\n{_details(told, None if everything else SHOWN)}")
+    summary = summary_table(numbers, home() / "domains" / name)
+    click.echo(f"{summary}\n\n{_details(numbers, None if everything else SHOWN)}")
     if page:
         click.echo(f"\n{page}")
 
 
 def summary_table(report: dict[str, Any], kept: Path) -> str:
-    """What `summarise` says, as aligned lines."""
+    """Return what `domain_summary` says as aligned lines."""
     rates = ", ".join(f"{rate:g}" for rate in report["recorded_fps"])
     rows = [
         ("domain", f"{report['name']}  (kept in {kept})"),
@@ -51,7 +55,7 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
         ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
         ("joints", f"{report['joints']}"),
         ("roles", ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
-        ("height", f"{_length(report['height'])}, pelvis at {_length(report['pelvis_height'])}"),
+        ("height", f"{as_length(report['height'])}, pelvis at {as_length(report['pelvis_height'])}"),
         ("rest pose", report["rest_pose"]),
     ]
     if report["guessed"]:
@@ -66,14 +70,14 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
         for i, (joint, share) in enumerate(report["contact_share"].items())
     ]
     rows += [("mended" if i == 0 else "", text) for i, text in enumerate(report["fixed"])]
-    rows += [("noticed" if i == 0 else "", text) for i, text in enumerate(report["noticed"])]
+    rows += [("warnings" if i == 0 else "", text) for i, text in enumerate(report["warnings"])]
     rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
     return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
 
 
-def _details(told: dict[str, Any], shown: int | None) -> str:
-    """Bones, feet and recordings as tables."""
-    bones = [bone for bone in told["bones"] if bone["spread"] or bone["apart"]]
+def _details(numbers: dict[str, Any], shown: int | None) -> str:
+    """Return bones, feet and recordings as tables; `shown` limits their rows."""
+    bones = [bone for bone in numbers["bones"] if bone["spread"] or bone["apart"]]
     bones.sort(key=lambda bone: -max(bone["spread"], bone["apart"] / max(bone["length"], 1e-9)))
     blocks = [
         _columns(
@@ -81,13 +85,13 @@ def _details(told: dict[str, Any], shown: int | None) -> str:
             [
                 (
                     foot["joint"],
-                    _length(foot["stance"]),
-                    _length(foot["lowest"]),
+                    as_length(foot["stance"]),
+                    as_length(foot["lowest"]),
                     f"{100 * foot['share']:.1f} %",
                     "-" if foot["slide"] is None else f"{100 * foot['slide']:.2g} cm/s",
                     foot["lowest_at"],
                 )
-                for foot in told["feet"]
+                for foot in numbers["feet"]
             ],
             None,
         ),
@@ -96,10 +100,10 @@ def _details(told: dict[str, Any], shown: int | None) -> str:
             [
                 (
                     bone["joint"],
-                    _length(bone["length"]),
+                    as_length(bone["length"]),
                     f"{100 * bone['spread']:.2g} %",
-                    _length(bone["apart"]),
-                    "-" if bone["other_side"] is None else _length(bone["other_side"]),
+                    as_length(bone["apart"]),
+                    "-" if bone["other_side"] is None else as_length(bone["other_side"]),
                 )
                 for bone in bones
             ],
@@ -118,27 +122,27 @@ def _details(told: dict[str, Any], shown: int | None) -> str:
                     _frames(each, "spike"),
                     _frames(each, "frozen"),
                 )
-                for each in sorted(told["recordings"], key=lambda each: -len(each["events"]))
+                for each in sorted(numbers["recordings"], key=lambda each: -len(each["events"]))
             ],
             shown,
         ),
     ]
     if not bones:
-        blocks[1] = f"bones          all {len(told['bones'])} keep their lengths, over time and between files"
-    if not told["recordings"]:
+        blocks[1] = f"bones          all {len(numbers['bones'])} keep their lengths, over time and between files"
+    if not numbers["recordings"]:
         blocks.append("imported by an older version: import it again for what its files hold")
     return "\n\n".join(block for block in blocks if block)
 
 
 def _frames(recording: dict[str, Any], kind: str, count: int = 4) -> str:
-    """Where in a file: "3: frames 12 40 41"."""
+    """Return where in a file a kind of glitch is, as in "3: frame 12 40 41"."""
     found = [event["frame"] for event in recording["events"] if event["kind"] == kind]
-    listed = " ".join(str(frame) for frame in found[:count])
-    return f"{len(found)}: frame {listed}{' ...' if len(found) > count else ''}" if found else "-"
+    first = " ".join(str(frame) for frame in found[:count])
+    return f"{len(found)}: frame {first}{' ...' if len(found) > count else ''}" if found else "-"
 
 
 def _columns(head: tuple[str, ...], rows: list[tuple[str, ...]], shown: int | None) -> str:
-    """Aligned columns, the first `shown` rows, and how many are left out."""
+    """Return aligned columns: the first `shown` rows, and how many are left out."""
     if not rows:
         return ""
     cut = rows[:shown]
@@ -147,9 +151,3 @@ def _columns(head: tuple[str, ...], rows: list[tuple[str, ...]], shown: int | No
     if len(rows) > len(cut):
         lines.append(f"... and {len(rows) - len(cut)} more: --all")
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _length(metres: float) -> str:
-    if metres and abs(metres) < 0.1:
-        return f"{1000 * metres:.2g} mm"
-    return f"{100 * metres:.0f} cm"

@@ -13,7 +13,7 @@ import click
 @click.option("--history", required=True, help="BVH file whose end is continued; or rest, to start standing.")
 @click.option("--unit", default="cm", show_default=True, help="Of BVH files: cm, m, mm, or metres per unit.")
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
-@click.option("--seconds", type=float, help="How long to generate (the objectives file's own word).")
+@click.option("--seconds", type=float, help="How long to generate (default: what the objectives file says).")
 @click.option("--with-history", is_flag=True, help="Write the history too, before the generated motion.")
 @click.option("--page", type=click.Path(path_type=Path), help="Also a page that shows it, with the objectives.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write: .bvh or .glb.")
@@ -25,9 +25,9 @@ def generate(
 
     Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
-    from rae_bench.cli.words import length_unit, writing
+    from rae_bench.cli.options import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, write_clips
-    from rae_bench.data.formats.source import metres_per_unit
+    from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.harness.generate import generate as make
 
     scale = length_unit(unit)

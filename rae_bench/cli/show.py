@@ -22,7 +22,7 @@ KINDS = ("models", "tasks", "rigs", "domains")
 def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, rigs and imported domains."""
     from rae_bench.model.registry import list_models
-    from rae_bench.rigs.builtin import descriptions
+    from rae_bench.rigs.builtin import rig_descriptions
     from rae_bench.storage import list_domains
     from rae_bench.task.task import builtin_tasks, load_task
 
@@ -36,7 +36,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         elif kind == "tasks":
             found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
-            found[kind] = descriptions()
+            found[kind] = rig_descriptions()
         else:
             found[kind] = dict.fromkeys(list_domains(), "imported")
     if as_json:
@@ -53,7 +53,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
 
 
 def model_lines(about: dict[str, Any]) -> list[str]:
-    """Description; then parameters, capabilities, paper and licence, as far as they are known without importing it."""
+    """Return what is known of a model without importing it: description, parameters, capabilities, paper, licence."""
     if "description" not in about:
         return [about["module"]]
     count = about["parameters"]
@@ -78,8 +78,10 @@ def show_rig(name: str) -> None:
 
 
 def rig_tree(rig: Rig) -> list[str]:
-    """The joints as a tree: role, bone length in cm, degrees of freedom, contact."""
+    """Return the joints as a tree: role, bone length in cm, degrees of freedom, contact."""
     import numpy as np
+
+    from rae_bench.rigs.tree import children_of
 
     lengths = 100 * np.linalg.norm(rig.offsets, axis=1)
     freedom = (rig.limits[:, :, 1] > rig.limits[:, :, 0]).sum(1)
@@ -92,18 +94,15 @@ def rig_tree(rig: Rig) -> list[str]:
         f"mean bone {mean:.1f} cm" + (", fixed base" if rig.fixed_base else ""),
         "",
     ]
-    children: dict[int, list[int]] = {}
-    for joint, parent in enumerate(rig.parents.tolist()):
-        children.setdefault(parent, []).append(joint)
+    children = children_of(rig.parents)
 
     def walk(joint: int, lead: str, tail: str) -> None:
         notes = [f"{lengths[joint]:.1f} cm" if rig.parents[joint] >= 0 else "root", f"{freedom[joint]} dof"]
         notes += [role_of[joint]] if joint in role_of else []
         notes += ["contact"] if joint in contacts else []
         lines.append(f"{lead}{rig.joint_names[joint]}  ({', '.join(notes)})")
-        below = children.get(joint, [])
-        for i, child in enumerate(below):
-            last = i == len(below) - 1
+        for i, child in enumerate(children[joint]):
+            last = i == len(children[joint]) - 1
             walk(child, tail + ("└─ " if last else "├─ "), tail + ("   " if last else "│  "))
 
     walk(children[-1][0], "", "")
@@ -121,7 +120,7 @@ def show_task(name: str) -> None:
 
 
 def task_lines(task: Task) -> list[str]:
-    """A task in words."""
+    """Return a task in words, a line each."""
 
     def side(table: dict[str, object]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
@@ -149,15 +148,21 @@ def task_lines(task: Task) -> list[str]:
 @show.command("model")
 @click.argument("spec")
 def show_model(spec: str) -> None:
-    """Print where model SPEC comes from and what its card says (imports the model)."""
+    """Print what the card of model SPEC says (imports the model), and of a plug-in the files that identify it."""
     from dataclasses import asdict
 
-    from rae_bench.model.registry import load_model_class
+    from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+    from rae_bench.model.registry import resolve_model
 
-    model: Any = load_model_class(spec)
+    model: Any = resolve_model(spec).load()
     card = asdict(model.card)
     for key, value in card.items():
         if value is None:
             continue
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
         click.echo(f"{key:<13} {text}")
+    plugin = resolve_model(spec).plugin
+    if plugin is not None:
+        click.echo(f"{'identity':<13} {plugin_identity(plugin)}")
+        for n, file in enumerate(plugin_files(plugin)):
+            click.echo(f"{'' if n else 'of the files':<13} {file}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.words import assignments, expand, split
+from rae_bench.cli.options import assignments, expand, split
 from rae_bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -100,16 +100,16 @@ def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
 
 def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) -> None:
     """Cells of each mode, and the time they would take by what earlier cells took."""
-    from rae_bench.cli.progress import duration
+    from rae_bench.cli.cells import duration
     from rae_bench.harness.estimate import estimate
-    from rae_bench.harness.plan import jobs_of
-    from rae_bench.harness.ray.cluster import Resources
+    from rae_bench.harness.plan import jobs_of_all
+    from rae_bench.harness.sweep import default_workers
 
-    room = workers or Resources(1).fit()
+    room = workers or default_workers()
     cost, open_ended = 0.0, 0
     for name, plans in _plans(parts, seeds, out).items():
         done, asked = _counts(plans)
-        jobs = jobs_of(plans)
+        jobs = jobs_of_all(plans)
         expected = estimate(jobs)
         cost, open_ended = cost + sum(expected.values()), open_ended + len(jobs) - len(expected)
         updates = sum(job.updates for job in jobs)

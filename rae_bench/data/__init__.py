@@ -1,1 +1,1 @@
-"""Motion data: corpora, file formats, import of recordings, and generators of built-in motion."""
+"""Motion data: corpora, formats of files, imports of recordings, built-in motion."""

@@ -1,4 +1,4 @@
-"""A corpus: the segments of one rig before they are split, and how they are kept on disk."""
+"""A corpus: the segments of one rig before they are split, and how it is kept on disk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import ROLES
-from rae_bench.storage import read_json, sweep, whole_folder
+from rae_bench.storage import read_json, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
 OFF_UNIT = 1e-2
-"""Rotations whose length is off by more were damaged."""
+"""Rotations whose length is off by more than this were damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +32,15 @@ class Corpus:
     Attributes:
         name: domain name.
         motion: N segments.
-        ids: N unique segment ids, stable between runs.
-        groups: N group names; a group (recording session, take, gait cell) never straddles a split.
-        actions: N words for what is done ("walk"), for break-downs.
-        identity: what decides the content, as a sha256: file hashes and import options of recordings; rig,
-            generator version and parameters of built-in motion (whose last bits may differ between machines).
-        provenance: where it comes from, licence, what was fixed; for people.
-        exact_contacts: the motion's contacts are known; otherwise they were found by looking at it, a frame ahead too.
-        targets: of reaching clips, None elsewhere.
+        ids: N unique names of segments, the same in every run.
+        groups: N names of groups; a group (recording session, take, gait cell) never straddles a split.
+        actions: N words for what is done, such as "walk", for break-downs.
+        identity: sha256 of what decides the content: file hashes and import options of recordings; rig, generator
+            version and parameters of built-in motion, whose last bits may differ between machines.
+        provenance: where it comes from, its licence, what was mended; for people.
+        exact_contacts: whether the motion's contacts are known; otherwise they were found by looking at it, a frame
+            ahead too.
+        targets: those of reaching clips, None elsewhere.
     """
 
     name: str
@@ -50,16 +51,21 @@ class Corpus:
     identity: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact_contacts: bool = False
-    targets: Targets | None = None
+    targets: ReachTargets | None = None
+
+    def __repr__(self) -> str:
+        return f"Corpus('{self.name}', {len(self.ids)} segments in {len(set(self.groups))} groups, {self.motion!r})"
 
 
 SWAPPED = {"left_hand": "left_foot", "right_hand": "right_foot"}
+"""Roles that take each other's joint in `with_swapped_roles`."""
 
 
 def with_swapped_roles(corpus: Corpus) -> Corpus:
-    """The same motion on a rig whose hands are called feet and whose feet are called hands; targets follow their joint.
+    """Return the same motion on a rig whose hands are called feet and whose feet are called hands.
 
-    Sides, pelvis and head keep their names, so that the height and an upright body's heading stay what they are.
+    Targets follow their joint. Sides, pelvis and head keep their names, so that the height and an upright body's
+    heading stay what they are.
     """
     names = {**SWAPPED, **{new: old for old, new in SWAPPED.items()}}
     rig = corpus.motion.rig
@@ -75,7 +81,6 @@ def with_swapped_roles(corpus: Corpus) -> Corpus:
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all."""
-    sweep(folder.parent)
     with whole_folder(folder) as part:
         part.mkdir()
         motion, targets = corpus.motion, corpus.targets.arrays() if corpus.targets else {}
@@ -115,7 +120,11 @@ class _Meta(msgspec.Struct):
 
 
 def load_corpus(folder: Path) -> Corpus:
-    """Read what `save_corpus` wrote. Raises `UserError` where files are missing or damaged."""
+    """Read what `save_corpus` wrote.
+
+    Raises:
+        UserError: Files are missing or damaged.
+    """
 
     def fault(text: object) -> UserError:
         return UserError(f"{folder}: not a readable corpus ({text}); import or generate it again")
@@ -150,31 +159,33 @@ def load_corpus(folder: Path) -> Corpus:
     return Corpus(meta.name, motion, *names, meta.identity, meta.provenance, meta.exact_contacts, targets)
 
 
-def _read_targets(archive: Archive, count: int) -> Targets:
+def _read_targets(archive: Archive, count: int) -> ReachTargets:
+    """Read the targets of `count` clips."""
     events = archive.checked("target_slots", (count, None), "i").shape[1]
     wide = {"positions": (3,), "rotations": (4,)}
     kinds = {"positions": "f", "rotations": "f", "respawned": "b"}
-    return Targets(
+    return ReachTargets(
         **{
             field.name: archive.checked(
                 f"target_{field.name}", (count, events, *wide.get(field.name, ())), kinds.get(field.name, "i")
             )
-            for field in fields(Targets)
+            for field in fields(ReachTargets)
         }
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Targets:
-    """Up to E targets in each of N clips, those of one hand one after the other.
+class ReachTargets:
+    """Up to E targets in each of N clips; those of one hand follow one another.
 
     Attributes:
-        slots: (N, E) int8, role slot of the hand that reaches; -1 where there is no event.
+        slots: (N, E) int8, role slot of the hand that reaches; -1 where there is no target.
         starts: (N, E) int32, the frame from which the target is there.
         arrivals: (N, E) int32, the last frame of the contact; the target is gone after it.
         positions: (N, E, 3) float32 metres, world.
         rotations: (N, E, 4) float32 world, relative to the rest pose.
-        respawned: (N, E) bool, the spawn point was out of reach: the target is the nearest place that was not.
+        respawned: (N, E) bool, whether the spawn point was out of reach and the target is the nearest place that was
+            not.
     """
 
     slots: np.ndarray
@@ -184,11 +195,11 @@ class Targets:
     rotations: np.ndarray
     respawned: np.ndarray
 
-    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> Targets:
-        """The targets of some of the clips."""
+    def __getitem__(self, clips: slice | Sequence[int] | np.ndarray) -> ReachTargets:
+        """Return the targets of some of the clips."""
         pick = clips if isinstance(clips, slice) else np.asarray(clips, int)
-        return Targets(*(array[pick] for array in self.arrays().values()))
+        return ReachTargets(*(array[pick] for array in self.arrays().values()))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All fields by name, to be saved."""
+        """Return all fields by name, to be saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

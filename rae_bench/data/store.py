@@ -1,4 +1,4 @@
-"""Imported domains, kept by name under `home()/domains`."""
+"""Corpora that are kept: imported domains under `home()/domains`, built-in motion under `home()/generated`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from rae_bench.storage import home, list_domains
 
 
 def check_name(name: str) -> None:
-    """Refuses what no domain may be called: a path, or a built-in rig, whose own motion could no longer be named."""
+    """Refuse what no domain may be called: a path, or a built-in rig, whose motion could no longer be named.
+
+    Raises:
+        UserError: One line says what is wrong with the name.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"domain name '{name}': use letters, digits, '-', '_' and '.'")
     if name in builtin_rigs():
@@ -21,7 +25,11 @@ def check_name(name: str) -> None:
 
 
 def save_domain(corpus: Corpus) -> Path:
-    """Keep a corpus as the domain of its name, in place of an older one; returns its folder."""
+    """Keep a corpus as the domain of its name, in place of an older one, and return its folder.
+
+    Raises:
+        UserError: The name may not be used, or the folder cannot be written.
+    """
     check_name(corpus.name)
     folder = home() / "domains" / corpus.name
     try:
@@ -33,7 +41,11 @@ def save_domain(corpus: Corpus) -> Path:
 
 
 def load_domain(name: str) -> Corpus:
-    """An imported domain by name."""
+    """Return an imported domain by name.
+
+    Raises:
+        UserError: There is no such domain, or its files are damaged.
+    """
     known = list_domains()
     if name not in known:
         if not known:
@@ -43,7 +55,13 @@ def load_domain(name: str) -> Corpus:
 
 
 def keep_generated(name: str, identity: str, make: Callable[[], Corpus]) -> Corpus:
-    """The corpus of that identity under `home()/generated`, made and kept where it is not there yet."""
+    """Return the corpus of an identity, from `home()/generated` where it is there, else made and kept.
+
+    Args:
+        name: name of the corpus, the beginning of its folder's name.
+        identity: sha256, as `Corpus.identity`.
+        make: makes the corpus.
+    """
     folder = home() / "generated" / f"{name}-{identity[:16]}"
     if (folder / "corpus.json").exists():
         try:

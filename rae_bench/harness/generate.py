@@ -1,4 +1,4 @@
-"""Using an adapted model: a kept model, a second of motion to start from and written objectives make new motion."""
+"""Generating with a kept model: a second of motion to start from and written objectives make new motion."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.data.formats.bvh import read_bvh
-from rae_bench.data.formats.bvh_write import end_sites
+from rae_bench.data.formats.bvh import end_sites, read_bvh
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import Kept, read_kept
 from rae_bench.model.api import Budget, Context, Prompt
-from rae_bench.motion.motion import Motion, find_contacts, make_motion
+from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.phases import local_phases
-from rae_bench.objectives.walk import lay_out
-from rae_bench.objectives.written import Wishes, frames_of, read_wishes, to_objectives
+from rae_bench.objectives.walk import with_walk
+from rae_bench.objectives.written import WrittenObjectives, frames_to_generate, read_objectives, to_objectives
 from rae_bench.rigs.rig import ROLES, Rig
-from rae_bench.storage import read_toml
 
 SAME_OFFSET = 0.02
 """Share of its length by which a bone of the history may differ from the rig's."""
@@ -31,13 +29,13 @@ REST = "rest"
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """What came out.
+    """What `generate` returns.
 
     Attributes:
         history: one clip, what the model was given.
         motion: one clip, the frames after it.
         objectives: what the model was asked, over the frames of both.
-        distances: (role, seconds, metres): how far each objective was missed on arrival.
+        distances: (role, seconds, metres) of each written objective: by how far it was missed on arrival.
     """
 
     history: Motion
@@ -47,7 +45,7 @@ class Generated:
 
     @property
     def whole(self) -> Motion:
-        """History and motion as one clip."""
+        """The history and the motion as one clip."""
         roots = np.concatenate([self.history.root_positions, self.motion.root_positions], 1)
         rotations = np.concatenate([self.history.rotations, self.motion.rotations], 1)
         contacts = np.concatenate([self.history.contacts, self.motion.contacts], 1)
@@ -69,45 +67,44 @@ def generate(
 
     Args:
         folder: what `run --keep` left.
-        objectives: TOML file; see `rae_bench.objectives.written`.
+        objectives: TOML file; docs/formats.md describes it.
         history: BVH file whose end the motion continues, or "rest" to start from standing.
-        unit, up: of the history, as for `read_bvh`.
-        seconds: how long to generate, in place of the file's own word.
+        unit: of the history, as `read_bvh` takes it.
+        up: vertical axis of the history, as `read_bvh` takes it.
+        seconds: how long to generate, in place of what the file says.
 
     Raises:
-        UserError: one line; what is wrong with folder, objectives or history.
+        UserError: One line says what is wrong with the folder, the objectives or the history.
     """
     kept = read_kept(folder)
-    wishes = read_objectives(objectives, seconds)
-    past = standing(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
+    written = read_objectives(objectives, seconds)
+    past = standing_history(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
-    laid_out = wishes
-    if wishes.walk:
-        steps = lay_out(wishes.walk, wishes.wishes, wishes.seconds, past, objectives.name)
-        laid_out = replace(wishes, wishes=steps)
-    asked = to_objectives(laid_out, kept.rig, kept.fps, root, frames, objectives.name)
+    everything = written
+    if written.walk:
+        steps = with_walk(written.walk, written.objectives, written.seconds, past, objectives.name)
+        everything = replace(written, objectives=steps)
+    asked = to_objectives(everything, kept.rig, kept.fps, root, frames, objectives.name)
     prompt = Prompt(
         kept.rig,
         kept.fps,
         past,
         asked,
-        np.array([frames_of(wishes, kept.fps)]),
+        np.array([frames_to_generate(written, kept.fps)]),
         local_phases(past, past_only=True)[:, -1].copy(),
     )
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(wishes, made, root))
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(written, made, root))
 
 
-def read_objectives(path: Path, seconds: float | None = None) -> Wishes:
-    """The wishes of an objectives file, as `read_wishes` checks them."""
-    return read_wishes(read_toml(path, "no such objectives file"), path.name, seconds)
+def standing_history(kept: Kept) -> Motion:
+    """Return the history of a character that stands in its rest pose, facing +Z, its contact joints where they stand.
 
-
-def standing(kept: Kept) -> Motion:
-    """The history of a character that stands in its rest pose, facing +Z, its contact joints where they stand."""
+    The motion has one clip, as long as the model's history, at the model's frame rate.
+    """
     rig, frames = kept.rig, round(kept.history * kept.fps)
     place = np.array(rig.rest_global[0][0], np.float32)
     if len(kept.stance):
@@ -123,12 +120,18 @@ def standing(kept: Kept) -> Motion:
 
 
 def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motion:
-    """The end of a BVH file as a history for the kept model, on the model's rig and at its frame rate.
+    """Read the end of a BVH file as a history for the kept model, on the model's rig and at its frame rate.
 
     Joints are matched by name. Joints that the rig lacks are dropped, joints above the rig's root are folded into it.
 
+    Args:
+        path: the file.
+        kept: the model that continues it.
+        unit: of the file, as `read_bvh` takes it.
+        up: vertical axis of the file, as `read_bvh` takes it.
+
     Raises:
-        UserError: a joint that is missing, hangs elsewhere or has another offset; a clip that is too short.
+        UserError: A joint is missing, hangs elsewhere or has another offset, or the clip is too short.
     """
     rig = kept.rig
     clip = read_bvh(path, unit=unit, up=up, fps=kept.fps)
@@ -144,13 +147,20 @@ def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motio
     lift = np.array([0, kept.raised, 0], np.float32)
     roots = clip.root_positions[:, there - frames : there] + lift
     rotations = clip.rotations[:, there - frames : there, columns]
-    nobody = np.zeros((1, frames, len(rig.contact_joints)), bool)
-    past = make_motion(rig, kept.fps, roots, rotations, contacts=nobody)
-    return replace(past, contacts=find_contacts(past.positions, rig, past.fps, past.lengths, stance=kept.stance))
+    return make_motion(rig, kept.fps, roots, rotations, stance=kept.stance)
 
 
 def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
-    """(J,) the clip's joint for each joint of the rig. Raises `UserError` naming the first that does not fit."""
+    """Return the clip's joint for each joint of the rig, (J,) int.
+
+    Args:
+        clip: the clip's skeleton.
+        rig: the model's skeleton, J joints.
+        where: name of the file, for messages.
+
+    Raises:
+        UserError: One line names the first joint that does not fit.
+    """
     index = {joint: j for j, joint in enumerate(clip.joint_names)}
     longest = float(np.linalg.norm(rig.offsets[1:], axis=1).max(initial=0))
     ends = end_sites(rig)
@@ -168,7 +178,7 @@ def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
             raise UserError(f"{where}: joint '{joint}' hangs on '{found}', in the model's rig on '{parent}'")
         apart = float(np.linalg.norm(clip.offsets[at] - rig.offsets[j]))
         length = float(np.linalg.norm(rig.offsets[j]))
-        # The length of an End Site is what exporters forget; it turns nothing and is nobody's feature but its own.
+        # The length of an End Site is what exporters forget; it turns nothing and stands in no model's input.
         if not ends[j] and apart > SAME_OFFSET * length + SLACK * longest:
             raise UserError(
                 f"{where}: offset of joint '{joint}' is {100 * apart:.2g} cm off the model's "
@@ -178,7 +188,7 @@ def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
 
 
 def _run(kept: Kept, prompt: Prompt) -> Motion:
-    """Load the model and have it continue the prompt."""
+    """Load the model, have it continue the prompt, and check what it returns."""
     from rae_bench.model.registry import make_model
 
     instance = make_model(kept.model, kept.options)
@@ -192,22 +202,20 @@ def _run(kept: Kept, prompt: Prompt) -> Motion:
     ):
         if np.shape(array)[1:] != shape or not np.isfinite(array).all():
             raise UserError(f"model '{kept.model}': generate gave {name} of another shape, or not finite")
-    nobody = np.zeros((1, frames, len(kept.rig.contact_joints)), bool)
-    motion = make_motion(kept.rig, kept.fps, made.root_positions[0], made.rotations[0], contacts=nobody)
-    found = find_contacts(motion.positions, kept.rig, kept.fps, motion.lengths, stance=kept.stance)
-    return replace(motion, contacts=found)
+    return make_motion(kept.rig, kept.fps, made.root_positions[0], made.rotations[0], stance=kept.stance)
 
 
 def _lowered(motion: Motion, raised: float) -> Motion:
-    """Back to the ground of the files that the model was trained on."""
+    """Return the motion on the ground of the files that the model was trained on; `raised` is in metres."""
     return replace(motion, root_positions=motion.root_positions - np.array([0, raised, 0], np.float32))
 
 
-def _distances(wishes: Wishes, made: Motion, root: RootSpace) -> tuple[tuple[str, float, float], ...]:
+def _distances(written: WrittenObjectives, made: Motion, root: RootSpace) -> tuple[tuple[str, float, float], ...]:
+    """Return (role, seconds, metres by which it was missed) of each written objective, by time."""
     out = []
-    for wish in sorted(wishes.wishes, key=lambda w: (w.time, w.slot)):
-        frame = min(max(1, round(wish.time * made.fps)), made.root_positions.shape[1]) - 1
-        joint = made.rig.key_joints[wish.slot]
-        gap = made.positions[0, frame, joint] - root.points_out(wish.position[None])[0]
-        out.append((ROLES[wish.slot], wish.time, float(np.linalg.norm(gap))))
+    for each in sorted(written.objectives, key=lambda each: (each.time, each.slot)):
+        frame = min(max(1, round(each.time * made.fps)), made.root_positions.shape[1]) - 1
+        joint = made.rig.key_joints[each.slot]
+        gap = made.positions[0, frame, joint] - root.points_out(each.position[None])[0]
+        out.append((ROLES[each.slot], each.time, float(np.linalg.norm(gap))))
     return tuple(out)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys
 from rae_bench.storage import read_toml, whole_file
 
 
@@ -49,9 +49,7 @@ def write_preset(preset: Preset, path: Path) -> None:
 def read_preset(path: Path) -> Preset:
     """Read what `write_preset` wrote. Raises `UserError` where the file is missing or not a preset."""
     table = read_toml(path, "no such preset file; rae-bench tune makes one")
-    for key in table:
-        if key not in ("model", "tuning", "options"):
-            raise UserError(f"{path}: {unknown('key', key, ('model', 'tuning', 'options'))}")
+    check_keys(table, ("model", "tuning", "options"), str(path))
     tuning, options = table.get("tuning", {}), table.get("options", {})
     if not isinstance(table.get("model"), str) or not isinstance(tuning, dict) or not isinstance(options, dict):
         raise UserError(f"{path}: a preset needs `model`, a name, and a table [options]")

@@ -1,7 +1,7 @@
-"""Forward kinematics and the change between local and global rotations, batched over clips and frames.
+"""Forward kinematics and the change from world to local rotations, over arrays of poses of any leading shape.
 
-Component-major inside: small trailing axes are what is slow on a CPU, so each quaternion component is one
-contiguous row over all poses, and only the chain itself is walked joint by joint.
+Inside, arrays are component-major: small trailing axes are slow on a CPU, so each component of a quaternion is one
+contiguous row over all poses. Only the chain itself is walked joint by joint.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ import numpy as np
 from rae_bench.kinematics import quat
 
 CHUNK = 4096
-"""Poses at a time: fewer, and the calls cost more than their arithmetic; more, and the rows leave the caches."""
+"""Poses at a time. With fewer, the calls cost more than their arithmetic; with more, the rows leave the caches."""
 PADDING = 16
-"""Unused poses at the end of each row. Rows a power of two apart would share a few lines of the caches, and turning
-them back into poses would take five times as long."""
+"""Unused poses at the end of each row. Rows a power of two apart share a few lines of the caches, and turning such rows
+back into poses takes five times as long."""
 
 
 def forward_kinematics(
     rotations: np.ndarray, root_positions: np.ndarray, parents: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """World joint positions and rotations of local poses.
+    """Return the world positions and rotations of all joints of local poses.
 
     Args:
         rotations: (..., J, 4) local unit quaternions (w, x, y, z).
         root_positions: (..., 3) metres, world.
         parents: (J,) int, the parent of each joint, parents before children; -1 at the root.
-        offsets: (J, 3) metres, from the parent in the parent's axes; the root's offset is not added.
+        offsets: (J, 3) metres, from the parent, in the parent's axes; the root's offset is not added.
 
     Returns:
-        positions (..., J, 3) in metres and rotations (..., J, 4), both world, in the dtype of `rotations`.
+        Positions (..., J, 3) in metres and rotations (..., J, 4), both world, in the dtype of `rotations`.
     """
     lead, joints = rotations.shape[:-2], len(parents)
     dtype = rotations.dtype
@@ -60,7 +60,7 @@ def forward_kinematics(
 
 
 def _carry(a: np.ndarray, offset: np.ndarray, base: np.ndarray, out: np.ndarray, spare: np.ndarray) -> None:
-    """`out` (3, n) becomes `base` (3, n) plus `offset` (3, 1) turned by `a` (4, n)."""
+    """Set `out` (3, n) to `base` (3, n) plus `offset` (3, 1) turned by `a` (4, n)."""
     w, x, y, z = a
     ox, oy, oz = 2 * offset[:, 0]
     cross, term = spare[:3], spare[3]
@@ -78,7 +78,7 @@ def _carry(a: np.ndarray, offset: np.ndarray, base: np.ndarray, out: np.ndarray,
 
 
 def _compose(a: np.ndarray, b: np.ndarray, spare: np.ndarray) -> None:
-    """`b` (4, n) becomes the Hamilton product of `a` (4, n) and `b`; one call makes four products where it can."""
+    """Set `b` (4, n) to the Hamilton product of `a` (4, n) and `b`; one call makes four products where it can."""
     w, x, y, z = a
     total, terms = spare[:4], spare[4:8]
     tw, tx, ty, tz = total
@@ -93,14 +93,8 @@ def _compose(a: np.ndarray, b: np.ndarray, spare: np.ndarray) -> None:
     subtract(tw, uz, out=b[0]), subtract(tx, uy, out=b[1]), add(ty, ux, out=b[2]), add(tz, uw, out=b[3])
 
 
-def local_to_global(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """World rotations (..., J, 4) of local rotations (..., J, 4)."""
-    nowhere = np.zeros(3, rotations.dtype)
-    return forward_kinematics(rotations, nowhere, parents, np.zeros((len(parents), 3), rotations.dtype))[1]
-
-
 def global_to_local(rotations: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """Local rotations (..., J, 4) of world rotations (..., J, 4); the root's stay as they are."""
+    """Return the local rotations (..., J, 4) of world rotations (..., J, 4); the root's stay as they are."""
     local = quat.mul(quat.inverse(rotations[..., np.maximum(parents, 0), :]), rotations)
     root = int(np.flatnonzero(parents < 0)[0])
     local[..., root, :] = rotations[..., root, :]

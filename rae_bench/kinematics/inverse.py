@@ -1,8 +1,11 @@
-"""Inverse kinematics: projected, error-damped least squares over all poses at once, within the rig's joint limits.
+"""Inverse kinematics: projected, error-damped least squares over all poses at once, within the joints' limits.
 
-Each pose is its own small problem and is solved by the same operations whatever stands beside it in the batch, so
-that results do not depend on how poses are grouped. Locked axes drop out of the problem; a joint with limits moves in
-its limit angles (intrinsic x, z, y), a free one by small turns about its own axes.
+The functions take a `Rig` and not its arrays. A problem needs seven of them together (parents, offsets, limits, rest,
+ancestors, whether the base is fixed, and the reach), and they have to belong to one skeleton.
+
+Each pose is a small problem of its own and is solved by the same operations whatever stands beside it in the batch, so
+that results do not depend on how poses are grouped. Locked axes drop out of the problem. A joint with limits moves in
+its limit angles (intrinsic x, z, y), a free one by small turns about its axes.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ _AXIS = np.eye(3)
 
 
 def limit_angles(rotations: np.ndarray, rig: Rig) -> np.ndarray:
-    """Angles about x, y, z, in the intrinsic order x, z, y, of each joint away from its rest rotation.
+    """Return the angles of each joint away from its rest rotation about x, y and z, in the intrinsic order x, z, y.
 
     Args:
         rotations: (..., J, 4) local unit quaternions.
+        rig: limits and rest rotations of J joints.
 
     Returns:
         (..., J, 3) radians, comparable with `rig.limits`.
@@ -50,12 +54,16 @@ def limit_angles(rotations: np.ndarray, rig: Rig) -> np.ndarray:
 
 
 def from_limit_angles(angles: np.ndarray, rig: Rig) -> np.ndarray:
-    """Local rotations (..., J, 4) of limit angles (..., J, 3) in radians about x, y, z; inverse of `limit_angles`."""
-    return quat.mul(rig.rest.astype(angles.dtype), _turn(angles))
+    """Return the local rotations (..., J, 4) of limit angles (..., J, 3) in radians; the inverse of `limit_angles`."""
+    return quat.mul(rig.rest.astype(angles.dtype), limit_turn(angles))
 
 
-def _turn(angles: np.ndarray) -> np.ndarray:
-    """Quaternions (..., 4) of a turn about x, then the new z, then the new y, by angles (..., 3) about x, y, z."""
+def limit_turn(angles: np.ndarray) -> np.ndarray:
+    """Return the turns (..., 4) about x, then the new z, then the new y.
+
+    Args:
+        angles: (..., 3) radians about x, y, z.
+    """
     cx, cy, cz = np.moveaxis(np.cos(angles / 2), -1, 0)
     sx, sy, sz = np.moveaxis(np.sin(angles / 2), -1, 0)
     return np.stack(
@@ -84,7 +92,7 @@ def solve_ik(
     movable: np.ndarray | None = None,
     move_root: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Poses near the given ones whose `joints` stand at `targets`, as far as limits and reach allow.
+    """Return poses near the given ones whose `joints` stand at `targets`, as far as limits and reach allow.
 
     Args:
         rig: joints, limits, rest rotations.
@@ -92,17 +100,17 @@ def solve_ik(
         rotations: (..., J, 4) local start poses; movable joints that start outside their limits are brought inside.
         joints: K joint indices.
         targets: (..., K, 3) metres, world.
-        target_rotations: (..., K, 4) world; a radian off counts like a tenth of the rig's reach.
-        weights: (K,) or (..., K), how much each target counts; 0 leaves it out. Default 1.
-        iterations: at most this many steps; a pose stops by itself when it has arrived.
+        target_rotations: (..., K, 4) world; a radian off counts as much as a tenth of the rig's reach.
+        weights: (K,) or (..., K), how much each target counts; 0 leaves it out. None counts all as 1.
+        iterations: at most this many steps; a pose stops when it has arrived.
         damping: share of the squared residual that is added to the normal equations; more is slower and calmer.
         floor: least damping, as a share of the squared reach. With little of it, rounding may decide between poses far
             apart where a limb is all but straight; with 1e-3 it does not, but poses take longer to arrive.
-        movable: (J,) bool, joints that may turn; default all (but the root of a rig with a fixed base).
+        movable: (J,) bool, joints that may turn; None lets all turn, but for the root of a rig with a fixed base.
         move_root: whether the root may travel.
 
     Returns:
-        root_positions (..., 3) and rotations (..., J, 4) in the dtype of `rotations`.
+        Root positions (..., 3) and rotations (..., J, 4) in the dtype of `rotations`.
     """
     lead, dtype = rotations.shape[:-2], rotations.dtype
     joint_list, count = np.asarray(joints, int), len(joints)
@@ -158,7 +166,16 @@ class _Problem:
         weight: np.ndarray,
         iterations: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One chunk of B poses: root (B, 3), pose (B, J, 4), goal (B, K, 3), goal_turn (B, K, 4), weight (B, K)."""
+        """Solve one chunk of B poses, and return its root positions (B, 3) and rotations (B, J, 4).
+
+        Args:
+            root: (B, 3) metres.
+            pose: (B, J, 4) local rotations.
+            goal: (B, K, 3) metres.
+            goal_turn: (B, K, 4) world, or None.
+            weight: (B, K).
+            iterations: at most this many steps.
+        """
         limits = self.rig.limits.astype(np.float64)
         pose = quat.normalize(pose)
         angles = np.clip(limit_angles(pose, self.rig), limits[..., 0], limits[..., 1])
@@ -191,7 +208,7 @@ class _Problem:
     def _residual(
         self, root: np.ndarray, pose: np.ndarray, goal: np.ndarray, goal_turn: np.ndarray | None, weight: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weighted residuals (B, 3K or 6K), world positions (B, J, 3) and rotations (B, J, 4)."""
+        """Return weighted residuals (B, 3K or 6K), world positions (B, J, 3) and rotations (B, J, 4)."""
         positions, globals_ = self.rig.forward_kinematics(pose, root)
         parts = [(goal - positions[:, self.joints]) * weight[..., None]]
         if goal_turn is not None:
@@ -205,7 +222,7 @@ class _Problem:
     def _jacobian(
         self, positions: np.ndarray, globals_: np.ndarray, angles: np.ndarray, weight: np.ndarray, with_turns: bool
     ) -> np.ndarray:
-        """(B, rows, D or D + 3): what each axis does to each residual; root travel in units of the reach."""
+        """Return (B, rows, D or D + 3): what each axis does to each residual; root travel is in units of the reach."""
         axes = self._axes(globals_, angles)
         arms = positions[:, self.joints, None] - positions[:, None, self.joint_of]
         x, y, z = np.moveaxis(arms, -1, 0)
@@ -222,15 +239,15 @@ class _Problem:
         return jacobian
 
     def _axes(self, globals_: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """World direction (B, D, 3) of each moving axis."""
+        """Return the world direction (B, D, 3) of each moving axis."""
         axes = np.empty((len(globals_), len(self.joint_of), 3))
         matrices = quat.to_matrix(globals_)
         unbounded = self.free[self.joint_of]
         axes[:, unbounded] = matrices[:, self.joint_of[unbounded], :, self.axis_of[unbounded]].swapaxes(0, 1)
-        # R = parent rest Rx Rz Ry: the y axis is the joint's own, z the one before that turn, x the one before both.
+        # R = parent rest Rx Rz Ry: the y axis is the turned joint's, z the one before that turn, x the one before both.
         bound = np.flatnonzero(~unbounded)
         joint, which = self.joint_of[bound], self.axis_of[bound]
-        own = matrices[:, joint]
+        turned = matrices[:, joint]
         cy, sy = np.cos(angles[:, joint, 1]), np.sin(angles[:, joint, 1])
         cz, sz = np.cos(angles[:, joint, 2]), np.sin(angles[:, joint, 2])
         zero = np.zeros_like(cy)
@@ -238,11 +255,11 @@ class _Problem:
         of_z = np.stack([-sy, zero, cy], -1)
         of_x = np.stack([cy * cz, -sz, sy * cz], -1)
         local = np.where((which == 0)[:, None], of_x, np.where((which == 1)[:, None], of_y, of_z))
-        axes[:, bound] = (own @ local[..., None])[..., 0]
+        axes[:, bound] = (turned @ local[..., None])[..., 0]
         return axes
 
     def _step(self, jacobian: np.ndarray, residual: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """Damped least-squares step (B, D or D + 3); axes that a limit stops are left out."""
+        """Return the damped least-squares step (B, D or D + 3); axes that a limit stops are left out."""
         pull = (residual[:, None] @ jacobian)[:, 0]
         at = angles[:, self.joint_of, self.axis_of]
         inner = pull[:, : len(self.low)]

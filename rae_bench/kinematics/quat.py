@@ -1,19 +1,21 @@
 """Unit quaternions (w, x, y, z) on numpy arrays of any leading shape.
 
-Only what batched kinematics needs on its hot paths is written here; conversions that a library does well
-(Euler orders, matrices to quaternions) go through `scipy.spatial.transform.Rotation`.
-6-D rotations are the first two columns of the matrix, column after column (Zhou et al. 2019, arXiv:1812.07035).
+Only what batched kinematics needs on its hot paths is written here. `from_matrix`, which scipy does well, goes through
+`scipy.spatial.transform.Rotation`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 IDENTITY = np.array([1, 0, 0, 0], np.float32)
+"""The rotation that turns nothing, (4,)."""
 
 
 def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Hamilton product: first turn by `b`, then by `a`. Shapes (..., 4) broadcast."""
+    """Return the Hamilton product (..., 4) of `a` and `b` (..., 4): first turn by `b`, then by `a`."""
     aw, ax, ay, az = np.moveaxis(a, -1, 0)
     bw, bx, by, bz = np.moveaxis(b, -1, 0)
     return np.stack(
@@ -28,18 +30,18 @@ def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def inverse(q: np.ndarray) -> np.ndarray:
-    """Inverse of unit quaternions (..., 4)."""
+    """Return the inverse (..., 4) of unit quaternions (..., 4)."""
     return q * np.array([1, -1, -1, -1], q.dtype)
 
 
 def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) turned by unit quaternions (..., 4)."""
+    """Return vectors (..., 3), turned by unit quaternions (..., 4)."""
     t = 2 * np.cross(q[..., 1:], v)
     return v + q[..., :1] * t + np.cross(q[..., 1:], t)
 
 
 def normalize(q: np.ndarray) -> np.ndarray:
-    """Scaled to unit length; a zero quaternion becomes the identity."""
+    """Return quaternions (..., 4) scaled to unit length; a zero quaternion becomes the identity."""
     norm = np.sqrt(_dot(q, q))
     unit = q / np.maximum(norm, 1e-12)[..., None]
     unit[norm <= 1e-12] = IDENTITY
@@ -47,39 +49,48 @@ def normalize(q: np.ndarray) -> np.ndarray:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(...) of (..., 4); several times as fast as a product and its sum."""
+    """Return the dot products (...) of (..., 4); it takes a fraction of the time of a product and its sum."""
     return np.einsum("...i,...i->...", a, b)
 
 
 def from_axis_angle(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Turn by `angle` radians (...) about unit `axis` (..., 3)."""
+    """Return the turns (..., 4) by `angle` radians (...) about unit `axis` (..., 3)."""
     half = np.asarray(angle)[..., None] / 2
     axis = np.broadcast_to(axis, (*half.shape[:-1], 3))
     return np.concatenate([np.cos(half), axis * np.sin(half)], -1)
 
 
 def from_yaw(yaw: np.ndarray) -> np.ndarray:
-    """Turn by `yaw` radians about +Y: +Z goes towards +X."""
+    """Return the turns (..., 4) by `yaw` radians (...) about +Y; a positive turn takes +Z towards +X."""
     half = np.asarray(yaw) / 2
     zero = np.zeros_like(half)
     return np.stack([np.cos(half), zero, np.sin(half), zero], -1)
 
 
-def from_euler(order: str, degrees: np.ndarray) -> np.ndarray:
-    """Intrinsic Euler angles in the given axis order ("ZXY": turn about z, then the new x, then the new y).
+def from_euler(order: str, degrees: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the turns (..., 4) of intrinsic Euler angles: "ZXY" turns about z, then the new x, then the new y.
+
+    scipy's `Rotation.from_euler` would take most of the time that reading a BVH file takes.
 
     Args:
-        order: axis letters.
-        degrees: (..., len(order)).
+        order: names of the axes, in the order of the turns.
+        degrees: for each axis an array (...).
     """
-    from scipy.spatial.transform import Rotation  # half of the time that importing this module would take
-
-    flat = Rotation.from_euler(order.upper(), degrees.reshape(-1, len(order)), degrees=True)
-    return flat.as_quat(scalar_first=True).reshape((*degrees.shape[:-1], 4))
+    w, x, y, z = (np.array(value) for value in (1.0, 0.0, 0.0, 0.0))
+    for axis, angle in zip(order.lower(), degrees, strict=True):
+        half = np.radians(angle) / 2
+        c, s = np.cos(half), np.sin(half)
+        if axis == "x":
+            w, x, y, z = w * c - x * s, x * c + w * s, y * c + z * s, z * c - y * s
+        elif axis == "y":
+            w, x, y, z = w * c - y * s, x * c - z * s, y * c + w * s, z * c + x * s
+        else:
+            w, x, y, z = w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s
+    return np.stack([w, x, y, z], -1)
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3)."""
+    """Return the rotation matrices (..., 3, 3) of unit quaternions (..., 4)."""
     w, x, y, z = np.moveaxis(q, -1, 0)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -90,29 +101,20 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 
 
 def from_matrix(m: np.ndarray) -> np.ndarray:
-    """Unit quaternions of rotation matrices (..., 3, 3); w is not negative."""
+    """Return the unit quaternions (..., 4) of rotation matrices (..., 3, 3); their w is not negative."""
     from scipy.spatial.transform import Rotation
 
     q = Rotation.from_matrix(m.reshape(-1, 3, 3)).as_quat(scalar_first=True, canonical=True)
     return q.reshape((*m.shape[:-2], 4)).astype(m.dtype)
 
 
-def to_6d(q: np.ndarray) -> np.ndarray:
-    """First two columns of the matrix, (..., 6)."""
-    m = to_matrix(q)
-    return np.concatenate([m[..., 0], m[..., 1]], -1)
-
-
-def from_6d(d: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt on (..., 6), then to quaternions (..., 4)."""
-    a = d[..., :3] / np.maximum(np.linalg.norm(d[..., :3], axis=-1, keepdims=True), 1e-12)
-    b = d[..., 3:] - (a * d[..., 3:]).sum(-1, keepdims=True) * a
-    b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
-    return from_matrix(np.stack([a, b, np.cross(a, b)], -1))
-
-
 def continuous(q: np.ndarray, axis: int) -> np.ndarray:
-    """The same rotations with signs chosen so that neighbours along `axis` lie in one half-space."""
+    """Return the same rotations, with signs such that neighbours along `axis` lie in one half-space.
+
+    Args:
+        q: (..., 4) unit quaternions.
+        axis: an axis of `q` but the last.
+    """
     q = np.moveaxis(q, axis, 0)
     flips = np.where(_dot(q[1:], q[:-1]) < 0, -1, 1).astype(q.dtype)
     sign = np.concatenate([np.ones_like(q[:1, ..., 0]), np.cumprod(flips, 0)])
@@ -120,7 +122,13 @@ def continuous(q: np.ndarray, axis: int) -> np.ndarray:
 
 
 def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
-    """Spherical interpolation on the short arc; `t` broadcasts against (...)."""
+    """Return the rotations (..., 4) at share `t` of the short arc from `a` to `b`.
+
+    Args:
+        a: (..., 4) unit quaternions.
+        b: (..., 4) unit quaternions.
+        t: 0 to 1, broadcasts against (...).
+    """
     t = np.asarray(t)[..., None]
     dot = (a * b).sum(-1, keepdims=True)
     b = np.where(dot < 0, -b, b)
@@ -134,7 +142,10 @@ def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
 
 
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The shortest turn that takes direction `a` (..., 3) to `b` (..., 3); opposite ones turn about any normal."""
+    """Return the shortest turns (..., 4) that take directions `a` (..., 3) to `b` (..., 3).
+
+    Opposite directions are turned about a normal of `a`.
+    """
     a = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-12)
     b = b / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
     w = 1 + (a * b).sum(-1, keepdims=True)
@@ -143,12 +154,15 @@ def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def chord(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distance (...) between unit quaternions as points of the sphere, the nearer of b and -b."""
+    """Return the distances (...) of unit quaternions as points of the sphere, to the nearer one of b and -b."""
     sign = np.where(_dot(a, b) < 0, -1, 1).astype(a.dtype)
     between = a - sign[..., None] * b
     return np.sqrt(_dot(between, between))
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Geodesic distance in radians of unit quaternions: four times the arc over half the chord, accurate near zero."""
+    """Return the geodesic distances (...) of unit quaternions (..., 4), in radians.
+
+    It is four times the arc over half the chord, which is accurate near zero.
+    """
     return 4 * np.arcsin(np.minimum(chord(a, b) / 2, 1))

@@ -15,9 +15,11 @@ from rae_bench.leaderboard.entries.card import TRUTH, Card, Trajectories, check_
 from rae_bench.leaderboard.entries.packing import digest, pack
 from rae_bench.leaderboard.entries.writing import write_entry_file
 from rae_bench.leaderboard.verify.verify import Progress, Report, verify
+from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import CONTROLS, model_name
-from rae_bench.results.files import cell_name, read_result, write_json
+from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import scratch, whole_folder
+from rae_bench.task.cells import cell_name
 
 PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")
 """Which regime an entry declares where its author says nothing: the first that it has cells of."""
@@ -76,7 +78,7 @@ def gather(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) ->
     if model is None:
         chosen = [key for key in found if key[0] not in (TRUTH, *CONTROLS)]
     else:
-        chosen = [key for key in found if model in (key[0], model_name(key[0]))]
+        chosen = [key for key in found if key[0] == portable_spec(model) or model == model_name(key[0])]
         if not chosen:
             raise unknown(f"model in {folder}", model, names)
     if not chosen:

@@ -121,6 +121,7 @@ class MetricInfo:
         compare: for those of all windows of all clips together, as a critic sees them.
         spread: for those of several samples.
         optional: left out of a result when no clip has anything to measure (a horizon beyond every clip).
+        version: raise it when the metric's numbers move.
     """
 
     name: str
@@ -134,3 +135,4 @@ class MetricInfo:
     optional: bool = False
     compare: Compare | None = field(default=None, repr=False, compare=False)
     spread: Spread | None = field(default=None, repr=False, compare=False)
+    version: int = 1

@@ -136,7 +136,7 @@ def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: i
     half = len(truth) // 2
     if half < 2:
         return 0.0, 1.0
-    from rae_bench.motion.motion import stance_heights
+    from rae_bench.motion.contacts import stance_heights
 
     windows = windows_of(truth, stance_heights(truth.positions, truth.rig, truth.lengths))
     rng = np.random.default_rng([seed, 1])

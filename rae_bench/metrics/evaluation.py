@@ -104,7 +104,7 @@ def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[st
         {name: value}; the values of a perfect model for fewer than two clips, where nothing can be held out.
     """
     from rae_bench.metrics.windows import windows_of
-    from rae_bench.motion.motion import stance_heights
+    from rae_bench.motion.contacts import stance_heights
 
     height = stance_heights(truth.positions, truth.rig, truth.lengths)
     real = windows_of(truth, height)

@@ -9,6 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+FEATURES_VERSION = 1
+"""Covers states, control, changes, statistics and what a network reads of a frame: raise it when these numbers move."""
+TRAINING_VERSION = 1
+"""Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
+
 if TYPE_CHECKING:
     from rae_bench.errors import UserError, unknown
     from rae_bench.kinematics import quat

@@ -21,7 +21,6 @@ from rae_bench.rigs.rig import Rig
 
 __all__ = [
     "MULTIPLE_SOURCES",
-    "REGIMES",
     "SAMPLES",
     "Budget",
     "Context",
@@ -33,7 +32,6 @@ __all__ = [
     "Trajectory",
 ]
 
-REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot")
 SAMPLES, MULTIPLE_SOURCES = "samples", "several-sources"
 """Capabilities that are not regimes."""
 

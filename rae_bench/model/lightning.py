@@ -28,6 +28,7 @@ from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Traje
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
+from rae_bench.model.regimes import FROZEN, is_pretrained
 from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
 from rae_bench.model.streams import Batch, Streams, TurnTakingStreams, statistics
 from rae_bench.model.training import (
@@ -94,10 +95,10 @@ class LightningModel:
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Train on the target fraction as the regime says."""
-        carried = self._core if ctx.regime in ("frozen", "finetune", "zero-shot") else {}
-        if ctx.regime in ("frozen", "finetune", "zero-shot") and not carried:
+        carried = self._core if is_pretrained(ctx.regime) else {}
+        if is_pretrained(ctx.regime) and not carried:
             raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
-        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == "frozen", stream=2)
+        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == FROZEN, stream=2)
 
     def statistics(self, domain: Domain) -> Normal:
         """What poses and changes are scaled by: by default the statistics of the domain's motion."""

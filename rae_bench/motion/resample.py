@@ -1,4 +1,4 @@
-"""Changing the frame rate of a motion."""
+"""Changes of the frame rate of a motion."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from rae_bench.motion.motion import Motion, make_motion
 
 
 def resample(motion: Motion, fps: float) -> Motion:
-    """The same motion at `fps` frames per second.
+    """Return the same motion at another frame rate.
 
     Rotations go along the short arc, root positions straight, contacts take the nearest frame. A clip keeps its first
-    frame and all of its duration that the new rate can reach; whole-number ratios pick frames and change no value.
+    frame and all of its duration that the new rate can reach. Whole-number ratios pick frames and change no value.
 
     Args:
         motion: N clips, T frames.
-        fps: the new rate.
+        fps: the new rate, frames per second.
+
+    Raises:
+        UserError: `fps` is no frame rate.
     """
     if not (np.isfinite(fps) and fps > 0):
         raise UserError(f"{fps!r} is not a frame rate; use a number of frames per second such as 30")

@@ -1,4 +1,4 @@
-"""Root space: the pelvis projected on the ground, heading along +Z."""
+"""Root space: the pelvis projected on the ground, heading along +Z; and which way a body faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RootSpace:
-    """A frame on the ground under the pelvis for each pose.
+    """A frame of reference on the ground under the pelvis, for each pose.
 
     Attributes:
         origin: (..., 3) metres, world, y = 0.
@@ -28,27 +28,28 @@ class RootSpace:
 
     @property
     def rotation(self) -> np.ndarray:
-        """(..., 4) root -> world."""
+        """(..., 4) rotation from root space to the world."""
         return quat.from_yaw(self.yaw)
 
     def points_in(self, world: np.ndarray) -> np.ndarray:
-        """World points (..., J, 3) seen from the root."""
+        """Return world points (..., J, 3) in root space."""
         return self.vectors_in(world - self.origin[..., None, :])
 
     def vectors_in(self, world: np.ndarray) -> np.ndarray:
-        """World vectors (..., J, 3) in root axes."""
+        """Return world vectors (..., J, 3) in the axes of root space."""
         return _turn(world, -self.yaw)
 
     def points_out(self, local: np.ndarray) -> np.ndarray:
-        """Root-space points (..., J, 3) in the world."""
+        """Return root-space points (..., J, 3) in the world."""
         return _turn(local, self.yaw) + self.origin[..., None, :]
 
     def rotations_in(self, world: np.ndarray) -> np.ndarray:
-        """World rotations (..., J, 4) relative to the root."""
+        """Return world rotations (..., J, 4) relative to the root."""
         return quat.mul(quat.inverse(self.rotation)[..., None, :], world)
 
 
 def _turn(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """Return vectors (..., J, 3) turned about +Y by `yaw` radians (...)."""
     c, s = np.cos(yaw)[..., None], np.sin(yaw)[..., None]
     x, y, z = np.moveaxis(vectors, -1, 0)
     return np.stack([c * x + s * z, y, c * z - s * x], -1)
@@ -56,11 +57,11 @@ def _turn(vectors: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _heading_joints(rig: Rig) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Joints (left, right) whose sides span the body, the spine's (from, to), and the spine's weight.
+    """Return the joints that tell where a body faces: left, right, the spine's (from, to), and the spine's weight.
 
-    Hips and shoulders are the first joints down the left and right chains that stand apart in the rest pose. The
-    spine counts by how horizontal it rests: fully for a quadruped, not at all for an upright biped, whose lean
-    would otherwise turn the heading.
+    Hips and shoulders are the first joints down the left and right chains that stand apart in the rest pose. The spine
+    counts by how horizontal it rests: fully for a quadruped, not at all for an upright biped, whose lean would turn the
+    heading.
     """
     positions = rig.rest_global[0]
     pairs = []
@@ -92,14 +93,15 @@ def _heading_joints(rig: Rig) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 
 
 def heading_angle(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> np.ndarray:
-    """Where the body faces, as radians about +Y from +Z.
+    """Return where the body faces, in radians about +Y from +Z.
 
-    From the line between the hips, the line between the shoulders and, where it rests horizontally, the spine; a rig
-    without sides falls back to its root's turn since the rest pose.
+    The line between the hips, the line between the shoulders and, where it rests horizontally, the spine decide. A rig
+    without sides faces where its root has turned since the rest pose.
 
     Args:
         positions: (..., J, 3) metres, world.
         rotations: (..., J, 4) world.
+        rig: the skeleton.
 
     Returns:
         (...) radians.
@@ -116,14 +118,20 @@ def heading_angle(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> np.
 
 
 def root_space(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> RootSpace:
-    """The root frame of each pose, from world positions (..., J, 3) and rotations (..., J, 4)."""
+    """Return the root space of each pose, from world positions (..., J, 3) in metres and rotations (..., J, 4)."""
     pelvis = positions[..., rig.roles.get("pelvis", 0), :]
     origin = pelvis * np.array([1, 0, 1], pelvis.dtype)
     return RootSpace(origin, heading_angle(positions, rotations, rig))
 
 
 def velocities(positions: np.ndarray, fps: float, axis: int = -3) -> np.ndarray:
-    """Backward differences along the frame axis in units per second; the first frame repeats the second's."""
+    """Return backward differences along the frame axis, in units per second; the first frame repeats the second's.
+
+    Args:
+        positions: any shape.
+        fps: frames per second.
+        axis: the frame axis.
+    """
     moved = np.moveaxis(positions, axis, 0)
     if len(moved) < 2:
         return np.zeros_like(positions)

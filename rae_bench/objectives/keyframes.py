@@ -1,21 +1,34 @@
-"""TODO."""
+"""The track `keyframes`: objectives read off true motion, and the targets of reaching clips.
+
+Feet (roles with contact joints) go for their transform at their next touch-down, the other key joints for theirs at the
+next keyframe. What has no further event before the clip ends goes for its transform in the last frame. This is close to
+in-betweening with sparse keys.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rae_bench.data.corpus import Targets
+from rae_bench.data.corpus import ReachTargets
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, TARGET, Objectives, key_transforms, slot_contacts
 from rae_bench.rigs.rig import ROLES
 
 KEYFRAME_INTERVAL = 0.5
+"""Seconds between two keyframes."""
 
 
 def keyframe_objectives(motion: Motion, interval: float = KEYFRAME_INTERVAL) -> Objectives:
-    """Objectives of the `keyframes` track, taken from true motion.
+    """Return the objectives of the `keyframes` track, taken from true motion.
 
     A foot's touch-down is the first frame of a stance. Everything is computed per clip within its own length.
+
+    Args:
+        motion: N clips, T frames.
+        interval: seconds between two keyframes.
+
+    Returns:
+        Objectives of shape (N, T, 8, ...), in the world.
     """
     count, frames = motion.root_positions.shape[:2]
     step = max(1, round(interval * motion.fps))
@@ -45,8 +58,16 @@ def keyframe_objectives(motion: Motion, interval: float = KEYFRAME_INTERVAL) -> 
     )
 
 
-def objectives_of(motion: Motion, targets: Targets | None = None) -> Objectives:
-    """Objectives of a motion; in reaching clips, those of a hand are its targets, each while it is there."""
+def objectives_of(motion: Motion, targets: ReachTargets | None = None) -> Objectives:
+    """Return the objectives of a motion; in reaching clips a hand's is its target, while the target is there.
+
+    Args:
+        motion: N clips, T frames.
+        targets: those of reaching clips, None elsewhere.
+
+    Returns:
+        Objectives of shape (N, T, 8, ...), in the world.
+    """
     made = keyframe_objectives(motion)
     if targets is None:
         return made

@@ -1,8 +1,6 @@
 """Objectives: for each key joint, where it must be next.
 
-Track `keyframes`: feet (roles with contact joints) the transform at their next touch-down, the other key joints the
-transform at the next keyframe, every 0.5 s; what has no further event before the clip ends aims at the last frame.
-This is close to in-betweening with sparse keys. Only the current objective of each role is visible at a frame.
+Only the current objective of each role is visible at a frame.
 """
 
 from __future__ import annotations
@@ -16,18 +14,19 @@ from rae_bench.kinematics import quat
 from rae_bench.rigs.rig import ROLES, Rig
 
 KINDS = ("none", "contact", "keyframe", "target")
+"""Names of the kinds of objectives, by index."""
 NONE, CONTACT, KEYFRAME, TARGET = range(4)
 
 
 @dataclass(frozen=True, eq=False)
 class Objectives:
-    """The current objective of each role slot at each frame; K = 8 slots (`rae_bench.rigs.rig.ROLES`).
+    """The current objective of each role slot (`rae_bench.rigs.rig.ROLES`) at each frame.
 
-    Row t is what may be known when frame t + 1 is made; it is the objective whose arrival lies after t.
+    Row t is what may be known when frame t + 1 is made: the objective whose arrival lies after t.
 
     Attributes:
         positions: (N, T, 8, 3) metres, world.
-        rotations: (N, T, 8, 4) world, relative to the rest pose (identity: as it stands at rest).
+        rotations: (N, T, 8, 4) world, relative to the rest pose; the identity is as the joint stands at rest.
         arrivals: (N, T, 8) int, the frame by which it must be met.
         kinds: (N, T, 8) int8, index into `KINDS`; NONE where no objective is active.
     """
@@ -39,33 +38,34 @@ class Objectives:
 
     @property
     def active(self) -> np.ndarray:
-        """(N, T, 8) bool."""
+        """(N, T, 8) bool: whether a role has an objective."""
         return self.kinds != NONE
 
     def time_to_arrival(self, fps: float) -> np.ndarray:
-        """(N, T, 8) float32 seconds from frame t to the arrival; 0 where inactive."""
+        """Return the seconds from frame t to the arrival, (N, T, 8) float32; 0 where no objective is active."""
         left = self.arrivals - np.arange(self.arrivals.shape[1])[:, None]
         return np.where(self.active, left, 0).astype(np.float32) / np.float32(fps)
 
     def __getitem__(self, clips: Any) -> Objectives:
-        """Some of the clips."""
+        """Return the objectives of some of the clips."""
         return Objectives(self.positions[clips], self.rotations[clips], self.arrivals[clips], self.kinds[clips])
 
     def cut(self, start: int, stop: int | None = None) -> Objectives:
-        """The rows from `start` up to `stop`, arrivals counted from `start`."""
+        """Return the rows from `start` up to `stop`, with arrivals counted from `start`."""
         part = (slice(None), slice(start, stop))
         return Objectives(self.positions[part], self.rotations[part], self.arrivals[part] - start, self.kinds[part])
 
 
 def key_transforms(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
-    """Key-joint positions and rest-relative rotations of world poses, eight slots wide.
+    """Return the positions and rest-relative rotations of the key joints of world poses, eight slots wide.
 
     Args:
         positions: (..., J, 3) world.
         rotations: (..., J, 4) world.
+        rig: the skeleton of J joints.
 
     Returns:
-        (..., 8, 3) and (..., 8, 4); zeros and identity in slots that the rig does not fill.
+        (..., 8, 3) and (..., 8, 4) float32; zeros and the identity in slots that the rig does not fill.
     """
     joints = np.maximum(rig.key_joints, 0)
     mask = rig.role_mask[:, None]
@@ -76,7 +76,12 @@ def key_transforms(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> tu
 
 
 def slot_contacts(contacts: np.ndarray, rig: Rig) -> np.ndarray:
-    """(..., 8) bool: any contact joint of the slot on the ground, from (..., C)."""
+    """Return whether any contact joint of a role slot stands on the ground, (..., 8) bool.
+
+    Args:
+        contacts: (..., C) bool.
+        rig: the skeleton with C contact joints.
+    """
     out = np.zeros((*contacts.shape[:-1], len(ROLES)), bool)
     for c, slot in enumerate(rig.contact_slots):
         if slot >= 0:

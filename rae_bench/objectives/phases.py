@@ -1,9 +1,10 @@
 """Local motion phases: where each limb stands in its own contact cycle.
 
-After Starke et al. 2020 ("Local Motion Phases for Learning Multi-Contact Character Movements", section 4): each
-contact signal is centred on its local mean, low-pass filtered, and in a window around every frame the sinusoid
-A sin(2 pi (F t - S)) + B that fits it best gives the phase. Their evolutionary search is replaced by least
-squares over a grid of frequencies, which is deterministic and one matrix product for all frames.
+After Starke et al. 2020 ("Local Motion Phases for Learning Multi-Contact Character Movements",
+doi:10.1145/3386569.3392450, section 4): each contact signal is centred on its local mean and low-pass filtered, and in
+a window around every frame the sinusoid A sin(2 pi (F t - S)) + B that fits it best gives the phase. Their evolutionary
+search is replaced by least squares over a grid of frequencies, which is deterministic and one matrix product for all
+frames.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ FREQUENCIES = np.geomspace(0.4, 4.0, 64)
 WINDOW = 1.0
 """Seconds of signal behind a fit; as long as the history that a model is given."""
 CHUNK = 4096
+"""Rows that are fitted at a time, so that (rows, frequencies) stays in the cache."""
 RIDGE = 0.02
 """Keeps the amplitude of slow sinusoids bounded where the window holds less than a period."""
 
 
 def local_phases(motion: Motion, *, past_only: bool = False) -> np.ndarray:
-    """Phase vectors a (sin 2 pi phi, cos 2 pi phi) of every role slot.
+    """Return the phase vectors a (sin 2 pi phi, cos 2 pi phi) of all role slots.
 
-    The amplitude a is that of the fitted sinusoid (1 for a square wave) times the joint's largest speed in the
-    window, in rig heights a second. Slots without contact joints, and limbs that stay in one contact state, are zero.
+    The amplitude a is that of the fitted sinusoid (1 for a square wave) times the joint's largest speed in the window,
+    in rig heights a second. Slots without contact joints, and limbs that stay in one contact state, are zero.
 
     Args:
-        past_only: fit frame t to frames up to t alone (the first second shares one window); otherwise centred.
+        motion: N clips, T frames.
+        past_only: fit frame t to frames up to t alone (the first second shares one window); otherwise the window is
+            centred.
 
     Returns:
         (N, T, 8, 2) float32.
@@ -51,7 +55,15 @@ def local_phases(motion: Motion, *, past_only: bool = False) -> np.ndarray:
 def fit_phases(
     contacts: np.ndarray, speeds: np.ndarray, lengths: np.ndarray, fps: float, *, past_only: bool
 ) -> np.ndarray:
-    """Phase vectors (N, T, K, 2) of contact signals (N, T, K) in 0..1 and joint speeds (N, T, K)."""
+    """Return the phase vectors (N, T, K, 2) of K contact signals, as `local_phases` describes them.
+
+    Args:
+        contacts: (N, T, K) from 0 to 1.
+        speeds: (N, T, K) speeds of the joints.
+        lengths: (N,) real frames.
+        fps: frames per second.
+        past_only: see `local_phases`.
+    """
     frames = contacts.shape[1]
     window = min(round(WINDOW * fps), frames)
     start = np.arange(frames) - (window - 1 if past_only else window // 2)
@@ -84,7 +96,15 @@ def fit_phases(
 
 @lru_cache(maxsize=16)
 def _fits(window: int, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Low-passed sine and cosine of every frequency (W, 2 F), and the ridge solution of the fit to them (W, 2 F)."""
+    """Return the low-passed sine and cosine of every frequency, and the ridge solution of the fit to them.
+
+    Args:
+        window: W frames of signal.
+        fps: frames per second.
+
+    Returns:
+        Two arrays (W, 2 F) for F frequencies.
+    """
     t = np.arange(window) / fps
     angle = 2 * np.pi * FREQUENCIES[:, None] * t
     pair = np.stack([np.sin(angle), np.cos(angle)], -1)

@@ -1,16 +1,6 @@
-"""Objectives that a user writes down: a table, as read from a TOML file, becomes the `Objectives` of one clip.
+"""Objectives that a person writes down: a table of a TOML file becomes the `Objectives` of one clip.
 
-    seconds = 4.0
-    [[objectives]]
-    role = "pelvis"
-    time = 1.0                   # seconds after the history, when it must be met
-    position = [0.0, 0.9, 1.5]   # metres; x left, y up, z ahead of where the character stands after the history
-    heading = 30                 # degrees about y, to the left; or rotation = [w, x, y, z], relative to the rest pose
-    kind = "keyframe"            # keyframe | contact | target
-
-Without heading and rotation a joint is asked to be turned as in the rest pose, facing as at the end of the history.
-Each role's objectives follow one another in time; roles without an objective are inactive, as is a role after its last,
-unless a `[walk]` table lays out the rest (`rae_bench.objectives.walk`).
+docs/formats.md describes the file.
 """
 
 from __future__ import annotations
@@ -18,15 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import KEYFRAME, KINDS, NONE, Objectives
 from rae_bench.rigs.rig import ROLES, Rig
+from rae_bench.storage import read_toml
 
 LONGEST = 600.0
 """Seconds that may be asked for."""
@@ -34,12 +26,18 @@ MOST = 10_000
 """Objectives that a file may hold."""
 FARTHEST = 1e4
 """Metres: what is farther away is a slip of the unit."""
+DUTY = 0.6
+"""Share of the stride that a foot of a walk stands, where the file does not say it."""
+SHORTEST_STRIDE, LONGEST_STRIDE = 0.1, 10.0
+"""Seconds that a stride may last."""
 KEYS = {"role", "time", "position", "heading", "rotation", "kind"}
-WISHED_KINDS = [kind for kind in KINDS if kind != KINDS[NONE]]
+"""Keys of an objective."""
+WRITTEN_KINDS = [kind for kind in KINDS if kind != KINDS[NONE]]
+"""Kinds of objectives that a person may ask for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class WrittenObjective:
     """One objective, in the root space of the last history frame.
 
     Attributes:
@@ -57,146 +55,6 @@ class Wish:
     kind: int
 
 
-@dataclass(frozen=True, eq=False)
-class Wishes:
-    """A whole file: how long to generate, and what for; `walk` lays out the steps between."""
-
-    seconds: float
-    wishes: tuple[Wish, ...]
-    walk: Walk | None = None
-
-
-def read_wishes(table: Mapping[str, Any], where: str, seconds: float | None = None) -> Wishes:
-    """A checked table.
-
-    Args:
-        table: as a TOML file gives it.
-        where: name of the file, for messages.
-        seconds: how long to generate, in place of the table's own word.
-
-    Raises:
-        UserError: one line saying which objective is wrong and how.
-    """
-    for key in table:
-        if key not in ("seconds", "objectives", "walk"):
-            raise UserError(f"{where}: {unknown('key', key, ('seconds', 'objectives', 'walk'))}")
-    if seconds is None:
-        if "seconds" not in table:
-            raise UserError(f"{where}: no `seconds`; it says how long to generate, as --seconds does")
-        seconds = _number(table["seconds"], f"{where}: seconds")
-    if not 0 < seconds <= LONGEST:
-        raise UserError(f"{where}: seconds = {seconds:g} needs to lie above 0 and up to {LONGEST:g}")
-    entries = table.get("objectives", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise UserError(f"{where}: objectives are tables, each under its own [[objectives]]")
-    if not entries:
-        raise UserError(f"{where}: no [[objectives]]; name at least one, such as the pelvis'")
-    if len(entries) > MOST:
-        raise UserError(f"{where}: {len(entries)} objectives; up to {MOST} are read")
-    wishes = tuple(_wish(entry, f"{where}: objective {n}", seconds) for n, entry in enumerate(entries, 1))
-    return Wishes(seconds, wishes, read_walk(table["walk"], f"{where}: walk") if "walk" in table else None)
-
-
-def _wish(entry: Mapping[str, Any], where: str, seconds: float) -> Wish:
-    for key in entry:
-        if key not in KEYS:
-            raise UserError(f"{where}: {unknown('key', key, KEYS)}")
-    for key in ("role", "time", "position"):
-        if key not in entry:
-            raise UserError(f"{where}: no `{key}`; an objective needs role, time and position")
-    if entry["role"] not in ROLES:
-        raise UserError(f"{where}: {unknown('role', str(entry['role']), ROLES)}")
-    where = f"{where} ({entry['role']})"
-    kind = entry.get("kind", KINDS[KEYFRAME])
-    if kind not in WISHED_KINDS:
-        raise UserError(f"{where}: {unknown('kind', str(kind), WISHED_KINDS)}")
-    time = _number(entry["time"], f"{where}: time")
-    if not 0 < time <= seconds:
-        raise UserError(f"{where}: time = {time:g} needs to lie above 0 and within the {seconds:g} s generated")
-    position = _numbers(entry["position"], 3, f"{where}: position")
-    if np.abs(position).max() > FARTHEST:
-        raise UserError(f"{where}: position is farther away than {FARTHEST:g} m; positions are in metres")
-    if "heading" in entry and "rotation" in entry:
-        raise UserError(f"{where}: heading and rotation exclude each other; keep one")
-    rotation = quat.from_yaw(np.array(math.radians(_number(entry.get("heading", 0), f"{where}: heading"))))
-    if "rotation" in entry:
-        rotation = _numbers(entry["rotation"], 4, f"{where}: rotation")
-        if abs(np.linalg.norm(rotation) - 1) > 1e-2:
-            raise UserError(f"{where}: rotation is not a unit quaternion [w, x, y, z]")
-        rotation = quat.normalize(rotation)
-    return Wish(ROLES.index(entry["role"]), time, position, rotation, KINDS.index(kind))
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"{where} = {value!r} is not a number"[:200])
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise UserError(f"{where} = {number} is not finite")
-    return number
-
-
-def _numbers(value: Any, count: int, where: str) -> np.ndarray:
-    if not isinstance(value, (list, tuple)) or len(value) != count:
-        raise UserError(f"{where} = {value!r}: a list of {count} numbers is needed"[:200])
-    return np.array([_number(item, where) for item in value])
-
-
-def frames_of(wishes: Wishes, fps: float) -> int:
-    """Frames to generate."""
-    return max(1, round(wishes.seconds * fps))
-
-
-def to_objectives(wishes: Wishes, rig: Rig, fps: float, root: RootSpace, history: int, where: str) -> Objectives:
-    """The `Objectives` of one clip, over history and generated frames, in the world.
-
-    As in the protocol, row t holds each role's next objective, the first that arrives after t.
-
-    Args:
-        root: root frame of the last history frame, shapes () and (3,).
-        history: frames before the first generated one.
-        where: name of the file, for messages.
-
-    Returns:
-        Objectives of shape (1, history + generated, 8, ...).
-
-    Raises:
-        UserError: a role that the rig lacks, or two objectives of a role at one frame.
-    """
-    total = history + frames_of(wishes, fps)
-    frame = np.arange(total)
-    shape = (1, total, len(ROLES))
-    positions = np.zeros((*shape, 3), np.float32)
-    rotations = np.tile(quat.IDENTITY, (*shape, 1))
-    arrivals = np.broadcast_to(frame[None, :, None], shape).astype(np.int32)
-    kinds = np.full(shape, NONE, np.int8)
-    before = np.full(len(ROLES), -1)
-    for wish in sorted(wishes.wishes, key=lambda w: w.time):
-        role = ROLES[wish.slot]
-        if role not in rig.roles:
-            raise UserError(f"{where}: rig '{rig.name}' has no {role}; its roles are {', '.join(rig.roles)}")
-        arrival = min(history - 1 + max(1, round(wish.time * fps)), total - 1)
-        if arrival == before[wish.slot]:
-            raise UserError(f"{where}: two objectives of the {role} at {wish.time:g} s; a role has one at a time")
-        rows = (slice(0, 1), slice(max(before[wish.slot], 0), arrival), wish.slot)
-        positions[rows] = root.points_out(wish.position[None])[0]
-        rotations[rows] = quat.mul(root.rotation, wish.rotation)
-        arrivals[rows] = arrival
-        kinds[rows] = wish.kind
-        before[wish.slot] = arrival
-    return Objectives(positions, rotations, arrivals, kinds)
-
-
-DUTY = 0.6
-
-
-SHORTEST_STRIDE, LONGEST_STRIDE = 0.1, 10.0
-"""Seconds that a stride may last."""
-
-
 @dataclass(frozen=True)
 class Walk:
     """When feet touch down.
@@ -212,13 +70,102 @@ class Walk:
     duty: float
 
 
-def read_walk(table: Any, where: str) -> Walk:
-    """A checked `[walk]` table. Raises `UserError` saying what is wrong with it."""
+@dataclass(frozen=True, eq=False)
+class WrittenObjectives:
+    """All that a file asks for.
+
+    Attributes:
+        seconds: how long to generate.
+        objectives: what is asked for.
+        walk: steps to lay out between the objectives, None for none.
+    """
+
+    seconds: float
+    objectives: tuple[WrittenObjective, ...]
+    walk: Walk | None = None
+
+
+def read_objectives(path: Path, seconds: float | None = None) -> WrittenObjectives:
+    """Read a file of objectives.
+
+    Args:
+        path: a TOML file.
+        seconds: how long to generate, in place of what the file says.
+
+    Raises:
+        UserError: One line says which objective is wrong and how.
+    """
+    return check_objectives(read_toml(path, "no such objectives file"), path.name, seconds)
+
+
+def check_objectives(table: Mapping[str, Any], where: str, seconds: float | None = None) -> WrittenObjectives:
+    """Return what the table of a file asks for, checked.
+
+    Args:
+        table: as a TOML file gives it.
+        where: name of the file, for messages.
+        seconds: how long to generate, in place of what the table says.
+
+    Raises:
+        UserError: One line says which objective is wrong and how.
+    """
+    check_keys(table, ("seconds", "objectives", "walk"), where)
+    if seconds is None:
+        if "seconds" not in table:
+            raise UserError(f"{where}: no `seconds`; it says how long to generate, as --seconds does")
+        seconds = _number(table["seconds"], f"{where}: seconds")
+    if not 0 < seconds <= LONGEST:
+        raise UserError(f"{where}: seconds = {seconds:g} needs to lie above 0 and up to {LONGEST:g}")
+    entries = table.get("objectives", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise UserError(f"{where}: objectives are tables, each under its own [[objectives]]")
+    if not entries:
+        raise UserError(f"{where}: no [[objectives]]; name at least one, such as the pelvis'")
+    if len(entries) > MOST:
+        raise UserError(f"{where}: {len(entries)} objectives; up to {MOST} are read")
+    objectives = tuple(_objective(entry, f"{where}: objective {n}", seconds) for n, entry in enumerate(entries, 1))
+    walk = check_walk(table["walk"], f"{where}: walk") if "walk" in table else None
+    return WrittenObjectives(seconds, objectives, walk)
+
+
+def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenObjective:
+    """Return one checked objective; `where` names the file and the objective."""
+    check_keys(entry, KEYS, where)
+    for key in ("role", "time", "position"):
+        if key not in entry:
+            raise UserError(f"{where}: no `{key}`; an objective needs role, time and position")
+    if entry["role"] not in ROLES:
+        raise UserError(f"{where}: {unknown('role', str(entry['role']), ROLES)}")
+    where = f"{where} ({entry['role']})"
+    kind = entry.get("kind", KINDS[KEYFRAME])
+    if kind not in WRITTEN_KINDS:
+        raise UserError(f"{where}: {unknown('kind', str(kind), WRITTEN_KINDS)}")
+    time = _number(entry["time"], f"{where}: time")
+    if not 0 < time <= seconds:
+        raise UserError(f"{where}: time = {time:g} needs to lie above 0 and within the {seconds:g} s generated")
+    position = _numbers(entry["position"], 3, f"{where}: position")
+    if np.abs(position).max() > FARTHEST:
+        raise UserError(f"{where}: position is farther away than {FARTHEST:g} m; positions are in metres")
+    if "heading" in entry and "rotation" in entry:
+        raise UserError(f"{where}: heading and rotation exclude each other; keep one")
+    rotation = quat.from_yaw(np.array(math.radians(_number(entry.get("heading", 0), f"{where}: heading"))))
+    if "rotation" in entry:
+        rotation = _numbers(entry["rotation"], 4, f"{where}: rotation")
+        if abs(np.linalg.norm(rotation) - 1) > 1e-2:
+            raise UserError(f"{where}: rotation is not a unit quaternion [w, x, y, z]")
+        rotation = quat.normalize(rotation)
+    return WrittenObjective(ROLES.index(entry["role"]), time, position, rotation, KINDS.index(kind))
+
+
+def check_walk(table: Any, where: str) -> Walk:
+    """Return the walk of a `[walk]` table, checked.
+
+    Raises:
+        UserError: One line says what is wrong with it.
+    """
     if not isinstance(table, Mapping):
         raise UserError(f"{where} is a table: [walk]")
-    for key in table:
-        if key not in ("stride", "touch_downs", "duty"):
-            raise UserError(f"{where}: {unknown('key', key, ('stride', 'touch_downs', 'duty'))}")
+    check_keys(table, ("stride", "touch_downs", "duty"), where)
     stride = _within(table.get("stride"), SHORTEST_STRIDE, LONGEST_STRIDE, f"{where}: stride")
     duty = _within(table.get("duty", DUTY), 0.05, 0.95, f"{where}: duty")
     feet = table.get("touch_downs")
@@ -232,7 +179,78 @@ def read_walk(table: Any, where: str) -> Walk:
 
 
 def _within(value: Any, low: float, high: float, where: str) -> float:
+    """Return a number from `low` to `high`."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not low <= value <= high:
         raise UserError(f"{where} = {value!r} needs to be a number from {low:g} to {high:g}"[:200])
     return float(value)
+
+
+def _number(value: Any, where: str) -> float:
+    """Return a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"{where} = {value!r} is not a number"[:200])
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UserError(f"{where} = {number} is not finite")
+    return number
+
+
+def _numbers(value: Any, count: int, where: str) -> np.ndarray:
+    """Return a list of `count` finite numbers as an array."""
+    if not isinstance(value, (list, tuple)) or len(value) != count:
+        raise UserError(f"{where} = {value!r}: a list of {count} numbers is needed"[:200])
+    return np.array([_number(item, where) for item in value])
+
+
+def frames_to_generate(written: WrittenObjectives, fps: float) -> int:
+    """Return how many frames the file asks for at a frame rate; at least one."""
+    return max(1, round(written.seconds * fps))
+
+
+def to_objectives(
+    written: WrittenObjectives, rig: Rig, fps: float, root: RootSpace, history: int, where: str
+) -> Objectives:
+    """Return the `Objectives` of one clip over history and generated frames, in the world.
+
+    As in the protocol, row t holds each role's next objective, the first that arrives after t.
+
+    Args:
+        written: what a file asks for.
+        rig: the skeleton.
+        fps: frames per second.
+        root: root space of the last history frame, with arrays of shape () and (3,).
+        history: frames before the first generated one.
+        where: name of the file, for messages.
+
+    Returns:
+        Objectives of shape (1, history + generated, 8, ...).
+
+    Raises:
+        UserError: The rig lacks a role, or a role has two objectives at one frame.
+    """
+    total = history + frames_to_generate(written, fps)
+    frame = np.arange(total)
+    shape = (1, total, len(ROLES))
+    positions = np.zeros((*shape, 3), np.float32)
+    rotations = np.tile(quat.IDENTITY, (*shape, 1))
+    arrivals = np.broadcast_to(frame[None, :, None], shape).astype(np.int32)
+    kinds = np.full(shape, NONE, np.int8)
+    before = np.full(len(ROLES), -1)
+    for asked in sorted(written.objectives, key=lambda each: each.time):
+        role = ROLES[asked.slot]
+        if role not in rig.roles:
+            raise UserError(f"{where}: rig '{rig.name}' has no {role}; its roles are {', '.join(rig.roles)}")
+        arrival = min(history - 1 + max(1, round(asked.time * fps)), total - 1)
+        if arrival == before[asked.slot]:
+            raise UserError(f"{where}: two objectives of the {role} at {asked.time:g} s; a role has one at a time")
+        rows = (slice(0, 1), slice(max(before[asked.slot], 0), arrival), asked.slot)
+        positions[rows] = root.points_out(asked.position[None])[0]
+        rotations[rows] = quat.mul(root.rotation, asked.rotation)
+        arrivals[rows] = arrival
+        kinds[rows] = asked.kind
+        before[asked.slot] = arrival
+    return Objectives(positions, rotations, arrivals, kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,23 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from rae_bench.data.formats.archive import Archive
-from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
-from rae_bench.kinematics import quat
-from rae_bench.model.api import Trajectory
-from rae_bench.rigs.rig import Rig
 from rae_bench.storage import read_json, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "rae-bench.result/1"
-
-
-def cell_name(regime: str, fraction: float, seed: int) -> str:
-    """File name of a cell, without its ending."""
-    return f"{regime}-f{fraction:g}-s{seed}"
+SCHEMA = "rae-bench.result/2"
 
 
 def strict(value: Any) -> Any:
@@ -59,7 +50,7 @@ class _Result(msgspec.Struct):
     regime: str
     fraction: float
     seed: int
-    identity: dict[str, str]
+    identity: dict[str, Any]
     metrics: dict[str, dict[str, Any]]
 
 
@@ -94,14 +85,21 @@ def write_clips(
 
 def basis(identity: Mapping[str, Any]) -> str:
     """What must be alike for two cells of a task to compare, in words."""
-    return ", ".join(f"{part} {str(identity.get(part, '?'))[:8]}" for part in ("package", "task", "data", "metrics"))
+    parts = {part: identity.get(part, "?") for part in ("task", "data", "metrics")}
+    return ", ".join(f"{part} {_short(value)}" for part, value in parts.items())
+
+
+def _short(part: Any) -> str:
+    """Eight characters that stand for a part of an identity."""
+    text = part if isinstance(part, str) else hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+    return text[:8]
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:
     """All cell results under `folder`, long: one row per cell and metric.
 
     Columns: model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, and basis: in
-    words, what must be alike for two cells to compare (version of the package, task, data, metrics).
+    words, what must be alike for two cells to compare (task, data, versions of the metrics).
     """
     import pandas as pd
 

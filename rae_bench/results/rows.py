@@ -13,12 +13,12 @@ from typing import Any
 from rae_bench.metrics import PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
 from rae_bench.model.registry import CONTROLS
+from rae_bench.task.cells import TRUTH
 
-TRUTH = "truth"
 ERROR = PRIMARY["reconstruction"]
 PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
-ORDER = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
 
     Transfer columns pair each cell with the cold cell of its fraction and seed, and with `full` of its seed.
     """
-    controls = {r["model"]: r for r in results if r["regime"] == "none" and r["status"] == "ok"}
+    controls = {r["model"]: r for r in results if r["regime"] == NO_REGIME and r["status"] == "ok"}
     truth = primary_values(controls[TRUTH]) if TRUTH in controls else None
     hold = primary_values(controls["hold"]) if "hold" in controls else None
 
@@ -69,26 +69,26 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             return math.nan
         return headline_score([category_scores(values, truth, hold)])
 
-    cells = [r for r in results if r["regime"] != "none"]
+    cells = [r for r in results if r["regime"] != NO_REGIME]
     cold: dict[int, dict[float, float]] = defaultdict(dict)
     for r in cells:
-        if r["regime"] == "cold" and r["status"] == "ok":
+        if r["regime"] == COLD and r["status"] == "ok":
             cold[r["seed"]][r["fraction"]] = primary_values(r)[ERROR]
 
     grouped: dict[tuple[str, float], list[Mapping[str, Any]]] = defaultdict(list)
     for r in cells:
-        label = "full" if r["regime"] == "cold" and r["fraction"] == 1 else r["regime"]
+        label = row_name(r["regime"], r["fraction"])
         grouped[label, r["fraction"]].append(r)
 
     out = []
-    fixed = [r for r in results if r["regime"] == "none" and r["model"] in (TRUTH, *CONTROLS)]
+    fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
     for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"])):
         name = r["model"]
         values = primary_values(r) if r["status"] == "ok" else {}
         shown = {n: [values[n]] for n in PRIMARIES} | {"score": [score(values)]} if values else {}
         fraction = r["fraction"] if name == "nearest" else None
         out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
-    for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1])):
+    for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
         bounds: set[str] = set()
@@ -100,7 +100,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             for name in ("core_seconds", "trained"):
                 columns[name].append(_number(r["cost"].get(name)))
             curve = sorted(cold[seed].items())
-            if label in ("cold-long", "frozen", "finetune", "zero-shot"):
+            if label not in (COLD, FULL):
                 error = values[ERROR]
                 if fraction in cold[seed]:
                     columns["gain_over_cold"].append(gain_over_cold(cold[seed][fraction], error))
@@ -108,7 +108,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
                     saved = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
                     columns["data_saved"].append(saved.factor)
                     bounds.add(saved.capped)
-            if label != "full" and 1.0 in cold[seed]:
+            if label != FULL and 1.0 in cold[seed]:
                 columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], values[ERROR]))
         if {"above", "below"} <= bounds:
             del columns["data_saved"]  # bounds on either side have no mean
@@ -118,13 +118,6 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))
         )
     return out
-
-
-def row_label(model: str, regime: str, fraction: float) -> str:
-    """A cell's row in words."""
-    if regime == "none":
-        return model
-    return "full" if regime == "cold" and fraction == 1 else f"{regime} {100 * fraction:g} %"
 
 
 def by_action(paths: Mapping[str, Sequence[Path]], metrics: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:

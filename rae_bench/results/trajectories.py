@@ -1,22 +1,18 @@
 """TODO."""
 
 from __future__ import annotations
-import json
-import math
-from collections.abc import Mapping
+
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-import msgspec
+
 import numpy as np
+
 from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
 from rae_bench.rigs.rig import Rig
-from rae_bench.storage import read_json, whole_file
-if TYPE_CHECKING:
-    import pandas as pd
+from rae_bench.storage import whole_file
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:

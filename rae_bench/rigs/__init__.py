@@ -1,1 +1,1 @@
-"""Rigs: skeletons with roles, and the TOML files that hold them."""
+"""Rigs: skeletons with roles, their files, and those that come with the package."""

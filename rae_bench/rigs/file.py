@@ -1,4 +1,4 @@
-"""TODO."""
+"""Reading and writing rig files, which are TOML. docs/formats.md describes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.rigs.builtin import builtin_rigs
 from rae_bench.rigs.rig import FREE, Rig, make_rig
 from rae_bench.storage import read_toml
@@ -26,24 +26,22 @@ class _RigFile(msgspec.Struct):
 
 
 def read_rig(path: Path) -> Rig:
-    """Read a rig file. Raises `UserError` naming file, joint and fault."""
+    """Read a rig file.
+
+    Raises:
+        UserError: One line names the file, the joint and the fault.
+    """
     table = read_toml(path, "no such rig file")
-    known = {"name", "description", "fixed_base", "joints", "roles", "contact_joints", "mirror"}
-    for key in table:
-        if key not in known:
-            raise UserError(f"{path}: {unknown('key', key, known)}")
+    check_keys(table, {field.name for field in msgspec.structs.fields(_RigFile)}, str(path))
     try:
         file = msgspec.convert(table, _RigFile)
     except msgspec.ValidationError as error:
         raise UserError(f"{path}: not as expected: {error}") from None
     entries = file.joints
-    joint_keys = {"name", "parent", "offset", "limits", "rest"}
     for entry in entries:
         if not isinstance(entry.get("name"), str) or "offset" not in entry:
             raise UserError(f"{path}: each joint needs a name and an offset; found {entry!r}"[:200])
-        for key in entry:
-            if key not in joint_keys:
-                raise UserError(f"{path}: joint '{entry['name']}': {unknown('key', key, joint_keys)}")
+        check_keys(entry, {"name", "parent", "offset", "limits", "rest"}, f"{path}: joint '{entry['name']}'")
         if not isinstance(entry.get("parent", ""), str):
             raise UserError(f"{path}: joint '{entry['name']}': parent {entry['parent']!r} is no name")
         if not isinstance(entry.get("limits", {}), dict):
@@ -63,7 +61,7 @@ def read_rig(path: Path) -> Rig:
 
 
 def rig_to_toml(rig: Rig) -> str:
-    """The rig as the text of a rig file; `read_rig` gives it back."""
+    """Return the rig as the text of a rig file; `read_rig` gives it back."""
     quote = json.dumps
     lines = [f"name = {quote(rig.name)}"]
     if rig.description:
@@ -100,7 +98,14 @@ def _row(values: np.ndarray) -> str:
 
 
 def load_rig(name: str | Path) -> Rig:
-    """A built-in rig by name, or a rig file by path (anything ending in .toml)."""
+    """Return a rig by name or file.
+
+    Args:
+        name: name of a built-in rig, or path of a rig file (anything that ends in .toml).
+
+    Raises:
+        UserError: There is no such rig, or its file is at fault.
+    """
     if str(name).endswith(".toml"):
         return read_rig(Path(name))
     rigs = builtin_rigs()

@@ -14,7 +14,9 @@ from rae_bench.task.task import MODES, Protocol, Task, load_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rae_bench.harness.plan import Observer, Plan
+    from rae_bench.harness.events import Observer
+    from rae_bench.harness.plan import Plan
+    from rae_bench.harness.spec import RunSpec
 
 REGIMES = ("cold", *TRANSFER, "full")
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
@@ -84,26 +86,27 @@ def _as_published(p: Protocol) -> Protocol:
     return replace(p, mode=PAPER, frames_per_update=PAPER_STEP, pretrain_updates=pretrain, adapt_updates=adapt)
 
 
-def _arguments(arm: Arm, seeds: int, out: Path) -> dict[str, Any]:
-    fractions = arm.tasks[0].protocol.fractions
-    return {
-        "regimes": arm.regimes, "fractions": fractions, "seeds": seeds, "out": out, "options": arm.options,
-        "controls": arm.controls,
-    }  # fmt: skip
+def _specs(arm: Arm, seeds: int, out: Path) -> list[RunSpec]:
+    from rae_bench.harness.sweep import make_specs
+
+    return make_specs(
+        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions, seeds=seeds, out=out,
+        options=arm.options, controls=arm.controls,
+    )  # fmt: skip
 
 
 def plan_arm(arm: Arm, seeds: int, out: Path) -> list[Plan]:
     """What is done and what is to do of an arm."""
-    from rae_bench.harness.sweep import plans_of, requests
+    from rae_bench.harness.plan import make_plans
 
-    return plans_of(requests(arm.models, arm.tasks, **_arguments(arm, seeds, out)))
+    return make_plans(_specs(arm, seeds, out))
 
 
 def run_arm(arm: Arm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
     """Sweep what is missing of an arm. Returns how many jobs failed."""
-    from rae_bench.harness.sweep import sweep_cells
+    from rae_bench.harness.sweep import sweep_specs
 
-    outcomes = sweep_cells(arm.models, arm.tasks, observe=observe, **_arguments(arm, seeds, out), **resources)
+    outcomes = sweep_specs(_specs(arm, seeds, out), observe=observe, **resources)
     return len({job for outcome in outcomes for job in outcome.failed})
 
 

@@ -1,4 +1,4 @@
-"""Getting recordings: https only, of the listed size, with the listed sha256, whole or not at all."""
+"""Downloads of recordings: https only, of the listed size, with the listed sha256, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rae_bench.data.importing.file_list import Listed, addresses, is_listed, listed_files
+from rae_bench.data.importing.file_list import RecordingFile, download_addresses, is_intact, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.storage import whole_file
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 CHUNK = 1 << 16
+"""Bytes that are read at a time."""
 PATIENCE = 30.0
 """Seconds without an answer before a download is given up."""
 
@@ -24,17 +25,19 @@ class Opener(Protocol):
     """What `urllib.request.build_opener` gives."""
 
     def open(self, fullurl: str, *, timeout: float) -> Any:
-        """A response to read from."""
+        """Return a response to read from."""
 
 
 @dataclass(frozen=True)
-class Recordings:
+class RecordingFolder:
     """What can be had of one folder of recordings.
 
     Attributes:
         folder: its name.
-        licence, citation, origin: for people.
-        files: name -> what is listed of it.
+        licence: for people.
+        citation: for people.
+        origin: for people.
+        files: name -> what a task lists of it.
         urls: name -> address, of the files that have one.
     """
 
@@ -42,15 +45,15 @@ class Recordings:
     licence: str
     citation: str
     origin: str
-    files: Mapping[str, Listed]
+    files: Mapping[str, RecordingFile]
     urls: Mapping[str, str]
 
 
-def wanted(name: str) -> list[Recordings]:
-    """The recordings of a task, by name or file, or one folder of them as the built-in tasks list it.
+def recordings_of(name: str) -> list[RecordingFolder]:
+    """Return the folders of recordings of a task, by name or file, or one folder as the built-in tasks list it.
 
     Raises:
-        UserError: no such task or folder, or a task without listed recordings.
+        UserError: There is no such task or folder, or the task lists no recordings.
     """
     tasks = builtin_tasks()
     if name.endswith(".toml") or name in tasks:
@@ -64,9 +67,9 @@ def wanted(name: str) -> list[Recordings]:
     return [found[name]]
 
 
-def _recordings(tasks: Iterable[Task]) -> dict[str, Recordings]:
-    """Folder -> all that the tasks list of it."""
-    found: dict[str, Recordings] = {}
+def _recordings(tasks: Iterable[Task]) -> dict[str, RecordingFolder]:
+    """Return folder -> all that the tasks list of it."""
+    found: dict[str, RecordingFolder] = {}
     for task in tasks:
         for side, table in (*(("source", table) for table in task.sources), ("target", task.target)):
             if table["kind"] != "recordings" or "files" not in table:
@@ -75,13 +78,13 @@ def _recordings(tasks: Iterable[Task]) -> dict[str, Recordings]:
             folder = table["folder"]
             if folder in (".", "..") or "/" in folder or "\\" in folder:
                 raise UserError(f"{where}: folder '{folder}' needs to be a name")
-            files, urls = listed_files(table["files"], where), addresses(table, where)
+            files, urls = read_file_list(table["files"], where), download_addresses(table, where)
             licence, citation, origin = (str(table.get(key, "")) for key in ("licence", "citation", "origin"))
             if folder in found:
                 old = found[folder]
                 files, urls = {**old.files, **files}, {**old.urls, **urls}
                 licence = old.licence if licence in old.licence else f"{old.licence}; {licence}"
-            found[folder] = Recordings(folder, licence, citation, origin, files, urls)
+            found[folder] = RecordingFolder(folder, licence, citation, origin, files, urls)
     return found
 
 
@@ -95,7 +98,11 @@ class _Faithful(urllib.request.HTTPRedirectHandler):
 
 
 def https_opener(context: Any = None) -> Opener:
-    """An opener that speaks https alone, with certificates checked; `context` is an ssl.SSLContext of one's own."""
+    """Return an opener that speaks https alone, with certificates checked.
+
+    Args:
+        context: an ssl.SSLContext, None for the default one.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -109,19 +116,27 @@ def https_opener(context: Any = None) -> Opener:
     return opener
 
 
-def missing_files(recordings: Recordings, folder: Path) -> list[str]:
-    """Listed files that are not in `folder` as they are listed."""
-    return [name for name, file in recordings.files.items() if not is_listed(folder / name, file)]
+def missing_files(recordings: RecordingFolder, folder: Path) -> list[str]:
+    """Return the listed files that are not in `folder` as they are listed."""
+    return [name for name, file in recordings.files.items() if not is_intact(folder / name, file)]
 
 
-def get(recordings: Recordings, folder: Path, opener: Opener, told: Callable[[str], None] = lambda _: None) -> int:
-    """Download what `folder` lacks of the recordings; how many files that were.
+def download_missing(
+    recordings: RecordingFolder, folder: Path, opener: Opener, progress: Callable[[str], None] = lambda _: None
+) -> int:
+    """Download what a folder lacks of the recordings, and return how many files that were.
 
-    A file appears under its name only when its size and sha256 are those that are listed; files that are there are not
+    A file appears under its name only when its size and sha256 are those that are listed. Files that are there are not
     fetched again, so that the same call goes on after an interruption.
 
+    Args:
+        recordings: what there is to get.
+        folder: where the files lie.
+        opener: opens addresses.
+        progress: is called with the name of each file before it is fetched.
+
     Raises:
-        UserError: a file without an address, a server that does not give it, or other bytes than were listed.
+        UserError: A file has no address, a server does not give it, or gives other bytes than were listed.
     """
     lacking = missing_files(recordings, folder)
     homeless = [name for name in lacking if name not in recordings.urls]
@@ -132,12 +147,13 @@ def get(recordings: Recordings, folder: Path, opener: Opener, told: Callable[[st
             f"{recordings.folder}/ and give the folder that holds it with --data DIR"
         )
     for name in lacking:
-        told(name)
+        progress(name)
         _fetch(recordings.urls[name], recordings.files[name], folder / name, opener)
     return len(lacking)
 
 
-def _fetch(url: str, file: Listed, path: Path, opener: Opener) -> None:
+def _fetch(url: str, file: RecordingFile, path: Path, opener: Opener) -> None:
+    """Download one file, which appears under its name only when it is the listed one."""
     again = "nothing was kept of it; try again later"
     if not url.startswith("https://"):
         raise UserError(f"{url[:80]}: not an https address")

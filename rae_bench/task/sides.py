@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.corpus import Corpus, Targets, with_swapped_roles
+from rae_bench.data.corpus import Corpus, ReachTargets, with_swapped_roles
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.api import Domain, Prompt
-from rae_bench.motion.motion import Motion, find_contacts, stance_heights
+from rae_bench.motion.contacts import find_contacts, stance_heights
+from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.phases import local_phases
@@ -35,14 +36,16 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
         UserError: recordings that are not there, and how to say where they are.
     """
     if side["kind"] == "builtin":
-        from rae_bench.data.generators.locomotion.generate import load_locomotion
-        from rae_bench.data.generators.reach.generate import load_reach
+        from rae_bench.data.generators.locomotion.locomotion import load_locomotion
+        from rae_bench.data.generators.reach.reach import load_reach
 
         load = {"locomotion": load_locomotion, "reach": load_reach}
         motion = str(side.get("motion", "locomotion"))
         if motion not in load:
             raise unknown("built-in motion", motion, load)
-        options = {key: side[key] for key in ("clips", "seed", "sweep") if key in side}
+        # Tasks say `sweep`, after the thesis' second data set.
+        names = {"clips": "clips", "seed": "seed", "sweep": "step_grid"}
+        options = {name: side[key] for key, name in names.items() if key in side}
         corpus = load[motion](load_rig(side["rig"]), seconds=protocol.seconds, fps=protocol.fps, **options)
         return with_swapped_roles(corpus) if side.get("swap_roles") else corpus
     if side["kind"] == "domain":
@@ -102,9 +105,9 @@ class Side:
     def held_out(self, fraction: float) -> np.ndarray:
         """Indices of the segments that cells of a fraction are scored on.
 
-        The test segments, whatever the fraction; in the mode `paper` all that were not trained on, val too.
+        The test segments, whatever the fraction; in the published protocol all that were not trained on, val too.
         """
-        if self.protocol.mode == "paper":
+        if self.protocol.published:
             return np.setdiff1d(np.arange(len(self.corpus.ids)), self.fraction(fraction))
         return self.split.test
 
@@ -193,7 +196,7 @@ def examine(
     actions: list[str],
     *,
     stance: np.ndarray | None = None,
-    targets: Targets | None = None,
+    targets: ReachTargets | None = None,
 ) -> Examination:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 

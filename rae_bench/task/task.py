@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.model.config import MODES
 from rae_bench.storage import read_toml
 
@@ -41,6 +41,14 @@ class Protocol:
     roles: tuple[str, ...] = ("pelvis",)
     mode: str = "corrected"
 
+    @property
+    def published(self) -> bool:
+        """Whether held-out clips, budgets and tests are those of the thesis, to compare with its tables.
+
+        It tests single frames alone, and on all clips that were not trained on.
+        """
+        return self.mode == "paper"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -60,6 +68,10 @@ class Task:
     target: Mapping[str, Any]
     protocol: Protocol
     demo: bool = False
+
+    def __repr__(self) -> str:
+        sides = [str(s.get("rig") or s.get("name") or s.get("folder")) for s in (*self.sources, self.target)]
+        return f"Task('{self.name}', {', '.join(sides[:-1])} to {sides[-1]})"
 
     @property
     def source(self) -> Mapping[str, Any]:
@@ -109,10 +121,7 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
-    known = {"title", "description", "source", "target", "protocol", "demo"}
-    for key in table:
-        if key not in known:
-            raise UserError(f"{where}: {unknown('key', key, known)}")
+    check_keys(table, {"title", "description", "source", "target", "protocol", "demo"}, where)
     sources = table.get("source")
     if not isinstance(sources, (list, tuple)):
         sources = [sources]
@@ -124,10 +133,8 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     if not isinstance(table.get("demo", False), bool):
         raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
     protocol = dict(table.get("protocol", {}))
-    known = {field.name for field in fields(Protocol)}
+    check_keys(protocol, {field.name for field in fields(Protocol)}, f"{where}: [protocol]")
     for key in protocol:
-        if key not in known:
-            raise UserError(f"{where}: [protocol]: {unknown('key', key, known)}")
         protocol[key] = _checked(key, protocol[key], f"{where}: [protocol]")
     return Task(
         name,
@@ -147,9 +154,8 @@ def _check_side(side: Any, word: str, name: str, where: str) -> None:
     if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{where}: {name}: {unknown('kind', str(kind), KINDS)}")
     needed, allowed = KINDS[kind]
-    for key in side:
-        if allowed is not None and key not in allowed:
-            raise UserError(f"{where}: {name}: {unknown('key', key, allowed)}")
+    if allowed is not None:
+        check_keys(side, allowed, f"{where}: {name}")
     if not isinstance(side.get(needed), str):
         raise UserError(f"{where}: {name}: kind \"{kind}\" needs `{needed}`, a name")
     if "sweep" in side and side.get("motion", "locomotion") != "locomotion":

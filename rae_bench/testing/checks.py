@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.model.api import MULTIPLE_SOURCES, REGIMES, SAMPLES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model.regimes import COLD, FROZEN, REGIMES, ZERO_SHOT, is_pretrained
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.testing.faults import (
     change_since,
@@ -187,7 +188,7 @@ def save_pretrained(subject: Subject) -> str:
         raise Skipped("the card claims no regime that starts from pre-training")
     kept, _ = subject.pretrained
     transferred = subject.transferred
-    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    target = subject.material.empty if subject.transfer == ZERO_SHOT else subject.material.target
     kept.adapt(deepcopy(target), subject.context(subject.transfer))
     got = subject.generate(kept, regime=subject.transfer)
     gap, where = gap_between(got, transferred, subject.material.prompt.frames)
@@ -225,13 +226,13 @@ def claimed_regimes(subject: Subject) -> str:
     if not subject.card.learns:
         raise Skipped("the card says that it learns nothing")
     for regime in subject.regimes:
-        if regime == "cold":
+        if regime == COLD:
             output = subject.output
         elif regime == subject.transfer:
             output = subject.transferred
         else:
-            load = subject.pretrained[1] if regime in ("frozen", "finetune", "zero-shot") else None
-            target = subject.material.empty if regime == "zero-shot" else None
+            load = subject.pretrained[1] if is_pretrained(regime) else None
+            target = subject.material.empty if regime == ZERO_SHOT else None
             output = subject.generate(subject.adapt(regime, load=load, target=target), regime=regime)
         fault = fault_of(output, subject.material.prompt)
         if fault:
@@ -241,13 +242,13 @@ def claimed_regimes(subject: Subject) -> str:
 
 def frozen_needs_pretraining(subject: Subject) -> str:
     """Frozen without pre-training is refused, or gives something else than with it; else the source taught nothing."""
-    if "frozen" not in subject.card.capabilities:
+    if FROZEN not in subject.card.capabilities:
         raise Skipped("the card does not claim frozen")
     try:
-        bare = subject.generate(subject.adapt("frozen"), regime="frozen")
+        bare = subject.generate(subject.adapt(FROZEN), regime=FROZEN)
     except Exception:  # refusing is right, in whatever words
         return ""
-    taught = subject.generate(subject.adapt("frozen", load=subject.pretrained[1]), regime="frozen")
+    taught = subject.generate(subject.adapt(FROZEN, load=subject.pretrained[1]), regime=FROZEN)
     if gap_between(bare, taught, subject.material.prompt.frames)[0] == 0:
         return "frozen gives the same with and without pretrain: nothing of the source is used"
     return ""
@@ -262,7 +263,7 @@ def multiple_sources(subject: Subject) -> str:
     sources = (deepcopy(subject.material.source), deepcopy(subject.material.target))
     model = subject.make()
     model.pretrain(sources[0], replace(subject.context("pretrain"), sources=sources))
-    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    target = subject.material.empty if subject.transfer == ZERO_SHOT else subject.material.target
     model.adapt(deepcopy(target), replace(subject.context(subject.transfer), sources=sources))
     got = subject.generate(model, regime=subject.transfer)
     fault = fault_of(got, subject.material.prompt)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
-from rae_bench.model.api import REGIMES, Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.file import load_rig
@@ -95,12 +96,12 @@ class Subject:
     @property
     def regimes(self) -> list[str]:
         """Regimes that the card claims; a model that learns nothing has only `none`."""
-        return ["cold", *(r for r in REGIMES if r in self.card.capabilities)] if self.card.learns else ["none"]
+        return [COLD, *(r for r in REGIMES if r in self.card.capabilities)] if self.card.learns else [NO_REGIME]
 
     @property
     def transfer(self) -> str | None:
         """A claimed regime that starts from pre-training; None if there is none."""
-        return next((r for r in ("finetune", "frozen", "zero-shot") if r in self.card.capabilities), None)
+        return next((r for r in (FINETUNE, FROZEN, ZERO_SHOT) if r in self.card.capabilities), None)
 
     def context(self, regime: str) -> Context:
         """A fresh context with a small budget."""
@@ -143,5 +144,5 @@ class Subject:
     def transferred(self) -> Trajectory:
         """What an instance that was loaded from `pretrained` and adapted generates for the test clips."""
         assert self.transfer is not None
-        target = self.material.empty if self.transfer == "zero-shot" else None
+        target = self.material.empty if self.transfer == ZERO_SHOT else None
         return self.generate(self.adapt(self.transfer, load=self.pretrained[1], target=target), regime=self.transfer)

@@ -14,7 +14,8 @@ import numpy as np
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.rows import ERROR, row_label
+from rae_bench.results.rows import ERROR
+from rae_bench.task.cells import row_label
 from rae_bench.viewer.plots import COLOURS
 
 CLIPS = 4

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import objectives_of
@@ -102,24 +103,20 @@ def _clip(
     )
 
 
-def run_scene(outcome: Outcome, model: str) -> Scene:
+def run_scene(outcome: Outcome) -> Scene:
     """What a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
     exam = outcome.target.examination(outcome.target.split.test)
     rollouts, missing = pick_rollouts(found)
-    return exam_scene(*_words(model, outcome.task, exam, missing), exam, rollouts)
+    return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
 
 
 def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) -> tuple[str, str]:
     rig = exam.truth.rig
-    subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(exam.ids)} held-out clips, roll-outs beside the truth"
+    subtitle = f"rig {rig.name}, {as_length(rig.height)}; {len(exam.ids)} held-out clips, roll-outs beside the truth"
     if missing:
         subtitle += f"; missing: {', '.join(missing)}"
     return f"{model} on {task.name}: {task.title}", subtitle
-
-
-def _length(metres: float) -> str:
-    return f"{100 * metres:.0f} cm" if metres >= 0.1 else f"{1000 * metres:.2g} mm"
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +227,7 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
         for k, n in enumerate(picked)
     ]
     rig = motion.rig
-    subtitle = f"rig {rig.name}, {_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
+    subtitle = f"rig {rig.name}, {as_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
     return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_character("truth", "motion")], clips)
 
 
@@ -238,5 +235,6 @@ def generated_scene(made: Generated, title: str) -> Scene:
     """What `generate` made after its history, with what was asked of it."""
     whole, start = made.whole, made.history.root_positions.shape[1]
     clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
-    subtitle = f"rig {whole.rig.name}, {_length(whole.rig.height)}; generated after {start / whole.fps:g} s of history"
+    height = as_length(whole.rig.height)
+    subtitle = f"rig {whole.rig.name}, {height}; generated after {start / whole.fps:g} s of history"
     return Scene(title, subtitle, whole.rig, whole.fps, [_character("finetune", "generated")], [clip])

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rae_bench.motion.root import RootSpace, root_space
-from rae_bench.results.rows import Row, row_label
+from rae_bench.results.rows import Row
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.rig import Rig
 from rae_bench.statistics.intervals import interval
 from rae_bench.storage import whole_file
+from rae_bench.task.cells import row_label
 
 if TYPE_CHECKING:
     from rae_bench.data.corpus import Corpus

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.importing.measures import FAULTS
+from rae_bench.data.importing.domain_report import FAULTS
+from rae_bench.data.wording import as_length
 from rae_bench.storage import whole_file
 from rae_bench.viewer.choice import Choice
 from rae_bench.viewer.gather import domain_scene
@@ -59,16 +60,16 @@ def _tiles(told: dict[str, Any]) -> str:
         ("time", _time(told["seconds"])),
         ("frames per second", f"{told['fps']:g} from {rates}" if rates else f"{told['fps']:g}"),
         ("joints", str(told["joints"])),
-        ("standing height", _length(told["height"])),
-        ("pelvis at", _length(told["pelvis_height"])),
+        ("standing height", as_length(told["height"])),
+        ("pelvis at", as_length(told["pelvis_height"])),
     ]
     return "<dl class='tiles'>" + "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs) + "</dl>"
 
 
 def _findings(told: dict[str, Any]) -> str:
-    noticed = told["noticed"]
-    words = f"{len(noticed)} warning{'s' if len(noticed) != 1 else ''}" if noticed else "No warnings"
-    blocks = [f"<section class='{'warnings' if noticed else ''}'><h2>{words}</h2>{_list(noticed)}</section>"]
+    warnings = told["warnings"]
+    words = f"{len(warnings)} warning{'s' if len(warnings) != 1 else ''}" if warnings else "No warnings"
+    blocks = [f"<section class='{'warnings' if warnings else ''}'><h2>{words}</h2>{_list(warnings)}</section>"]
     for title, lines in (("Mended at import", told["fixed"]), ("Dropped at import", told["dropped"])):
         if lines:
             blocks.append(f"<section><h2>{title}</h2>{_list(lines)}</section>")
@@ -110,13 +111,13 @@ def _feet(told: dict[str, Any]) -> str:
         plot = _histogram(foot["heights"], lambda v: f"{v * factor:.2g}", marks)
         slide = "" if foot["slide"] is None else f", slides at {_speed(foot['slide'], foot['slide'])}"
         caption = (
-            f"on the ground {100 * foot['share']:.1f} % of the time{slide}; stands at {_length(foot['stance'])}, "
-            f"lowest {_length(foot['lowest'])} ({foot['lowest_at']})"
+            f"on the ground {100 * foot['share']:.1f} % of the time{slide}; stands at {as_length(foot['stance'])}, "
+            f"lowest {as_length(foot['lowest'])} ({foot['lowest_at']})"
         )
         figures.append(
             f"<figure><h3>{escape(foot['joint'])}</h3>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
         )
-    raised = f"; the files' ground was raised by {_length(told['raised'])}" if told["raised"] else ""
+    raised = f"; the files' ground was raised by {as_length(told['raised'])}" if told["raised"] else ""
     return (
         f"<section><h2>Feet and ground</h2><p class='soft'>Height over the ground in {unit}, share of all frames. "
         f"Line: stance height, the 5th percentile. Dashes: contacts lie below it{raised}.</p>"
@@ -131,9 +132,9 @@ def _bones(told: dict[str, Any]) -> str:
     for bone in told["bones"]:
         other = bone["other_side"]
         uneven = other is not None and abs(other - bone["length"]) > 0.05 * max(other, bone["length"])
-        words = [escape(bone["joint"]), _meter(bone["length"] / longest), _length(bone["length"])]
-        words += [f"{100 * bone['spread']:.2g} %", _length(bone["apart"])] if moving else []
-        rows.append((*words, "" if other is None else _length(other)))
+        words = [escape(bone["joint"]), _meter(bone["length"] / longest), as_length(bone["length"])]
+        words += [f"{100 * bone['spread']:.2g} %", as_length(bone["apart"])] if moving else []
+        rows.append((*words, "" if other is None else as_length(other)))
         odd.append(uneven or bone["spread"] > WOBBLY)
     heads = [("bone to", ""), ("", "meter"), ("length", "n")]
     heads += [("over time", "n"), ("between files", "n")] if moving else []
@@ -180,7 +181,7 @@ def _timeline(recording: dict[str, Any]) -> str:
         )
         words = f"{event['kind']}, frame {event['frame']}"
         if event["joint"]:
-            words += f": {event['joint']} {_length(event['metres'])}"
+            words += f": {event['joint']} {as_length(event['metres'])}"
         ticks.append(f"<line class='{event['kind']}' {line}><title>{escape(words)}</title></line>")
     rail = "<line class='rail' x1='0' x2='100%' y1='13' y2='13'/>"
     return f"<svg class='line' role='img' aria-label='{len(ticks)} faults'>{rail}{''.join(ticks)}</svg>"
@@ -196,7 +197,7 @@ def _clips(told: dict[str, Any]) -> str:
             f"{clip['seconds']:.2f} s",
             _speed(clip["mean_speed"], top),
             _speed(clip["top_speed"], top),
-            _length(clip["distance"]),
+            as_length(clip["distance"]),
         )
         for clip in told["clips"]
     ]
@@ -282,10 +283,3 @@ def _speed(metres: float, largest: float) -> str:
         if largest >= 0.01
         else (f"{1000 * metres:.1f} mm/s")
     )
-
-
-def _length(metres: float) -> str:
-    size = abs(metres)
-    if size >= 10:
-        return f"{metres:.1f} m"
-    return f"{metres:.2f} m" if size >= 1 else f"{100 * metres:.1f} cm" if size >= 0.01 else f"{1000 * metres:.2g} mm"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model.api import Domain
 from rae_bench.model.control import ControlTargets
 from rae_bench.model.features import make_skeleton

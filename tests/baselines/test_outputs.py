@@ -148,7 +148,7 @@ def test_options_train_and_generate(
 
 @pytest.fixture(scope="module")
 def exam() -> Prompt:
-    from rae_bench.data.generators.locomotion.generate import generate_locomotion
+    from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
     from rae_bench.rigs.file import load_rig
     from rae_bench.task.task import Protocol
 

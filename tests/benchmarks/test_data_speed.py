@@ -18,7 +18,8 @@ from rae_bench.kinematics import quat
 from rae_bench.metrics.critic import critic_score
 from rae_bench.metrics.windows import windows_of
 from rae_bench.model.features import Layout, states
-from rae_bench.motion.motion import Motion, stance_heights
+from rae_bench.motion.contacts import stance_heights
+from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, slot_contacts
 from rae_bench.objectives.phases import FREQUENCIES, local_phases

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rae_bench.cli import main
 from rae_bench.harness.run import Outcome
-from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+from rae_bench.results.files import SCHEMA, write_clips, write_json
+from rae_bench.task.cells import cell_name
 
 NOISE = np.random.default_rng(0).normal(0, 0.05, (3, 4))
 IDENTITY = {"package": "0.1.0", "task": "t" * 64, "data": "d" * 64, "metrics": "m" * 64}
@@ -57,19 +57,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    def do(arguments: list[str]) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["compare", *arguments])
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
-
-    return do
+def compare(call: Call) -> Call:
+    return lambda arguments: call(["compare", *arguments])
 
 
-def test_words_and_numbers(place: Path, call: Call) -> None:
-    code, out, err = call(["m-00000000", "n-00000000"])
+def test_words_and_numbers(place: Path, compare: Call) -> None:
+    code, out, err = compare(["m-00000000", "n-00000000"])
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "m-00000000 against n-00000000: reconstruction_error, times better"
@@ -80,11 +73,11 @@ def test_words_and_numbers(place: Path, call: Call) -> None:
     assert all(row[-1] == "better" for row in rows)
     only = "m-00000000 biped2quad finetune 5 %; m-00000000 biped2quad finetune 20 %"
     assert lines[-1] == f"Only one side has, so not compared: {only}."
-    assert "worse" in call(["n-00000000", "results/m-00000000"])[1]
+    assert "worse" in compare(["n-00000000", "results/m-00000000"])[1]
 
 
-def test_regimes_of_one_model(place: Path, call: Call) -> None:
-    code, out, _ = call(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])
+def test_regimes_of_one_model(place: Path, compare: Call) -> None:
+    code, out, _ = compare(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])
     assert code == 0
     found = json.loads(out)
     assert (found["metric"], found["unit"]) == ("reconstruction_error", "cm")
@@ -95,15 +88,15 @@ def test_regimes_of_one_model(place: Path, call: Call) -> None:
     assert row["effect"] == pytest.approx(2)
     assert 1 < row["low"] < 2 < row["high"]
     assert row["verdict"] == "better"
-    assert call(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])[1] == out
+    assert compare(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])[1] == out
 
 
-def test_controls_metrics_of_cells_and_one_seed(place: Path, call: Call) -> None:
-    assert "better" in call(["m-00000000", "hold-00000000"])[1]
-    out = call(["m-00000000:cold", "n-00000000:cold", "--metric", "adversarial_score"])[1]
+def test_controls_metrics_of_cells_and_one_seed(place: Path, compare: Call) -> None:
+    assert "better" in compare(["m-00000000", "hold-00000000"])[1]
+    out = compare(["m-00000000:cold", "n-00000000:cold", "--metric", "adversarial_score"])[1]
     assert "whole cells" in out
     assert "undecided" in out
-    out = call(["m-00000000", "n-00000000", "--seeds", "1"])[1]
+    out = compare(["m-00000000", "n-00000000", "--seeds", "1"])[1]
     assert "none" in out
     assert "undecided" in out
     assert "run at least three" in out
@@ -125,43 +118,43 @@ BAD = {
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place: Path, call: Call) -> None:
-    code, out, err = call(arguments)
+def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place: Path, compare: Call) -> None:
+    code, out, err = compare(arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert message in err
 
 
-def test_a_name_is_offered_once(place: Path, call: Call) -> None:
+def test_a_name_is_offered_once(place: Path, compare: Call) -> None:
     """The entries of the leaderboard are looked through beside --results, which may be the same folder."""
     (place / "leaderboard/entries/fe").mkdir(parents=True)
-    err = call(["something-else", "fe", "--results", "leaderboard/entries"])[2]
+    err = compare(["something-else", "fe", "--results", "leaderboard/entries"])[2]
     assert err.rstrip().endswith("; known: fe")
 
 
-def test_missing_cells_are_named(place: Path, call: Call) -> None:
+def test_missing_cells_are_named(place: Path, compare: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.json").unlink()
-    code, _, err = call(["m-00000000", "n-00000000"])
+    code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2
     assert "missing: n-00000000 biped2quad cold 20 % seed 1" in err
-    assert call(["m-00000000", "n-00000000", "--fractions", "5%"])[0] == 0
+    assert compare(["m-00000000", "n-00000000", "--fractions", "5%"])[0] == 0
 
 
-def test_other_data_do_not_compare(place: Path, call: Call) -> None:
+def test_other_data_do_not_compare(place: Path, compare: Call) -> None:
     cell(place / "results", "n", "cold", 0.05, 1, np.ones(4), data="e" * 64)
-    code, _, err = call(["m-00000000", "n-00000000"])
+    code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2
     assert "cells that do not compare" in err
     assert "data eeeeeeee" in err
 
 
-def test_tables_of_clips_from_before_groups(place: Path, call: Call) -> None:
+def test_tables_of_clips_from_before_groups(place: Path, compare: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").write_text("clip,action,reconstruction_error\nc0,g,1\n")
-    code, _, err = call(["m-00000000", "n-00000000"])
+    code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2
     assert "cold-f0.2-s1.csv: has no column 'group', so it is of an older version; run the cell again" in err
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").unlink()
-    assert "not a readable table of clips" in call(["m-00000000", "n-00000000"])[2]
+    assert "not a readable table of clips" in compare(["m-00000000", "n-00000000"])[2]
 
 
 def test_imports_no_torch(place: Path) -> None:
@@ -175,10 +168,10 @@ def test_imports_no_torch(place: Path) -> None:
     assert ended.stderr.strip() == "[]"
 
 
-def test_on_what_run_leaves(tiny_run: Outcome, call: Call) -> None:
+def test_on_what_run_leaves(tiny_run: Outcome, compare: Call) -> None:
     root = tiny_run.cells[0].path.parents[2]
     fe = next(path.name for path in root.iterdir() if path.name.startswith("fe-"))
-    code, out, _ = call([f"{fe}:finetune", f"{fe}:cold", "--results", str(root)])
+    code, out, _ = compare([f"{fe}:finetune", f"{fe}:cold", "--results", str(root)])
     assert code == 0
     assert "finetune / cold" in out
     assert "undecided" in out

@@ -17,10 +17,10 @@ from helpers.recordings import RECIPE, SHIN, THIGH, header, walk
 
 from rae_bench.cli.data import data
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.formats.source import Take
-from rae_bench.data.importing.measures import measure
+from rae_bench.data.formats.take import Take
+from rae_bench.data.importing.domain_report import domain_report
 from rae_bench.data.importing.recordings import import_folder
-from rae_bench.data.importing.remarks import bone_drift
+from rae_bench.data.importing.shared_rig import bone_drift
 from rae_bench.data.store import save_domain
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import make_motion
@@ -51,7 +51,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def test_numbers_that_can_be_worked_out(corpus: Corpus) -> None:
-    told = measure(corpus)
+    told = domain_report(corpus)
     bones = {bone["joint"]: bone for bone in told["bones"]}
     assert bones["LeftFoot"]["length"] == pytest.approx(THIGH / 100)
     assert bones["RightToe"]["length"] == bones["RightToe"]["other_side"] == pytest.approx(SHIN / 100)
@@ -77,7 +77,7 @@ def test_numbers_that_can_be_worked_out(corpus: Corpus) -> None:
 
 
 def test_faults_by_file_and_frame(corpus: Corpus) -> None:
-    told = measure(corpus)
+    told = domain_report(corpus)
     files = {each["file"]: each for each in told["recordings"]}
     assert [files[f"{name}.bvh"]["segments"] for name in "abc"] == [2, 1, 0]
     assert [files[f"{name}.bvh"]["frames"] for name in "abc"] == [660, 360, 60]
@@ -89,7 +89,7 @@ def test_faults_by_file_and_frame(corpus: Corpus) -> None:
     assert [event[1] for event in found if event[0] == "spike"] == [60, 61, 200, 309, 310]
     assert [event[1] for event in found if event[0] == "frozen"] == [0, 300]
     assert files["b.bvh"]["jump"] == 0
-    assert any("b.bvh" in line and " 200 (LeftToe" in line for line in told["noticed"])
+    assert any("b.bvh" in line and " 200 (LeftToe" in line for line in told["warnings"])
 
 
 def test_bones_that_files_only_round_keep_their_lengths() -> None:
@@ -120,7 +120,7 @@ def test_the_command(corpus: Corpus, tmp_path: Path) -> None:
     assert "dropped       c: 1.00 s, shorter than 2 s" in text
     assert re.search(r"^LeftToe +\S+ (mm|cm) +\S+ (mm|cm) +\d\d\.\d % ", text, re.MULTILINE)
     assert text.rstrip().endswith(str(page))
-    assert json.loads(run("strolls", "--json").output) == measure(corpus)
+    assert json.loads(run("strolls", "--json").output) == domain_report(corpus)
     for words, message in (
         (["strols"], "did you mean strolls"),
         (["strolls", "--page", str(tmp_path / "no" / "a.html")], "in a folder that is there"),
@@ -136,13 +136,13 @@ def test_domains_of_an_older_version_are_reported_too(corpus: Corpus) -> None:
     old = {k: v for k, v in corpus.provenance.items() if k not in ("recordings", "bones", "unit")}
     save_domain(replace(corpus, provenance=old))
     assert "import it again for what its files hold" in run("strolls").output
-    assert "import it again" in report_page(corpus, measure(replace(corpus, provenance=old)))
+    assert "import it again" in report_page(corpus, domain_report(replace(corpus, provenance=old)))
 
 
 def hostile(corpus: Corpus) -> Corpus:
     provenance = {
         **corpus.provenance,
-        "noticed": [HOSTILE],
+        "warnings": [HOSTILE],
         "licence": HOSTILE,
         "recordings": [{**each, "file": HOSTILE + each["file"]} for each in corpus.provenance["recordings"]],
     }
@@ -155,7 +155,7 @@ def hostile(corpus: Corpus) -> Corpus:
 
 
 def test_the_page_is_complete_in_itself(corpus: Corpus) -> None:
-    text = report_page(corpus, measure(corpus))
+    text = report_page(corpus, domain_report(corpus))
     assert set(re.findall(r"https?://[^\s\"'`<>)&]+", text)) <= {"http://www.w3.org/1999/xhtml"}
     assert not re.search(r"<(link|img|script)[^>]*\s(src|href)=", text)
     assert "default-src 'none'" in text
@@ -171,7 +171,7 @@ def test_the_page_is_complete_in_itself(corpus: Corpus) -> None:
 def test_the_page_in_a_browser(corpus: Corpus, browser: Browser, tmp_path: Path, width: int, dark: bool) -> None:
     bad = hostile(corpus)
     file = tmp_path / "report.html"
-    file.write_text(report_page(bad, measure(bad)), encoding="utf-8")
+    file.write_text(report_page(bad, domain_report(bad)), encoding="utf-8")
     browser.complaints.clear()
     browser.requests.clear()
     browser.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 640)

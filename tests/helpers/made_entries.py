@@ -15,7 +15,7 @@ from rae_bench.leaderboard.entries.rules import required_cells
 from rae_bench.leaderboard.entries.writing import write_entry_file
 from rae_bench.metrics import METRICS
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.files import cell_name
+from rae_bench.task.cells import cell_name
 from rae_bench.task.task import Task, load_task
 
 TASKS = ("biped2quad", "reach-biped2monster")
@@ -68,7 +68,7 @@ def _level(name: str, skill: float, key: tuple[str, float, int], gain: float) ->
 def _cell(entry: Path, model: str, task: Task, regime: str, fraction: float, seed: int, *, level: np.ndarray) -> None:
     values = dict(zip(NAMES, map(float, level), strict=True)) | {"truth_contact_speed": 78.0}
     result = {
-        "schema": "rae-bench.result/1", "status": "ok", "model": model, "task": task.name, "regime": regime,
+        "schema": "rae-bench.result/2", "status": "ok", "model": model, "task": task.name, "regime": regime,
         "fraction": fraction, "seed": seed, "fps": task.protocol.fps, "options": {},
         "identity": HASHES | {"task": task.content_hash, "data": "d" * 64, "split": "f" * 64},
         "metrics": {

@@ -11,7 +11,8 @@ import numpy as np
 from rae_bench.leaderboard.entries.entry import Card, Trajectories
 from rae_bench.leaderboard.entries.files import CELLS
 from rae_bench.leaderboard.entries.writing import write_entry_file
-from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+from rae_bench.results.files import SCHEMA, write_clips, write_json
+from rae_bench.task.cells import cell_name
 
 PRIMARIES = {
     "reconstruction_error": ("cm", "lower"),

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model import Budget, Context, LightningModel, ModelCard, Sizes
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.sides import Side

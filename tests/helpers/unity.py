@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.formats.skeleton import Skeleton
+from rae_bench.data.formats.joint_tree import JointTree
 
 NAMES = ("spine", "arm_left", "arm_right")
 
@@ -14,7 +14,7 @@ NAMES = ("spine", "arm_left", "arm_right")
 PARENTS = np.array([-1, 0, 0])
 
 
-SKELETON = Skeleton(NAMES, PARENTS, "pelvis")
+SKELETON = JointTree(NAMES, PARENTS, "pelvis")
 
 
 def vector(x: float, y: float, z: float) -> dict[str, float]:

@@ -14,7 +14,8 @@ from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial, null_interval
 from rae_bench.metrics.critic import _pair_auc, _pick, critic_score
 from rae_bench.metrics.windows import cut_windows, windows_of
-from rae_bench.motion.motion import Motion, make_motion, stance_heights
+from rae_bench.motion.contacts import stance_heights
+from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.results.rows import rows
 from rae_bench.task.cells import Cell
 from rae_bench.task.sides import Side, load_sides

@@ -6,7 +6,7 @@ from rae_bench.metrics import adversarial
 from rae_bench.metrics.critic import NOISE, cross_fits
 from rae_bench.metrics.least_squares import least_squares_error
 from rae_bench.metrics.windows import windows_of
-from rae_bench.motion.motion import stance_heights
+from rae_bench.motion.contacts import stance_heights
 
 
 def test_from_undecided_to_certain() -> None:

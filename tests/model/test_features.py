@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.kinematics import quat
 from rae_bench.model.control import ARRIVAL_SCALE, CONTROL_SIZE, control_targets, control_vector
 from rae_bench.model.features import SLOTS, Layout, advance, changes, frame_of, make_skeleton, states, to_motion

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.running import do_here
 
 from rae_bench.baselines.catalogue import names
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
-from rae_bench.harness import cell as cells
 from rae_bench.harness.identity import identity
-from rae_bench.harness.plan import jobs_for, plan, request
+from rae_bench.harness.jobs import PretrainJob
+from rae_bench.harness.plan import jobs_of, make_plan
+from rae_bench.harness.run import Outcome
+from rae_bench.harness.spec import make_spec
 from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.registry import known_capabilities, list_models, make_model
+from rae_bench.model.registry import list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import Cell, excuse
@@ -75,7 +78,7 @@ def test_faulty_sources(sources: list[Any], message: str) -> None:
 def test_every_source_and_their_order_count(sides: dict[str, Side]) -> None:
     task = task_from_table("t", TABLE, "t.toml")
     r4, hexapod, quad = (sides[rig] for rig in ("r4", "hexapod", "quad"))
-    facts = [identity("hold", {}, task, sources, quad, 0.05) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
+    facts = [identity(None, {}, task, sources, quad, 0.05) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
     for one, two in ((0, 1), (0, 2)):
         assert facts[one]["data"] != facts[two]["data"]
         assert facts[one]["split"] != facts[two]["split"]
@@ -122,7 +125,7 @@ def test_excuses() -> None:
 
 
 def test_reference_entries_learn_from_all_sources() -> None:
-    assert all("several-sources" in known_capabilities(name) for name in (*names(), "anyrig"))
+    assert all("several-sources" in resolve_model(name).capabilities for name in (*names(), "anyrig"))
 
 
 PLUGIN = '''
@@ -154,22 +157,13 @@ def test_cells_of_a_plug_in(all_sources: bool, sides: dict[str, Side], tmp_path:
     task_file = tmp_path / "t.toml"
     lines = [f'[[source]]\nkind = "builtin"\nrig = "{rig}"' for rig in ("r4", "hexapod")]
     task_file.write_text("\n".join([*lines, '[target]\nkind = "builtin"\nrig = "quad"', "[protocol]\nseconds = 2.5"]))
-    asked = request(
+    spec = make_spec(
         f"{file}:One", str(task_file), regimes=["finetune", "cold"], out=tmp_path / "out", controls=False
     )
-    made = plan(asked, (sides["r4"], sides["hexapod"]), sides["quad"])
-    jobs = jobs_for(made)
-    assert [job.payload["do"] for job in jobs].count("pretrain") == all_sources
-    results = {}
-    for job in jobs:
-        payload = job.payload
-        if payload["do"] == "pretrain":
-            folder = Path(payload["folder"])
-            cells.pretrain(payload["model"], {}, 0, made.sources, folder, payload["identity"], lambda *_: None)
-        else:
-            one = Cell(**payload["cell"])
-            where = (Path(payload["pretrained"]), Path(payload["path"]), payload["identity"], lambda *_: None)
-            results[one.regime] = cells.run_cell(one, made.task, made.sources, made.target, *where)
+    made = make_plan(spec, ((sides["r4"], sides["hexapod"]), sides["quad"]))
+    assert [type(job) for job in jobs_of(made)].count(PretrainJob) == all_sources
+    do_here(made)
+    results = {r["regime"]: r for r in Outcome(made, {}).results}
     assert results["cold"]["status"] == "ok"
     assert results["finetune"]["status"] == ("ok" if all_sources else "skipped")
     assert ("several sources" in results["finetune"]["reason"]) is not all_sources
@@ -180,7 +174,7 @@ def test_cells_of_a_plug_in(all_sources: bool, sides: dict[str, Side], tmp_path:
 
 def test_run_shows_zero_shot_beside_the_others_where_a_model_can(tmp_path: Path) -> None:
     for model, there in (("anyrig", True), ("fe", False)):
-        regimes = [(c.regime, c.fraction) for c in request(model, "biped2quad", out=tmp_path).cells()]
+        regimes = [(c.regime, c.fraction) for c in make_spec(model, "biped2quad", out=tmp_path).cells()]
         assert (("zero-shot", 0.0) in regimes) is there
         assert regimes.index(("cold", 1.0)) == (4 if there else 3)
 

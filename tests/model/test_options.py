@@ -11,7 +11,7 @@ import pytest
 
 from rae_bench.baselines.catalogue import find, names
 from rae_bench.errors import UserError
-from rae_bench.model.registry import CONTROLS, list_models, make_model, resolved_options
+from rae_bench.model.registry import CONTROLS, list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for
 
 PAIRS = [*names(), "fc-dec-in+rtn", "fe+mann"]
@@ -27,7 +27,7 @@ GIVEN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("given", GIVEN, ids=str)
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_pair_uses_what_is_resolved(name: str, given: dict[str, Any]) -> None:
-    found, instance = resolved_options(name, given), make_model(name, given)
+    found, instance = resolve_model(name).resolved(given), make_model(name, given)
     assert json.loads(json.dumps(found)) == found
     assert {key: found[key] for key in asdict(instance.config)} == asdict(instance.config)
     assert found == instance.chosen.values()
@@ -43,7 +43,7 @@ def test_a_pair_uses_what_is_resolved(name: str, given: dict[str, Any]) -> None:
 
 def test_the_network_is_made_of_the_resolved_widths() -> None:
     for given in ({}, {"preset": "paper"}):
-        found = resolved_options("fe", given)["widths"]
+        found = resolve_model("fe").resolved(given)["widths"]
         network = make_model("fe", given).network(sizes_for(31))
         assert network.codec.encode[0].out_features == found["codec"]["hidden"]
         assert network.codec.embedding == found["codec"]["embedding"]
@@ -52,14 +52,14 @@ def test_the_network_is_made_of_the_resolved_widths() -> None:
 
 def test_every_registered_entry_resolves() -> None:
     for name in list_models():
-        found = resolved_options(name, {})
+        found = resolve_model(name).resolved({})
         config = getattr(make_model(name, {}), "config", None)
         assert {key: found[key] for key in asdict(config)} == asdict(config) if config else found == {}
         assert (name in CONTROLS) == (config is None)
 
 
 def test_anyrig() -> None:
-    found = resolved_options("anyrig", {"preset": "paper", "hide": 0})
+    found = resolve_model("anyrig").resolved({"preset": "paper", "hide": 0})
     assert (found["preset"], found["variants"], found["hide"], found["length"]) == ("paper", 4, 0.0, 3)
     assert found["widths"] == {"width": 128, "heads": 8, "layers": 4}
     network = make_model("anyrig", {"preset": "paper"}).network(sizes_for(20))
@@ -68,21 +68,21 @@ def test_anyrig() -> None:
 
 @pytest.mark.parametrize("name", ["fe", "anyrig", "fc-vae-cat+omg-moe"])
 def test_a_default_that_is_spelled_out_changes_nothing(name: str) -> None:
-    plain = json.dumps(resolved_options(name, {}), sort_keys=True)
+    plain = json.dumps(resolve_model(name).resolved({}), sort_keys=True)
     for given in ({"rate": 0.003}, {"clip": 1}, {"preset": "small"}, {"windows": 0, "coin": "fair"}):
-        assert json.dumps(resolved_options(name, given), sort_keys=True) == plain
-    assert json.dumps(resolved_options(name, {"rate": 0.004}), sort_keys=True) != plain
+        assert json.dumps(resolve_model(name).resolved(given), sort_keys=True) == plain
+    assert json.dumps(resolve_model(name).resolved({"rate": 0.004}), sort_keys=True) != plain
 
 
 def test_names_of_one_pair_resolve_alike() -> None:
-    assert resolved_options("fc", {}) == resolved_options("fc-vae-cat+omg-moe", {})
-    assert resolved_options("fc", {}) != resolved_options("fc-vae-in", {})
+    assert resolve_model("fc").resolved({}) == resolve_model("fc-vae-cat+omg-moe").resolved({})
+    assert resolve_model("fc").resolved({}) != resolve_model("fc-vae-in").resolved({})
 
 
 def test_resolving_a_pair_imports_no_torch() -> None:
     code = (
-        "import sys; from rae_bench.model.registry import resolved_options as r\n"
-        "r('fe', {'rate': 0.01}); r('fc-rbf-in+rtn', {'mode': 'paper', 'preset': 'paper'}); r('hold', {})\n"
+        "import sys; from rae_bench.model.registry import resolve_model as r\n"
+        "r('fe').resolved({'rate': 0.01}); r('fc-rbf-in+rtn').resolved({'mode': 'paper'}); r('hold').resolved({})\n"
         "print([m for m in ('torch', 'pytorch_lightning') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -103,7 +103,7 @@ def test_resolving_a_pair_imports_no_torch() -> None:
     ],
 )
 def test_unknown_options_are_refused_as_by_the_model(name: str, given: dict[str, Any], message: str) -> None:
-    for refuse in (resolved_options, make_model):
+    for refuse in (lambda name, given: resolve_model(name).resolved(given), make_model):
         with pytest.raises(UserError, match=message):
             refuse(name, given)
 
@@ -135,11 +135,11 @@ class Torch(LightningModel):
 def test_plug_ins(tmp_path: Path) -> None:
     file = tmp_path / "plugin.py"
     file.write_text(PLUGIN)
-    assert resolved_options(f"{file}:Plain", {"share": 1}) == {"size": 1, "share": 1.0, "names": ["a", "b"]}
-    assert resolved_options(f"{file}:Open", {"anything": [1, 2]}) == {"anything": [1, 2]}
-    found = resolved_options(f"{file}:Torch", {"depth": 3})
+    assert resolve_model(f"{file}:Plain").resolved({"share": 1}) == {"size": 1, "share": 1.0, "names": ["a", "b"]}
+    assert resolve_model(f"{file}:Open").resolved({"anything": [1, 2]}) == {"anything": [1, 2]}
+    found = resolve_model(f"{file}:Torch").resolved({"depth": 3})
     assert (found["depth"], found["length"], found["rate"], found["ramp"]) == (3, 7, 1e-4, 0.1)
     with pytest.raises(UserError, match="option folder is a PosixPath; numbers, texts and lists are options"):
-        resolved_options(f"{file}:Plain", {"folder": Path("y")})
+        resolve_model(f"{file}:Plain").resolved({"folder": Path("y")})
     with pytest.raises(UserError, match="unknown option of model 'torch' 'dept'"):
-        resolved_options(f"{file}:Torch", {"dept": 3})
+        resolve_model(f"{file}:Torch").resolved({"dept": 3})

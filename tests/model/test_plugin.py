@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.places import TESTS
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
 from rae_bench.model.registry import make_model

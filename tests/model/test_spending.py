@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.running import run_cells
 from helpers.tiny_model import OPTIONS, TinyModel, context
 
 from rae_bench.errors import UserError
-from rae_bench.harness.run import run_cells
 from rae_bench.model import Budget, Context, Domain
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model import LightningModel, Sizes
 from rae_bench.model.api import Budget, Context, Domain, ModelCard
 from rae_bench.model.control import control_targets

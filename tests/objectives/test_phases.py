@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.phases import WINDOW, fit_phases, local_phases
 from rae_bench.rigs.file import load_rig

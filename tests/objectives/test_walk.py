@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rae_bench.data.generators.locomotion.generate import generate_locomotion
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
-from rae_bench.objectives.walk import lay_out
-from rae_bench.objectives.written import Walk, Wish, read_walk, read_wishes
+from rae_bench.objectives.walk import with_walk
+from rae_bench.objectives.written import Walk, WrittenObjective, check_objectives, check_walk
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 
@@ -34,17 +34,17 @@ def past() -> Motion:
     return make_motion(rig, 30, root.astype(np.float32), np.tile(rig.rest, (1, 30, 1, 1)), contacts=contacts)
 
 
-def ahead(time: float, z: float, degrees: float = 0, x: float = 0, y: float = HEIGHT) -> Wish:
-    return Wish(PELVIS, time, np.array([x, y, z]), quat.from_yaw(np.radians(degrees)), KEYFRAME)
+def ahead(time: float, z: float, degrees: float = 0, x: float = 0, y: float = HEIGHT) -> WrittenObjective:
+    return WrittenObjective(PELVIS, time, np.array([x, y, z]), quat.from_yaw(np.radians(degrees)), KEYFRAME)
 
 
-def events(wishes: tuple[Wish, ...], slot: int) -> list[Wish]:
+def events(wishes: tuple[WrittenObjective, ...], slot: int) -> list[WrittenObjective]:
     return sorted((wish for wish in wishes if wish.slot == slot), key=lambda wish: wish.time)
 
 
 def test_feet_touch_down_where_the_body_will_stand(past: Motion) -> None:
     asked = (ahead(1, 1), ahead(2, 2), ahead(3, 3))  # a metre a second, straight on
-    made = lay_out(read_walk(TABLE, "walk"), asked, 3.0, past, "x.toml")
+    made = with_walk(check_walk(TABLE, "walk"), asked, 3.0, past, "x.toml")
     rest, rig = past.rig.rest_global[0], past.rig
     left, right = events(made, LEFT), events(made, RIGHT)
     assert [wish.time for wish in left] == pytest.approx([1, 2, 3])
@@ -59,14 +59,14 @@ def test_feet_touch_down_where_the_body_will_stand(past: Motion) -> None:
 
 
 def test_a_foot_that_stands_at_the_end_stays(past: Motion) -> None:
-    made = events(lay_out(read_walk(TABLE, "walk"), (ahead(3, 3),), 2.7, past, "x.toml"), RIGHT)
+    made = events(with_walk(check_walk(TABLE, "walk"), (ahead(3, 3),), 2.7, past, "x.toml"), RIGHT)
     assert [wish.time for wish in made] == pytest.approx([0.5, 1.5, 2.5, 2.7])
     np.testing.assert_array_equal(made[-1].position, made[-2].position)
 
 
 def test_the_rest_is_carried_along_and_turned(past: Motion) -> None:
     asked = (ahead(2, 1, degrees=90, x=1, y=HEIGHT + 0.1),)
-    made = events(lay_out(read_walk(TABLE, "walk"), asked, 2.0, past, "x.toml"), HAND)
+    made = events(with_walk(check_walk(TABLE, "walk"), asked, 2.0, past, "x.toml"), HAND)
     assert [wish.time for wish in made] == pytest.approx([0.5, 1, 1.5, 2])
     assert {wish.kind for wish in made} == {KEYFRAME}
     rest, rig = past.rig.rest_global[0], past.rig
@@ -80,15 +80,15 @@ def test_the_rest_is_carried_along_and_turned(past: Motion) -> None:
 
 
 def test_what_is_asked_comes_first(past: Motion) -> None:
-    hand = Wish(HAND, 1.1, np.array([0.2, 1.5, 1.0]), quat.IDENTITY, KEYFRAME)
-    made = lay_out(read_walk(TABLE, "walk"), (ahead(2, 2), hand), 2.0, past, "x.toml")
+    hand = WrittenObjective(HAND, 1.1, np.array([0.2, 1.5, 1.0]), quat.IDENTITY, KEYFRAME)
+    made = with_walk(check_walk(TABLE, "walk"), (ahead(2, 2), hand), 2.0, past, "x.toml")
     assert made[:2][1] is hand
     assert [wish.time for wish in events(made, HAND)] == pytest.approx([0.5, 1.1, 1.5, 2])
     assert [wish.time for wish in events(made, PELVIS)] == pytest.approx([0.5, 1, 1.5, 2])
 
 
 def test_without_a_way_it_steps_on_the_spot(past: Motion) -> None:
-    made = lay_out(read_walk(TABLE, "walk"), (), 2.0, past, "x.toml")
+    made = with_walk(check_walk(TABLE, "walk"), (), 2.0, past, "x.toml")
     places = np.array([wish.position for wish in events(made, LEFT)])
     assert np.ptp(places, axis=0).max() < 1e-9
     assert len(events(made, HEAD)) == 4
@@ -99,14 +99,15 @@ def test_the_posture_is_that_of_standing() -> None:
     walk = generate_locomotion(load_rig("quad"), clips=2).motion
     for clip in range(2):
         past = walk[[clip]].cut(30, 60)
-        made = lay_out(Walk(1.0, {LEFT: 0.5}, 0.6), (), 2.0, past, "x.toml")
+        made = with_walk(Walk(1.0, {LEFT: 0.5}, 0.6), (), 2.0, past, "x.toml")
         foot, column = past.rig.roles["left_foot"], list(past.rig.contact_slots).index(LEFT)
         standing = past.contacts[0, :, column]
         assert 0 < standing.sum() < 30
         expected = past.positions[0, standing, foot, 1].mean()
         assert events(made, LEFT)[0].position[1] == pytest.approx(expected, abs=1e-4)
         lifted = replace(past, contacts=np.zeros_like(past.contacts))
-        assert events(lay_out(Walk(1.0, {LEFT: 0.5}, 0.6), (), 2.0, lifted, ""), LEFT)[0].position[1] > expected + 1e-3
+        higher = events(with_walk(Walk(1.0, {LEFT: 0.5}, 0.6), (), 2.0, lifted, ""), LEFT)[0]
+        assert higher.position[1] > expected + 1e-3
 
 
 WRONG = {
@@ -126,7 +127,7 @@ WRONG = {
 def test_wrong_tables(case: str) -> None:
     table, said = WRONG[case]
     with pytest.raises(UserError, match=r"^x\.toml: walk") as raised:
-        read_wishes(
+        check_objectives(
             {"seconds": 1, "walk": table, "objectives": [{"role": "pelvis", "time": 1, "position": [0, 1, 0]}]},
             "x.toml",
         )
@@ -135,4 +136,4 @@ def test_wrong_tables(case: str) -> None:
 
 def test_a_foot_needs_a_contact_joint(past: Motion) -> None:
     with pytest.raises(UserError, match="rig 'r1' has no left_hand with a contact joint"):
-        lay_out(Walk(1.0, {HAND: 0.0}, 0.6), (), 1.0, past, "x.toml")
+        with_walk(Walk(1.0, {HAND: 0.0}, 0.6), (), 1.0, past, "x.toml")

@@ -11,10 +11,11 @@ import pytest
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
-from rae_bench.results.files import SCHEMA, cell_name, load_results, read_result, strict, write_clips, write_json
+from rae_bench.results.files import SCHEMA, load_results, read_result, strict, write_clips, write_json
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.rigs.file import load_rig
 from rae_bench.storage import whole_file
+from rae_bench.task.cells import cell_name
 
 
 def test_strict() -> None:

@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from rae_bench.results.rows import Row, by_action, row_label, rows
+from rae_bench.results.rows import Row, by_action, rows
+from rae_bench.task.cells import row_label
 
 NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
 ERRORS = {

@@ -8,7 +8,7 @@ import pytest
 
 from rae_bench import load_rig
 from rae_bench.cli import main
-from rae_bench.data.generators.locomotion.generate import load_locomotion
+from rae_bench.data.generators.locomotion.locomotion import load_locomotion
 from rae_bench.kinematics import quat
 from rae_bench.metrics import PRIMARY, evaluate
 from rae_bench.model.api import Trajectory

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rae_bench.data.corpus import Corpus, with_swapped_roles
-from rae_bench.data.generators.reach.generate import generate_reach
+from rae_bench.data.generators.reach.reach import generate_reach
 from rae_bench.errors import UserError
 from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.objectives import TARGET

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from rae_bench.cli.data import data
-from rae_bench.data.importing.file_list import addresses, downloads, find_recordings, listed_files
+from rae_bench.data.importing.file_list import download_addresses, downloads_folder, find_recordings, read_file_list
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import import_folder
 from rae_bench.errors import UserError
@@ -107,14 +107,14 @@ def recordings(url: str, change: Callable[[dict[str, object]], object] | None = 
     table = {name: facts(content) for name, content in CONTENT.items()}
     if change:
         change(table["my run.bvh"])
-    files = listed_files(table, "x")
+    files = read_file_list(table, "x")
     side = {"files": table, "download": {"*": url + path}}
-    return download.Recordings("takes", "free", "me", "here", files, addresses(side, "x"))
+    return download.RecordingFolder("takes", "free", "me", "here", files, download_addresses(side, "x"))
 
 
 def test_files_arrive_as_they_are_listed(place: Place, tmp_path: Path) -> None:
     told: list[str] = []
-    assert download.get(recordings(place.url), tmp_path, place.opener, told.append) == 2
+    assert download.download_missing(recordings(place.url), tmp_path, place.opener, told.append) == 2
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == CONTENT
     assert told == list(CONTENT)
     assert place.asked == ["/walk.bvh", "/my%20run.bvh"]
@@ -123,21 +123,21 @@ def test_files_arrive_as_they_are_listed(place: Place, tmp_path: Path) -> None:
 def test_what_is_there_is_not_fetched_again(place: Place, tmp_path: Path) -> None:
     del place.files["/my%20run.bvh"]
     with pytest.raises(UserError, match=r"my%20run.bvh: could not be downloaded \(Not Found\); nothing was kept of it"):
-        download.get(recordings(place.url), tmp_path, place.opener)
+        download.download_missing(recordings(place.url), tmp_path, place.opener)
     assert [path.name for path in tmp_path.iterdir()] == ["walk.bvh"]
     place.files["/my%20run.bvh"] = CONTENT["my run.bvh"]
     place.asked.clear()
-    assert download.get(recordings(place.url), tmp_path, place.opener) == 1
+    assert download.download_missing(recordings(place.url), tmp_path, place.opener) == 1
     assert place.asked == ["/my%20run.bvh"]
     (tmp_path / "walk.bvh").write_bytes(b"damaged")
-    assert download.get(recordings(place.url), tmp_path, place.opener) == 1
+    assert download.download_missing(recordings(place.url), tmp_path, place.opener) == 1
     assert (tmp_path / "walk.bvh").read_bytes() == CONTENT["walk.bvh"]
 
 
 def test_other_bytes_than_listed(place: Place, tmp_path: Path) -> None:
     def fails(message: str, change: Callable[[dict[str, object]], object], path: str = "/{name}") -> None:
         with pytest.raises(UserError, match=message):
-            download.get(recordings(place.url, change, path), tmp_path, place.opener)
+            download.download_missing(recordings(place.url, change, path), tmp_path, place.opener)
         assert [file.name for file in tmp_path.iterdir()] in ([], ["walk.bvh"])
 
     fails("another file than the task lists", lambda facts: facts.update(sha256="0" * 64))
@@ -153,22 +153,22 @@ def test_other_bytes_than_listed(place: Place, tmp_path: Path) -> None:
 
 def test_redirects(place: Place, tmp_path: Path) -> None:
     place.redirects = {"/a/walk.bvh": "/walk.bvh", "/a/my%20run.bvh": f"{place.url}/my%20run.bvh"}
-    assert download.get(recordings(place.url, path="/a/{name}"), tmp_path / "one", place.opener) == 2
+    assert download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "one", place.opener) == 2
     place.redirects = {"/a/walk.bvh": "http://127.0.0.1:9/walk.bvh"}
     with pytest.raises(UserError, match=r"sends on to http://127.0.0.1:9/walk.bvh, which is not https"):
-        download.get(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
+        download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
     place.redirects = {"/a/walk.bvh": "file:///etc/hostname"}
     with pytest.raises(UserError, match="is not allowed"):
-        download.get(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
+        download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
     place.redirects = {"/a/walk.bvh": "/a/walk.bvh"}
     with pytest.raises(UserError, match="could not be downloaded"):
-        download.get(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
+        download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
     assert not list((tmp_path / "two").iterdir())
 
 
 def test_only_https_and_only_with_a_trusted_certificate(place: Place, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="certificate verify failed"):
-        download.get(recordings(place.url), tmp_path, download.https_opener())
+        download.download_missing(recordings(place.url), tmp_path, download.https_opener())
     with pytest.raises(UserError, match="is not an https address"):
         recordings("http://127.0.0.1")
     for other in ("http://127.0.0.1:9/x", "file:///etc/hostname", "ftp://127.0.0.1/x"):
@@ -176,8 +176,9 @@ def test_only_https_and_only_with_a_trusted_certificate(place: Place, tmp_path: 
             place.opener.open(other, timeout=1)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{nobody.getsockname()[1]}"
         with pytest.raises(UserError, match="refused"):
-            download.get(recordings(f"https://127.0.0.1:{nobody.getsockname()[1]}"), tmp_path, place.opener)
+            download.download_missing(recordings(address), tmp_path, place.opener)
     assert not list(tmp_path.iterdir())
     assert not place.asked
 
@@ -225,8 +226,8 @@ def test_command(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     result = CliRunner().invoke(data, ["get", str(task), "--yes"])
     assert result.exit_code == 0, result.output
     monkeypatch.delenv("RAE_BENCH_DATA", raising=False)
-    assert find_recordings(load_task(task).target, None) == downloads() / "takes"
-    shutil.rmtree(downloads())
+    assert find_recordings(load_task(task).target, None) == downloads_folder() / "takes"
+    shutil.rmtree(downloads_folder())
 
 
 def test_what_cannot_be_had(tmp_path: Path) -> None:
@@ -259,7 +260,7 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
 )
 def test_lists_that_are_wrong(table: object, message: str) -> None:
     with pytest.raises(UserError, match="mine: ") as caught:
-        listed_files(table, "mine")
+        read_file_list(table, "mine")
     assert message in str(caught.value)
 
 
@@ -293,7 +294,7 @@ def test_every_segment_its_own_group(tmp_path: Path) -> None:
     (tmp_path / "a.bvh").write_text(header() + walk(9, 30))
     corpus = import_folder(tmp_path, Recipe.from_table({**TABLE, "group_by": "segment"}), "x", seconds=3)
     assert corpus.groups == corpus.ids == ("a#0", "a#1", "a#2")
-    assert "every segment is a group of its own" in " ".join(corpus.provenance["noticed"])
+    assert "every segment is a group by itself" in " ".join(corpus.provenance["warnings"])
 
 
 RECORDED = [
@@ -315,11 +316,11 @@ def test_tasks_on_recordings_say_where_they_come_from(name: str, recordings: Pat
         assert side["licence"]
         assert side["citation"]
         assert side["origin"]
-        files = listed_files(side["files"], name)
+        files = read_file_list(side["files"], name)
         assert files
-        assert set(addresses(side, name)) == (set() if side["folder"] == "insect_stick" else set(files))
+        assert set(download_addresses(side, name)) == (set() if side["folder"] == "insect_stick" else set(files))
         folder = recordings / side["folder"]
-        assert not download.missing_files(download.Recordings("", "", "", "", files, {}), folder)
+        assert not download.missing_files(download.RecordingFolder("", "", "", "", files, {}), folder)
 
 
 def test_a_folder_is_listed_alike_everywhere() -> None:

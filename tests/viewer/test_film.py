@@ -25,7 +25,7 @@ SECONDS, HISTORY = 0.6, 10
 @pytest.fixture(scope="module")
 def scene(tiny_run: Outcome) -> Scene:
     """One clip: a third of a second of history, then what was made."""
-    whole = run_scene(tiny_run, "fe")
+    whole = run_scene(tiny_run)
     clip, length = whole.clips[0], round(SECONDS * whole.fps) + 1
     first = clip.start - HISTORY
     short = Clip(

@@ -29,7 +29,7 @@ HOSTILE = "</script><script>window.hacked = 1</script><!--<b>\"'&\u2028"
 
 @pytest.fixture(scope="module")
 def scene(tiny_run: Outcome) -> Scene:
-    return run_scene(tiny_run, "fe")
+    return run_scene(tiny_run)
 
 
 def result_folder(outcome: Outcome) -> Path:

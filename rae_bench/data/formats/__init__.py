@@ -1,1 +1,1 @@
-"""File formats of motion, one file each."""
+"""Formats of files with motion, one module a format, and what their readers and writers share."""

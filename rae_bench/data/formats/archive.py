@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.formats.source import LARGEST, MAX_BYTES, Source
+from rae_bench.data.formats.source import MAX_BYTES, Source
 from rae_bench.errors import UserError
+from rae_bench.rigs.rig import LARGEST
 
 MAX_ARRAYS = 1000
+"""Arrays that a file may hold."""
 MAX_HEADER = 1 << 16
 """Bytes of an array's header, of which numpy itself takes 10,000."""
 DENSE, LARGE = 100, 1 << 28
-"""Arrays of more than `LARGE` bytes that unpack to more than `DENSE` times their size in the file are refused:
+"""An array of more than `LARGE` bytes that unpacks to more than `DENSE` times its size in the file is refused:
 recordings shrink to a tenth, nothing but zeros to a thousandth."""
 _BROKEN = (
     zipfile.BadZipFile,
@@ -43,6 +45,7 @@ can end in a SystemError (python/cpython#106905)."""
 
 @dataclass(frozen=True)
 class _Header:
+    """What an array's header says; `start` is where its numbers begin, in bytes."""
     shape: tuple[int, ...]
     dtype: np.dtype
     fortran: bool
@@ -50,7 +53,11 @@ class _Header:
 
 
 class Archive:
-    """The arrays of an npz file: what there is, and one at a time."""
+    """The arrays of an npz file: which there are, and one at a time.
+
+    Raises:
+        UserError: The file is no npz file, is damaged, or holds an array that is refused.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -76,6 +83,7 @@ class Archive:
         return ", ".join(f"{name} {list(shape)}" for name, (shape, _) in list(self.shapes.items())[:12])
 
     def _header(self, name: str) -> _Header:
+        """Read and check the header of an array."""
         info = self._members[name]
         try:
             with self._zip.open(info) as packed:
@@ -104,6 +112,7 @@ class Archive:
         return _Header(shape, dtype, fortran, start)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        """Return an array, read-only; raise `UserError` where it is damaged."""
         header = self._headers[name]
         size = math.prod(header.shape) * header.dtype.itemsize
         try:
@@ -118,10 +127,15 @@ class Archive:
             raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
 
     def checked(self, name: str, shape: tuple[int | None, ...], kinds: str) -> np.ndarray:
-        """A copy of an array that has to have this shape (None: any length), one of these kinds, and finite values.
+        """Return a copy of an array that has to have a shape, one of some kinds, and finite values.
+
+        Args:
+            name: name of the array.
+            shape: its shape; None stands for any length.
+            kinds: kinds of numpy dtypes, such as "iu".
 
         Raises:
-            UserError: an array that is missing, damaged, of another shape or kind, or holds numbers beyond `LARGEST`.
+            UserError: The array is missing, damaged, of another shape or kind, or holds numbers beyond `LARGEST`.
         """
         if name not in self:
             raise self.fault(f"no array '{name}'; it holds {self}")
@@ -136,16 +150,17 @@ class Archive:
         return array
 
     def text(self, name: str) -> list[str]:
-        """A one-dimensional array of words."""
+        """Return a one-dimensional array of words."""
         try:
             return [word.decode("utf-8") if isinstance(word, bytes) else str(word) for word in self[name].tolist()]
         except UnicodeDecodeError:
             raise self.source.fault(f"array '{name[:40]}' holds words that are not UTF-8") from None
 
     def fault(self, text: str) -> UserError:
-        """An error about this file."""
+        """Return an error about this file."""
         return self.source.fault(text)
 
 
 def _words(error: BaseException) -> str:
+    """Return an error of a library as a few words."""
     return " ".join(str(error).split())[:80] or type(error).__name__

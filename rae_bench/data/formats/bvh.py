@@ -1,50 +1,32 @@
-"""Reading BVH files: hierarchy, number block, and the ways in which exporters disagree.
-
-What a file may do and still be read right: any channel order, another one per joint, positions after rotations,
-position channels on every joint, a dummy root over the joint that travels, End Sites in any spelling or of zero
-length, tabs, comments after names, rows broken over lines, a frame time cut to four digits.
-A root's position channels are absolute: its OFFSET, often the first frame's position, is not added.
-"""
+"""BVH files, in and out. docs/formats.md says what is understood of the ways in which exporters disagree."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+import warnings
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from rae_bench.data.formats.source import LARGEST, MAX_JOINTS, Source, Up, metres_per_unit, turned, upright
+from rae_bench.data.formats.bvh_text import END, BvhJoint, free_name, parse_bvh
+from rae_bench.data.formats.clip import checked_clip
+from rae_bench.data.formats.source import Source
+from rae_bench.data.formats.units import Up, metres_per_unit, turn_axes, upright
 from rae_bench.errors import unknown
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.resample import resample
-from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.rig import Rig, make_rig
+from rae_bench.rigs.tree import children_of, joint_list
+from rae_bench.storage import whole_file
 
-END = "_end"
-"""An End Site under joint X is the joint `X_end`."""
 CHUNK = 1024
 """Frames whose angles are turned at a time: their working set stays in the second-level cache."""
 STRETCH = 2e-3
 """A joint that strays from its place by less than this share of the longest bone does not move: rounding does that."""
-
-_CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "xyz"]
-_MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
-_COMMENT = re.compile(r"(^|\s)(#|//).*$")
-
-
-@dataclass
-class _Joint:
-    """A node in the file's own units and axes; `columns` maps a channel to its column of the number block."""
-
-    name: str
-    parent: int
-    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    columns: dict[str, int] = field(default_factory=dict)
+ORDER = "ZXY"
+"""Order of the turns in files that are written."""
+_ROTATIONS = " ".join(f"{axis}rotation" for axis in ORDER)
+_POSITIONS = "Xposition Yposition Zposition"
 
 
 def read_bvh(
@@ -55,7 +37,7 @@ def read_bvh(
     fps: float | None = None,
     root: str | None = None,
 ) -> Motion:
-    """One BVH file as a `Motion` of one clip, on a rig without roles, contact joints and rest pose.
+    """Read one BVH file as a `Motion` of one clip, on a rig without roles, contact joints and rest pose.
 
     Where a joint below the root carries the path in its own position channels, the joints above it are folded into it
     and it becomes the root; world positions stay as they are.
@@ -65,26 +47,18 @@ def read_bvh(
         unit: "cm", "m", "mm", or metres per unit of the file (CMU: 0.056444).
         up: the file's vertical axis: "y", "z", "-y", "-z" or a direction; the motion is turned to y-up.
         fps: resample to this rate; None keeps the file's.
-        root: fold everything above this joint into it and drop its siblings (None: only where a file needs it).
+        root: fold everything above this joint into it and drop its siblings; None does so only where a file needs it.
 
     Returns:
-        Motion with root positions (1, T, 3) in metres, rotations (1, T, J, 4).
+        Motion with root positions (1, T, 3) in metres and rotations (1, T, J, 4).
 
     Raises:
-        UserError: one line with file, line where there is one, fault and remedy.
+        UserError: One line names the file, the line where there is one, the fault and what to do.
     """
     path = Path(path)
     source = Source(path)
     scale, turn = metres_per_unit(unit), upright(up)
-    data = source.read()
-    if b"HIERARCHY" not in data[:4096].upper():
-        raise source.fault("not a BVH file (it does not begin with HIERARCHY)")
-    match = _MOTION.search(data)
-    if match is None:
-        raise source.fault("no MOTION section; the file is cut short or holds a skeleton only")
-    joints = _parse_hierarchy(data[: match.start()].decode("utf-8-sig", "replace"), source)
-    values, file_fps = _parse_motion(data, match.end(), joints, source)
-
+    joints, values, file_fps = parse_bvh(source)
     rotations, positions = _local_transforms(joints, values)
     keep, root_rotation, root_position = _fold_root(joints, rotations, positions, root, source)
     joints, new_of = [joints[j] for j in keep], {old: new for new, old in enumerate(keep)}
@@ -94,221 +68,19 @@ def read_bvh(
     offsets = np.stack([joint.offset for joint in joints]) * scale
     offsets[0] = 0
     root_position = root_position * scale
-    offsets, root_position, rotations = turned(turn, offsets, root_position, rotations)
+    offsets, root_position, rotations = turn_axes(turn, offsets, root_position, rotations)
 
-    parent_names = [None, *(joints[new_of[joint.parent]].name for joint in joints[1:])]
-    listed = [(joint.name, parent, offset) for joint, parent, offset in zip(joints, parent_names, offsets, strict=True)]
-    rig = make_rig(path.stem, listed, {}, where=str(path))
-    nobody = np.zeros((1, len(values), 0), bool)
-    motion = make_motion(rig, file_fps, root_position[None], rotations[None], contacts=nobody)
+    parents = np.array([-1, *(new_of[joint.parent] for joint in joints[1:])])
+    rig = make_rig(path.stem, joint_list([joint.name for joint in joints], parents, offsets), {}, where=str(path))
+    motion = make_motion(rig, file_fps, root_position[None], rotations[None])
     return motion if fps is None else resample(motion, fps)
 
 
-def _header_lines(text: str) -> Iterator[tuple[int, str]]:
-    """(line number, statement) with comments gone and braces on their own."""
-    for number, line in enumerate(text.splitlines(), 1):
-        for part in re.split(r"([{}])", _COMMENT.sub("", line)):
-            if part.strip():
-                yield number, part.strip()
+def _local_transforms(joints: list[BvhJoint], values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return local rotations (T, J, 4), and joint -> positions (T, 3) in its parent.
 
-
-def _parse_hierarchy(text: str, source: Source) -> list[_Joint]:
-    """The joints, parents first, in the order of the file."""
-    joints: list[_Joint] = []
-    names: set[str] = set()
-    stack: list[int] = []
-    opening: int | None = None
-    columns = number = 0
-    for number, statement in _header_lines(text):
-        word, _, rest = statement.partition(" ") if "\t" not in statement else _split(statement)
-        word, rest = word.upper(), rest.strip()
-        if word == "HIERARCHY":
-            continue
-        if word == "{":
-            if opening is None:
-                raise source.fault("a '{' without a joint before it", number)
-            stack.append(opening)
-            opening = None
-        elif word == "}":
-            if not stack:
-                raise source.fault("a '}' too many", number)
-            stack.pop()
-        elif word in ("ROOT", "JOINT", "END"):
-            if word == "ROOT" and joints:
-                raise source.fault(f"a second ROOT '{rest}'; split the file, a rig has one", number)
-            if word != "ROOT" and not stack:
-                raise source.fault(f"'{statement}' stands outside the root's braces", number)
-            parent = stack[-1] if stack else -1
-            name = _free_name(joints[parent].name + END, names) if word == "END" else rest
-            if not name:
-                raise source.fault(f"{word} without a name", number)
-            if name in names:
-                raise source.fault(f"a second joint called '{name}'; joint names must be unique", number)
-            names.add(name)
-            if len(joints) == MAX_JOINTS:
-                raise source.fault(f"more than {MAX_JOINTS} joints; this is no character's skeleton", number)
-            joints.append(_Joint(name, parent))
-            opening = len(joints) - 1
-        elif word in ("OFFSET", "CHANNELS"):
-            if not stack:
-                raise source.fault(f"{word} outside a joint", number)
-            joint, tokens = joints[stack[-1]], rest.split()
-            if word == "OFFSET":
-                joint.offset = _offset(tokens, joint.name, number, source)
-            else:
-                if joint.columns:
-                    raise source.fault(f"joint '{joint.name}': a second CHANNELS", number)
-                joint.columns = _channels(tokens, joint.name, columns, number, source)
-                columns += len(joint.columns)
-        else:
-            raise source.fault(f"'{statement[:40]}' is none of ROOT, JOINT, End Site, OFFSET, CHANNELS", number)
-    if stack or opening is not None:
-        name = joints[stack[-1] if stack else -1].name
-        raise source.fault(f"joint '{name}' is not closed with '}}'; the file is cut short", number)
-    if not joints:
-        raise source.fault("no ROOT under HIERARCHY")
-    if not columns:
-        raise source.fault("no joint has CHANNELS, so nothing moves")
-    return joints
-
-
-def _split(statement: str) -> tuple[str, str, str]:
-    word, *rest = statement.split(None, 1)
-    return word, " ", rest[0] if rest else ""
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, numbered where a joint has several End Sites."""
-    count, free = 1, name
-    while free in taken:
-        count += 1
-        free = f"{name}{count}"
-    return free
-
-
-def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
-    try:
-        offset = np.array([float(token) for token in tokens])
-    except ValueError:
-        offset = np.zeros(0)
-    if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
-        raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
-    return offset
-
-
-def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
-    names = [token.lower() for token in tokens[1:]]
-    if not tokens or tokens[0].lstrip("0") != (str(len(names)) if names else ""):
-        raise source.fault(f"joint '{joint}': CHANNELS '{' '.join(tokens)}' does not list as many as it says", line)
-    for name in names:
-        if name not in _CHANNELS:
-            raise source.fault(f"joint '{joint}': {unknown('channel', name, _CHANNELS)}", line)
-    if len(set(names)) < len(names):
-        raise source.fault(f"joint '{joint}': a channel stands twice in CHANNELS", line)
-    return {name: first + i for i, name in enumerate(names)}
-
-
-def _parse_motion(data: bytes, at: int, joints: list[_Joint], source: Source) -> tuple[np.ndarray, float]:
-    """The number block (T, channels) in the file's units and degrees, and frames per second.
-
-    Args:
-        data: the file.
-        at: where the MOTION line has ended.
+    Only the root and joints with position channels have positions.
     """
-    found: dict[str, str] = {}
-    line = data.count(b"\n", 0, at)
-    while len(found) < 2 and at < len(data):
-        end = data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        text = data[at:end].decode("utf-8", "replace").strip()
-        line, at = line + 1, end + 1
-        if not text:
-            continue
-        match = re.fullmatch(r"(frames|frame\s+time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
-        if match is None:
-            missing = "Frame Time:" if "frames" in found else "Frames:"
-            raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
-        key = re.sub(r"\s+", " ", match[1].lower())
-        found[key] = match[2]
-        if key == "frames" and not re.fullmatch("[0-9]{1,12}", match[2]):
-            raise source.fault(f"Frames '{match[2]}' is not a count", line)
-        if key == "frame time":
-            fps = _frames_per_second(match[2], line, source)
-    if len(found) < 2:
-        raise source.fault("MOTION lacks Frames or Frame Time; the file is cut short", line)
-    frames = int(found["frames"])
-    channels = sum(len(joint.columns) for joint in joints)
-    if frames == 0:
-        raise source.fault("Frames is 0; the file holds no motion", line)
-    return _numbers(data[at:], line, frames, channels, source), fps
-
-
-def _frames_per_second(text: str, line: int, source: Source) -> float:
-    """1 / frame time; the whole number where the text's own digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
-    try:
-        time = Decimal(text)
-        digit = 10.0 ** int(time.as_tuple().exponent)
-    except (InvalidOperation, ValueError, TypeError, OverflowError):
-        raise source.fault(f"Frame Time '{text}' is not a number of seconds", line) from None
-    if not 1e-6 < time < 1000:
-        raise source.fault(f"Frame Time {text} is not the duration of a frame; put 0.0333333 for 30 fps", line)
-    fps = 1 / float(time)
-    whole = round(fps)
-    return float(whole) if whole and abs(1 / whole - float(time)) < digit else fps
-
-
-def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """(frames, channels) float64 of a block whose first line is `line` + 1."""
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
-        values = table.to_numpy()
-        if values.shape == (frames, channels) and values.min() > -LARGEST and values.max() < LARGEST:
-            return values
-    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis below says it better
-        pass
-    return _diagnose(block, line, frames, channels, source)
-
-
-def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """The slow way through a block that is not a plain table: mends rows broken over lines, or raises what is wrong."""
-    rows = []
-    for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
-        tokens = row_text.split()
-        row = []
-        for column, token in enumerate(tokens, 1):
-            try:
-                row.append(float(token))
-            except ValueError:
-                row.append(np.nan)
-            if not abs(row[-1]) < LARGEST:
-                kind = "too large a" if np.isfinite(row[-1]) else "not a finite"
-                text = f"value {column} is '{token[:20]}', {kind} number; mend or drop the frame"
-                raise source.fault(text, number)
-        if row:
-            rows.append((number, row))
-    total = sum(len(row) for _, row in rows)
-    if total == frames * channels:
-        return np.array([value for _, row in rows for value in row]).reshape(frames, channels)
-    odd = [(number, len(row)) for number, row in rows if len(row) != channels]
-    if odd and odd[0][0] == rows[-1][0] and len(rows) <= frames and odd[0][1] < channels:
-        _truncated(len(rows) - 1, frames, rows[-1][0], source)
-    if odd:
-        number, count = odd[0]
-        text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not match"
-        raise source.fault(text, number)
-    if len(rows) < frames:
-        _truncated(len(rows), frames, rows[-1][0] if rows else line, source)
-    raise source.fault(f"{len(rows)} rows of motion, Frames says {frames}; correct the Frames line", rows[frames][0])
-
-
-def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:
-    raise source.fault(f"cut short: {rows} whole rows of motion, Frames says {frames}; get the file again", line)
-
-
-def _local_transforms(joints: list[_Joint], values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Local rotations (T, J, 4) and, for the root and joints with position channels, positions (T, 3) in the parent."""
     frames = len(values)
     rotations = np.empty((frames, len(joints), 4), np.float32)
     orders: dict[str, list[int]] = {}
@@ -326,38 +98,27 @@ def _local_transforms(joints: list[_Joint], values: np.ndarray) -> tuple[np.ndar
         columns = [[joints[j].columns[axis + "rotation"] for j in members] for axis in order]
         for start in range(0, frames, CHUNK):
             part = slice(start, start + CHUNK)
-            rotations[part, members] = _from_euler(order, [values[part, column] for column in columns])
+            rotations[part, members] = quat.from_euler(order, [values[part, column] for column in columns])
     return rotations, positions
 
 
-def _from_euler(order: str, degrees: list[np.ndarray]) -> np.ndarray:
-    """(..., 4) of intrinsic turns about the axes of `order`, by `degrees` (...) each.
-
-    As `quat.from_euler`, of which scipy makes most of the time that reading a file takes.
-    """
-    w, x, y, z = (np.array(value) for value in (1.0, 0.0, 0.0, 0.0))
-    for axis, angle in zip(order, degrees, strict=True):
-        half = np.radians(angle) / 2
-        c, s = np.cos(half), np.sin(half)
-        if axis == "x":
-            w, x, y, z = w * c - x * s, x * c + w * s, y * c + z * s, z * c - y * s
-        elif axis == "y":
-            w, x, y, z = w * c - y * s, x * c - z * s, y * c + w * s, z * c + x * s
-        else:
-            w, x, y, z = w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s
-    return np.stack([w, x, y, z], -1)
-
-
 def _fold_root(
-    joints: list[_Joint],
+    joints: list[BvhJoint],
     rotations: np.ndarray,
     positions: dict[int, np.ndarray],
     root: str | None,
     source: Source,
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Which joints stay, and world rotation (T, 4) and position (T, 3) of the first of them.
+    """Return which joints stay, and the world rotation (T, 4) and position (T, 3) of the first of them.
 
-    Sets the offset of joints whose position channels hold still at another place than their OFFSET.
+    The offset of a joint is set where its position channels hold still at another place than its OFFSET.
+
+    Args:
+        joints: as they were parsed.
+        rotations: (T, J, 4) local.
+        positions: joint -> (T, 3) in its parent, as `_local_transforms` returns them.
+        root: name of the joint to make the root; None takes the one that carries the path.
+        source: the file.
     """
     tolerance = STRETCH * max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
     moving: dict[int, float] = {}
@@ -397,3 +158,99 @@ def _fold_root(
         position = position + quat.rotate(rotation, local)
         rotation = quat.mul(rotation, rotations[:, j])
     return keep, rotation, position
+
+
+def write_bvh(path: str | Path, motion: Motion, clip: int = 0, *, unit: str | float = "cm") -> None:
+    """Write one clip as a BVH file, which appears whole or not at all; `read_bvh` with the same unit gives it back.
+
+    Args:
+        path: the file; missing folders above it are made.
+        motion: positions in metres, y up.
+        clip: which of its clips, counted from 0.
+        unit: "cm", "m", "mm", or metres per unit of the file.
+
+    Raises:
+        UserError: There is no such clip or unit, or the clip has no frame or numbers that are not finite.
+    """
+    scale = metres_per_unit(unit)
+    places, rotations = checked_clip(motion, clip, path)
+    places, frames, rig = places / scale, len(places), motion.rig
+    ends = end_sites(rig)
+    angles = continuous_angles(rotations[:, ~ends])
+    lines = _hierarchy(rig, ends, scale)
+    lines += ["MOTION", f"Frames: {frames}", f"Frame Time: {1 / motion.fps:.10f}"]
+    table = np.concatenate([places, angles.reshape(frames, -1)], 1)
+    with whole_file(Path(path)) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("\n".join(lines) + "\n")
+        np.savetxt(file, table, fmt="%.6f")
+
+
+def end_sites(rig: Rig) -> np.ndarray:
+    """Return which joints are End Sites, (J,) bool.
+
+    They are leaves with the name that the reader gives to an End Site at their place.
+    """
+    leaf = ~np.isin(np.arange(len(rig)), rig.parents)
+    taken: set[str] = set()
+    ends = np.zeros(len(rig), bool)
+    for j, joint in enumerate(rig.joint_names):
+        if leaf[j] and rig.parents[j] >= 0:
+            ends[j] = joint == free_name(rig.joint_names[rig.parents[j]] + END, taken)
+        taken.add(joint)
+    return ends
+
+
+def continuous_angles(rotations: np.ndarray) -> np.ndarray:
+    """Return Euler angles in degrees about z, x, y in turn, without jumps over time.
+
+    Each rotation has two triples of angles, each up to whole turns: the one nearest to the frame before is taken. Where
+    z and y turn about the same axis only their sum counts, and z stays as it was.
+
+    Args:
+        rotations: (T, J, 4) unit quaternions.
+
+    Returns:
+        (T, J, 3) degrees.
+    """
+    from scipy.spatial.transform import Rotation
+
+    frames, joints = rotations.shape[:2]
+    flat = Rotation.from_quat(rotations.reshape(-1, 4), scalar_first=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scipy's word on gimbal lock; dealt with below
+        first = flat.as_euler(ORDER, degrees=True).reshape(frames, joints, 3)
+    z, x, y = np.moveaxis(first, -1, 0)
+    both = np.stack([first, np.stack([z + 180, 180 - x, y + 180], -1)])
+    locked = np.abs(np.abs(x) - 90) < 1e-5
+    out = first.copy()
+    pick = np.arange(joints)
+    for t in range(1, frames):
+        options, before = both[:, t].copy(), out[t - 1]
+        shift = np.where(locked[t], before[:, 0] - options[0, :, 0], 0)
+        options[0, :, 0] += shift
+        options[0, :, 2] -= np.sign(x[t]) * shift
+        options += 360 * np.round((before - options) / 360)
+        out[t] = options[np.abs(options - before).sum(-1).argmin(0), pick]
+    return out
+
+
+def _hierarchy(rig: Rig, ends: np.ndarray, scale: float) -> list[str]:
+    """Return the lines of the HIERARCHY part; the root's OFFSET is zero, since its channels say where it is."""
+    children = children_of(rig.parents)
+    lines = ["HIERARCHY"]
+
+    def walk(joint: int, depth: int) -> None:
+        lead = "  " * depth
+        top = rig.parents[joint] < 0
+        word = "End Site" if ends[joint] else f"{'ROOT' if top else 'JOINT'} {rig.joint_names[joint]}"
+        offset = np.zeros(3) if top else rig.offsets[joint].astype(np.float64) / scale
+        lines.extend([f"{lead}{word}", f"{lead}{{", f"{lead}  OFFSET {' '.join(f'{v:.6f}' for v in offset)}"])
+        if not ends[joint]:
+            channels = f"6 {_POSITIONS} {_ROTATIONS}" if top else f"3 {_ROTATIONS}"
+            lines.append(f"{lead}  CHANNELS {channels}")
+        for child in children[joint]:
+            walk(child, depth + 1)
+        lines.append(f"{lead}}}")
+
+    walk(children[-1][0], 0)
+    return lines

@@ -1,7 +1,6 @@
-"""Reading DeepMimic clips: JSON rows of a duration, the root's place and turn, and a turn per joint.
+"""DeepMimic clips and character files (Peng et al. 2018, doi:10.1145/3197517.3201311).
 
-Names, parents, offsets and what each row means come from a character file. Joints of type `spherical` have a
-quaternion (w, x, y, z), `revolute` ones an angle about their z axis, `fixed` ones nothing. Metres, y up.
+docs/formats.md describes them.
 """
 
 from __future__ import annotations
@@ -13,11 +12,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rae_bench.data.formats.skeleton import depth_first, joint_list, make_skeleton
-from rae_bench.data.formats.source import LARGEST, Note, Source, Take, Up, decode_json, turned, upright, whole_rate
+from rae_bench.data.formats.joint_tree import make_joint_tree
+from rae_bench.data.formats.source import Source, decode_json
+from rae_bench.data.formats.take import Note, Take
+from rae_bench.data.formats.units import Up, rounded_rate, turn_axes, upright
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
-from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.rig import LARGEST, make_rig
+from rae_bench.rigs.tree import joint_list
 
 NUMBERS = {"none": 0, "fixed": 0, "revolute": 1, "spherical": 4}
 """Numbers of a row that a joint of each type takes; the root's seven come first."""
@@ -28,6 +30,7 @@ UNEVEN = 1e-3
 OFF_UNIT = 1e-3
 """Quaternions whose length is off by less are rounded, not wrong."""
 MAX_UNEVEN_FRAMES = 1_000_000
+"""Frames to which a clip of uneven durations may be resampled."""
 
 
 class _Joint(msgspec.Struct):
@@ -57,10 +60,13 @@ class _Clip(msgspec.Struct):
 
 
 @dataclass(frozen=True, eq=False)
-class Character:
+class DeepMimicCharacter:
     """A DeepMimic character file, joints depth first.
 
     Attributes:
+        path: the file.
+        names: J names.
+        parents: (J,) int, -1 at the root.
         kinds: J keys of `NUMBERS`.
         columns: (J,) first column of each joint in a row; the root's is its quaternion's.
         width: numbers in a row.
@@ -76,8 +82,12 @@ class Character:
     offsets: np.ndarray
 
 
-def read_character(path: str | Path) -> Character:
-    """A character file. Raises `UserError` naming file, joint and fault."""
+def read_character(path: str | Path) -> DeepMimicCharacter:
+    """Read a character file.
+
+    Raises:
+        UserError: One line names the file, the joint and the fault.
+    """
     source = Source(Path(path))
     joints = decode_json(source, _CharacterFile).Skeleton.Joints
     for number, joint in enumerate(joints):
@@ -92,20 +102,18 @@ def read_character(path: str | Path) -> Character:
         if not abs(joint.AttachX) + abs(joint.AttachY) + abs(joint.AttachZ) < LARGEST:
             raise source.fault(f"{where}: its Attach is no place")
     names = [joint.Name for joint in joints]
-    skeleton = make_skeleton(names, [joint.Parent for joint in joints], None, source.fault)
-    if skeleton.virtual_root or joints[0].Parent != -1:
+    tree = make_joint_tree(names, [joint.Parent for joint in joints], None, source.fault)
+    if tree.virtual_root or joints[0].Parent != -1:
         raise source.fault("a character has one root, its first joint")
     starts = ROOT_NUMBERS + np.cumsum([0, *(NUMBERS[joint.Type] for joint in joints)])
     columns = starts[:-1].copy()
     columns[0] = 4
     offsets = np.array([[joint.AttachX, joint.AttachY, joint.AttachZ] for joint in joints])
     offsets[0] = 0  # the rows say where the root is
-    order = depth_first(skeleton.parents)
-    place = np.argsort(order)
-    parents = np.array([-1 if (p := skeleton.parents[j]) < 0 else place[p] for j in order])
-    return Character(
+    names, parents, order = tree.with_root()
+    return DeepMimicCharacter(
         source.path,
-        tuple(names[j] for j in order),
+        tuple(names),
         parents,
         tuple(joints[j].Type for j in order),
         columns[order],
@@ -115,19 +123,21 @@ def read_character(path: str | Path) -> Character:
 
 
 def read_deepmimic(
-    path: str | Path, characters: Sequence[Character], *, up: Up = "y", loop_seconds: float | None = None
+    path: str | Path, characters: Sequence[DeepMimicCharacter], *, up: Up = "y", loop_seconds: float | None = None
 ) -> Take:
-    """One clip, at the rate of its own frame durations, on the character that its rows fit.
+    """Read one clip, at the rate of its frame durations, on the character that its rows fit.
 
-    Quaternions are made unit length; frames of uneven duration are resampled to the median one's rate.
+    Quaternions are made unit length. Frames of uneven duration are resampled to the median one's rate.
 
     Args:
-        up: the file's vertical axis.
-        loop_seconds: clips that wrap are played on, each cycle from where and whither the last one ended, until they
-            last so long.
+        path: the file.
+        characters: known characters; the one whose rows are as wide is taken.
+        up: the file's vertical axis, as `upright` takes it.
+        loop_seconds: clips that wrap are played on until they last so long, each cycle from where and whither the last
+            one ended; None plays them once.
 
     Raises:
-        UserError: one line with file, frame and what is wrong with it.
+        UserError: One line names the file, the frame and what is wrong with it.
     """
     source = Source(Path(path))
     durations, rows, character, wraps = _read_rows(source, characters)
@@ -146,17 +156,16 @@ def read_deepmimic(
         text = f"{(len(root) - 1) / fps:.2f} s that wrap are played on to {loop_seconds:g} s"
         notes.append(Note("wraps", text, fps * loop_seconds / len(root)))
         root, rotations = _played_on(root, rotations, round(loop_seconds * fps))
-    offsets, root, rotations = turned(upright(up), character.offsets, root, rotations)
+    offsets, root, rotations = turn_axes(upright(up), character.offsets, root, rotations)
     joints = joint_list(character.names, character.parents, offsets)
     rig = make_rig(source.path.stem, joints, {}, where=str(character.path))
-    nobody = np.zeros((1, len(root), 0), bool)
-    return Take(make_motion(rig, fps, root[None], rotations[None], contacts=nobody), tuple(notes))
+    return Take(make_motion(rig, fps, root[None], rotations[None]), tuple(notes))
 
 
 def _read_rows(
-    source: Source, characters: Sequence[Character]
-) -> tuple[np.ndarray, np.ndarray, Character, bool]:
-    """Durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
+    source: Source, characters: Sequence[DeepMimicCharacter]
+) -> tuple[np.ndarray, np.ndarray, DeepMimicCharacter, bool]:
+    """Return durations (T,), rows (T, width), the character whose rows are as wide, and whether the clip is a cycle."""
     clip = decode_json(source, _Clip)
     frames = clip.Frames
     if not frames:
@@ -178,8 +187,10 @@ def _read_rows(
     return rows[:, 0], rows, fits[0], clip.Loop == "wrap"
 
 
-def _rotations(rows: np.ndarray, character: Character, source: Source) -> tuple[np.ndarray, tuple[float, str, int]]:
-    """Local rotations (T, J, 4), and the worst quaternion: how far from length 1, of which joint, which frame."""
+def _rotations(
+    rows: np.ndarray, character: DeepMimicCharacter, source: Source
+) -> tuple[np.ndarray, tuple[float, str, int]]:
+    """Return local rotations (T, J, 4), and the worst quaternion: how far from length 1, its joint and its frame."""
     rotations = np.tile(np.array([1.0, 0, 0, 0]), (len(rows), len(character.names), 1))
     kinds = np.array(character.kinds)
     hinges = np.flatnonzero(kinds == "revolute")
@@ -196,7 +207,16 @@ def _rotations(rows: np.ndarray, character: Character, source: Source) -> tuple[
 
 
 def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Root places (frames, 3) and rotations (frames, J, 4) of a cycle that begins anew where its last frame stands."""
+    """Return a cycle that begins anew where its last frame stands.
+
+    Args:
+        root: (T, 3) places of the root.
+        rotations: (T, J, 4) local.
+        frames: how many frames to play.
+
+    Returns:
+        Root places (frames, 3) and rotations (frames, J, 4).
+    """
     size = len(root) - 1  # the last frame is the first of the next cycle
     turn = quat.mul(rotations[-1, 0], quat.inverse(rotations[0, 0]))
     yaw, step = 2 * np.arctan2(turn[2], turn[0]), (root[-1] - root[0]) * [1, 0, 1]
@@ -212,25 +232,32 @@ def _played_on(root: np.ndarray, rotations: np.ndarray, frames: int) -> tuple[np
 
 
 def _times(durations: np.ndarray, source: Source) -> tuple[float, np.ndarray | None]:
-    """Frames per second, and the times (in seconds) to resample at where frames do not last equally long."""
-    told = durations[:-1] if len(durations) > 1 else durations  # the last frame's is 0
-    if not (told > 1e-6).all() or told.max() > 1000:
-        frame = int(np.argwhere(~((told > 1e-6) & (told <= 1000)))[0, 0])
-        raise source.fault(f"frame {frame}: lasts {told[frame]:g} s; a duration between 1e-6 and 1000 s is needed")
-    middle = float(np.median(told))
-    fps = whole_rate(middle)
-    if np.ptp(told) <= UNEVEN * middle:
+    """Return frames per second, and the times in seconds to resample at where frames do not last equally long."""
+    lasting = durations[:-1] if len(durations) > 1 else durations  # the last frame's is 0
+    if not (lasting > 1e-6).all() or lasting.max() > 1000:
+        frame = int(np.argwhere(~((lasting > 1e-6) & (lasting <= 1000)))[0, 0])
+        raise source.fault(f"frame {frame}: lasts {lasting[frame]:g} s; a duration between 1e-6 and 1000 s is needed")
+    middle = float(np.median(lasting))
+    fps = rounded_rate(middle)
+    if np.ptp(lasting) <= UNEVEN * middle:
         return fps, None
-    count = int(told.sum() * fps + 0.01) + 1  # durations are rounded
+    count = int(lasting.sum() * fps + 0.01) + 1  # durations are rounded
     if count > MAX_UNEVEN_FRAMES:
-        raise source.fault(f"frames last between {told.min():g} and {told.max():g} s; no even rate fits them")
+        raise source.fault(f"frames last between {lasting.min():g} and {lasting.max():g} s; no even rate fits them")
     return fps, np.arange(count) / fps
 
 
 def _at_times(
     rotations: np.ndarray, root: np.ndarray, durations: np.ndarray, at: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations and root positions at times `at`, between the frames that start after the durations before them."""
+    """Return rotations and root positions at times `at`, in seconds.
+
+    Args:
+        rotations: (T, J, 4) local.
+        root: (T, 3).
+        durations: (T,) seconds; a frame starts after the durations of those before it.
+        at: (T',) seconds.
+    """
     starts = np.concatenate([[0.0], np.cumsum(durations[:-1])])
     before = np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(starts) - 2)
     part = np.clip((at - starts[before]) / (starts[before + 1] - starts[before]), 0, 1)

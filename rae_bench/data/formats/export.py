@@ -1,4 +1,4 @@
-"""Writing clips for other programs: the format follows from the file's name."""
+"""Writing clips for other programs; the ending of the file's name says the format."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rae_bench.data.formats.bvh_write import write_bvh
+from rae_bench.data.formats.bvh import write_bvh
 from rae_bench.data.formats.gltf import write_glb
+from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion.motion import Motion
 
 SUFFIXES = (".bvh", ".glb")
+"""Endings of the formats that are written."""
 
 
 def check_place(path: Path) -> None:
@@ -31,7 +33,7 @@ def check_writable(path: Path) -> None:
 def write_clips(
     path: Path, motion: Motion, clips: Sequence[int] = (0,), *, names: Sequence[str] = (), unit: str | float = "cm"
 ) -> None:
-    """Clips of a motion as .bvh, which holds one, or .glb, where each is an animation.
+    """Write clips of a motion as .bvh, which holds one, or as .glb, where each is an animation.
 
     Args:
         path: the file.
@@ -39,6 +41,9 @@ def write_clips(
         clips: which of its clips.
         names: one for each clip.
         unit: of a BVH file; glTF's is the metre.
+
+    Raises:
+        UserError: The file cannot be written, or is a BVH file for more than one clip.
     """
     check_writable(path)
     if path.suffix.lower() == ".glb":
@@ -46,15 +51,15 @@ def write_clips(
     elif len(clips) == 1:
         write_bvh(path, motion, clips[0], unit=unit)
     else:
-        listed = ", ".join(names[:4]) if names else "counted from 0"
-        raise UserError(f"{path}: a BVH file holds one clip, not {len(clips)} ({listed}); choose one, or write .glb")
+        which = first_few(names, 4) if names else "counted from 0"
+        raise UserError(f"{path}: a BVH file holds one clip, not {len(clips)} ({which}); choose one, or write .glb")
 
 
 def matching_clips(patterns: Sequence[str], ids: Sequence[str], actions: Sequence[str]) -> list[int]:
-    """The clips whose id or action matches any glob, in their order.
+    """Return the clips whose id or action matches any glob, in their order.
 
     Raises:
-        UserError: a glob that nothing matches, or none at all for more than one clip.
+        UserError: A glob matches nothing, or there is none at all for more than one clip.
     """
     if not patterns and len(ids) > 1:
         some = ", ".join(ids[:4])

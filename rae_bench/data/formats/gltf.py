@@ -1,10 +1,4 @@
-"""Writing glTF 2.0 as one binary file (.glb): skeleton, a body of bones to look at, and an animation for each clip.
-
-What is in a file: a node for each joint, whose own place and turn are the rig's standing rest pose; a skin with all
-joints and the inverse of that pose; a mesh of a tapered bone and a small knob for each joint, bound to it; and for each
-clip the rotation of every joint and the translation of the root at every frame. glTF's units and axes are ours: metres,
-y up, right-handed, facing +Z.
-"""
+"""Writing glTF 2.0 as one binary file (.glb). docs/formats.md says what it holds."""
 
 from __future__ import annotations
 
@@ -17,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.data.formats.clip import checked_clip
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.rig import Rig
+from rae_bench.rigs.tree import children_of
 from rae_bench.storage import whole_file
 
 THICK = 0.1
@@ -30,7 +26,7 @@ WAIST = 0.18
 KNOB = 0.008
 """Half the width of a joint's knob, as a share of the rig's reach."""
 MAX_BYTES = 2**32 - 1
-"""A glb's header counts its bytes in 32 bits."""
+"""Largest file that is written: a glb's header counts its bytes in 32 bits."""
 
 _FLOAT, _USHORT = 5126, 5123
 _KINDS = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
@@ -38,20 +34,20 @@ _VERTICES = 34962
 
 
 def write_glb(path: str | Path, motion: Motion, clips: Sequence[int] = (0,), *, names: Sequence[str] = ()) -> None:
-    """Clips as the animations of one .glb file, which appears whole or not at all.
+    """Write clips as the animations of one .glb file, which appears whole or not at all.
 
     Args:
         path: the file; missing folders above it are made.
         motion: positions in metres, y up.
         clips: which of its clips.
-        names: of the animations, one for each clip; their numbers where there are none.
+        names: names of the animations, one for each clip; without them the clips' numbers.
 
     Raises:
-        UserError: no such clip, a clip without frames, or numbers that are not finite.
+        UserError: There is no such clip, a clip without frames, or numbers that are not finite.
     """
     if not clips:
         raise UserError(f"no clip to write to {path}")
-    gathered = [_checked(motion, clip, path) for clip in clips]
+    gathered = [_with_unit_turns(*checked_clip(motion, clip, path)) for clip in clips]
     document, body = _document(motion.rig, motion.fps, gathered, [str(name) for name in names or clips])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
@@ -64,17 +60,9 @@ def write_glb(path: str | Path, motion: Motion, clips: Sequence[int] = (0,), *, 
         file.write(struct.pack("<I4s", len(body), b"BIN\0") + body)
 
 
-def _checked(motion: Motion, clip: int, path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (T, 3) and unit local rotations (T, J, 4) of a clip."""
-    if not 0 <= clip < len(motion):
-        raise UserError(f"clip {clip} of a motion that has {len(motion)}; they are counted from 0")
-    frames = int(motion.lengths[clip])
-    if frames < 1:
-        raise UserError(f"clip {clip} has no frame; an animation needs one")
-    root, rotations = motion.root_positions[clip, :frames], motion.rotations[clip, :frames]
-    if not (np.isfinite(root).all() and np.isfinite(rotations).all()):
-        raise UserError(f"clip {clip} has numbers that are not finite; nothing was written to {path}")
-    return root, quat.normalize(rotations.astype(np.float64))
+def _with_unit_turns(root: np.ndarray, rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip with rotations of unit length."""
+    return root, quat.normalize(rotations)
 
 
 class _Buffer:
@@ -87,7 +75,7 @@ class _Buffer:
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, values: np.ndarray, *, target: int | None = None, bounds: bool = False) -> int:
-        """The accessor of an array (count, width): unsigned integers as 16 bits, else single precision."""
+        """Add an array (count, width) and return its accessor's index; unsigned integers take 16 bits, all else 32."""
         whole = values.dtype.kind == "u"
         data = np.ascontiguousarray(values, "<u2" if whole else "<f4")
         raw = data.tobytes()
@@ -113,7 +101,7 @@ class _Buffer:
 def _document(
     rig: Rig, fps: float, clips: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[str]
 ) -> tuple[dict[str, Any], bytes]:
-    """The JSON part and the binary part."""
+    """Return the JSON part and the binary part."""
     buffer = _Buffer()
     places, turns = rig.rest_global
     points, normals, owners = body_mesh(rig)
@@ -164,6 +152,7 @@ def _document(
 
 
 def _version() -> str:
+    """Return the version of the package."""
     try:
         return version("rae-bench")
     except PackageNotFoundError:
@@ -171,24 +160,24 @@ def _version() -> str:
 
 
 def _xyzw(rotations: np.ndarray) -> np.ndarray:
-    """glTF puts the real part last."""
+    """Return quaternions (..., 4) with the real part last, as glTF has them."""
     return np.roll(rotations, -1, axis=-1)
 
 
 def _joint_nodes(rig: Rig, places: np.ndarray) -> list[dict[str, Any]]:
-    """A node for each joint in its standing rest pose; the root stands where its lowest joint touches the ground."""
+    """Return a node for each joint in its standing rest pose; the root's lowest joint touches the ground."""
     nodes: list[dict[str, Any]] = []
     rest = _xyzw(quat.normalize(rig.rest.astype(np.float64)))
+    children = children_of(rig.parents)
     for j, name in enumerate(rig.joint_names):
         offset = places[j] if rig.parents[j] < 0 else rig.offsets[j]
         node = {"name": name, "translation": [float(v) for v in offset], "rotation": rest[j].tolist()}
-        children = np.flatnonzero(rig.parents == j).tolist()
-        nodes.append(node | ({"children": children} if children else {}))
+        nodes.append(node | ({"children": children[j]} if children[j] else {}))
     return nodes
 
 
 def _inverse_bind(places: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """(J, 16): column by column, what takes a vertex of the rest pose to its joint's own axes."""
+    """Return the matrices (J, 16), column by column, that take a vertex of the rest pose to its joint's axes."""
     back = quat.to_matrix(quat.inverse(quat.normalize(turns.astype(np.float64))))
     matrices = np.tile(np.eye(4), (len(places), 1, 1))
     matrices[:, :3, :3] = back
@@ -197,9 +186,12 @@ def _inverse_bind(places: np.ndarray, turns: np.ndarray) -> np.ndarray:
 
 
 def body_mesh(rig: Rig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Triangles of the rest pose: points (V, 3) in metres, flat normals (V, 3), and the joint (V,) that carries each.
+    """Return the triangles of the rest pose: points, flat normals, and the joint that carries each point.
 
-    A bone from every joint to each of its children, carried by the joint, and a knob on every joint.
+    There is a bone from every joint to each of its children, carried by the joint, and a knob on every joint.
+
+    Returns:
+        (V, 3) metres, (V, 3), and (V,) int.
     """
     places = rig.rest_global[0].astype(np.float64)
     reach = max(float(np.ptp(places, axis=0).max()), 1e-6)
@@ -220,7 +212,7 @@ def body_mesh(rig: Rig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _octahedron(waist: float) -> np.ndarray:
-    """(24, 3): the triangles, seen from outside, of two pyramids from y = 0 and y = 1 that meet at `waist`."""
+    """Return (24, 3): the triangles, seen from outside, of two pyramids from y = 0 and y = 1 that meet at `waist`."""
     ring = [np.array([np.cos(a), waist, np.sin(a)]) for a in np.pi / 4 + np.pi / 2 * np.arange(4)]
     low, high = np.zeros(3), np.array([0.0, 1, 0])
     sides = [(ring[k], ring[(k + 1) % 4]) for k in range(4)]

@@ -1,10 +1,4 @@
-"""Reading the JSON of the thesis' Unity recorder (`AnimationSequence`).
-
-It holds, per frame and joint, position and rotation matrix (columns forward, up, right) in the root's space, in
-Unity's left-handed axes (x right, y up, z forward); no names, no parents, no root path and, since `timestamp` counts
-frames, no frame rate. The skeleton file names the joints in the recording's order, the root, which is at the
-origin, as `virtual_root`. Here x points left, so that a figure that faces +Z has its left at +X.
-"""
+"""Recordings of the thesis' Unity recorder, JSON of the type `AnimationSequence`. docs/formats.md describes them."""
 
 from __future__ import annotations
 
@@ -16,28 +10,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from rae_bench.data.formats.joint_tree import JointTree
 from rae_bench.data.formats.positions import virtual_root_path
-from rae_bench.data.formats.skeleton import Skeleton, depth_first, joint_list
-from rae_bench.data.formats.source import (
-    LARGEST,
-    MAX_JOINTS,
-    Note,
-    Source,
-    Take,
-    Up,
-    decode_json,
-    metres_per_unit,
-    turned,
-    upright,
-)
+from rae_bench.data.formats.source import Source, decode_json
+from rae_bench.data.formats.take import Note, Take
+from rae_bench.data.formats.units import Up, metres_per_unit, turn_axes, upright
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
-from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.rig import LARGEST, MAX_JOINTS, make_rig
+from rae_bench.rigs.tree import joint_list
 
 NOT_A_TURN = 0.01
 """Largest deviation of R^T R from the identity that passes for rounding."""
 STRETCH = 0.02
-"""Bones that stray by more than this share of the longest are worth a word: IK solvers stretch."""
+"""Bones that stray by more than this share of the longest get a note: IK solvers stretch."""
 
 
 # Columns right, up, forward make the matrix of axes x, y, z.
@@ -73,21 +59,25 @@ class _AnimationSequence(msgspec.Struct):
 
 def read_unity(
     path: str | Path,
-    skeletons: Sequence[Skeleton],
+    trees: Sequence[JointTree],
     *,
     fps: float | None,
     root_path: str | None,
     unit: str | float = "m",
     up: Up = "y",
 ) -> Take:
-    """One recording on the skeleton that has as many joints.
+    """Read one recording on the joint tree that has as many joints.
 
     Args:
-        fps: frames per second; the file does not say.
+        path: the file.
+        trees: known names and parents.
+        fps: frames per second; the file does not say it.
         root_path: "fixed" or "children", as `virtual_root_path` says: the recorder drops the root.
+        unit: unit of the file, as `metres_per_unit` takes it.
+        up: vertical axis of the file, as `upright` takes it.
 
     Raises:
-        UserError: one line with file, frame and what to give.
+        UserError: One line names the file, the frame and what to give.
     """
     source = Source(Path(path))
     scale, turn = metres_per_unit(unit), upright(up)
@@ -95,21 +85,15 @@ def read_unity(
         raise source.fault("no frame rate in the file (its timestamps count frames); give it with --recorded-fps")
     positions, matrices = _decode(source)
     count = positions.shape[1]
-    fits = [skeleton for skeleton in skeletons if len(skeleton.names) == count]
+    fits = [tree for tree in trees if len(tree.names) == count]
     if len(fits) != 1:
         found = "several skeleton files have" if fits else "no skeleton file has"
         raise source.fault(f"{found} {count} joints; name their joints and parents in one given with --skeleton")
-    skeleton = fits[0]
-    names, parents = list(skeleton.names), skeleton.parents
-    if skeleton.virtual_root:
-        path_of_root, turns = virtual_root_path(positions, skeleton, root_path, source.fault)
+    if fits[0].virtual_root:
+        path_of_root, turns = virtual_root_path(positions, fits[0], root_path, source.fault)
         positions = np.concatenate([path_of_root[:, None], positions], 1)
         matrices = np.concatenate([turns[:, None], matrices], 1)
-        names, parents = [skeleton.virtual_root, *names], np.concatenate([[-1], parents + 1])
-    order = depth_first(parents)
-    place = np.argsort(order)
-    parents = np.array([-1 if parents[j] < 0 else place[parents[j]] for j in order])
-    names = [names[j] for j in order]
+    names, parents, order = fits[0].with_root()
     positions = positions[:, order] * scale
     world = _quaternions(matrices[:, order])
 
@@ -125,14 +109,13 @@ def read_unity(
         joint = int(stray.argmax())
         text = f"bones stray by up to {100 * stray[joint]:.2g} % of the longest ({names[joint]}): the median is used"
         notes.append(Note("stretch", text, float(stray[joint])))
-    offsets, root, local = turned(turn, offsets, positions[:, 0], local)
+    offsets, root, local = turn_axes(turn, offsets, positions[:, 0], local)
     rig = make_rig(source.path.stem, joint_list(names, parents, offsets), {}, where=str(path))
-    nobody = np.zeros((1, len(root), 0), bool)
-    return Take(make_motion(rig, fps, root[None], local[None], contacts=nobody), tuple(notes))
+    return Take(make_motion(rig, fps, root[None], local[None]), tuple(notes))
 
 
 def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (T, J, 3) and rotation matrices (T, J, 3, 3), right-handed."""
+    """Return positions (T, J, 3) and rotation matrices (T, J, 3, 3), right-handed, in the file's unit."""
     frames = [frame.joints for frame in decode_json(source, _AnimationSequence).frames]
     if not frames:
         raise source.fault("frames is empty; the file holds no motion")
@@ -160,7 +143,10 @@ def _decode(source: Source) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quaternions(m: np.ndarray) -> np.ndarray:
-    """(..., 4) of rotations (..., 3, 3) that were checked; scipy's way takes as long as reading the whole file."""
+    """Return the quaternions (..., 4) of checked rotation matrices (..., 3, 3).
+
+    scipy's way takes as long as reading the whole file.
+    """
     x, y, z = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
     wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
     xy, xz, yz = m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]

@@ -1,33 +1,27 @@
-"""The formats of recordings: which one a folder holds, which of its files, and a `Take` for each of them."""
+"""Which format a folder of recordings holds, and which of its files are recordings."""
 
 from __future__ import annotations
 
 import fnmatch
 import glob
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from rae_bench.data.formats.bvh import read_bvh
-from rae_bench.data.formats.source import Take
 from rae_bench.data.importing.recipe import BVH_FILES, Recipe
 from rae_bench.errors import UserError
 
 PATTERNS = {"bvh": BVH_FILES, "npz": ("*.npz",), "deepmimic": ("**/*.json",), "unity": ("**/*.json",)}
-"""Files of each format where no `include` names them; of the JSON files those that look like it."""
+"""Globs of the files of each format where no `include` names them; of the JSON files, those that look like it."""
 CHARACTERS = "character"
-"""What `detect` calls DeepMimic's character files, which hold no motion."""
+"""What `detect_format` calls DeepMimic's character files, which hold no motion."""
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
 _HEAD = 1 << 16
 NO_FORMAT = "no recordings: neither *.bvh nor *.npz, nor *.json of DeepMimic or the thesis' recorder"
 
 
-def detect(path: Path) -> str | None:
-    """The format of a file by its first bytes; None where they fit none.
-
-    One of `FORMATS`, or `CHARACTERS`.
-    """
+def detect_format(path: Path) -> str | None:
+    """Return the format of a file by its first bytes: one of `FORMATS`, or `CHARACTERS`; None where they fit none."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -42,11 +36,18 @@ def detect(path: Path) -> str | None:
     return next((name for key, name in _KEYS.items() if key in head), None)
 
 
-def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """The recipe with its format, files and unit made explicit, and the files, relative to the folder, in sorted order.
+def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Return the recipe with its format, files and unit made explicit, and the files.
+
+    Args:
+        folder: where the files lie.
+        recipe: as it was given.
+
+    Returns:
+        The recipe, and the files relative to the folder, in sorted order.
 
     Raises:
-        UserError: no folder, no file that matches, or several formats.
+        UserError: There is no such folder, no file matches, or there are files of more than one format.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -56,7 +57,7 @@ def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     include = recipe.include or PATTERNS[form]
     files = _matching(folder, include, recipe.exclude)
     if (recipe.files or not chosen) and form in ("deepmimic", "unity"):
-        files = [file for file in files if detect(folder / file) == form]
+        files = [file for file in files if detect_format(folder / file) == form]
     if not files:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
         holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
@@ -69,14 +70,15 @@ def settle(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
 
 
 def _format(folder: Path, recipe: Recipe) -> str:
-    """The one format of a folder's files; BVH where there is none, so that the complaint is about that."""
+    """Return the one format of a folder's files; BVH where there is none, so that the complaint is about that."""
     if recipe.include:
-        found = {form for file in _matching(folder, recipe.include, recipe.exclude) if (form := detect(folder / file))}
+        files = _matching(folder, recipe.include, recipe.exclude)
+        found = {form for file in files if (form := detect_format(folder / file))}
     else:
         found = {form for form in ("bvh", "npz") if _matching(folder, PATTERNS[form], recipe.exclude)}
         if not found:
             files = _matching(folder, PATTERNS["unity"], recipe.exclude)
-            found = {form for file in files if (form := detect(folder / file))}
+            found = {form for file in files if (form := detect_format(folder / file))}
     found.discard(CHARACTERS)
     if len(found) > 1:
         raise UserError(f"{folder}: holds {' and '.join(sorted(found))} files; choose one with --format")
@@ -84,6 +86,7 @@ def _format(folder: Path, recipe: Recipe) -> str:
 
 
 def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """Return the files that match a glob of `include` and none of `exclude`, relative to the folder, sorted."""
     found: set[Path] = set()
     for pattern in include:
         try:
@@ -97,10 +100,16 @@ def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> l
 
 
 def skeleton_files(folder: Path, recipe: Recipe) -> list[Path]:
-    """The files of names and parents that a settled recipe needs; DeepMimic's are found in the folder if not named."""
+    """Return the files of names and parents that a resolved recipe needs.
+
+    DeepMimic's character files are found in the folder where the recipe does not name them.
+
+    Raises:
+        UserError: A file that the recipe names is not there.
+    """
     if not recipe.skeleton and recipe.format == "deepmimic":
         found = [folder / file for file in _matching(folder, PATTERNS["deepmimic"], ())]
-        return [path for path in found if detect(path) == CHARACTERS]
+        return [path for path in found if detect_format(path) == CHARACTERS]
     paths = []
     for name in recipe.skeleton:
         path = folder / name if (folder / name).is_file() else Path(name)
@@ -108,95 +117,3 @@ def skeleton_files(folder: Path, recipe: Recipe) -> list[Path]:
             raise UserError(f"skeleton {name}: no such file, neither in {folder} nor from here")
         paths.append(path)
     return paths
-
-
-def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]:
-    """A take for each file of a folder, in metres with y up, at the file's own rate, by a settled recipe.
-
-    Raises:
-        UserError: one line with file, place and what to do.
-    """
-    for key, forms in _ONLY.items():
-        if getattr(recipe, key) not in (None, ()) and recipe.format not in forms:
-            raise UserError(f"{folder}: {key} is for {' and '.join(forms)} files; these are {recipe.format}")
-    if recipe.format in ("npz", "unity", "deepmimic") and recipe.root is not None:
-        raise UserError(f"{folder}: root is for bvh files; these are {recipe.format}")
-    paths = [folder / file for file in files]
-    takes = _READERS[recipe.format](folder, paths, recipe)
-    if not recipe.skip_frames:
-        return takes
-    cut = []
-    for path, take in zip(paths, takes, strict=True):
-        if take.motion.frames <= recipe.skip_frames:
-            raise UserError(f"{path}: {take.motion.frames} frames, skip_frames = {recipe.skip_frames} leaves none")
-        cut.append(replace(take, motion=take.motion.cut(recipe.skip_frames)))
-    return cut
-
-
-def _read_bvh_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
-    def motions(root: str | None) -> list[Take]:
-        return [Take(read_bvh(path, unit=recipe.unit or "cm", up=recipe.up, root=root)) for path in paths]
-
-    takes = motions(recipe.root)
-    roots = Counter(take.motion.rig.joint_names[0] for take in takes)
-    if len(roots) > 1:
-        # A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
-        deepest = min(takes, key=lambda take: len(take.motion.rig)).motion.rig.joint_names[0]
-        if all(deepest in take.motion.rig.joint_names for take in takes):
-            takes = motions(deepest)
-    return takes
-
-
-def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
-    from rae_bench.data.formats.positions import fit_points, read_points
-    from rae_bench.data.formats.skeleton import read_skeleton
-
-    skeletons = [read_skeleton(path) for path in skeleton_files(folder, recipe)]
-    read = [
-        read_points(
-            path,
-            unit=recipe.unit or "m",
-            up=recipe.up,
-            fps=recipe.recorded_fps,
-            points=recipe.points,
-            skeletons=skeletons,
-            root_path=recipe.root_path,
-        )
-        for path in paths
-    ]
-    return fit_points(read)
-
-
-def _read_deepmimic_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
-    from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
-
-    characters = [read_character(path) for path in skeleton_files(folder, recipe)]
-    return [read_deepmimic(path, characters, up=recipe.up, loop_seconds=recipe.loop_seconds) for path in paths]
-
-
-def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
-    from rae_bench.data.formats.skeleton import read_skeleton
-    from rae_bench.data.formats.unity import read_unity
-
-    skeletons = [read_skeleton(path) for path in skeleton_files(folder, recipe)]
-    return [
-        read_unity(
-            path, skeletons, fps=recipe.recorded_fps, root_path=recipe.root_path, unit=recipe.unit or "m", up=recipe.up
-        )
-        for path in paths
-    ]
-
-
-_READERS = {
-    "bvh": _read_bvh_files,
-    "npz": _read_npz_files,
-    "deepmimic": _read_deepmimic_files,
-    "unity": _read_unity_files,
-}
-_ONLY = {
-    "recorded_fps": ("npz", "unity"),
-    "root_path": ("npz", "unity"),
-    "points": ("npz",),
-    "skeleton": ("npz", "unity", "deepmimic"),
-    "loop_seconds": ("deepmimic",),
-}

@@ -1,13 +1,6 @@
-"""The files that a task's side lists: their sha256 and what each shows, where they come from, and where they lie here.
+"""The files that a task's side lists: sha256 and labels, where they come from, and where they lie on this machine.
 
-    [source]
-    folder = "dog_mann"
-    origin = "where the recordings come from, for people"
-    download = { "*" = "https://host/folder/{name}" }   # glob on the file -> its address; {stem} is without suffix
-    [source.files]
-    "walk.bvh" = { bytes = 10, sha256 = "...", session = "D1", action = "walk", style = "happy" }
-
-A side that lists files reads these and no others, and only as they are listed.
+docs/formats.md describes the tables.
 """
 
 from __future__ import annotations
@@ -22,35 +15,41 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError, check_keys
 from rae_bench.storage import home
 
 DATA_ROOT = "RAE_BENCH_DATA"
-WORDS = ("session", "action", "style")
-ABOUT = ("origin", "download")
+"""Environment variable with the folder that holds the recordings."""
+LABELS = ("session", "action", "style")
+"""What a list may say of a file besides its content."""
+ORIGIN_KEYS = ("origin", "download")
 """Keys of a side that say where files come from; they decide nothing of what is in them."""
-_KEYS = {"bytes", "sha256", *WORDS}
+_KEYS = {"bytes", "sha256", *LABELS}
 
 
 @dataclass(frozen=True)
-class Listed:
+class RecordingFile:
     """A file that a task lists.
 
     Attributes:
         name: relative to the folder, with forward slashes.
         size: bytes.
         sha256: of its content, in hexadecimal digits.
-        words: any of session, action and style.
+        labels: any of session, action and style.
     """
 
     name: str
     size: int
     sha256: str
-    words: Mapping[str, str]
+    labels: Mapping[str, str]
 
 
-def listed_files(table: Any, where: str) -> dict[str, Listed]:
-    """A checked `files` table. Raises `UserError` naming the file that is listed wrongly."""
+def read_file_list(table: Any, where: str) -> dict[str, RecordingFile]:
+    """Return the files of a `files` table, checked.
+
+    Raises:
+        UserError: One line names the file that is listed wrongly.
+    """
     if not isinstance(table, Mapping):
         raise UserError(f"{where}: files is a table of file = {{ bytes, sha256 }}")
     files = {}
@@ -61,26 +60,24 @@ def listed_files(table: Any, where: str) -> dict[str, Listed]:
             raise UserError(f"{place} is no file within the folder")
         if not isinstance(facts, Mapping):
             raise UserError(f"{place} needs {{ bytes = ..., sha256 = ... }}")
-        for key in facts:
-            if key not in _KEYS:
-                raise UserError(f"{place}: {unknown('key', key, _KEYS)}")
+        check_keys(facts, _KEYS, place)
         size, digest = facts.get("bytes"), facts.get("sha256")
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise UserError(f"{place}: bytes = {size!r} needs to be a whole number above 0")
         if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
             raise UserError(f"{place}: sha256 needs to be 64 hexadecimal digits")
-        words = {key: facts[key] for key in WORDS if key in facts}
-        if not all(isinstance(word, str) for word in words.values()):
-            raise UserError(f"{place}: {', '.join(WORDS)} need to be texts")
-        files[name] = Listed(name, size, digest, words)
+        labels = {key: facts[key] for key in LABELS if key in facts}
+        if not all(isinstance(word, str) for word in labels.values()):
+            raise UserError(f"{place}: {', '.join(LABELS)} need to be texts")
+        files[name] = RecordingFile(name, size, digest, labels)
     return files
 
 
-def addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
-    """File -> https address, of every listed file of a side that has one.
+def download_addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return file -> https address, for every listed file of a side that has one.
 
     Raises:
-        UserError: a `download` that is no table, or an address that is not https.
+        UserError: `download` is no table, or an address is not https.
     """
     table = side.get("download", {})
     if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
@@ -89,7 +86,7 @@ def addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
         if not text.startswith("https://"):
             raise UserError(f"{where}: download: {text[:80]} is not an https address")
     found = {}
-    for name in listed_files(side.get("files", {}), where):
+    for name in read_file_list(side.get("files", {}), where):
         text = next((text for glob, text in table.items() if fnmatch.fnmatchcase(name, glob)), None)
         if text is not None:
             path = PurePosixPath(name)
@@ -97,11 +94,11 @@ def addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
     return found
 
 
-def check_listed(folder: Path, files: Mapping[str, Listed]) -> None:
+def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
     """Compare the files of a folder with a list.
 
     Raises:
-        UserError: files that are not there, or are not those that were listed, and how to get them.
+        UserError: Files are missing, or are not those that the list names; the message says how to get them.
     """
     remedy = f"get them: rae-bench data get {folder.name}"
     missing = [name for name in files if not (folder / name).is_file()]
@@ -110,7 +107,7 @@ def check_listed(folder: Path, files: Mapping[str, Listed]) -> None:
             f"{folder}: {len(missing)} of {len(files)} files that the task lists are not there: "
             f"{', '.join(missing[:3])}; {remedy}"
         )
-    wrong = [name for name, file in files.items() if not is_listed(folder / name, file)]
+    wrong = [name for name, file in files.items() if not is_intact(folder / name, file)]
     if wrong:
         raise UserError(
             f"{folder}: {len(wrong)} of {len(files)} files are not those that the task lists (another sha256): "
@@ -118,28 +115,28 @@ def check_listed(folder: Path, files: Mapping[str, Listed]) -> None:
         )
 
 
-def is_listed(path: Path, file: Listed) -> bool:
-    """Whether a file is there with the listed size and sha256."""
+def is_intact(path: Path, file: RecordingFile) -> bool:
+    """Return whether a file is there with the listed size and sha256."""
     try:
         return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
     except OSError:
         return False
 
 
-def downloads() -> Path:
-    """The folder that `data get` fills, with a folder for each of recordings."""
+def downloads_folder() -> Path:
+    """Return the folder that `data get` fills, with a folder for each set of recordings."""
     return home() / "downloads"
 
 
 def find_recordings(side: Mapping[str, Any], data_root: Path | None) -> Path:
-    """The folder of a side's recordings: under `data_root`, else `$RAE_BENCH_DATA`, else among the downloads.
+    """Return the folder of a side's recordings: under `data_root`, else `$RAE_BENCH_DATA`, else among the downloads.
 
     Raises:
-        UserError: recordings that are not there, and how to get them or to say where they are.
+        UserError: The recordings are not there; the message says how to get them, or how to say where they are.
     """
     name = side["folder"]
     root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)
-    for place in (root, downloads()):
+    for place in (root, downloads_folder()):
         if place is not None and (place / name).is_dir():
             return place / name
     get = f", or download it: rae-bench data get {name}" if side.get("download") else ""

@@ -1,44 +1,25 @@
 """How a folder of recordings is to be read: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
 
-    format = "auto"                      # bvh, npz, deepmimic or unity
-    unit = "cm"                          # cm, m, mm, or metres per unit of the files; DeepMimic and Unity are in metres
-    up = "y"                             # or "z", "-y", "-z", or a direction [x, y, z]
-    recorded_fps = 100                   # npz and Unity files that do not say it
-    root_path = "fixed"                  # npz and Unity without a root: fixed, children or the array of its path
-    points = "positions_raw"             # npz: which array, where there are several
-    skeleton = ["r1.toml", "r3.toml"]    # names and parents, where the files lack them; DeepMimic: character files
-    fps = 30                             # absent: the protocol's
-    contact_joints = ["Toes_L", "Toes_R"]
-    skip_frames = 2                      # first frames of every file to drop
-    fixed_base = true                    # the root does not travel: an arm on a table
-    manifest = "manifest.json"           # list of {file, session, action, style}
-    group_pattern = "(D1_.+)_\\\\d+"        # on the file's stem; absent: the manifest's session, else the stem
-    action_pattern = "(.+?)\\\\d*"          # on the manifest's action, else on the stem
-    drop_joints = ["*Armor*"]            # with all that hangs on them
-    group_by = "segment"                 # too few files to hold any out: neighbours in time stand on both sides
-    loop_seconds = 5                     # DeepMimic: clips that wrap are played on until they last so long
-    [roles]
-    pelvis = "Hips"
-
-A task's tables also list the files, with their sha256: see `rae_bench.data.importing.file_list`.
+docs/formats.md lists the keys.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rae_bench.data.formats.source import metres_per_unit, upright
-from rae_bench.data.importing.file_list import ABOUT, Listed, listed_files
-from rae_bench.errors import UserError, unknown
+from rae_bench.data.formats.units import metres_per_unit, upright
+from rae_bench.data.importing.file_list import ORIGIN_KEYS, RecordingFile, read_file_list
+from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "npz", "deepmimic", "unity")
+"""Names of the formats of recordings."""
 BVH_FILES = ("*.bvh", "*.BVH")
 _LATER = (
     "recorded_fps",
@@ -50,6 +31,8 @@ _LATER = (
     "group_by",
     "loop_seconds",
 )
+"""Keys that came later: they count in an identity only where they are set, so that older identities stay what they
+are."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +46,25 @@ class Recipe:
         contact_joints: names of the joints that touch the ground.
         fps: frame rate to resample to; None leaves it to the protocol (30).
         group_pattern: regular expression on the file's stem whose first group names the split group.
-        action_pattern: regular expression on the manifest's action or the file's stem, first group names the action.
+        action_pattern: regular expression on the manifest's action or the file's stem; its first group names the
+            action.
         manifest: JSON file in the folder: a list of objects with `file` and any of `session`, `action`, `style`.
-        include, exclude: globs on file names relative to the folder; no `include` takes all files of the format.
-        drop_joints: globs on joint names; these joints go, with all that hangs on them.
-        root: joint to make the root, with all above it folded in; None: found from the motion.
-        licence, citation: for people; copied to the provenance.
-        format: one of `FORMATS`, or "auto": found from suffix and content.
-        recorded_fps: frames per second of the files, where they do not say.
+        include: globs on file names relative to the folder; none takes all files of the format.
+        exclude: globs on file names that are left out.
+        drop_joints: globs on joint names; these joints are dropped, with all that hangs on them.
+        root: joint to make the root, with all above it folded in; None finds it from the motion.
+        licence: for people; copied to the provenance.
+        citation: for people; copied to the provenance.
+        format: one of `FORMATS`, or "auto", which finds it from suffix and content.
+        recorded_fps: frames per second of the files, where they do not say it.
         root_path: where files lack the root: "fixed", carried by its "children", or the array of its path.
-        points: npz: array of positions.
+        points: npz: name of the array of positions.
         skeleton: files of joint names and parents, by path or relative to the folder.
-        skip_frames: first frames of every file to drop.
-        fixed_base: the root does not travel.
+        skip_frames: first frames of every file that are dropped.
+        fixed_base: whether the root stays where it is.
         group_by: "file", or "segment" where there are too few files to hold any out.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
-        files: the only files to read, which have to be those that are listed; none takes what `include` says.
+        files: the only files to read, which have to be as listed; none takes what `include` says.
     """
 
     unit: str | float | None = None
@@ -104,29 +90,26 @@ class Recipe:
     fixed_base: bool = False
     group_by: str = "file"
     loop_seconds: float | None = None
-    files: Mapping[str, Listed] = field(default_factory=dict)
+    files: Mapping[str, RecordingFile] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """A checked recipe from a TOML table.
+        """Return the checked recipe of a TOML table.
 
         `kind`, `folder`, `name`, `origin` and `download`, which say what to import and from where, are passed over.
 
         Raises:
-            UserError: an unknown key (with the nearest), or a value of the wrong kind.
+            UserError: A key is unknown (the nearest is named), or a value is of the wrong kind.
         """
-        known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            if key in ("kind", "folder", "name", *ABOUT):
-                continue
-            if key not in known:
-                raise UserError(f"{where}: {unknown('key', key, known)}")
-            values[key] = _checked(key, value, where)
+        given = {key: value for key, value in table.items() if key not in ("kind", "folder", "name", *ORIGIN_KEYS)}
+        check_keys(given, {field.name for field in fields(cls)}, where)
+        values = {key: _checked(key, value, where) for key, value in given.items() if key != "files"}
+        if "files" in given:
+            values["files"] = read_file_list(given["files"], where)
         return cls(**values)
 
     def options(self) -> dict[str, Any]:
-        """What decides the imported content, ready for JSON; later keys count only where they are set."""
+        """Return what decides the imported content, ready for JSON; later keys count only where they are set."""
         defaults = Recipe()
         values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation", "files")}
         if self.format in ("auto", "bvh"):
@@ -137,75 +120,134 @@ class Recipe:
         return values
 
 
-def _checked(key: str, value: Any, where: str) -> Any:
-    def wrong(need: str) -> UserError:
-        return UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300])
+class _Needed(Exception):
+    """What the value of a key needs to be."""
 
-    if key == "unit":
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise wrong("cm, m, mm or a number")
-        try:
-            metres_per_unit(value)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
-        return value
-    if key == "up":
-        try:
-            upright(value)
-        except (UserError, TypeError, ValueError, OverflowError):
-            raise wrong('"y" or "z", "-y", "-z" or three numbers') from None
-        return value if isinstance(value, str) else tuple(float(v) for v in value)
-    if key == "format":
-        if value != "auto" and value not in FORMATS:
-            raise UserError(f"{where}: {unknown('format', str(value), ['auto', *FORMATS])}")
-        return value
-    if key == "files":
-        return listed_files(value, where)
-    if key == "group_by":
-        if value not in ("file", "segment"):
-            raise wrong('"file" or "segment"')
-        return value
-    if key == "loop_seconds":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
-            raise wrong("a number of seconds up to 600")
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    """Return the value of a key, checked and in the type of its field."""
+    try:
+        return _CHECKS.get(key, _text)(value)
+    except _Needed as need:
+        raise UserError(f"{where}: {key} = {value!r} needs to be {need}"[:300]) from None
+    except UserError as error:
+        raise UserError(f"{where}: {key}: {error}") from None
+
+
+def _number(value: Any, need: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Needed(need)
+    try:
         return float(value)
-    if key == "skip_frames":
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise wrong("a count of frames")
-        return value
-    if key == "fixed_base":
-        if not isinstance(value, bool):
-            raise wrong("true or false")
-        return value
-    if key in ("fps", "recorded_fps"):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e5:
-            raise wrong("a number of frames per second")
-        return float(value)
-    if key == "roles":
-        if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
-            raise wrong("a table of role = joint name")
-        for role in value:
-            if role not in ROLES:
-                raise UserError(f"{where}: {unknown('role', role, ROLES)}")
-        return dict(value)
-    if key in ("contact_joints", "include", "exclude", "drop_joints", "skeleton"):
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
-            raise wrong("a list of names")
-        return tuple(value)
+    except OverflowError:
+        raise _Needed(need) from None
+
+
+def _unit(value: Any) -> str | int | float:
     if not isinstance(value, str):
-        raise wrong("a text")
-    if key.endswith("_pattern"):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
-                groups = re.compile(value).groups
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UserError(f"{where}: {key} '{value[:80]}' is not a regular expression: {error}") from None
-        if groups < 1:
-            raise wrong("a regular expression with a group in parentheses, which becomes the name")
+        _number(value, "cm, m, mm or a number")
+    metres_per_unit(value)
     return value
 
 
+def _up(value: Any) -> str | tuple[float, ...]:
+    try:
+        upright(value)
+    except (UserError, TypeError, ValueError, OverflowError):
+        raise _Needed('"y" or "z", "-y", "-z" or three numbers') from None
+    return value if isinstance(value, str) else tuple(float(v) for v in value)
+
+
+def _format(value: Any) -> str:
+    if value != "auto" and value not in FORMATS:
+        raise unknown("format", str(value), ["auto", *FORMATS])
+    return str(value)
+
+
+def _group_by(value: Any) -> str:
+    if value not in ("file", "segment"):
+        raise _Needed('"file" or "segment"')
+    return str(value)
+
+
+def _loop_seconds(value: Any) -> float:
+    need = "a number of seconds up to 600"
+    if not 0 < (seconds := _number(value, need)) <= 600:
+        raise _Needed(need)
+    return seconds
+
+
+def _rate(value: Any) -> float:
+    need = "a number of frames per second"
+    if not 0 < (fps := _number(value, need)) <= 1e5:
+        raise _Needed(need)
+    return fps
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _Needed("a count of frames")
+    return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Needed("true or false")
+    return value
+
+
+def _roles(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(joint, str) for joint in value.values()):
+        raise _Needed("a table of role = joint name")
+    for role in value:
+        if role not in ROLES:
+            raise unknown("role", role, ROLES)
+    return dict(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        raise _Needed("a list of names")
+    return tuple(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Needed("a text")
+    return value
+
+
+def _pattern(value: Any) -> str:
+    text = _text(value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of brackets within brackets
+            groups = re.compile(text).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UserError(f"'{text[:80]}' is not a regular expression: {error}") from None
+    if groups < 1:
+        raise _Needed("a regular expression with a group in parentheses, which becomes the name")
+    return text
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "unit": _unit,
+    "up": _up,
+    "format": _format,
+    "group_by": _group_by,
+    "loop_seconds": _loop_seconds,
+    "skip_frames": _count,
+    "fixed_base": _yes_or_no,
+    "fps": _rate,
+    "recorded_fps": _rate,
+    "roles": _roles,
+    "group_pattern": _pattern,
+    "action_pattern": _pattern,
+    **dict.fromkeys(("contact_joints", "include", "exclude", "drop_joints", "skeleton"), _names),
+}
+"""Key -> function that returns its value checked; every other key is a text."""
+
+
 def read_roles(path: Path) -> dict[str, Any]:
-    """The table of a `roles.toml`, to be given to `Recipe.from_table`."""
+    """Return the table of a `roles.toml`, to be given to `Recipe.from_table`."""
     return read_toml(path, "no such roles file; write one with a [roles] table")

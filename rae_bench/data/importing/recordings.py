@@ -1,4 +1,4 @@
-"""From a folder of recordings to a corpus: one skeleton, one frame rate, segments, groups, contacts; and its cache."""
+"""From a folder of recordings to a corpus, and the cache that keeps it. docs/importing.md describes the steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import glob
 import hashlib
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
@@ -15,28 +15,29 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
-from rae_bench.data.formats.source import as_length, first_few
-from rae_bench.data.importing.detect import read_takes, settle, skeleton_files
-from rae_bench.data.importing.file_list import check_listed
-from rae_bench.data.importing.guess import guess_roles
-from rae_bench.data.importing.jumps import find_events
+from rae_bench.data.formats.take import Note, Take, merged_notes
+from rae_bench.data.importing import VERSION
+from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
+from rae_bench.data.importing.domain_warnings import domain_warnings
+from rae_bench.data.importing.file_list import check_files
+from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
+from rae_bench.data.importing.guess_roles import guess_roles
+from rae_bench.data.importing.readers import read_takes
 from rae_bench.data.importing.recipe import Recipe
-from rae_bench.data.importing.remarks import bone_drift, hardly_move, look, stands_oddly, told
-from rae_bench.data.importing.segments import cut
-from rae_bench.data.importing.shared_rig import difference, one_rig, without_joints
-from rae_bench.data.importing.standing import ground_shift, with_rest
-from rae_bench.data.importing.suspicions import suspicions
+from rae_bench.data.importing.rest_pose import ground_shift, with_rest_pose
+from rae_bench.data.importing.segments import cut_segments
+from rae_bench.data.importing.shared_rig import bone_drift, rig_difference, shared_rig, without_joints
+from rae_bench.data.wording import as_length, first_few
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
 from rae_bench.motion.resample import resample
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import home, read_json
 
-IMPORT_VERSION = 1
-"""Part of a corpus' identity: raised when the same files and recipe would give another corpus."""
 FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
-EVENTS = 200
-"""Faults kept of each file."""
+"""Frames per second, length of a segment, and length below which a remainder is dropped, where nothing else is said."""
+MOST_GLITCHES = 200
+"""Glitches that are kept of each file."""
 
 
 def import_folder(
@@ -48,93 +49,73 @@ def import_folder(
     seconds: float = SECONDS,
     minimum_seconds: float = MINIMUM_SECONDS,
 ) -> Corpus:
-    """All recordings of a folder as one corpus.
+    """Import all recordings of a folder as one corpus.
 
-    Every file is read, checked to have the same skeleton and resampled; the standing rest pose, the ground and the
-    contacts are found over all of them; then they are cut into segments.
+    Every file is read, checked to have the same skeleton, and resampled. The standing rest pose, the ground and the
+    contacts are found over all of them. Then they are cut into segments.
 
     Args:
         folder: where the files lie.
         recipe: how to read them.
-        name: domain name.
+        name: name of the domain.
         fps: frame rate, unless the recipe names one.
         seconds: length of a segment.
         minimum_seconds: shorter remainders and recordings are dropped.
 
     Raises:
-        UserError: one line; what is wrong with the folder, a file or the recipe.
+        UserError: One line says what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
-    entries = read_manifest(folder, recipe)
+    labels = read_labels(folder, recipe)
     files = list(hashes)
-    read = read_takes(folder, files, recipe)
-    takes = [take.motion for take in read]
-    recorded = sorted({round(take.fps, 3) for take in takes})
-    whole = takes[0].rig.joint_names
-    takes = [without_joints(take, recipe.drop_joints) for take in takes]
-    events = [find_events(take, recipe.skip_frames) for take in takes]
-    looks = [look(take, file, some) for take, file, some in zip(takes, files, events, strict=True)]
-    seen = [(*take.notes, *more) for take, more in zip(read, looks, strict=True)]
-    raw = takes
-    takes = [resample(take, recipe.fps or fps) for take in takes]
+    takes = read_takes(folder, files, recipe)
+    recorded = [without_joints(take.motion, recipe.drop_joints) for take in takes]
+    glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
+    motions = [resample(motion, recipe.fps or fps) for motion in recorded]
     guessed = not recipe.roles
     if guessed:
-        recipe = _guess(recipe, takes)
-    rig, fixed = one_rig(takes, files, folder, recipe, name)
-    takes = [replace(take, rig=rig) for take in takes]
-    shift = ground_shift(takes)
-    if shift:
-        lift = np.array([0, shift, 0], np.float32)
-        takes = [replace(take, root_positions=take.root_positions + lift) for take in takes]
-        fixed.append(f"{'raised' if shift > 0 else 'lowered'} by {as_length(abs(shift))} so that the ground lies at 0")
-    rig, take, frame = with_rest(takes)
-    takes = [replace(t, rig=rig) for t in takes]
+        recipe = _with_guessed_roles(recipe, motions)
+    motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name)
 
     stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
-    motion, owners, dropped = cut(takes, stems, seconds, minimum_seconds)
-    if recipe.skip_frames:
-        dropped.insert(0, f"the first {recipe.skip_frames} frames of every file")
-    if recipe.drop_joints:
-        gone = [joint for joint in whole if joint not in rig.joint_names]
-        dropped.insert(0, f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
+    motion, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
+    warnings = [
+        *merged_notes(_notes(takes, recorded, files, glitches), files),
+        *domain_warnings(motion, recipe.unit or "m", recipe.up, ids),
+    ]
+    if recipe.group_by == "segment":
+        warnings.append(
+            "every segment is a group by itself: what is held out lies a segment away, in time, from training"
+        )
     provenance: dict[str, Any] = {
         "source": folder.name,
         "licence": recipe.licence,
         "citation": recipe.citation,
         "files": hashes,
         "fps": motion.fps,
-        "recorded_fps": recorded,
-        "rest_pose": f"{files[take]}, frame {frame} at {motion.fps:g} fps, turned to face +Z",
-        "dropped": dropped,
-        "fixed": fixed,
-        "noticed": [
-            *told(seen, files),
-            *stands_oddly(motion),
-            *suspicions(motion, recipe.unit or "m", recipe.up),
-            *hardly_move(motion, ids),
-        ],
+        "recorded_fps": sorted({round(take.motion.fps, 3) for take in takes}),
+        "rest_pose": rest_pose,
+        "dropped": [*_left_out(recipe, takes[0].motion.rig, motion.rig), *dropped],
+        "fixed": mended,
+        "warnings": warnings,
         "guessed": guessed,
-        "raised": float(shift),
+        "raised": raised,
         "unit": recipe.unit,
         "recordings": [
-            {"file": file, "frames": take.frames, "fps": take.fps, "events": [asdict(event) for event in some[:EVENTS]]}
-            for file, take, some in zip(files, raw, events, strict=True)
+            {"file": file, "frames": each.frames, "fps": each.fps, "events": [asdict(g) for g in found[:MOST_GLITCHES]]}
+            for file, each, found in zip(files, recorded, glitches, strict=True)
         ],
-        "bones": bone_drift(read, rig),
+        "bones": bone_drift(takes, motion.rig),
     }
-    styles = {stem: entries[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in entries[file]}
+    styles = {stem: labels[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in labels[file]}
     if styles:
         provenance["styles"] = styles
-    group_of = [_group(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
-    if recipe.group_by == "segment":
-        provenance["noticed"].append(
-            "every segment is a group of its own: what is held out lies a segment away, in time, from training"
-        )
-    action_of = [_action(stem, entries[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
     return Corpus(
         name=name,
         motion=motion,
@@ -147,13 +128,23 @@ def import_folder(
 
 
 def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) -> list[Corpus]:
-    """`import_folder` once for each skeleton of a folder: NAME-1, NAME-2, ... by first file; NAME if there is one."""
-    recipe, files = settle(folder, recipe)
+    """Import a folder once for each skeleton in it, as NAME-1, NAME-2, ... by first file; as NAME if there is one.
+
+    Args:
+        folder: where the files lie.
+        recipe: how to read them.
+        name: name of the domains.
+        options: fps, seconds and minimum_seconds, as `import_folder` takes them.
+
+    Raises:
+        UserError: as `import_folder` does.
+    """
+    recipe, files = resolve_recipe(folder, recipe)
     rigs: list[Rig] = []
     members: list[list[str]] = []
     for file, take in zip(files, read_takes(folder, files, recipe), strict=True):
         rig = without_joints(take.motion, recipe.drop_joints).rig
-        same = next((k for k, known in enumerate(rigs) if not difference(rig, known)), None)
+        same = next((k for k, known in enumerate(rigs) if not rig_difference(rig, known)), None)
         if same is None:
             rigs.append(rig)
             members.append([file])
@@ -161,8 +152,8 @@ def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) 
             members[same].append(file)
     names = [name] if len(members) == 1 else [f"{name}-{k}" for k in range(1, len(members) + 1)]
     return [
-        import_folder(folder, replace(recipe, include=tuple(glob.escape(file) for file in some)), each, **options)
-        for each, some in zip(names, members, strict=True)
+        import_folder(folder, replace(recipe, include=tuple(glob.escape(file) for file in alike)), each, **options)
+        for each, alike in zip(names, members, strict=True)
     ]
 
 
@@ -175,7 +166,10 @@ def load_recording(
     seconds: float = SECONDS,
     minimum_seconds: float = MINIMUM_SECONDS,
 ) -> Corpus:
-    """`import_folder`, kept under `home()/recordings` for as long as neither files nor recipe change."""
+    """Import a folder as `import_folder` does, and keep the corpus under `home()/recordings`.
+
+    The kept corpus is returned for as long as neither the files nor the recipe change.
+    """
     identity = _identify(folder, recipe, fps, seconds, minimum_seconds)[2]
     cached = home() / "recordings" / f"{name}-{identity[:16]}"
     if (cached / "corpus.json").exists():
@@ -193,14 +187,14 @@ def load_recording(
 def _identify(
     folder: Path, recipe: Recipe, fps: float, seconds: float, minimum_seconds: float
 ) -> tuple[Recipe, dict[str, str], str]:
-    """The settled recipe, file (relative, with forward slashes) -> sha256, and the identity of the corpus they make."""
+    """Return the resolved recipe, file -> sha256 (paths relative, with forward slashes), and the corpus' identity."""
     if folder.is_dir():
-        check_listed(folder, recipe.files)
-    recipe, files = settle(folder, recipe)
+        check_files(folder, recipe.files)
+    recipe, files = resolve_recipe(folder, recipe)
     hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
     decides: dict[str, Any] = {
-        "version": IMPORT_VERSION,
+        "version": VERSION,
         "files": hashes,
         "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
         "recipe": recipe.options(),
@@ -212,52 +206,95 @@ def _identify(
     if skeletons:
         decides["skeletons"] = skeletons
     if recipe.files:
-        decides["words"] = {file: dict(recipe.files[file].words) for file in files}
+        decides["words"] = {file: dict(recipe.files[file].labels) for file in files}
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def read_manifest(folder: Path, recipe: Recipe) -> dict[str, dict[str, str]]:
-    """File -> its session, action and style, by the recipe's list and manifest; empty where they do not name it."""
-    entries = {name: dict(file.words) for name, file in recipe.files.items()}
+def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]:
+    """Return file -> its session, action and style, by the recipe's list and manifest.
+
+    A file that neither names has no label.
+
+    Raises:
+        UserError: The manifest is missing, or is no list of objects.
+    """
+    labels: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    labels.update({name: dict(file.labels) for name, file in recipe.files.items()})
     if recipe.manifest:
         path = folder / recipe.manifest
-        listed = read_json(path, "no such manifest")
-        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        entries = read_json(path, "no such manifest")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise UserError(f"{path}: a list of objects with the key 'file' is needed")
-        for entry in listed:
+        for entry in entries:
             words = {key: str(entry[key]) for key in ("session", "action", "style") if key in entry}
-            entries[str(entry.get("file", ""))] = words
-    return _Entries(entries)
+            labels[str(entry.get("file", ""))] = words
+    return labels
 
 
-class _Entries(dict[str, dict[str, str]]):
-    def __missing__(self, key: str) -> dict[str, str]:
-        return {}
-
-
-def _group(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
+def _group(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:
+    """Return the split group of a file: what its pattern finds in the name, else its session, else its name."""
     if recipe.group_pattern:
-        match = re.search(recipe.group_pattern, stem)
-        if match is None or match[1] is None:
-            raise UserError(f"group_pattern '{recipe.group_pattern}' does not match the file '{stem}'")
-        return match[1]
-    return entry.get("session", stem)
+        return _first_group("group_pattern", recipe.group_pattern, stem, stem)
+    return labels.get("session", stem)
 
 
-def _action(stem: str, entry: Mapping[str, str], recipe: Recipe) -> str:
-    text = entry.get("action", stem)
-    if recipe.action_pattern:
-        match = re.search(recipe.action_pattern, text)
-        if match is None or match[1] is None:
-            raise UserError(f"action_pattern '{recipe.action_pattern}' does not match '{text}' of the file '{stem}'")
-        return match[1]
-    return text
+def _action(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:
+    """Return the action of a file: its label or name, or what the pattern finds in it."""
+    text = labels.get("action", stem)
+    return _first_group("action_pattern", recipe.action_pattern, text, stem) if recipe.action_pattern else text
 
 
-def _guess(recipe: Recipe, takes: Sequence[Motion]) -> Recipe:
-    """The recipe with roles, and contact joints where it names none, guessed from the names of most takes' rig."""
-    majority = Counter(take.rig.joint_names for take in takes).most_common(1)[0][0]
-    alike = [take for take in takes if take.rig.joint_names == majority]
-    roles, contacts = guess_roles(alike[0].rig, np.concatenate([take.positions[0] for take in alike]))
+def _first_group(key: str, pattern: str, text: str, stem: str) -> str:
+    """Return what the first group of a regular expression finds in a text."""
+    match = re.search(pattern, text)
+    if match is None or match[1] is None:
+        raise UserError(f"{key} '{pattern}' does not match '{text}' of the file '{stem}'")
+    return match[1]
+
+
+def _with_guessed_roles(recipe: Recipe, motions: Sequence[Motion]) -> Recipe:
+    """Return the recipe with roles, and contact joints where it names none, guessed from the rig that most have."""
+    majority = Counter(motion.rig.joint_names for motion in motions).most_common(1)[0][0]
+    alike = [motion for motion in motions if motion.rig.joint_names == majority]
+    roles, contacts = guess_roles(alike[0].rig, np.concatenate([motion.positions[0] for motion in alike]))
     touching = recipe.contact_joints or (() if recipe.fixed_base else tuple(contacts))
     return replace(recipe, roles=roles, contact_joints=touching)
+
+
+def _on_one_rig(
+    motions: Sequence[Motion], files: Sequence[str], folder: Path, recipe: Recipe, name: str
+) -> tuple[list[Motion], list[str], float, str]:
+    """Put all motions on one rig with a standing rest pose, and on a ground at height 0.
+
+    Returns:
+        The motions; what had to be mended, in words; metres by which all were raised; where the rest pose comes from.
+    """
+    rig, mended = shared_rig(motions, files, folder, recipe, name)
+    motions = [replace(motion, rig=rig) for motion in motions]
+    shift = ground_shift(motions)
+    if shift:
+        lift = np.array([0, shift, 0], np.float32)
+        motions = [replace(motion, root_positions=motion.root_positions + lift) for motion in motions]
+        mended.append(f"{'raised' if shift > 0 else 'lowered'} by {as_length(abs(shift))} so that the ground lies at 0")
+    rig, take, frame = with_rest_pose(motions)
+    rest_pose = f"{files[take]}, frame {frame} at {motions[0].fps:g} fps, turned to face +Z"
+    return [replace(motion, rig=rig) for motion in motions], mended, float(shift), rest_pose
+
+
+def _notes(
+    takes: Sequence[Take], recorded: Sequence[Motion], files: Sequence[str], glitches: Sequence[Sequence[Glitch]]
+) -> list[list[Note]]:
+    """Return for each file the notes of its reader, then those on its motion."""
+    parts = zip(takes, recorded, files, glitches, strict=True)
+    return [[*take.notes, *recording_notes(motion, file, found)] for take, motion, file, found in parts]
+
+
+def _left_out(recipe: Recipe, whole: Rig, rig: Rig) -> list[str]:
+    """Return what the recipe leaves out of every file, in words."""
+    lines = []
+    if recipe.drop_joints:
+        gone = [joint for joint in whole.joint_names if joint not in rig.joint_names]
+        lines.append(f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
+    if recipe.skip_frames:
+        lines.append(f"the first {recipe.skip_frames} frames of every file")
+    return lines

@@ -6,13 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rae_bench.motion.motion import Motion, find_contacts, make_motion, stance_heights
+from rae_bench.motion.contacts import find_contacts, stance_heights
+from rae_bench.motion.motion import Motion, make_motion
 
 
-def cut(
+def cut_segments(
     takes: Sequence[Motion], stems: Sequence[str], seconds: float, minimum_seconds: float
 ) -> tuple[Motion, list[tuple[int, int]], list[str]]:
-    """Takes cut into segments: the motion, (take, running number) of each segment, and what was dropped and why."""
+    """Cut takes into segments.
+
+    Args:
+        takes: motions of one clip each, on one rig, at one rate.
+        stems: names of the takes.
+        seconds: length of a segment.
+        minimum_seconds: shorter remainders and takes are dropped.
+
+    Returns:
+        The segments; (take, running number) of each; what was dropped and why, in words.
+    """
     rig, fps = takes[0].rig, takes[0].fps
     size, least = max(1, round(seconds * fps)), max(1, round(minimum_seconds * fps))
     everything = np.concatenate([take.positions[0] for take in takes])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.harness.identity import part_hash
 from rae_bench.leaderboard.board.benchmark import SAME
 from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import plain
@@ -137,11 +138,12 @@ def _same_identity(name: str, entries: Sequence[Entry]) -> dict[str, str]:
     for entry in entries:
         for cell in entry.of(name):
             for part in SAME:
-                known, whose = first.setdefault(part, (cell.identity.get(part, ""), entry.name))
-                if cell.identity.get(part, "") != known:
+                found = part_hash(cell.identity.get(part, ""))
+                known, whose = first.setdefault(part, (found, entry.name))
+                if found != known:
                     raise UserError(
                         f"{name}: {plain(entry.name)} and {plain(whose)} were measured with another {part} "
-                        f"({plain(cell.identity.get(part, ''), 8)} and {plain(known, 8)}), so they do not stand in one "
+                        f"({plain(found, 8)} and {plain(known, 8)}), so they do not stand in one "
                         "table; run the older one again, or rescore it"
                     )
     return {part: value for part, (value, _) in first.items()}

@@ -10,7 +10,7 @@ from msgspec import Meta
 from rae_bench.leaderboard.entries import files
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.text import check_line, check_link
-from rae_bench.model.api import REGIMES
+from rae_bench.model.regimes import REGIMES
 from rae_bench.model.registry import CONTROLS
 
 TRUTH, HOLD = "truth", "hold"

@@ -23,7 +23,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import CLAIMED, Record, read_record
 from rae_bench.leaderboard.entries.text import check_link, check_words
 from rae_bench.results.files import SCHEMA as RESULT
-from rae_bench.results.files import cell_name
+from rae_bench.task.cells import cell_name
 
 SCHEMA = "rae-bench.entry/1"
 Kind = TypeVar("Kind")
@@ -46,14 +46,14 @@ class _Metric(msgspec.Struct):
 
 
 class _ResultFile(msgspec.Struct):
-    schema: Literal["rae-bench.result/1"]
+    schema: Literal["rae-bench.result/2"]
     status: Literal["ok", "skipped"]
     model: str
     task: str
     regime: Literal["cold", "frozen", "finetune", "cold-long", "zero-shot", "none"]
     fraction: Annotated[float, Meta(ge=0, le=1)]
     seed: Annotated[int, Meta(ge=0, lt=10**9)]
-    identity: dict[str, str]
+    identity: dict[str, str | dict[str, int]]
     metrics: Annotated[dict[str, _Metric], Meta(max_length=500)]
     cost: dict[str, Any]
     environment: dict[str, Any]
@@ -80,7 +80,7 @@ class EntryCell:
     seed: int
     status: str
     reason: str
-    identity: Mapping[str, str]
+    identity: Mapping[str, Any]
     metrics: Mapping[str, float]
     result: Mapping[str, Any] = field(repr=False)
     sha256: str = field(repr=False)
@@ -238,4 +238,4 @@ def _convert(value: Any, kind: type[Kind], where: str) -> Kind:
         raise Refused(where, f"not as expected: {error}", "see docs/submitting.md for the format") from None
 
 
-assert RESULT == "rae-bench.result/1", "the literal in _ResultFile"
+assert RESULT == "rae-bench.result/2", "the literal in _ResultFile"

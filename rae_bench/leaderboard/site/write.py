@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from rae_bench.errors import UserError
+from rae_bench.harness.identity import part_hash
 from rae_bench.leaderboard.board import words
 from rae_bench.leaderboard.board.board import Board
 from rae_bench.leaderboard.board.build import CSV, JSON
@@ -188,7 +189,7 @@ def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str],
         "chart": entry_chart(contestant, cells) if contestant else None,
         "cells": [_cell(cell) for cell in own],
         "environments": sorted({_environment(cell.result["environment"]) for cell in own}),
-        "identity": sorted({f"{k} {str(v)[:8]}" for cell in own for k, v in cell.identity.items() if k != "split"}),
+        "identity": sorted({f"{k} {part_hash(v)[:8]}" for c in own for k, v in c.identity.items() if k != "split"}),
         "command": _command(entry, task),
         "view": views.get((entry.name, task)),
     }

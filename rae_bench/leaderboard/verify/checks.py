@@ -9,7 +9,8 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from rae_bench.harness.identity import installation
+from rae_bench.harness.identity import changes, part_hash
+from rae_bench.harness.versions import engine_versions, metric_versions
 from rae_bench.leaderboard.board.benchmark import REFERENCES
 from rae_bench.leaderboard.entries import files
 from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell
@@ -49,8 +50,8 @@ def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
 
 
 def check_identity(entry: Entry) -> Iterator[Finding]:
-    """All cells were made with this version of the package, one engine, one model with its options and its card."""
-    here = installation()
+    """All cells were made by the engine and metrics of today, and by one model with its options and its card."""
+    here = {"engine": engine_versions(), "metrics": metric_versions()}
     if entry.name in REFERENCES and entry.card.model != entry.name:
         yield Finding(
             f"{files.ENTRY}: name", f"'{entry.name}' is kept for the reference entry of the model of that name",
@@ -66,14 +67,14 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
                     f"{files.ENTRY}: card.{word}", f"is not what the model said as it ran ({plain(ran[word], 100)})",
                     "leave it as submit wrote it",
                 )  # fmt: skip
-        for part in ("package", "metrics"):
-            if cell.identity.get(part) != here[part]:
-                yield Finding(
-                    cell.where, f"was made with other {part} ({plain(cell.identity.get(part), 12)}; "
-                    f"here {here[part][:12]})", "run it again with this version of rae-bench",
-                )  # fmt: skip
-    for part in ("engine", "model"):
-        found = {cell.identity.get(part) for cell in entry.cells}
+        mends = {"engine": "run it again", "metrics": "rae-bench rescore makes it anew from its trajectories"}
+        for part, mend in mends.items():
+            changed = changes(cell.identity, here, (part,))
+            if changed:
+                text = plain(", ".join(changed), 100)
+                yield Finding(cell.where, f"was made by another version of rae-bench (made -> here: {text})", mend)
+    for part in ("model", "options"):
+        found = {part_hash(cell.identity.get(part)) for cell in entry.cells}
         if len(found) > 1:
             yield Finding("cells", f"were made with {len(found)} versions of the {part}", "run them again, all alike")
 

@@ -14,7 +14,6 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity
 from rae_bench.kinematics import quat
-from rae_bench.leaderboard.entries.card import HOLD
 from rae_bench.leaderboard.entries.entry import EntryCell
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.metrics import adversarial, measure
@@ -74,7 +73,7 @@ class Grader:
 
     def hashes(self, fraction: float) -> dict[str, str]:
         """What a cell's identity must say of task, data and split."""
-        facts = identity(HOLD, {}, self.task, self.sources, self.target, fraction)
+        facts = identity(None, {}, self.task, self.sources, self.target, fraction)
         return {key: facts[key] for key in ("task", "data", "split")}
 
     def truth(self) -> Trajectory:

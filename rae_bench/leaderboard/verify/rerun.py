@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.harness.plan import Request, jobs_for, plan
+from rae_bench.harness.events import ignore, work_off
+from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
-from rae_bench.harness.work import work_off
+from rae_bench.harness.spec import RunSpec
 from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell
 from rae_bench.leaderboard.entries.files import read_bytes
 from rae_bench.leaderboard.entries.finding import Finding
@@ -26,7 +27,7 @@ from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, read_clips
 from rae_bench.leaderboard.verify.tolerance import tolerance
 from rae_bench.leaderboard.verify.verify import Progress, Report, check_hashes, known_tasks
-from rae_bench.model.registry import source_hash
+from rae_bench.model.registry import resolve_model
 from rae_bench.results.files import read_result
 from rae_bench.results.rows import ERROR, PRIMARIES
 from rae_bench.storage import scratch
@@ -45,7 +46,7 @@ WORSE = math.log(1.1)
 class Again:
     """How cells are trained again: see `rerun`."""
 
-    spec: str
+    model: str
     out: Path
     data_root: Path | None
     progress: Progress
@@ -53,14 +54,14 @@ class Again:
     def train(self, cell: EntryCell, grader: Grader) -> tuple[dict[str, Any] | None, Path, str]:
         """Train a cell. Returns its result, where it lies, and why there is none."""
         options = dict(cell.result.get("options", {}))
-        asked = Request(
-            self.spec, options, grader.task, (cell.regime,), (cell.fraction,), (cell.seed,), self.out, self.data_root,
-            controls=False, force=False, keep=False,
+        spec = RunSpec(
+            resolve_model(self.model), grader.task, options, (cell.regime,), (cell.fraction,), (cell.seed,), self.out,
+            self.data_root, controls=False,
         )  # fmt: skip
-        made = plan(asked, grader.sources, grader.target)
+        made = make_plan(spec, (grader.sources, grader.target))
         self.progress(f"{grader.task.name}: training {cell.name} again")
         with Pool(1) as pool:
-            failed = work_off(jobs_for(made, self.data_root), pool, lambda event: None)
+            failed = work_off(list(jobs_of(made)), pool, ignore)
         path = made.cells[0].path
         return (None if failed else read_result(path)), path, "; ".join(failed.values())
 
@@ -98,8 +99,9 @@ def rerun(
     if entry.card.model == TRUTH:
         report.notes.append("the truth is not trained")
         return agreed
-    if any(cell.identity.get("model") != source_hash(spec) for cell in entry.cells):
-        report.notes.append(f"the code of {spec} is not that of the entry (another hash)")
+    code = resolve_model(spec).identity
+    if any(cell.identity.get("model") != code for cell in entry.cells):
+        report.notes.append(f"the code of {spec} is not that of the entry (another identity)")
     known = known_tasks(tasks)
     with scratch() as place:
         again = Again(spec, place, data_root, progress)

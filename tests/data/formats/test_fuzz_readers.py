@@ -31,20 +31,20 @@ from helpers.positions import NAMES, PARENTS, body
 from helpers.unity import SKELETON as UNITY_SKELETON
 from helpers.unity import frames
 
-from rae_bench.data.corpus import Corpus, Targets, load_corpus, save_corpus
+from rae_bench.data.corpus import Corpus, ReachTargets, load_corpus, save_corpus
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
+from rae_bench.data.formats.joint_tree import read_joint_tree
 from rae_bench.data.formats.positions import fit_points, read_points
-from rae_bench.data.formats.skeleton import read_skeleton
 from rae_bench.data.formats.unity import read_unity
-from rae_bench.data.importing.file_list import addresses
+from rae_bench.data.importing.file_list import download_addresses
 from rae_bench.data.importing.recipe import Recipe, read_roles
-from rae_bench.data.importing.recordings import read_manifest
+from rae_bench.data.importing.recordings import read_labels
 from rae_bench.errors import UserError
-from rae_bench.harness.generate import read_objectives
 from rae_bench.harness.kept import FACTS, RIG, read_kept
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.written import read_objectives
 from rae_bench.results.files import read_result
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.rigs.file import read_rig, rig_to_toml
@@ -175,7 +175,7 @@ def read_side(path: Path) -> object:
     for side in (task.source, task.target):
         if side["kind"] == "recordings":
             Recipe.from_table(side, path.name)
-            addresses(side, path.name)
+            download_addresses(side, path.name)
     return task
 
 
@@ -184,7 +184,7 @@ def small_corpus(rig: Rig) -> Corpus:
     motion = make_motion(rig, 30, np.ones((3, 5, 3)), rest, contacts=np.zeros((3, 5, len(rig.contact_joints)), bool))
     frames, places = np.zeros((3, 2), np.int32), np.zeros((3, 2, 3), np.float32)
     turns, never = np.zeros((3, 2, 4), np.float32), np.zeros((3, 2), bool)
-    targets = Targets(frames.astype(np.int8), frames, frames, places, turns, never)
+    targets = ReachTargets(frames.astype(np.int8), frames, frames, places, turns, never)
     words = ("a", "b", "c")
     return Corpus("small", motion, words, words, words, "0" * 64, {"raised": 0.1}, targets=targets)
 
@@ -206,7 +206,7 @@ def kept_facts() -> dict[str, Any]:
 
 
 RESULT = {
-    "schema": "rae-bench.result/1",
+    "schema": "rae-bench.result/2",
     "status": "ok",
     "model": "fe",
     "task": "t",
@@ -254,11 +254,11 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
             json.dumps({"timestamp": [0, 1], "frames": frames()}).encode(),
             lambda path: read_unity(path, [UNITY_SKELETON], fps=30, root_path="children"),
         ),
-        "skeleton": Reader(TOML.encode(), read_skeleton),
+        "skeleton": Reader(TOML.encode(), read_joint_tree),
         "roles": Reader(ROLES.encode(), lambda path: Recipe.from_table(read_roles(path), str(path))),
         "manifest": Reader(
             json.dumps(MANIFEST).encode(),
-            lambda path: read_manifest(path.parent, Recipe(manifest=path.name)),
+            lambda path: read_labels(path.parent, Recipe(manifest=path.name)),
         ),
         "rig": Reader(FIGURE.encode(), read_rig),
         "task": Reader(TASK.encode(), read_side, name="clip.toml"),

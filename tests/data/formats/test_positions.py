@@ -12,15 +12,16 @@ import pytest
 from helpers.places import DOCS
 from helpers.positions import NAMES, OFFSETS, PARENTS, body
 
-from rae_bench.data.formats.positions import Points, fit, fit_points, read_points
-from rae_bench.data.formats.skeleton import make_skeleton, read_skeleton
+from rae_bench.data.formats.joint_tree import make_joint_tree, read_joint_tree
+from rae_bench.data.formats.positions import Points, fit_points, read_points
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
+from rae_bench.kinematics.fit import fit_bones
 from rae_bench.rigs.rig import make_rig
 
 
 def refit(points: np.ndarray, parents: np.ndarray = PARENTS) -> np.ndarray:
-    offsets, rotations = fit(points, parents)
+    offsets, rotations = fit_bones(points, parents)
     names = [f"j{j}" for j in range(len(parents))]
     joints = [(names[j], None if p < 0 else names[p], offsets[j]) for j, p in enumerate(parents)]
     return make_rig("fit", joints, {}).forward_kinematics(rotations[None], points[None, :, 0])[0][0]
@@ -29,7 +30,7 @@ def refit(points: np.ndarray, parents: np.ndarray = PARENTS) -> np.ndarray:
 def test_a_rigid_body_is_met_exactly() -> None:
     points = body()
     assert np.abs(refit(points) - points).max() < 2e-6
-    offsets, rotations = fit(points, PARENTS)
+    offsets, rotations = fit_bones(points, PARENTS)
     np.testing.assert_allclose(np.linalg.norm(offsets, axis=1), np.linalg.norm(OFFSETS, axis=1), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(rotations, axis=-1), 1, atol=1e-9)
     # A bundle of children keeps its shape: the angle between the arms is that of the true offsets.
@@ -39,8 +40,8 @@ def test_a_rigid_body_is_met_exactly() -> None:
 
 def test_the_twist_of_a_lone_bone_is_the_shortest_turn() -> None:
     points = body()
-    _, rotations = fit(points, PARENTS)
-    offsets, _ = fit(points, PARENTS)
+    _, rotations = fit_bones(points, PARENTS)
+    offsets, _ = fit_bones(points, PARENTS)
     axis = quat.normalize(rotations[:, 3])[:, 1:]  # arm_l has the hand as its only child
     assert np.abs(axis @ (offsets[4] / np.linalg.norm(offsets[4]))).max() < 1e-9
 
@@ -52,7 +53,7 @@ def test_children_on_one_line_leave_the_twist_at_rest() -> None:
     line[:, 1], line[:, 2] = along, -2 * along
     parents = np.array([-1, 0, 0])
     assert np.abs(refit(line, parents) - line).max() < 1e-5
-    _, rotations = fit(line, parents)
+    _, rotations = fit_bones(line, parents)
     assert np.abs(rotations[:, 0, 1:3]).max() < 1e-4  # about z alone, as the line turns
 
 
@@ -61,7 +62,7 @@ def test_noise_is_met_within_itself() -> None:
     noisy = points + np.random.default_rng(1).normal(size=points.shape) * 0.01
     apart = np.linalg.norm(refit(noisy) - points, axis=-1)
     assert np.median(apart) < 0.02  # 1 cm of noise on each axis is 1.7 cm from the true place
-    offsets, _ = fit(noisy, PARENTS)
+    offsets, _ = fit_bones(noisy, PARENTS)
     np.testing.assert_allclose(np.linalg.norm(offsets, axis=1), np.linalg.norm(OFFSETS, axis=1), atol=2e-3)
     take = fit_points([Points(Path("x.npz"), NAMES, PARENTS, 30, noisy)])[0]
     assert take.notes[0].kind == "noise"
@@ -72,13 +73,13 @@ def test_noise_is_met_within_itself() -> None:
 def test_a_spike_does_not_change_the_bones() -> None:
     points = body(100)
     points[7, 4] += 5
-    offsets, _ = fit(points, PARENTS)
+    offsets, _ = fit_bones(points, PARENTS)
     assert np.linalg.norm(offsets[4]) == pytest.approx(np.linalg.norm(OFFSETS[4]), abs=1e-9)
 
 
 def test_degenerate_points_stay_finite() -> None:
     for points in (np.zeros((5, 8, 3)), np.tile(body(1), (5, 1, 1)), body(1)):
-        offsets, rotations = fit(points, PARENTS)
+        offsets, rotations = fit_bones(points, PARENTS)
         assert np.isfinite(offsets).all()
         assert np.isfinite(rotations).all()
 
@@ -169,14 +170,14 @@ def test_a_skeleton_file_in_place_of_parents(tmp_path: Path) -> None:
         for n, p in zip(NAMES, PARENTS, strict=True)
     ]
     toml.write_text(f"joints = [{', '.join(rows[:6])}]\n")
-    skeleton = read_skeleton(toml)
-    points = read_points(save(tmp_path, parents=None), skeletons=[skeleton])
+    skeleton = read_joint_tree(toml)
+    points = read_points(save(tmp_path, parents=None), trees=[skeleton])
     assert points.names == NAMES[:6]
     assert "2 points that the skeleton file does not name were left out: leg_l, leg_r" in points.notes[0].text
     with pytest.raises(UserError, match=r"no skeleton file fits array 'points' \(names a, b"):
-        read_points(save(tmp_path, names=np.array([*"abcdefgh"])), skeletons=[skeleton])
-    unnamed = make_skeleton(NAMES, PARENTS.tolist(), None, UserError)
-    assert read_points(save(tmp_path, names=None), skeletons=[skeleton, unnamed]).names == NAMES
+        read_points(save(tmp_path, names=np.array([*"abcdefgh"])), trees=[skeleton])
+    unnamed = make_joint_tree(NAMES, PARENTS.tolist(), None, UserError)
+    assert read_points(save(tmp_path, names=None), trees=[skeleton, unnamed]).names == NAMES
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_skeleton_faults(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "s.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=r"s\.toml: ") as caught:
-        read_skeleton(path)
+        read_joint_tree(path)
     assert message in str(caught.value)
 
 
@@ -301,9 +302,9 @@ def test_the_fly_is_met_within_its_noise(recordings: Path) -> None:
 
 
 def test_the_arm_is_met_within_its_noise(recordings: Path) -> None:
-    skeleton = read_skeleton(DOCS / "skeletons" / "mouse_arm.toml")
+    skeleton = read_joint_tree(DOCS / "skeletons" / "mouse_arm.toml")
     paths = sorted((recordings / "arm_mouse").glob("*.npz"))
-    points = [read_points(path, points="body_positions", fps=1000, skeletons=[skeleton]) for path in paths]
+    points = [read_points(path, points="body_positions", fps=1000, trees=[skeleton]) for path in paths]
     bones = np.linalg.norm(np.concatenate([p.bones for p in points])[:, 1:], axis=-1)
     # Its README: segments of 0.73, 6.82 and 6.94 mm, constant to 3e-4 mm.
     assert 1000 * np.median(bones, axis=0) == pytest.approx([0.73, 6.82, 6.94], abs=0.01)
@@ -315,9 +316,9 @@ def test_the_arm_is_met_within_its_noise(recordings: Path) -> None:
 
 
 def test_the_mouse_is_met_within_its_noise(recordings: Path) -> None:
-    skeleton = read_skeleton(DOCS / "skeletons" / "mouse.toml")
+    skeleton = read_joint_tree(DOCS / "skeletons" / "mouse.toml")
     path = recordings / "quadruped_mouse" / "mouse_0000_2500.npz"
-    points = read_points(path, unit="mm", up=[0.015, -0.990, -0.137], fps=30, skeletons=[skeleton])
+    points = read_points(path, unit="mm", up=[0.015, -0.990, -0.137], fps=30, trees=[skeleton])
     knees = [points.names.index("Knee_L"), points.names.index("Knee_R")]
     assert [points.names[points.parents[knee]] for knee in knees] == ["Hip_L", "Hip_R"]
     fitted = fit_points([points])[0].motion.positions[0]

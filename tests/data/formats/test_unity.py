@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.faults import check_fault
 from helpers.unity import NAMES, SKELETON, frames, joint, vector
 
-from rae_bench.data.formats.skeleton import Skeleton
-from rae_bench.data.formats.source import Take
+from rae_bench.data.formats.joint_tree import JointTree
+from rae_bench.data.formats.take import Take
 from rae_bench.data.formats.unity import _quaternions, read_unity
 from rae_bench.errors import UserError
 
@@ -90,9 +91,7 @@ def broken(change: Any) -> list[dict[str, Any]]:
 def test_faults(tmp_path: Path, listed: Any, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read(tmp_path, listed)
-    assert message in str(caught.value)
-    assert str(caught.value).startswith(str(tmp_path / "clip.json"))
-    assert "\n" not in str(caught.value)
+    check_fault(caught, tmp_path / "clip.json", message)
 
 
 def test_quaternions_of_matrices() -> None:
@@ -108,7 +107,7 @@ def test_quaternions_of_matrices() -> None:
 @pytest.mark.parametrize(("file", "parents"), [("R1_locomotion_00", R1), ("R3_locomotion_03", R3)])
 def test_the_thesis_recordings(recordings: Path, file: str, parents: list[int]) -> None:
     path = recordings / "thesis_unity" / f"{file}.json"
-    skeleton = Skeleton(tuple(f"j{j}" for j in range(len(parents))), np.array(parents), "root")
+    skeleton = JointTree(tuple(f"j{j}" for j in range(len(parents))), np.array(parents), "root")
     take = read_unity(path, [skeleton], fps=60, root_path="children")
     raw = json.loads(path.read_text())["frames"]
     places = [[each["position"] for each in frame["joints"]] for frame in raw]

@@ -16,14 +16,16 @@ from helpers.recordings import RECIPE, TABLE, header, walk
 from rae_bench.cli.data import data
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.importing import recordings as imports
-from rae_bench.data.importing.measures import summarise
+from rae_bench.data.importing.domain_report import domain_summary
+from rae_bench.data.importing.joint_names import pairs_by_spelling
 from rae_bench.data.importing.recipe import Recipe, read_roles
 from rae_bench.data.importing.recordings import import_folder, load_recording
-from rae_bench.data.importing.standing import ground_shift, mirror_pairs
+from rae_bench.data.importing.rest_pose import ground_shift
+from rae_bench.data.store import load_domain, save_domain
 from rae_bench.errors import UserError
-from rae_bench.motion.motion import find_contacts
+from rae_bench.motion.contacts import find_contacts
 from rae_bench.motion.root import heading_angle
-from rae_bench.storage import list_domains, load_domain, save_domain
+from rae_bench.storage import list_domains
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_rate_unit_and_choice_of_files(walks: Path) -> None:
 def test_segments_of_one_frame_go_nowhere(walks: Path) -> None:
     corpus = import_folder(walks, replace(RECIPE, fps=0.1), "slow")
     assert corpus.motion.lengths.max() == 1
-    assert set(summarise(corpus)["speed"].values()) == {0.0}
+    assert set(domain_summary(corpus)["speed"].values()) == {0.0}
 
 
 def test_ground_is_brought_to_zero(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ def test_skeletons_that_differ_are_named(tmp_path: Path) -> None:
 def test_mirror_pairs() -> None:
     names = ["Hips", "LeftLeg", "RightLeg", "Hand_L", "Hand_R", "L_Toe", "R_Toe", "b__LeftFinger", "b_RightFinger"]
     names += ["Bip01 L Thigh", "Bip01 R Thigh", "eye.l", "eye.r", "LowerBack", "Ball", "RHip", "LHip", "tail_left"]
-    assert mirror_pairs(names) == [
+    assert pairs_by_spelling(names) == [
         ("LeftLeg", "RightLeg"),
         ("Hand_L", "Hand_R"),
         ("L_Toe", "R_Toe"),
@@ -324,7 +326,7 @@ def test_real_people(human: Corpus) -> None:
     assert 1.4 < rig.height < 1.6
     assert len(set(human.groups)) == 39
     stands_ahead(human)
-    speeds = summarise(human)["speed"]
+    speeds = domain_summary(human)["speed"]
     assert 0.9 < speeds["walk"] < 1.4
     assert 1.5 < speeds["run"] < 3.5
     assert share(human, 0, 0.1) == pytest.approx([0.95, 0.95], abs=0.06)

@@ -41,7 +41,7 @@ def near(key: str, *values: float, rel: float = 0.02) -> Callable[[Reports], boo
 
 
 def never(words: str) -> Callable[[Reports], bool]:
-    return lambda reports: not any(words in line for each in reports for line in each["noticed"])
+    return lambda reports: not any(words in line for each in reports for line in each["warnings"])
 
 
 def rigid(reports: Reports) -> bool:

@@ -21,7 +21,7 @@ from rae_bench.leaderboard.entries.entry import load_entries, load_entry
 from rae_bench.leaderboard.entries.files import is_slug
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import CellKey, missing_cells, required_cells
-from rae_bench.model.registry import CONTROLS, known_capabilities
+from rae_bench.model.registry import CONTROLS, resolve_model
 from rae_bench.task.task import load_task
 
 CELLS = {
@@ -167,7 +167,7 @@ def test_required_cells() -> None:
 @pytest.mark.parametrize("model", [*REFERENCES, *CONTROLS])
 def test_a_model_of_the_package_can_be_an_entry(tmp_path: Path, model: str) -> None:
     """Its capabilities are words that a card may have."""
-    can = sorted(known_capabilities(model))
+    can = sorted(resolve_model(model).capabilities)
     regime = "finetune" if "finetune" in can else "none" if model in CONTROLS else "cold"
     folder = write_entry(tmp_path, "x", CELLS, card={"model": model, "capabilities": can}, regime=regime)
     assert load_entry(folder).card.capabilities == can

@@ -246,14 +246,14 @@ def test_a_level_of_recordings_that_are_not_here_stays(forged: Forger) -> None:
 
 def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path: Path) -> None:
     """Every score is measured by `hold`: whoever hands in another motion under its name would change them all."""
-    from rae_bench.harness.cell import run_cell
-    from rae_bench.harness.plan import prepare
+    from helpers.running import do_here, plan_cells
+
     from rae_bench.leaderboard.submit import gather, make_card, submit
 
     spec = f"{sway_results.parent}/sway.py:Sway"
-    plan = prepare(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], seeds=1, out=tmp_path)
+    plan = plan_cells(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], seeds=1, out=tmp_path)
     (p,) = (p for p in plan.cells if p.cell.model == "hold")
-    run_cell(p.cell, *plan[:3], p.pretrained, p.path, p.identity, lambda *event: None)
+    do_here(plan, lambda job: job.model == "hold")
     found = gather(p.path.parents[1], model="hold")
     packed = tmp_path / "packed.zip"
     report = submit(found, "hold", make_card(found), out=tmp_path / "entries", packed=packed, tasks=[tiny_task])

@@ -1,4 +1,4 @@
-"""The body plan: what the generator knows of a rig's legs, trunk, arms and tails; all in the rest pose's world axes."""
+"""The body plan: what the generator knows of a rig's legs, trunk, arms and tails, in the rest pose's world axes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,31 @@ from rae_bench.kinematics import quat
 from rae_bench.rigs.rig import ROLES, Rig
 
 UP = np.array([0.0, 1.0, 0.0])
+"""(3,) unit vector."""
 SIDEWAYS = np.array([1.0, 0.0, 0.0])
+"""(3,) unit vector to the left."""
 LEG_ROLES = ("left_foot", "right_foot", "left_hand", "right_hand", "left_mid", "right_mid")
+"""Roles of limbs that may carry the body."""
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg from hip to ground, all in the rest pose's world axes.
+    """A leg from hip to ground, in the rest pose's world axes.
 
     Attributes:
-        role: role slot it belongs to.
+        role: role that it has.
         contact: joint that is planted.
         column: which of the rig's contact joints that is.
         girdle: joints between trunk and hip.
-        coxa: joint that only turns the leg plane about the vertical, -1 where the hip does it.
-        hip, knee, ankle: joints; ankle is -1 where the lower leg itself ends in the contact joint.
-        upper, lower, foot: (3,) metres, bone vectors.
+        coxa: joint that only turns the leg's plane about the vertical; -1 where the hip does it.
+        hip: joint.
+        knee: joint.
+        ankle: joint; -1 where the lower leg ends in the contact joint.
+        upper: (3,) metres, vector of the upper leg.
+        lower: (3,) metres, vector of the lower leg.
+        foot: (3,) metres, from the lower leg's end to the contact joint.
         hinge: (3,) axis of the knee about which it bends positively.
-        bend: radians the knee is bent at rest.
+        bend: radians by which the knee is bent at rest.
         fore: whether it hangs on the trunk rather than on the root.
     """
 
@@ -54,15 +61,24 @@ class Leg:
         return tuple(j for j in (self.coxa, self.hip, self.knee, self.ankle, self.contact) if j >= 0)
 
     def length(self, bend: float) -> float:
-        """Metres from hip to ankle with the knee bent by `bend` radians."""
+        """Return the metres from hip to ankle with the knee bent by `bend` radians."""
         along = (self.upper @ self.hinge) * (self.lower @ self.hinge)
         across = np.linalg.norm(np.cross(self.hinge, self.upper)) * np.linalg.norm(np.cross(self.hinge, self.lower))
         return float(np.sqrt(self.upper @ self.upper + self.lower @ self.lower + 2 * (along + across * np.cos(bend))))
 
 
 @dataclass(frozen=True)
-class Arm:
-    """An arm: joints, +1 on the left and -1 on the right, metres from shoulder to hand."""
+class FreeArm:
+    """An arm that carries nothing.
+
+    Attributes:
+        clavicles: joints between trunk and shoulder.
+        shoulder: joint.
+        elbow: joint.
+        hand: joint.
+        side: +1 on the left, -1 on the right.
+        length: metres from shoulder to hand.
+    """
 
     clavicles: tuple[int, ...]
     shoulder: int
@@ -82,26 +98,30 @@ class Body:
         neck: joints from there to the head.
         arms: those that carry nothing.
         tails: chains of other joints, root first.
-        leg_length: metres, hip over ground.
+        leg_length: metres from hip to ground.
         length: metres between the root and the fore legs' girdle, 0 where no leg hangs on the trunk.
     """
 
     legs: tuple[Leg, ...]
     trunk: tuple[int, ...]
     neck: tuple[int, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[FreeArm, ...]
     tails: tuple[tuple[int, ...], ...]
     leg_length: float
     length: float
 
 
 def _path(rig: Rig, joint: int) -> list[int]:
-    """Joints from the root down to `joint`."""
+    """Return the joints from the root down to `joint`."""
     return [int(j) for j in np.flatnonzero(rig.ancestors[joint])]
 
 
 def read_body(rig: Rig) -> Body:
-    """The body plan of `rig`. Raises `UserError` where it has no legs to walk on."""
+    """Return the body plan of a rig.
+
+    Raises:
+        UserError: The rig has no legs to walk on.
+    """
     at = rig.rest_global[0].astype(np.float64)
     contact_of: dict[str, int] = {}
     for column in np.argsort(rig.depths[rig.contact_joints], kind="stable"):  # of heel and toe, the toe is planted
@@ -129,7 +149,7 @@ def read_body(rig: Rig) -> Body:
             if len(chain) >= 3:
                 length = float(np.linalg.norm(np.diff(at[chain[-3:]], axis=0), axis=-1).sum())
                 side = 1 if role.startswith("left") else -1
-                arms.append(Arm(tuple(chain[:-3]), chain[-3], chain[-2], chain[-1], side, length))
+                arms.append(FreeArm(tuple(chain[:-3]), chain[-3], chain[-2], chain[-1], side, length))
     tails = []
     for j in range(len(rig)):
         below = np.flatnonzero(rig.ancestors[:, j])
@@ -152,12 +172,13 @@ def read_body(rig: Rig) -> Body:
 
 
 def only_axis(rig: Rig, joint: int) -> np.ndarray | None:
-    """(3,) the one axis about which a hinge turns, in world axes of the rest pose; None where the joint is no hinge."""
+    """Return the one axis (3,) about which a hinge turns, in world axes of the rest pose; None for any other joint."""
     axes = np.flatnonzero(np.ptp(rig.limits[joint], axis=1) > 1e-6)
     return quat.rotate(rig.rest_global[1][joint].astype(np.float64), np.eye(3)[axes[0]]) if len(axes) == 1 else None
 
 
 def _leg(rig: Rig, role: str, column: int, trunk: tuple[int, ...], at: np.ndarray) -> Leg:
+    """Return the leg of a role whose contact joint stands in a column of the rig's contact joints."""
     contact = int(rig.contact_joints[column])
     path = _path(rig, contact)
     others = [_path(rig, rig.roles[r]) for r in rig.roles if r != role and rig.roles[r] not in path]

@@ -12,19 +12,23 @@ class Gait:
 
     Attributes:
         touchdowns: role -> phase at which that foot comes down.
-        duty: share of the cycle a foot stands.
+        duty: share of the cycle that a foot stands.
         speeds: Froude speeds called slow, medium and fast.
-        stride: travel of the body in one cycle at the medium speed; grows with the root of the speed.
+        stride: travel of the body in one cycle at the medium speed; it grows with the root of the speed.
         lift: height of the swinging foot.
         heel: pitch of the foot around lift-off.
         toe: how far the toes are raised before touch-down.
-        bob: rise of the pelvis in the middle of a stance (negative: it falls, as in running).
-        sway, yaw, roll, pitch: sideways travel, turn and tilts of the pelvis.
+        bob: rise of the pelvis in the middle of a stance; negative where it falls, as in running.
+        sway: sideways travel of the pelvis.
+        yaw: turn of the pelvis.
+        roll: sideways tilt of the pelvis.
+        pitch: forward tilt of the pelvis.
         lean: forward tilt of the trunk.
-        arm, elbow: swing of the arms and bend of the elbows.
-        width: distance of the feet from the midline, of that at rest.
+        arm: swing of the arms.
+        elbow: bend of the elbows.
+        width: distance of the feet from the midline, as a share of that at rest.
         behind: how far the feet stand behind their rest place.
-        swept: clips keep to these numbers: constant speed, straight ahead, and feet that fly along cycloids.
+        swept: whether clips keep to these numbers: constant speed, straight ahead, and feet that fly along cycloids.
     """
 
     touchdowns: Mapping[str, float]
@@ -48,9 +52,11 @@ class Gait:
 
 
 SPEEDS = ("slow", "medium", "fast")
+"""Names of a gait's three speeds."""
 TURNS = {"straight": 0.0, "left": 0.09, "right": -0.09, "sharp-left": 0.2, "sharp-right": -0.2}
 """Turn rate over sqrt(g / leg length); a left turn is positive."""
 FEW = ("straight", "left", "right")
+"""Turns of gaits that have fewer cells."""
 
 _BIPED = {"left_foot": 0.0, "right_foot": 0.5}
 _LATERAL = {"left_foot": 0.0, "left_hand": 0.25, "right_foot": 0.5, "right_hand": 0.75}
@@ -87,12 +93,22 @@ GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
                      sway=0.012, yaw=1.5, roll=1, pitch=1),
     },
 }
+"""Gaits by number of legs and by name."""
 # fmt: on
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A group of clips: a gait, the speed before and after the change (0 stands), and a turn."""
+class GaitCell:
+    """A group of clips.
+
+    Attributes:
+        group: its name.
+        action: what its clips do.
+        gait: how the body moves.
+        before: Froude speed before the change; 0 stands.
+        after: Froude speed after the change.
+        turn: turn rate over sqrt(g / leg length).
+    """
 
     group: str
     action: str
@@ -102,8 +118,8 @@ class Cell:
     turn: float
 
 
-def cells_of(gaits: Mapping[str, Gait]) -> list[Cell]:
-    """All cells of a body plan, 48 each."""
+def gait_cells(gaits: Mapping[str, Gait]) -> list[GaitCell]:
+    """Return all cells of the gaits of a number of legs, 48 in all."""
     names, cells = list(gaits), []
     for i, (name, gait) in enumerate(gaits.items()):
         turns = TURNS if i == 0 or len(names) == 2 else FEW
@@ -111,16 +127,16 @@ def cells_of(gaits: Mapping[str, Gait]) -> list[Cell]:
         for speed in speeds:
             for turn in turns:
                 label = SPEEDS[gait.speeds.index(speed)]
-                cells.append(Cell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
+                cells.append(GaitCell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
     # The gaits that start, stop and change: the first for all, and the second where there are more than two.
     for name in names[:2]:
         gait = gaits[name]
         slow, medium, fast = gait.speeds
         for turn in FEW:
             rate = TURNS[turn]
-            cells.append(Cell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
-            cells.append(Cell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
+            cells.append(GaitCell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
+            cells.append(GaitCell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
             if name == names[0]:
-                cells.append(Cell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
-                cells.append(Cell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
+                cells.append(GaitCell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
+                cells.append(GaitCell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
     return cells

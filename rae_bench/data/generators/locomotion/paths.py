@@ -1,4 +1,4 @@
-"""Paths: where the body goes, how far the gait has come, and where each foot stands; all clips at once."""
+"""Paths: where the body goes, how far the gait has come, and where each foot stands; for all clips at once."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.gaits import Cell
+from rae_bench.data.generators.locomotion.gaits import GaitCell
 
 GRAVITY = 9.81
+"""Metres a second squared."""
 DRAWS = 28
-"""Random numbers a clip is made of, each in [0, 1); the first ten shape its path, the others its poses."""
+"""Random numbers that a clip is made of, each in [0, 1); the first ten shape its path, the others its poses."""
 MARGIN = 3.0
 """Least seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
 
 
 @dataclass(frozen=True)
-class Clips:
-    """Per-clip settings as (N, 1) columns, and the path on a time grid of G points that reaches past the clip.
+class Paths:
+    """The paths of N clips on a grid of G times that reaches past the clips at both ends.
 
     Attributes:
-        start, step: time of the first grid point and distance between two, seconds.
-        x, z, yaw: (N, G) metres and radians, the middle of the body on the ground.
+        start: time of the first grid point, seconds.
+        step: time between two grid points, seconds.
+        x: (N, G) metres, the middle of the body on the ground.
+        z: (N, G) metres.
+        yaw: (N, G) radians.
         phase: (N, G) gait cycles.
         speed: (N, G) metres a second.
         bend: (N, G) radians a metre, curvature of the path where the body moves.
@@ -38,7 +42,7 @@ class Clips:
     bend: np.ndarray
 
     def at(self, values: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Values (N, G) at times (N, T), linear between grid points."""
+        """Return values (N, G) at times (N, T), linear between grid points."""
         place = np.clip((times - self.start) / self.step, 0, values.shape[1] - 1.000001)
         left = place.astype(int)
         clip = np.arange(len(values))[:, None]
@@ -46,8 +50,8 @@ class Clips:
         return low + (values[clip, left + 1] - low) * (place - left)
 
     def time_of(self, phase: np.ndarray) -> np.ndarray:
-        """Times (N, T) at which the phase reaches `phase`."""
-        # One sorted table for all clips: clip n occupies [n, n + 1).
+        """Return the times (N, T) in seconds at which the phase reaches `phase` (N, T)."""
+        # One sorted table for all paths: clip n occupies [n, n + 1).
         low, high = self.phase[:, :1] - 1e-9, self.phase[:, -1:] + 1e-9
         row = np.arange(len(phase))[:, None]
         table = row + (self.phase - low) / (high - low)
@@ -57,27 +61,38 @@ class Clips:
 
 
 def ease(u: np.ndarray) -> np.ndarray:
-    """0 to 1 with zero velocity and acceleration at both ends."""
+    """Return 0 to 1 over u in [0, 1], with zero velocity and acceleration at both ends."""
     u = np.clip(u, 0, 1)
     return u * u * u * (10 - 15 * u + 6 * u * u)
 
 
 def bump(u: np.ndarray, rise: int = 3, fall: int = 3) -> np.ndarray:
-    """0 to 1 and back over u in [0, 1], peak at rise / (rise + fall), zero velocity and acceleration at both ends."""
+    """Return 0 to 1 and back over u in [0, 1], with zero velocity and acceleration at both ends.
+
+    The peak is at rise / (rise + fall).
+    """
     u = np.clip(u, 0, 1)
     peak = rise / (rise + fall)
     return u**rise * (1 - u) ** fall / (peak**rise * (1 - peak) ** fall)
 
 
 def fade(x: np.ndarray) -> np.ndarray:
-    """About 1 at 1, 0 at 0, smooth: how much of a full-speed movement remains."""
+    """Return how much of a full-speed movement remains at share `x` of the speed: 0 at 0, about 1 at 1, smooth."""
     return np.tanh(2 * x) / np.tanh(2.0)
 
 
-def make_path(
-    cells: Sequence[Cell], leg: float, draw: np.ndarray, seconds: float, fps: float
-) -> tuple[Clips, np.ndarray, np.ndarray]:
-    """Paths of all clips, their reference speed (N, 1) in m/s and stride (N, 1) in m; `draw`: (N, DRAWS) in [0, 1)."""
+def make_paths(
+    cells: Sequence[GaitCell], leg: float, draw: np.ndarray, seconds: float, fps: float
+) -> tuple[Paths, np.ndarray, np.ndarray]:
+    """Return the paths of all clips, their reference speeds (N, 1) in m/s and their strides (N, 1) in metres.
+
+    Args:
+        cells: N cells, one for each clip.
+        leg: leg length in metres.
+        draw: (N, DRAWS) random numbers in [0, 1).
+        seconds: length of a clip.
+        fps: frames per second.
+    """
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, float)[:, None]
@@ -119,7 +134,7 @@ def make_path(
         return total - total[:, zero : zero + 1]
 
     yaw = integral(speed * curvature)
-    clips = Clips(
+    paths = Paths(
         float(times[0]),
         step,
         integral(speed * np.sin(yaw)),
@@ -129,21 +144,25 @@ def make_path(
         speed,
         curvature * fade(speed / reference),
     )
-    return clips, reference, stride
+    return paths, reference, stride
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Where the body's two girdles stand at some times: each x, z in metres and heading in radians, all (N, T)."""
+    """Where the body's two girdles stand at some times, each as x and z in metres and heading in radians, (N, T)."""
 
     rear: tuple[np.ndarray, np.ndarray, np.ndarray]
     fore: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def ground_at(clips: Clips, times: np.ndarray, length: float) -> Ground:
-    """The girdles lie on the path, half the body's length behind and before its middle; the back bends along it."""
-    x, z, yaw = (clips.at(v, times) for v in (clips.x, clips.z, clips.yaw))
-    bend = clips.at(clips.bend, times) * length
+def ground_at(paths: Paths, times: np.ndarray, length: float) -> Ground:
+    """Return where the girdles stand at times (N, T).
+
+    They lie on the path, half the body's `length` (in metres) behind and before its middle. The back bends along the
+    path.
+    """
+    x, z, yaw = (paths.at(v, times) for v in (paths.x, paths.z, paths.yaw))
+    bend = paths.at(paths.bend, times) * length
     half = length / 2
     back, ahead = yaw - bend / 4, yaw + bend / 4
     return Ground(

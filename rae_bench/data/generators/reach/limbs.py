@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Body, Leg, read_body
-from rae_bench.data.generators.reach.plan import CYLINDER, HUMAN, RADII, TOLERANCE
+from rae_bench.data.generators.reach.variants import CYLINDER, HUMAN, RADII, TOLERANCE
 from rae_bench.errors import UserError
 from rae_bench.rigs.rig import ROLES, Rig
 
 
 @dataclass(frozen=True)
 class Limb:
-    """A hand and the joints between the trunk and it; `leg` where it stands on it.
+    """A hand and the joints between the trunk and it.
 
     Attributes:
         slot: role slot.
         hand: key joint.
         chain: joints from shoulder to hand.
         side: +1 on the left, -1 on the right.
+        leg: the leg that stands on this hand, None where it is free.
         foot_of_cylinder: (3,) metres, where the middle of the cylinder's foot stands.
     """
 
@@ -34,7 +35,16 @@ class Limb:
 
 @dataclass(frozen=True)
 class Reacher:
-    """A rig that reaches. `body` is None where it stands on nothing; `scale`: its height over a man's."""
+    """A rig that reaches.
+
+    Attributes:
+        rig: the skeleton.
+        body: its body plan, None where it stands on nothing.
+        limbs: L limbs that reach.
+        trunk: joints of the trunk.
+        neck: joints of the neck.
+        scale: its height over a man's.
+    """
 
     rig: Rig
     body: Body | None
@@ -45,7 +55,7 @@ class Reacher:
 
     @property
     def legs(self) -> tuple[Leg, ...]:
-        """All legs it stands on."""
+        """All legs that it stands on."""
         return self.body.legs if self.body else ()
 
     @property
@@ -55,10 +65,10 @@ class Reacher:
 
 
 def read_reacher(rig: Rig) -> Reacher:
-    """What `rig` reaches with.
+    """Return what a rig reaches with.
 
     Raises:
-        UserError: no hand, or no legs and no fixed base.
+        UserError: The rig has no hand, or neither legs nor a fixed base.
     """
     roles = [role for role in ("left_hand", "right_hand") if role in rig.roles]
     if not roles:
@@ -97,5 +107,5 @@ def read_reacher(rig: Rig) -> Reacher:
 
 
 def _shoulder(rig: Rig, chain: tuple[int, ...]) -> int:
-    """The first joint of the chain that can lift the arm."""
+    """Return the first joint of the chain that can lift the arm."""
     return next((j for j in chain if np.ptp(rig.limits[j], axis=1)[[0, 2]].max() > 1.0), chain[0])

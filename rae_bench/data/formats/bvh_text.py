@@ -1,0 +1,268 @@
+"""The text of BVH files: joints of the HIERARCHY, numbers of the MOTION. docs/formats.md says what is understood."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn
+
+import numpy as np
+
+from rae_bench.data.formats.source import Source
+from rae_bench.errors import unknown
+from rae_bench.rigs.rig import LARGEST, MAX_JOINTS
+
+END = "_end"
+"""An End Site under joint X is the joint `X_end`."""
+
+_CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "xyz"]
+_MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
+_COMMENT = re.compile(r"(^|\s)(#|//).*$")
+
+
+@dataclass
+class BvhJoint:
+    """A joint in the file's own units and axes.
+
+    Attributes:
+        name: unique name.
+        parent: index of its parent, -1 at the root.
+        offset: (3,) from the parent.
+        columns: channel, such as "xrotation" -> its column of the number block.
+    """
+
+    name: str
+    parent: int
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    columns: dict[str, int] = field(default_factory=dict)
+
+
+def parse_bvh(source: Source) -> tuple[list[BvhJoint], np.ndarray, float]:
+    """Parse a BVH file.
+
+    Returns:
+        The joints, parents first; the number block (T, channels) in the file's units and degrees; frames per second.
+
+    Raises:
+        UserError: One line names the file, the line where there is one, the fault and what to do.
+    """
+    data = source.read()
+    if b"HIERARCHY" not in data[:4096].upper():
+        raise source.fault("not a BVH file (it does not begin with HIERARCHY)")
+    match = _MOTION.search(data)
+    if match is None:
+        raise source.fault("no MOTION section; the file is cut short or holds a skeleton only")
+    joints = _parse_hierarchy(data[: match.start()].decode("utf-8-sig", "replace"), source)
+    return joints, *_parse_motion(data, match.end(), joints, source)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return `name`, with a number where a joint has more than one End Site."""
+    count, free = 1, name
+    while free in taken:
+        count += 1
+        free = f"{name}{count}"
+    return free
+
+
+def _header_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number, statement), without comments and with each brace as a statement."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for part in re.split(r"([{}])", _COMMENT.sub("", line)):
+            if part.strip():
+                yield number, part.strip()
+
+
+def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
+    """Return the joints, parents first, in the order of the file."""
+    joints: list[BvhJoint] = []
+    names: set[str] = set()
+    stack: list[int] = []
+    opening: int | None = None
+    columns = number = 0
+    for number, statement in _header_lines(text):
+        word, _, rest = statement.partition(" ") if "\t" not in statement else _split(statement)
+        word, rest = word.upper(), rest.strip()
+        if word == "HIERARCHY":
+            continue
+        if word == "{":
+            if opening is None:
+                raise source.fault("a '{' without a joint before it", number)
+            stack.append(opening)
+            opening = None
+        elif word == "}":
+            if not stack:
+                raise source.fault("a '}' too many", number)
+            stack.pop()
+        elif word in ("ROOT", "JOINT", "END"):
+            if word == "ROOT" and joints:
+                raise source.fault(f"a second ROOT '{rest}'; split the file, a rig has one", number)
+            if word != "ROOT" and not stack:
+                raise source.fault(f"'{statement}' stands outside the root's braces", number)
+            parent = stack[-1] if stack else -1
+            name = free_name(joints[parent].name + END, names) if word == "END" else rest
+            if not name:
+                raise source.fault(f"{word} without a name", number)
+            if name in names:
+                raise source.fault(f"a second joint called '{name}'; joint names must be unique", number)
+            names.add(name)
+            if len(joints) == MAX_JOINTS:
+                raise source.fault(f"more than {MAX_JOINTS} joints; this is no character's skeleton", number)
+            joints.append(BvhJoint(name, parent))
+            opening = len(joints) - 1
+        elif word in ("OFFSET", "CHANNELS"):
+            if not stack:
+                raise source.fault(f"{word} outside a joint", number)
+            joint, tokens = joints[stack[-1]], rest.split()
+            if word == "OFFSET":
+                joint.offset = _offset(tokens, joint.name, number, source)
+            else:
+                if joint.columns:
+                    raise source.fault(f"joint '{joint.name}': a second CHANNELS", number)
+                joint.columns = _channels(tokens, joint.name, columns, number, source)
+                columns += len(joint.columns)
+        else:
+            raise source.fault(f"'{statement[:40]}' is none of ROOT, JOINT, End Site, OFFSET, CHANNELS", number)
+    if stack or opening is not None:
+        name = joints[stack[-1] if stack else -1].name
+        raise source.fault(f"joint '{name}' is not closed with '}}'; the file is cut short", number)
+    if not joints:
+        raise source.fault("no ROOT under HIERARCHY")
+    if not columns:
+        raise source.fault("no joint has CHANNELS, so nothing moves")
+    return joints
+
+
+def _split(statement: str) -> tuple[str, str, str]:
+    """Return a statement with tabs as (word, separator, rest)."""
+    word, *rest = statement.split(None, 1)
+    return word, " ", rest[0] if rest else ""
+
+
+def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
+    """Return the three numbers of an OFFSET."""
+    try:
+        offset = np.array([float(token) for token in tokens])
+    except ValueError:
+        offset = np.zeros(0)
+    if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
+        raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
+    return offset
+
+
+def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
+    """Return channel -> column of the number block, for a joint whose first column is `first`."""
+    names = [token.lower() for token in tokens[1:]]
+    if not tokens or tokens[0].lstrip("0") != (str(len(names)) if names else ""):
+        raise source.fault(f"joint '{joint}': CHANNELS '{' '.join(tokens)}' does not list as many as it says", line)
+    for name in names:
+        if name not in _CHANNELS:
+            raise source.fault(f"joint '{joint}': {unknown('channel', name, _CHANNELS)}", line)
+    if len(set(names)) < len(names):
+        raise source.fault(f"joint '{joint}': a channel stands twice in CHANNELS", line)
+    return {name: first + i for i, name in enumerate(names)}
+
+
+def _parse_motion(data: bytes, at: int, joints: list[BvhJoint], source: Source) -> tuple[np.ndarray, float]:
+    """Return the number block (T, channels) in the file's units and degrees, and frames per second.
+
+    Args:
+        data: the file.
+        at: where the MOTION line has ended.
+        joints: as they were parsed.
+        source: the file, for errors.
+    """
+    found: dict[str, str] = {}
+    line = data.count(b"\n", 0, at)
+    while len(found) < 2 and at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        text = data[at:end].decode("utf-8", "replace").strip()
+        line, at = line + 1, end + 1
+        if not text:
+            continue
+        match = re.fullmatch(r"(frames|frame\s+time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
+        if match is None:
+            missing = "Frame Time:" if "frames" in found else "Frames:"
+            raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
+        key = re.sub(r"\s+", " ", match[1].lower())
+        found[key] = match[2]
+        if key == "frames" and not re.fullmatch("[0-9]{1,12}", match[2]):
+            raise source.fault(f"Frames '{match[2]}' is not a count", line)
+        if key == "frame time":
+            fps = _frames_per_second(match[2], line, source)
+    if len(found) < 2:
+        raise source.fault("MOTION lacks Frames or Frame Time; the file is cut short", line)
+    frames = int(found["frames"])
+    channels = sum(len(joint.columns) for joint in joints)
+    if frames == 0:
+        raise source.fault("Frames is 0; the file holds no motion", line)
+    return _numbers(data[at:], line, frames, channels, source), fps
+
+
+def _frames_per_second(text: str, line: int, source: Source) -> float:
+    """Return 1 / frame time: a whole number where the text's digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
+    try:
+        time = Decimal(text)
+        digit = 10.0 ** int(time.as_tuple().exponent)
+    except (InvalidOperation, ValueError, TypeError, OverflowError):
+        raise source.fault(f"Frame Time '{text}' is not a number of seconds", line) from None
+    if not 1e-6 < time < 1000:
+        raise source.fault(f"Frame Time {text} is not the duration of a frame; put 0.0333333 for 30 fps", line)
+    fps = 1 / float(time)
+    whole = round(fps)
+    return float(whole) if whole and abs(1 / whole - float(time)) < digit else fps
+
+
+def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
+    """Return the number block (frames, channels) as float64; its first line is `line` + 1."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
+        values = table.to_numpy()
+        if values.shape == (frames, channels) and values.min() > -LARGEST and values.max() < LARGEST:
+            return values
+    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis below says it better
+        pass
+    return _diagnose(block, line, frames, channels, source)
+
+
+def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
+    """Read a block that is no plain table the slow way: mend rows broken over lines, or raise what is wrong."""
+    rows = []
+    for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
+        tokens = row_text.split()
+        row = []
+        for column, token in enumerate(tokens, 1):
+            try:
+                row.append(float(token))
+            except ValueError:
+                row.append(np.nan)
+            if not abs(row[-1]) < LARGEST:
+                kind = "too large a" if np.isfinite(row[-1]) else "not a finite"
+                text = f"value {column} is '{token[:20]}', {kind} number; mend or drop the frame"
+                raise source.fault(text, number)
+        if row:
+            rows.append((number, row))
+    total = sum(len(row) for _, row in rows)
+    if total == frames * channels:
+        return np.array([value for _, row in rows for value in row]).reshape(frames, channels)
+    odd = [(number, len(row)) for number, row in rows if len(row) != channels]
+    if odd and odd[0][0] == rows[-1][0] and len(rows) <= frames and odd[0][1] < channels:
+        _truncated(len(rows) - 1, frames, rows[-1][0], source)
+    if odd:
+        number, count = odd[0]
+        text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not match"
+        raise source.fault(text, number)
+    if len(rows) < frames:
+        _truncated(len(rows), frames, rows[-1][0] if rows else line, source)
+    raise source.fault(f"{len(rows)} rows of motion, Frames says {frames}; correct the Frames line", rows[frames][0])
+
+
+def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:
+    """Raise the error of a file that is cut short."""
+    raise source.fault(f"cut short: {rows} whole rows of motion, Frames says {frames}; get the file again", line)

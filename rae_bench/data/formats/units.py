@@ -1,0 +1,83 @@
+"""Units, vertical axes and frame rates of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rae_bench.errors import UserError, unknown
+from rae_bench.kinematics import quat
+from rae_bench.rigs.rig import LARGEST
+
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""Metres in each unit that has a name."""
+
+Up = str | Sequence[float]
+"""The vertical axis of a file: "y", "z", "-y", "-z", or a direction as three numbers."""
+_UPS = {"y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "-y": (0.0, -1.0, 0.0), "-z": (0.0, 0.0, -1.0)}
+
+
+def metres_per_unit(unit: str | float) -> float:
+    """Return the metres in one unit of a file.
+
+    Args:
+        unit: "m", "cm", "mm", or already a number of metres.
+
+    Raises:
+        UserError: The unit has no such name, or is no length.
+    """
+    if isinstance(unit, str):
+        try:
+            return UNITS[unit.strip().lower()]
+        except KeyError:
+            raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
+    if not 0 < unit < LARGEST:
+        raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
+    return float(unit)
+
+
+def upright(up: Up) -> np.ndarray | None:
+    """Return the shortest turn (4,) that takes a file's vertical axis to +Y, or None where it is +Y already.
+
+    Raises:
+        UserError: `up` is no axis and no direction.
+    """
+    if isinstance(up, str):
+        if up not in _UPS:
+            raise UserError(f"up axis '{up}'; use y or z (or -y, -z, or three numbers)")
+        axis = np.array(_UPS[up])
+    else:
+        axis = np.asarray(up, np.float64)
+        if axis.shape != (3,) or not (np.abs(axis) < LARGEST).all() or np.linalg.norm(axis) < 1e-6:
+            raise UserError(f"up axis {list(up)} is not a direction; use y, z, -y, -z or three numbers")
+    if axis[1] > 0 and not axis[[0, 2]].any():
+        return None
+    return quat.between(axis, np.array([0.0, 1.0, 0.0]))
+
+
+def turn_axes(
+    turn: np.ndarray | None, offsets: np.ndarray, root_positions: np.ndarray, rotations: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a skeleton and its motion in axes turned by `turn`; the axes of every joint turn with the world's.
+
+    Args:
+        turn: (4,) as `upright` gives it; None changes nothing.
+        offsets: (J, 3).
+        root_positions: (T, 3).
+        rotations: (T, J, 4) local.
+
+    Returns:
+        Offsets, root positions and rotations, in the shapes that were given.
+    """
+    if turn is None:
+        return offsets, root_positions, rotations
+    vectors = quat.rotate(turn, rotations[..., 1:])
+    rotations = np.concatenate([rotations[..., :1], vectors], -1)
+    return quat.rotate(turn, offsets), quat.rotate(turn, root_positions), rotations
+
+
+def rounded_rate(seconds: float) -> float:
+    """Return the frames per second of frames that last `seconds`: a whole number where it is within 0.02 % of one."""
+    fps = 1 / seconds
+    return float(round(fps)) if round(fps) and abs(fps / round(fps) - 1) < 2e-4 else fps

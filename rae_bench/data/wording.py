@@ -1,0 +1,18 @@
+"""Words for people: lengths in the unit that suits them, and lists cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def as_length(metres: float) -> str:
+    """Return a length in words, in metres, centimetres or millimetres by its size."""
+    size = abs(metres)
+    if size >= 1:
+        return f"{metres:.3g} m"
+    return f"{100 * metres:.3g} cm" if size >= 0.01 else f"{1000 * metres:.2g} mm"
+
+
+def first_few(names: Sequence[str], count: int = 6) -> str:
+    """Return the first names in words, and how many more there are."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
