@@ -193,7 +193,7 @@ def action_table(outcome: Outcome) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from rae_bench.results.rows import by_action
+    from rae_bench.results.clips import means_by_action
     from rae_bench.task.cells import TRUTH
 
     files: dict[str, list[Path]] = {}
@@ -201,7 +201,7 @@ def action_table(outcome: Outcome) -> Any:
         if p.path.with_suffix(".csv").exists() and p.cell.model != TRUTH:
             label = p.cell.row
             files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = by_action(files, [name for name, _ in ACTION_COLUMNS])
+    values = means_by_action(files, [name for name, _ in ACTION_COLUMNS])
     title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("row")

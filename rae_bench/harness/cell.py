@@ -21,7 +21,8 @@ from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import make_model
 from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
-from rae_bench.results.files import SCHEMA, write_clips, write_json
+from rae_bench.results.clips import write_clips
+from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
 from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse

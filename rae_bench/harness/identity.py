@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rae_bench.harness.versions import engine_versions, metric_versions
+from rae_bench.harness.versions import engine_versions, cell_metric_versions
 from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
@@ -54,7 +54,7 @@ def identity(
 
 def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of an identity that the installed code decides."""
-    code: dict[str, Any] = {"engine": engine_versions(), "metrics": metric_versions()}
+    code: dict[str, Any] = {"engine": engine_versions(), "metrics": cell_metric_versions()}
     if model is None:
         return code | {"model": {}, "options": _hash({})}
     return code | {"model": model.identity, "options": _hash(model.resolved(options))}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing
 from rae_bench.data.generators import locomotion, reach
-from rae_bench.metrics.registry import METRICS
+from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import resolve_model
 
 
@@ -39,6 +39,11 @@ def generator_versions() -> dict[str, int]:
 def metric_versions() -> dict[str, int]:
     """Version of every metric, by name."""
     return {name: info.version for name, info in METRICS.items()}
+
+
+def cell_metric_versions() -> dict[str, int]:
+    """Version of every metric that a cell may have; metrics of transfer are computed from many cells."""
+    return {name: info.version for name, info in METRICS.items() if info.category != "transfer"}
 
 
 def model_versions(spec: str) -> dict[str, int]:

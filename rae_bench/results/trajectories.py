@@ -1,4 +1,4 @@
-"""TODO."""
+"""Trajectories on disk: one compressed `.npz` beside each cell result."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from rae_bench.storage import whole_file
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
-    """Root positions and unit rotations in single precision, as they were generated: coarser steps would rule the jerk.
+    """Write root positions and unit rotations in single precision, since coarser steps would dominate the jerk.
 
-    Frames past a clip's length are nobody's: they repeat its last one, whatever the model left there.
+    Frames past a clip's length repeat its last frame, whatever the model left there.
 
     Args:
+        path: the file to write, whole or not at all.
+        trajectory: what a model generated.
+        rig, fps: of the clips.
         lengths: (N,) real frames of each clip.
     """
     last = np.minimum(np.arange(trajectory.root_positions.shape[2]), np.asarray(lengths)[:, None] - 1)
@@ -37,7 +40,7 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
 
 
 def load_trajectory(path: Path) -> Trajectory:
-    """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
+    """Read what `save_trajectory` wrote. Raise `UserError` where the file is missing or damaged."""
     try:
         archive = Archive(Source(path))
         roots = archive.checked("root_positions", (None, None, None, 3), "f")

@@ -12,6 +12,8 @@ from rae_bench.task.task import Protocol
 
 TRUTH = "truth"
 """The model of the row that is the held-out motion itself."""
+HOLD = "hold"
+"""The control that every score is measured by."""
 PAPER_EPOCHS = (51, 31)
 """The thesis trained for so many epochs on all data, and on a fraction."""
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.forger import MODEL, Forger
 from helpers.running import do_here, plan_cells
 
-from rae_bench.leaderboard.submit import gather, make_card, submit
+from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,8 @@ def sway_results(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def honest(sway_results: Path, tiny_task: Path) -> Forger:
     """The entry that `submit` makes of it."""
     place = sway_results.parent
-    found = gather(sway_results)
-    report = submit(
+    found = gather_cells(sway_results)
+    report = submit_entry(
         found, "sway", make_card(found), out=place / "entries", packed=place / "packed.zip", tasks=[tiny_task]
     )
     assert report.findings == []

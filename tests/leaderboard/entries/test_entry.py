@@ -12,15 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board.benchmark import REFERENCES
 from rae_bench.leaderboard.entries.card import Card
 from rae_bench.leaderboard.entries.entry import load_entries, load_entry
-from rae_bench.leaderboard.entries.files import is_slug
+from rae_bench.leaderboard.entries.entry_files import is_slug
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
-from rae_bench.leaderboard.entries.rules import CellKey, missing_cells, required_cells
+from rae_bench.leaderboard.entries.rules import REFERENCES, CellKey, missing_cells, required_cells
 from rae_bench.model.registry import CONTROLS, resolve_model
 from rae_bench.task.task import load_task
 
@@ -149,8 +148,6 @@ def test_required_cells() -> None:
     task = load_task("biped2quad")
 
     def keys(regime: str, **card: object) -> set[tuple[str, float]]:
-        from rae_bench.leaderboard.entries.entry import Card
-
         made = Card(**{"title": "x", "authors": "x", "model": "x", "config": "0" * 8} | entry_card | card)  # type: ignore
         cells = required_cells(made, regime, task)
         assert {cell.seed for cell in cells} == ({0} if regime == "none" else {0, 1, 2})

@@ -1,7 +1,7 @@
-"""The board: from entries to one JSON-ready table, which every output is made of.
+"""The board: from entries to one table that is ready for JSON. Every output is made of it.
 
-Its numbers do not depend on the order of the entries, nor, but for ties of equal numbers, on their names. They are
-rounded to `DIGITS`, so that machines whose last bits differ write the same bytes.
+The numbers depend neither on the order of the entries nor, but for ties of equal numbers, on their names. They are
+rounded to `SIGNIFICANT_DIGITS`, so that machines whose last bits differ write the same bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rae_bench.leaderboard.board.benchmark import BENCHMARK, TASKS
-from rae_bench.leaderboard.board.cells import TaskCells, task_cells
-from rae_bench.leaderboard.board.overall import overall
-from rae_bench.leaderboard.board.rows import task_rows
+from rae_bench.leaderboard.board.contestants import TaskCells, task_cells
+from rae_bench.leaderboard.board.overall import overall_table
+from rae_bench.leaderboard.board.task_rows import task_rows
 from rae_bench.leaderboard.entries.entry import Entry
+from rae_bench.leaderboard.entries.rules import BENCHMARK, TASKS
 
 SCHEMA = "rae-bench.board/1"
-DIGITS = 6
+SIGNIFICANT_DIGITS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class Board:
     """The table, and what it was made of.
 
     Attributes:
-        data: JSON-ready.
-        entries: by name.
-        tasks: by name, the ranked ones first.
+        data: the whole table, ready for JSON.
+        entries: the entries by name.
+        tasks: the cells of tasks by name, the ranked tasks first.
     """
 
     data: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Board:
 
 
 def make_board(entries: Sequence[Entry]) -> Board:
-    """Rows of every task and over the ranked ones.
+    """Make the tables of every task and the one over the ranked tasks.
 
     Raises:
         UserError: cells of different versions of a task, its data or metrics; two entries that are the same control.
@@ -54,7 +54,7 @@ def make_board(entries: Sequence[Entry]) -> Board:
         "schema": SCHEMA,
         "benchmark": BENCHMARK,
         "entries_sha256": _hash_of(entries),
-        "overall": overall([tasks[name] for name in order if name in TASKS], entries),
+        "overall": overall_table([tasks[name] for name in order if name in TASKS], entries),
         "tasks": {name: task.table for name, task in tasks.items()},
         "entries": {entry.name: _facts(entry) for entry in entries},
     }
@@ -62,7 +62,7 @@ def make_board(entries: Sequence[Entry]) -> Board:
 
 
 def _hash_of(entries: Sequence[Entry]) -> str:
-    """sha256 of all that the board shows of the entries."""
+    """Return the sha256 of all that the board shows of the entries."""
     digest = hashlib.sha256()
     for entry in entries:
         facts = [(task, entry.hash_of(task), entry.level(task)) for task in entry.tasks]
@@ -83,11 +83,11 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Numbers with `DIGITS` digits; what is not finite as null."""
+    """Round all numbers to `SIGNIFICANT_DIGITS`; what is not finite becomes None."""
     if isinstance(value, Mapping):
         return {str(key): _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(item) for item in value]
     if isinstance(value, (float, np.floating)):
-        return float(f"{value:.{DIGITS}g}") + 0.0 if math.isfinite(value) else None
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0 if math.isfinite(value) else None
     return value

@@ -1,7 +1,7 @@
-"""All metrics in the order of the tables, found by looking into this folder.
+"""All metrics in the order of the tables, collected from the modules of this folder.
 
-To add one, write two files: a module here that holds a function `measure(generated, truth, objectives) -> Sums` and
-`METRICS = (MetricInfo(...),)`, and its test. Nothing else names it.
+To add a metric, write two files: a module in this folder with a function `measure(generated, truth, objectives) ->
+Sums` and `METRICS = (MetricInfo(...),)`, and its test. No other file names the metric.
 """
 
 from __future__ import annotations
@@ -14,15 +14,25 @@ from types import MappingProxyType
 from rae_bench.errors import UserError, unknown
 from rae_bench.metrics.base import CATEGORIES, MetricInfo
 
-SHELL = ("base", "evaluation", "headline", "lafan1", "registry")
-"""Modules of this folder that define no metric; they may import this one."""
+NOT_METRICS = ("base", "catalogue", "evaluation", "headline", "lafan1")
+"""Modules of this folder that define no metric. They may import this one."""
 
 
 def discover(path: Iterable[str], package: str) -> Mapping[str, MetricInfo]:
-    """The `METRICS` of every module of a package: by category, primaries first, then by module and place in it."""
+    """Collect the `METRICS` of every module of a package.
+
+    They are ordered by category, then primary metrics first, then by module and by place in the module.
+
+    Args:
+        path: the folders of the package.
+        package: its name.
+
+    Raises:
+        UserError: an unknown category, or two metrics of one name.
+    """
     found: list[MetricInfo] = []
     for module in sorted(pkgutil.iter_modules(path), key=lambda m: m.name):
-        if module.name not in SHELL:
+        if module.name not in NOT_METRICS:
             found.extend(getattr(importlib.import_module(f"{package}.{module.name}"), "METRICS", ()))
     for info in found:
         if info.category not in CATEGORIES:
@@ -36,13 +46,9 @@ def discover(path: Iterable[str], package: str) -> Mapping[str, MetricInfo]:
     return MappingProxyType(table)
 
 
-def _own() -> Mapping[str, MetricInfo]:
-    package = __name__.rpartition(".")[0]
-    return discover(importlib.import_module(package).__path__, package)
-
-
-METRICS: Mapping[str, MetricInfo] = _own()
-"""Name -> what it is."""
+_PACKAGE = __name__.rpartition(".")[0]
+METRICS: Mapping[str, MetricInfo] = discover(importlib.import_module(_PACKAGE).__path__, _PACKAGE)
+"""Name -> metric."""
 
 PRIMARY: Mapping[str, str] = MappingProxyType({info.category: name for name, info in METRICS.items() if info.primary})
-"""Category -> name of its primary metric."""
+"""Category -> name of its primary metric, for the categories that have one."""

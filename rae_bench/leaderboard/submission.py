@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.leaderboard.entries import files
-from rae_bench.leaderboard.entries.card import TRUTH, Card, Trajectories, check_facts
+from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
+from rae_bench.leaderboard.entries.entry import write_entry_file
+from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
 from rae_bench.leaderboard.entries.packing import digest, pack
-from rae_bench.leaderboard.entries.writing import write_entry_file
-from rae_bench.leaderboard.verify.verify import Progress, Report, verify
+from rae_bench.leaderboard.verify.verifier import Progress, Report, verify
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import CONTROLS, model_name
 from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import scratch, whole_folder
-from rae_bench.task.cells import cell_name
+from rae_bench.task.cells import TRUTH, cell_name
 
 PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")
-"""Which regime an entry declares where its author says nothing: the first that it has cells of."""
+"""An entry declares the first of these regimes that it has cells of, unless its author names one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class Gathered:
 
     Attributes:
         spec: what the results call the model: a name, or a plug-in's module or file and class.
+        config: the hash of the options.
         cells: path of each result -> the result.
     """
 
@@ -40,32 +41,33 @@ class Gathered:
 
     @property
     def model(self) -> str:
-        """The model's name, without the place of a plug-in's code."""
+        """The model's name, without the path of a plug-in's code."""
         return model_name(self.spec)
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """The card that the model carries; nothing for the truth."""
+        """The card that the model carries; empty for the truth."""
         return next((r["card"] for r in self.cells.values() if "card" in r), {})
 
     @property
     def regime(self) -> str:
-        """The regime that it would declare."""
+        """The regime that an entry of these cells declares unless its author names one."""
         if self.model in (TRUTH, *CONTROLS):
             return "none"
-        there = {r["regime"] for r in self.cells.values() if r["status"] == "ok"}
-        return next((regime for regime in PREFERRED if regime in there), "cold")
+        finished = {r["regime"] for r in self.cells.values() if r["status"] == "ok"}
+        return next((regime for regime in PREFERRED if regime in finished), "cold")
 
 
-def gather(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) -> Gathered:
-    """The cells under a folder of results.
+def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) -> Gathered:
+    """Gather the cells of one model under a folder of results.
 
     Args:
-        model: which one, where the folder holds several; a control or `truth` only by name.
-        tasks: of these alone.
+        folder: what `run` or `sweep` left.
+        model: which model, where the folder holds more than one. Controls and `truth` are found only by name.
+        tasks: names of the tasks whose cells count; all where there are none.
 
     Raises:
-        UserError: no cells, several models, failed cells, trajectories that are not there.
+        UserError: no cells, more than one model or set of options, failed cells, or missing trajectories.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that `run` or `sweep` left (--out)")
@@ -88,7 +90,7 @@ def gather(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) ->
     if len(chosen) > 1:
         folders = sorted({str(path.parents[1]) for key in chosen for path in found[key]})
         raise UserError(
-            f"{folder}: holds {chosen[0][0]} with several sets of options; name one of {', '.join(folders)}"
+            f"{folder}: holds {chosen[0][0]} with more than one set of options; name one of {', '.join(folders)}"
         )
     spec, config = chosen[0]
     _check_cells(found[chosen[0]])
@@ -109,17 +111,17 @@ def _check_cells(cells: Mapping[Path, Mapping[str, Any]]) -> None:
 
 
 def make_card(gathered: Gathered, **words: str | None) -> Card:
-    """The card of an entry: the model's own, with the words that are given in place of its own.
+    """Return the card of an entry: the model's card, with `words` in place of what it says.
 
     Raises:
-        UserError: words that a card cannot have, and authors nowhere named.
+        UserError: neither the model's card nor `words` name an author.
     """
-    own = gathered.card
+    carried = gathered.card
     fields = ("version", "authors", "paper", "licence", "description", "access", "learns")
-    facts: dict[str, Any] = {key: own[key] for key in fields if key in own}
-    facts |= {"title": own.get("name", gathered.model), "model": gathered.model, "config": gathered.config}
-    facts["capabilities"] = sorted(own.get("capabilities", []))
-    if not own:
+    facts: dict[str, Any] = {key: carried[key] for key in fields if key in carried}
+    facts |= {"title": carried.get("name", gathered.model), "model": gathered.model, "config": gathered.config}
+    facts["capabilities"] = sorted(carried.get("capabilities", []))
+    if not carried:
         facts |= {"authors": "rae-bench", "learns": False, "description": "the recorded motion itself"}
     facts |= {key: " ".join(value.split()) for key, value in words.items() if value is not None}
     if not facts.get("authors"):
@@ -127,7 +129,7 @@ def make_card(gathered: Gathered, **words: str | None) -> Card:
     return Card(**facts)
 
 
-def submit(
+def submit_entry(
     gathered: Gathered,
     name: str,
     card: Card,
@@ -142,20 +144,27 @@ def submit(
     data_root: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> Report:
-    """Make the entry `out/name` and the file `packed`, if `verify` finds no fault in them; else nothing.
+    """Make the entry `out/name` and the file `packed` if `verify` finds no fault in them; otherwise make nothing.
 
     Args:
-        external: what it learnt from besides the task's data; any makes the division `open`.
+        gathered: the cells.
+        name: the name of the entry.
+        card: who the model is, as from `make_card`.
+        out: the folder of the entries.
+        packed: the file of the trajectories, for upload.
+        regime: the regime that the entry declares; `gathered.regime` unless given.
+        external: other data that the model learnt from. Any makes the division `open`.
+        url: the https address where `packed` will lie.
         replace: whether an entry of that name may be overwritten.
-        tasks, data_root: as in `verify`.
+        tasks, data_root, progress: as for `verify`.
 
     Raises:
-        UserError: a name that cannot be, an entry that is there, a card that is refused.
+        UserError: a name that cannot be, an entry that exists, or a card that is refused.
     """
-    if not files.is_slug(name):
+    if not is_slug(name):
         raise UserError(f"--name {name}: use letters, digits, '-', '_' and single dots, 63 at most, no mark first")
     if (out / name).exists() and not replace:
-        raise UserError(f"{out / name}: this entry is there; overwrite it with --replace, or choose another --name")
+        raise UserError(f"{out / name}: this entry exists; overwrite it with --replace, or choose another --name")
     division = "open" if external else "closed"
     declared = regime or gathered.regime
     lines = [" ".join(line.split()) for line in external]
@@ -173,8 +182,8 @@ def submit(
             trajectories = Trajectories(*digest(file), url)
         for path, result in gathered.cells.items():
             stem = cell_name(result["regime"], result["fraction"], result["seed"])
-            target = folder / files.CELLS / result["task"] / f"{stem}.json"
-            # Where the code of a plug-in lay is nobody's business.
+            target = folder / CELLS / result["task"] / f"{stem}.json"
+            # The path of a plug-in's code is private.
             write_json(target, {**result, "model": gathered.model})
             if result["status"] == "ok":
                 shutil.copyfile(path.with_suffix(".csv"), target.with_suffix(".csv"))

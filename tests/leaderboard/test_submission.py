@@ -19,11 +19,11 @@ from rae_bench.cli.submit import git_commands
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import Trajectories
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.fetch import _HttpsOnly, fetch
+from rae_bench.leaderboard.entries.fetch import _HttpsOnly, download
 from rae_bench.leaderboard.entries.packing import digest
-from rae_bench.leaderboard.submit import gather, make_card, submit
+from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 from rae_bench.leaderboard.verify.rerun import _worse, allowed
-from rae_bench.leaderboard.verify.verify import Report
+from rae_bench.leaderboard.verify.verifier import Report
 
 
 def _call(*words: object) -> int:
@@ -77,7 +77,7 @@ def test_an_entry_is_made_and_verified(
     before = Path("sway-trajectories.zip").read_bytes()
     words = ("submit", sway_results, "--name", "sway", "--task", tiny_task)
     assert _call(*words) == 2
-    assert "this entry is there; overwrite it with --replace" in capsys.readouterr().err
+    assert "this entry exists; overwrite it with --replace" in capsys.readouterr().err
     assert _call(*words, "--replace") == 0
     assert Path("sway-trajectories.zip").read_bytes() == before
     assert load_entry(entry.folder).card.authors == "A. Author"
@@ -138,15 +138,15 @@ def test_bad_words_are_one_line(
 
 def test_findings_leave_nothing(sway_results: Path, tmp_path: Path) -> None:
     """The task's file is not named, so that nothing can be checked against it."""
-    found = gather(sway_results)
-    report = submit(found, "sway", make_card(found), out=tmp_path / "entries", packed=tmp_path / "packed.zip")
+    found = gather_cells(sway_results)
+    report = submit_entry(found, "sway", make_card(found), out=tmp_path / "entries", packed=tmp_path / "packed.zip")
     assert "is no task of this version" in report.findings[0].what
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_open_entry_says_what_it_learnt_from(sway_results: Path, tiny_task: Path, tmp_path: Path) -> None:
-    found = gather(sway_results)
-    submit(
+    found = gather_cells(sway_results)
+    submit_entry(
         found, "sway", make_card(found), out=tmp_path, packed=tmp_path / "p.zip", external=["AMASS"], tasks=[tiny_task]
     )
     entry = load_entry(tmp_path / "sway")
@@ -176,8 +176,8 @@ def _endless() -> Any:
 
 def test_fetch(tmp_path: Path) -> None:
     data = b"trajectories"
-    told = Trajectories(hashlib.sha256(data).hexdigest(), len(data), "https://example.org/t.zip")
-    fetch(told, tmp_path / "t.zip", _serve(data))
+    trajectories = Trajectories(hashlib.sha256(data).hexdigest(), len(data), "https://example.org/t.zip")
+    download(trajectories, tmp_path / "t.zip", _serve(data))
     assert (tmp_path / "t.zip").read_bytes() == data
     for served, message in (
         (_serve(b"other bytes!"), "with sha256"),
@@ -186,7 +186,7 @@ def test_fetch(tmp_path: Path) -> None:
         (_endless(), "has more than the 12 bytes"),
     ):
         with pytest.raises(UserError, match=message):
-            fetch(told, tmp_path / "t.zip", served)
+            download(trajectories, tmp_path / "t.zip", served)
 
 
 def test_a_server_that_speaks_no_http(tmp_path: Path) -> None:
@@ -194,13 +194,13 @@ def test_a_server_that_speaks_no_http(tmp_path: Path) -> None:
         raise http.client.BadStatusLine("220 mail.example.org")
 
     with pytest.raises(UserError, match="cannot be fetched"):
-        fetch(Trajectories("0" * 64, 1, "https://example.org/t.zip"), tmp_path / "t.zip", open_address)
+        download(Trajectories("0" * 64, 1, "https://example.org/t.zip"), tmp_path / "t.zip", open_address)
 
 
 @pytest.mark.parametrize("address", ["http://example.org/x", "file:///etc/passwd", "ftp://example.org/x", ""])
 def test_only_https_is_fetched(tmp_path: Path, address: str) -> None:
     with pytest.raises(UserError):
-        fetch(Trajectories("0" * 64, 1, address), tmp_path / "x")
+        download(Trajectories("0" * 64, 1, address), tmp_path / "x")
     with pytest.raises(UserError):
         _HttpsOnly().redirect_request(None, None, 302, "", {}, address or "http://localhost/")
 

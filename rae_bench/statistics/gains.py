@@ -1,4 +1,4 @@
-"""What pre-training bought: the formulas of `rae_bench.metrics.transfer` on tables of cells, one by one and summed."""
+"""What pre-training bought: the formulas of `rae_bench.metrics.transfer` on tables of cells, and their means."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import error_area, gain_over_cold, gap_closed, is_negative_transfer, quality_of_full
-from rae_bench.statistics.curves import LEAST_FRACTIONS, Saved, Share, data_saved_interval, gap_interval
+from rae_bench.statistics.curves import LEAST_FRACTIONS, CurveEstimate, data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import ratio_interval
-from rae_bench.statistics.tables import CELL, names, refuse_twice
+from rae_bench.statistics.tables import CELL, in_words, refuse_twice
 
 GAINS = {"cold": "gain_over_cold", "cold-long": "gain_over_cold_long", "reference": "gain_over_reference_cold"}
+"""What the error of a transfer is compared with -> name of the gain."""
 STRATUM = ["entry", "task", "regime", "fraction"]
 
 
 def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.DataFrame:
-    """Every transfer cell beside its cold starts and the full data of its seed.
+    """Return every transfer cell with its cold starts and the full data of its seed.
 
     Args:
         cells: errors (lower is better) as from `tables.cell_values`.
@@ -27,10 +28,10 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
             reference cold.
 
     Returns:
-        A row for each cell of another regime than cold, full and none: `CELL`, `value`, the columns of `GAINS`,
-        `quality_of_full`, `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0), and
-        what each was compared with: `cold`, `cold-long`, `reference`, `full`. NaN where the entry has no cell at all
-        of the regime that is compared with.
+        A row for each cell of a transfer regime: `CELL`, `value`, the columns of `GAINS`, `quality_of_full`,
+        `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0), and the errors that it
+        was compared with: `cold`, `cold-long`, `reference`, `full`. A column is NaN where the entry has no cell of the
+        regime that it is compared with.
 
     Raises:
         UserError: cells that the other seeds have and one lacks, by name.
@@ -58,12 +59,12 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
 
 def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.DataFrame:
-    """Transfer by entry, task, regime and fraction: means over seeds with 95 % t-intervals.
+    """Return what transfer bought by entry, task, regime and fraction: means over seeds with 95 % t-intervals.
 
     Returns:
         `STRATUM`, `seeds`; for each of `GAINS` and `quality_of_full` the geometric mean, `_low` and `_high`;
-        `gap_closed` and `data_saved`, each with `_low`, `_high` and `_words` ("" or what is wrong with it; see
-        `rae_bench.statistics.curves`); `negative`, the number of seeds worse than their cold start.
+        `gap_closed` and `data_saved`, each with `_low`, `_high` and `_words` ("" or why it is no measurement, see
+        `rae_bench.statistics.curves`); `negative`, the number of seeds that are worse than their cold start.
     """
     rows = []
     for key, group in transfer_cells(cells, references).groupby(STRATUM):
@@ -78,9 +79,9 @@ def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.
 
 
 def error_areas(cells: pd.DataFrame) -> pd.DataFrame:
-    """Area under the error-fraction curve of each entry, task, regime and seed: columns of those and `error_area`.
+    """Return the area under the error-fraction curve: columns entry, task, regime, seed and `error_area`.
 
-    `cold` has the fractions below 1, so that it compares with the transfer regimes.
+    `cold` has only the fractions below 1, so that it compares with the transfer regimes.
 
     Raises:
         UserError: a seed without one of the fractions of its regime; fewer than two fractions.
@@ -99,11 +100,15 @@ def error_areas(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]], value: str) -> pd.DataFrame:
-    """One value a task as a matrix: sources down, targets across, NaN where there is no such task.
+    """Arrange one value of each task as a matrix: sources down, targets across, NaN where there is no such task.
 
     Args:
-        table: columns `task` and `value`'s; one row a task.
+        table: a row for each task, with the columns `task` and the one that `value` names.
         domains: task -> names of its source and target.
+        value: the name of a column.
+
+    Raises:
+        UserError: a task that is not in `domains`, or two tasks with the same source and target.
     """
     lacking = sorted(set(table["task"]) - set(domains))
     if lacking:
@@ -117,20 +122,20 @@ def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]
     return placed.pivot(index="source", columns="target", values=value)
 
 
-def _with_ends(name: str, found: Share | Saved) -> dict[str, object]:
+def _with_ends(name: str, found: CurveEstimate) -> dict[str, object]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_words": found.words}
 
 
-def _closed_by(group: pd.DataFrame) -> Share:
-    """Gap closed by one stratum of transfer cells."""
+def _closed_by(group: pd.DataFrame) -> CurveEstimate:
+    """Return the gap closed by one stratum of transfer cells."""
     if group[["cold", "full"]].isna().any(axis=None):
-        return Share(math.nan, math.nan, math.nan, "no cold start and full data to go by")
+        return CurveEstimate(math.nan, math.nan, math.nan, "no cold start and full data to go by")
     cold, errors, full = (group[name].to_numpy(float) for name in ("cold", "value", "full"))
     return gap_interval(cold, errors, full)
 
 
-def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> Saved:
-    """Data saved by one stratum of transfer cells."""
+def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
+    """Return the data saved by one stratum of transfer cells."""
     entry, task, _, fraction = (group[name].iloc[0] for name in STRATUM)
     mine = cells[(cells["entry"] == entry) & (cells["task"] == task) & cells["regime"].isin(["cold", "full"])]
     fractions = sorted(mine["fraction"].unique())
@@ -148,12 +153,12 @@ def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> Saved:
     return data_saved_interval(fractions, wide.to_numpy(float), float(fraction), errors)
 
 
-def _not_saved(why: str) -> Saved:
-    return Saved(math.nan, math.nan, math.nan, why)
+def _not_saved(why: str) -> CurveEstimate:
+    return CurveEstimate(math.nan, math.nan, math.nan, why)
 
 
 def _reference_cold(cells: pd.DataFrame, references: Sequence[str]) -> pd.DataFrame:
-    """The cold cells of the best reference entry of each task and fraction."""
+    """Return the cold cells of the best reference entry of each task and fraction."""
     pool = cells[(cells["regime"] == "cold") & cells["entry"].isin(references)]
     unknown = sorted(set(references) - set(pool["entry"]))
     if unknown:
@@ -166,16 +171,16 @@ def _reference_cold(cells: pd.DataFrame, references: Sequence[str]) -> pd.DataFr
 
 
 def _beside(table: pd.DataFrame, pool: pd.DataFrame, keys: list[str], name: str) -> pd.Series:
-    """The pool's value at each row's keys; NaN where the pool has nothing for any seed of that row's place."""
+    """Return the pool's value at each row's keys; NaN where the pool has no seed of that row's place."""
     joined = table.merge(pool[[*keys, "value"]], on=keys, how="left", suffixes=("", "_beside"))["value_beside"]
     joined.index = table.index
     without_seed = [key for key in keys if key != "seed"]
-    some = table[without_seed].apply(tuple, axis=1).isin(set(pool[without_seed].itertuples(index=False, name=None)))
-    lacking = table[some & joined.isna()]
+    places = set(pool[without_seed].itertuples(index=False, name=None))
+    lacking = table[table[without_seed].apply(tuple, axis=1).isin(places) & joined.isna()]
     if len(lacking):
         regime = "cold" if name == "reference" else name
         cells = lacking.assign(regime=regime, fraction=1.0 if name == "full" else lacking["fraction"])
-        raise UserError(f"missing: {names(cells)}, which other seeds have; run these cells first")
+        raise UserError(f"missing: {in_words(cells)}, which other seeds have; run these cells first")
     return joined
 
 
@@ -184,7 +189,7 @@ def _refuse_gaps(curve: pd.DataFrame, fractions: Sequence[float], place: tuple[o
     if lacking:
         entry, task, regime, seed = place or (curve[key].iloc[0] for key in ("entry", "task", "regime", "seed"))
         cells = pd.DataFrame([(entry, task, regime, f, seed) for f in lacking], columns=CELL)
-        raise UserError(f"missing: {names(cells)}, which others have; run these cells first")
+        raise UserError(f"missing: {in_words(cells)}, which others have; run these cells first")
 
 
 def _each(formula: object, *columns: pd.Series) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Is an entry what it says? Everything that can be checked without running the model."""
+"""Is an entry what it says? All checks that do not run the model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries import files
-from rae_bench.leaderboard.entries.card import HOLD
-from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell, load_entry
-from rae_bench.leaderboard.entries.finding import Finding, Refused, plain
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell, load_entry
+from rae_bench.leaderboard.entries.entry_files import ENTRY, LEVEL
+from rae_bench.leaderboard.entries.finding import Finding, Refused, one_line
 from rae_bench.leaderboard.entries.level import (
     CLAIMED,
     LEVELS,
@@ -27,30 +26,30 @@ from rae_bench.leaderboard.entries.level import (
 )
 from rae_bench.leaderboard.entries.packing import Pack, digest
 from rae_bench.leaderboard.entries.text import check_line
-from rae_bench.leaderboard.verify.checks import (
+from rae_bench.leaderboard.verify.copies import copied_clips, enough
+from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
+from rae_bench.leaderboard.verify.plausibility import (
+    check_copies_within,
     check_cost,
     check_identity,
     check_numbers,
-    check_own_copies,
     check_required,
     check_twins,
-)  # fmt: skip
-from rae_bench.leaderboard.verify.copies import copied_clips, enough
-from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, read_clips
-from rae_bench.leaderboard.verify.tolerance import alike, tolerance
-from rae_bench.metrics import PRIMARY
+)
+from rae_bench.results.rows import ERROR, HOLD, TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
-"""Single clips have so many times the tolerance of the whole: a foot that turns a threshold counts for more in them."""
-MENDS = {
+"""Single clips have this many times the tolerance: a foot that crosses a threshold counts for more in one clip."""
+MEND_HASHES = {
     "task": "run the cell with the task of this version",
     "data": "run the cell with the data of this version",
     "split": "run the cell with the splits of this version",
 }
-AGAIN = "do not edit results; run the cell again and submit all together"
+MEND_EDITED = "do not edit results; run the cell again and submit all together"
 
 Progress = Callable[[str], None]
+"""progress(text) says what is being done."""
 
 
 @dataclass
@@ -58,9 +57,10 @@ class Report:
     """What `verify` found.
 
     Attributes:
-        entry: None where it could not be read.
-        levels: task -> `claimed` or `rescored`, as far as was verified here.
-        notes: what was not verified, and why; no faults.
+        entry: the entry; None where it could not be read.
+        findings: the faults.
+        levels: task -> `claimed` or `rescored`, as far as it was verified here.
+        notes: what was not verified, and why; these are no faults.
     """
 
     entry: Entry | None = None
@@ -69,7 +69,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def grouped(self) -> list[tuple[Finding, int]]:
-        """Findings that say the same of many cells once, with how many there are."""
+        """Return findings that say the same of many cells once, with their number."""
         count: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
             count.setdefault((finding.what, finding.mend), []).append(finding)
@@ -85,13 +85,15 @@ def verify(
     data_root: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> Report:
-    """Check an entry; all checks are made, as far as earlier faults let them.
+    """Check an entry. Every check is made, as far as earlier faults allow it.
 
     Args:
+        folder: the entry's folder.
         trajectories: the packed file. Without it the entry stays `claimed`.
-        others: folder of the other entries, to compare with; the entry's own parent unless given.
-        tasks: files of tasks besides those of the package.
-        data_root: folder that holds the recordings a task names.
+        others: the folder of the other entries, to compare with; the parent of `folder` unless given.
+        tasks: files of tasks that are not in the package.
+        data_root: the folder that holds the recordings that a task names.
+        progress: is called with what is being done.
 
     Raises:
         UserError: no such entry or file, or a folder of others that cannot be read.
@@ -107,7 +109,7 @@ def verify(
         return report
     known = known_tasks(tasks)
     report.findings += check_identity(entry)
-    copies, notes = check_own_copies(entry)
+    copies, notes = check_copies_within(entry)
     report.findings += copies
     report.notes += notes
     report.findings += check_twins(entry, list(_others(others or folder.parent, entry, report)))
@@ -121,8 +123,8 @@ def verify(
             report.findings += [*check_numbers(cell), *check_cost(cell, known[task]), *_check_table(cell)]
     for task in entry.edited:
         report.findings.append(
-            Finding(f"{files.LEVEL}: {task}", "something was edited after it had been verified",
-                    f"undo the edit, or remove {files.LEVEL} and verify again with --record")
+            Finding(f"{LEVEL}: {task}", "something was edited after it had been verified",
+                    f"undo the edit, or remove {LEVEL} and verify again with --record")
         )  # fmt: skip
     try:
         with _opened(entry, trajectories, report) as pack:
@@ -135,18 +137,19 @@ def verify(
     for task, level in report.levels.items():
         if LEVELS.index(entry.level(task)) > LEVELS.index(level):
             report.notes.append(
-                f"{files.LEVEL} says that {task} is {entry.level(task)}, which is the word of whoever wrote it; "
+                f"{LEVEL} says that {task} is {entry.level(task)}, which is the word of whoever wrote it; "
                 f"by the trajectories at hand it is {level}"
             )
     return report
 
 
 def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
-    """Write the levels of a report without findings beside the entry; those below `rescored` are not recorded.
+    """Write the levels of a report without findings beside the entry; `claimed` is not recorded.
 
-    A level reached before stays where nothing that it vouches for has changed.
+    A level that was reached before stays where nothing that it vouches for has changed.
 
     Args:
+        report: the report of `verify`.
         rerun: task -> names of the cells that were trained again.
     """
     entry = report.entry
@@ -166,24 +169,24 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
 
 
 def member(cell: EntryCell) -> str:
-    """Name of a cell's trajectory in the pack."""
+    """Return the name of a cell's trajectory in the pack."""
     return f"{cell.task}/{cell.name}.npz"
 
 
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
-    """The tasks of the package, and those of the given files, by name."""
+    """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
     return {name: load_task(name) for name in builtin_tasks()} | {task.name: task for task in given}
 
 
 def _others(folder: Path, entry: Entry, report: Report) -> Iterator[Entry]:
-    for path in sorted(p for p in folder.iterdir() if (p / files.ENTRY).is_file()):
+    for path in sorted(p for p in folder.iterdir() if (p / ENTRY).is_file()):
         if path.resolve() == entry.folder.resolve() or path.name == entry.name:
             continue
         try:
             yield load_entry(path)
         except Refused as refused:
-            report.notes.append(f"not compared with {plain(path.name)}: {refused}")
+            report.notes.append(f"not compared with {one_line(path.name)}: {refused}")
 
 
 def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullcontext[None]:
@@ -195,7 +198,7 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     sha256, size = digest(path)
     if (sha256, size) != (entry.trajectories.sha256, entry.trajectories.size):
         raise Refused(
-            path.name, f"is not the entry's file: {size} bytes, sha256 {sha256[:12]}…; {files.ENTRY} says "
+            path.name, f"is not the entry's file: {size} bytes, sha256 {sha256[:12]}…; {ENTRY} says "
             f"{entry.trajectories.size} bytes, {entry.trajectories.sha256[:12]}…",
             "give the file that submit packed",
         )  # fmt: skip
@@ -234,7 +237,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
         yield from _check_fraction(grader, cell)
     trajectory = grader.truth() if pack is None else pack.read(member(cell), grader.exam.truth)
     graded = grader.grade(trajectory, cell.seed)
-    yield from _compare(grader, cell, graded)
+    yield from _compare(cell, graded)
     yield from _compare_clips(grader, cell, graded)
     if cell.result["model"] == HOLD and not grader.is_held(trajectory):
         yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, which every score is measured by",
@@ -251,10 +254,10 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
 
 
 def check_hashes(cell: EntryCell, hashes: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether a cell is of this task, these data and this split; `hashes` as `Grader.hashes` gives them."""
+    """Check that a cell is of this task, these data and this split; `hashes` are those of `Grader.hashes`."""
     for part in ("task", "data", "split"):
         if cell.identity.get(part) != hashes[part]:
-            yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MENDS[part])
+            yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MEND_HASHES[part])
 
 
 def _check_fraction(grader: Grader, cell: EntryCell) -> Iterator[Finding]:
@@ -265,14 +268,15 @@ def _check_fraction(grader: Grader, cell: EntryCell) -> Iterator[Finding]:
         yield Finding(f"{cell.where}: cost", f"says {found}; the fraction has {wanted}", "run the cell again")
 
 
-def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
+def _compare(cell: EntryCell, graded: Graded) -> Iterator[Finding]:
+    """Compare a cell's metrics with those that its trajectory gives."""
     for name, value in graded.values.items():
         if name not in cell.metrics:
             yield Finding(f"{cell.where}: {name}", "is missing", "run the cell again")
         elif not alike(name, cell.metrics[name], value):
             yield Finding(
                 f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the trajectories give {value:.6g} "
-                f"(± {tolerance(name, value):.2g})", AGAIN,
+                f"(± {tolerance(name, value):.2g})", MEND_EDITED,
             )  # fmt: skip
     extra = sorted(cell.metrics.keys() - graded.values.keys() - set(NOT_RECOMPUTED))
     if extra:
@@ -280,39 +284,36 @@ def _compare(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Findin
 
 
 def _check_table(cell: EntryCell) -> Iterator[Finding]:
-    """The form of its table of clips: the board reads it, whoever has the trajectories."""
-    where = cell.where.removesuffix(".json") + ".csv"
+    """Check the form of a cell's table of clips. The board reads it, so this needs no trajectories."""
     if cell.status != "ok":
         return
     try:
-        names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
-        for name in {word for row in names for word in row}:
-            check_line(name, where, 200)
+        for name in {*cell.clips.clips, *cell.clips.groups, *cell.clips.actions}:
+            check_line(name, cell.table, 200)
     except Refused as refused:
         yield refused.finding
         return
-    if PRIMARY["reconstruction"] not in table:
-        yield Finding(where, f"has no column {PRIMARY['reconstruction']}", "put the file there as run wrote it")
+    if ERROR not in cell.clips.values:
+        yield Finding(cell.table, f"has no column {ERROR}", "put the file there as run wrote it")
 
 
 def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
-    where = cell.where.removesuffix(".json") + ".csv"
-    names, table = read_clips(cell, files.read_bytes(cell.path.with_suffix(".csv"), where))
-    exam = grader.exam
-    if names != list(zip(exam.ids, exam.groups, exam.actions, strict=True)):
+    """Compare a cell's table of clips with what its trajectory gives."""
+    where, exam, table = cell.table, grader.exam, cell.clips
+    if (table.clips, table.groups, table.actions) != (tuple(exam.ids), tuple(exam.groups), tuple(exam.actions)):
         yield Finding(where, "its clips are not the task's test clips", "run the cell again")
         return
     for name, values in graded.clips.items():
-        if name not in table:
+        if name not in table.values:
             yield Finding(f"{where}: {name}", "is missing", "run the cell again")
             continue
-        pairs = zip(exam.ids, table[name].tolist(), values.tolist(), strict=True)
+        pairs = zip(exam.ids, table.values[name].tolist(), values.tolist(), strict=True)
         bad = next((p for p in pairs if not alike(name, p[1], p[2], CLIP_SLACK)), None)
         if bad is not None:
             yield Finding(
                 f"{where}: {name}", f"clip {bad[0]} says {bad[1]:.6g}; the trajectories give {bad[2]:.6g}",
-                AGAIN,
+                MEND_EDITED,
             )  # fmt: skip
-    extra = sorted(table.keys() - graded.clips.keys() - set(NOT_RECOMPUTED))
+    extra = sorted(table.values.keys() - graded.clips.keys() - set(NOT_RECOMPUTED))
     if extra:
         yield Finding(f"{where}: {extra[0][:60]}", "is no metric of single clips", "run the cell again")

@@ -9,8 +9,8 @@ from helpers.cells import cells
 from scipy import stats
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.curves import Saved, data_saved_interval, gap_interval
-from rae_bench.statistics.transfer import error_areas, source_target_matrix, transfer_cells, transfer_summary
+from rae_bench.statistics.curves import CurveEstimate, data_saved_interval, gap_interval
+from rae_bench.statistics.gains import error_areas, source_target_matrix, transfer_cells, transfer_summary
 
 
 def drop(table: pd.DataFrame, regime: str, seed: int, fraction: float | None = None) -> pd.DataFrame:
@@ -156,7 +156,7 @@ def test_data_saved_beyond_the_measured_range() -> None:
     assert below.words == "at most, beyond the measured range"
     near = data_saved_interval([0.01, 0.1, 1.0], cold, 0.1, np.array([2.3, 1.9, 2.2]))
     assert (near.high, near.words) == (math.inf, "interval reaches beyond the measured range")
-    assert data_saved_interval([0.01, 0.1, 1.0], cold[:1], 0.1, np.array([4.0])) == Saved(
+    assert data_saved_interval([0.01, 0.1, 1.0], cold[:1], 0.1, np.array([4.0])) == CurveEstimate(
         pytest.approx(1), pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True),
         "no interval of one seed",
     )

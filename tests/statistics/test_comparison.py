@@ -14,8 +14,8 @@ import pytest
 from helpers.cells import clips
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.compare import COLUMNS, compare
-from rae_bench.statistics.pairs import left_out, pair
+from rae_bench.statistics.comparison import COMPARISON_COLUMNS, compare
+from rae_bench.statistics.pairing import left_out, pair
 
 LOGS = np.array([[1.0, 2, 3], [2, 3, 4], [0, 1, 2]])
 ONES = np.ones((3, 3))
@@ -31,7 +31,7 @@ def sides(**options: str | float) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_by_hand() -> None:
     found = compare(*sides(), "lower", rng(), draws=100_000)
-    assert list(found.columns) == list(COLUMNS)
+    assert list(found.columns) == list(COMPARISON_COLUMNS)
     (row,) = found.to_dict("records")
     assert (row["task"], row["regime"], row["fraction"], row["seeds"], row["groups"], row["clips"]) == (
         "t", "cold", 0.05, 3, 3, 3,

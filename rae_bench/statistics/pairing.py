@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.tables import cell_in_words, listed, names, refuse_twice
+from rae_bench.statistics.tables import cell_in_words, first_few, in_words, refuse_twice
 
 ANY = -1.0
-"""The fraction of what stands against every fraction of the other side."""
+"""The fraction of cells that are compared with every fraction of the other side."""
 Key = tuple[str, str, float]
-"""Task, regime, fraction."""
+"""Task, regime and fraction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,9 @@ class Pairing:
     """The same clips by A and by B.
 
     Attributes:
-        a, b: (S, N) values, seeds by clips.
-        groups: (N,) group of each clip.
+        seeds, clips: names of S seeds and N clips.
+        groups: the group of each clip.
+        a, b: (S, N) values.
     """
 
     task: str
@@ -37,10 +38,18 @@ class Pairing:
 
 
 def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> Iterator[Pairing]:
-    """A and B side by side for each task, regime and fraction of both, in that order.
+    """Pair A and B for each task, regime and fraction that both have, in that order.
 
-    Controls have one cell, which stands against every seed and regime of the other side (and every fraction, but for
-    `nearest`, which was given one). So do, between regimes, `full` and `zero-shot` against every fraction.
+    A control has one cell, which is compared with every seed and regime of the other side, and with every fraction
+    unless it is `nearest`, which was given one. Between regimes, `full` and `zero-shot` are compared with every
+    fraction.
+
+    Args:
+        a, b: tables as for `comparison.compare`.
+        across_regimes: whether A and B hold one regime each, to be compared with each other.
+
+    Raises:
+        UserError: more than one entry on a side, or cells, clips or values that one side lacks.
     """
     sides = [_strata(table, across_regimes) for table in (a, b)]
     for key_a, one in sorted(sides[0].items()):
@@ -54,7 +63,7 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
 
 
 def left_out(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> list[str]:
-    """What only one of the two has, in words: entry, task, regime, fraction."""
+    """Return what only one of the two has, in words: entry, task, regime, fraction."""
     sides = [_strata(table, across_regimes) for table in (a, b)]
     out = []
     for mine, yours in (sides, sides[::-1]):
@@ -66,10 +75,10 @@ def left_out(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) 
 
 
 def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[Key, pd.DataFrame]:
-    """(task, regime, fraction) -> rows; the fraction is `ANY` where it plays no part."""
+    """Return (task, regime, fraction) -> rows. The fraction is `ANY` where it plays no part."""
     entries = table["entry"].unique()
     if len(entries) != 1:
-        raise UserError(f"one entry a side is compared; here are {listed(sorted(entries))}")
+        raise UserError(f"one entry a side is compared; here are {first_few(sorted(entries))}")
     refuse_twice(table, ["task", "regime", "fraction", "seed", "clip"])
     free = (table["regime"] == "none") & (table["fraction"] == 1)
     if across_regimes:
@@ -87,7 +96,7 @@ def _meet(a: Key, b: Key, across_regimes: bool) -> bool:
 
 
 def _matched(key: Key, one: pd.DataFrame, other: pd.DataFrame) -> Pairing:
-    """Both sides as arrays of the same seeds and clips; a control's single cell is repeated."""
+    """Make arrays of the same seeds and clips of both sides; a control's single cell is repeated."""
     wide = [t.pivot(index="seed", columns=["clip", "group"], values="value").sort_index(axis=1) for t in (one, other)]
     control = [bool((t["regime"] == "none").all()) for t in (one, other)]
     if control[0] != control[1]:
@@ -101,12 +110,12 @@ def _matched(key: Key, one: pd.DataFrame, other: pd.DataFrame) -> Pairing:
         if len(lacking):
             head = whose[["entry", "task", "regime", "fraction"]].iloc[[0] * len(lacking)]
             raise UserError(
-                f"missing: {names(head.assign(seed=lacking.to_numpy()))}; run these cells, or compare fewer --seeds"
+                f"missing: {in_words(head.assign(seed=lacking.to_numpy()))}; run these cells, or compare fewer --seeds"
             )
         clips = wide[mine].columns.difference(wide[yours].columns).get_level_values("clip")
         if len(clips):
             where = f"{whose['entry'].iloc[0]} {key[0]}"
-            raise UserError(f"missing: clips of {where}: {listed(clips)}; other held-out motion?")
+            raise UserError(f"missing: clips of {where}: {first_few(clips)}; other held-out motion?")
     arrays = [w.to_numpy(float) for w in wide]
     gone = [np.isnan(array) for array in arrays]
     if (gone[0] != gone[1]).any() or (gone[0] != gone[0][:1]).any():

@@ -1,8 +1,8 @@
-"""A against B: paired clip by clip and seed by seed, with an interval and a word.
+"""A against B: paired clip by clip and seed by seed, with an interval and a verdict.
 
-Every effect is written so that more is better for A. Errors compare as ratios: the mean over clips and seeds of
-log(b / a) for a metric of which less is better. Where some clip has next to none of it, as a foot that only stands has
-of sliding, the ratio of that clip would drown all others, and values compare as differences.
+More is better for A in every effect. Errors compare as ratios: the mean over clips and seeds of log(b / a), for a
+metric of which less is better. A clip with almost no error, such as the sliding of a foot that only stands, would rule
+the mean of ratios. Values then compare as differences.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.statistics.intervals import DRAWS, Effects, Interval, hierarchical_interval
-from rae_bench.statistics.pairs import Pairing, pair
+from rae_bench.statistics.pairing import Pairing, pair
 from rae_bench.statistics.significance import SIGNIFICANT, holm, wilcoxon
-from rae_bench.statistics.tables import names
+from rae_bench.statistics.tables import in_words
 
 LEAST_SHARE = 0.01
-"""Of the median value: with a smaller one among them, or one of 0, values do not compare as ratios."""
-COLUMNS = (
+"""Values compare as ratios only if all are above 0 and above this share of their median."""
+COMPARISON_COLUMNS = (
     *("task", "regime", "fraction", "tasks", "seeds", "groups", "clips"),
     *("scale", "effect", "low", "high", "p", "p_holm", "p_wilcoxon", "verdict"),
 )
@@ -31,22 +31,25 @@ def compare(
     a: pd.DataFrame, b: pd.DataFrame, direction: str, rng: np.random.Generator, *, draws: int = DRAWS,
     across_regimes: bool = False,
 ) -> pd.DataFrame:
-    """Effects of A over B, a row for each task, regime and fraction that both have, and one over all of them.
+    """Compare A with B: a row for each task, regime and fraction that both have, and one over all of them.
 
     Args:
-        a, b: one metric of one entry each, a row a clip: `entry`, `task`, `regime`, `fraction`, `seed`, `clip`,
-            `group`, `value`. Metrics of a whole cell have one clip. NaN says that there is nothing to measure.
+        a, b: one metric of one entry each, with a row for each clip: `entry`, `task`, `regime`, `fraction`, `seed`,
+            `clip`, `group`, `value`. Metrics of a whole cell have one clip. NaN means that there is nothing to measure.
         direction: "lower" or "higher" is better.
-        across_regimes: A and B hold one regime each, to be compared with each other.
+        rng: the bootstrap's random numbers.
+        draws: the number of bootstrap draws.
+        across_regimes: whether A and B hold one regime each, to be compared with each other.
 
     Returns:
-        Columns `COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x") or differences in the metric's unit
-        ("-"), positive where A is better. `p_holm` is adjusted over the rows of the same kind, `p_wilcoxon` is of the
-        clip groups alone. `verdict`: better, worse or undecided. Rows over several tasks have the task "all", an
-        interquartile mean; over several fractions the fraction NaN, a mean.
+        Columns `COMPARISON_COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x"), or differences in the
+        metric's unit ("-"), positive where A is better. `p_holm` is adjusted over the rows of the same kind;
+        `p_wilcoxon` is of the clip groups alone. `verdict` is better, worse or undecided. A row over more than one task
+        has the task "all" and is an interquartile mean; one over more than one fraction has the fraction NaN and is a
+        mean.
 
     Raises:
-        UserError: cells or clips that one side lacks, by name; a direction of "none".
+        UserError: cells or clips that one side lacks, by name; nothing in common; a direction of "none".
     """
     if direction not in ("lower", "higher"):
         raise UserError("neither more nor less of this metric is better; see docs/metrics.md")
@@ -68,11 +71,15 @@ def compare(
             single.append(_row(p.task, regime, p.fraction, [(p, effects)], ratio, same, draws))
         if len(members) > 1:
             overall.append(_overall(regime, members, ratio, same, draws))
-    return pd.DataFrame(_judged(single) + _judged(overall), columns=list(COLUMNS))
+    return pd.DataFrame(_judged(single) + _judged(overall), columns=list(COMPARISON_COLUMNS))
 
 
 def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
-    """Gains (S, N) of seeds and clips, as sums (S, G) over the clips of each group; `groups` has that of each clip."""
+    """Sum gains (S, N) of seeds and clips over each group's clips, (S, G).
+
+    Args:
+        groups: the group of each clip, N names.
+    """
     known, which = np.unique(np.asarray(groups), return_inverse=True)
     totals = np.zeros((len(gains), len(known)))
     np.add.at(totals.T, which, gains.T)
@@ -82,7 +89,7 @@ def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
 def _overall(
     regime: str, members: Sequence[tuple[Pairing, np.ndarray]], ratio: bool, same: int, draws: int
 ) -> dict[str, object]:
-    """All fractions and tasks of a regime: means over fractions, then an interquartile mean over tasks."""
+    """Make the row over all fractions and tasks of a regime: means over fractions, then an interquartile mean."""
     wanted = sorted({seed for p, _ in members for seed in p.seeds})
     tasks: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
     for p, gains in members:
@@ -90,14 +97,14 @@ def _overall(
         if lacking:
             cells = [(p.task, p.regime, p.fraction, seed) for seed in lacking]
             table = pd.DataFrame(cells, columns=["task", "regime", "fraction", "seed"])
-            raise UserError(f"missing: {names(table)}, which other tasks or fractions have; compare fewer --seeds")
+            raise UserError(f"missing: {in_words(table)}, which other tasks or fractions have; compare fewer --seeds")
         tasks.setdefault(p.task, []).append((p, gains))
     parts = []
-    for task, both in tasks.items():
-        first = both[0][0]
-        if any(p.clips != first.clips for p, _ in both):
+    for task, found in tasks.items():
+        first = found[0][0]
+        if any(p.clips != first.clips for p, _ in found):
             raise UserError(f"{task}: fractions were tested on different clips")
-        parts.append((first, grouped(np.mean([gains for _, gains in both], 0), first.groups)))
+        parts.append((first, grouped(np.mean([gains for _, gains in found], 0), first.groups)))
     fractions = {p.fraction for p, _ in members}
     return _row(
         "all" if len(tasks) > 1 else parts[0][0].task,
@@ -135,7 +142,7 @@ def _shown(found: Interval, ratio: bool) -> Mapping[str, float]:
 
 
 def _judged(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """Rows with Holm's p and the word."""
+    """Add Holm's p and the verdict to rows."""
     adjusted = holm([float(str(row["p"])) for row in rows])
     out = []
     for row, p in zip(rows, adjusted, strict=True):

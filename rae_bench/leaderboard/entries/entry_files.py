@@ -1,4 +1,4 @@
-"""Reading a folder that others wrote: no links, no surprises among the names, nothing larger than it may be."""
+"""Reading an entry's folder, which others wrote: no links, no unknown names, nothing larger than it may be."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from pathlib import Path
 from rae_bench.leaderboard.entries.finding import Refused
 
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
-"""Names of entries and tasks: they become file names and addresses."""
-DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
-CELL = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
+"""Names of entries and tasks, which become file names and addresses."""
+WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
+CELL_FILE = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
 ENTRY, LEVEL, CELLS = "entry.toml", "level.json", "cells"
 LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22}
-"""Bytes of a file, by its ending. A level's record grows with tasks, not with cells."""
+"""The most bytes of a file, by its ending. A level's record grows with tasks, not with cells."""
 MAX_FILES = 20_000
 MAX_BYTES = 1 << 30
-"""Of all files of an entry together."""
+"""The most bytes of all files of an entry together."""
 
 
 def is_slug(name: str) -> bool:
-    """Whether a name can be an entry's or a task's. Windows has files of other names than its devices' alone."""
-    return SLUG.fullmatch(name) is not None and not name.endswith(".") and not DEVICE.fullmatch(name.split(".")[0])
+    """Return whether a name can be an entry's or a task's. Windows has no files with the names of its devices."""
+    is_device = WINDOWS_DEVICE.fullmatch(name.split(".")[0]) is not None
+    return SLUG.fullmatch(name) is not None and not name.endswith(".") and not is_device
 
 
 def list_files(folder: Path) -> dict[str, int]:
-    """{name within the folder: bytes} of all files of an entry, sorted.
+    """Return {name within the folder: bytes} of all files of an entry, sorted by name.
 
     Raises:
         Refused: links, devices, hidden or unknown names, too many or too large files.
@@ -65,12 +66,12 @@ def _walk(folder: Path, within: str, sizes: dict[str, int]) -> None:
 
 def _check_name(name: str) -> None:
     parts = name.split("/")
-    if not (name in (ENTRY, LEVEL) or (len(parts) == 3 and CELL.fullmatch(parts[2]))):
+    if not (name in (ENTRY, LEVEL) or (len(parts) == 3 and CELL_FILE.fullmatch(parts[2]))):
         raise Refused(name, "is no file of an entry", f"remove it; there are {ENTRY}, {LEVEL} and {CELLS}/<task>/")
 
 
 def read_bytes(path: Path, where: str) -> bytes:
-    """The content of a regular file of an entry, at most as long as its ending allows; links are not followed."""
+    """Return the content of a regular file of an entry. Raise `Refused` on links and on files that are too long."""
     limit = LIMITS[path.suffix]
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
