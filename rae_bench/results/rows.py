@@ -129,5 +129,3 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))
         )
     return out
-
-

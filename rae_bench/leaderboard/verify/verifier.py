@@ -36,7 +36,9 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
-from rae_bench.results.rows import ERROR, HOLD, TRUTH
+from rae_bench.model.regimes import NO_REGIME
+from rae_bench.results.rows import ERROR
+from rae_bench.task.cells import HOLD, TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
@@ -221,7 +223,7 @@ def _score(
 
 def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapping[str, str]) -> Iterator[Finding]:
     yield from check_hashes(cell, hashes)
-    if cell.regime != "none" or cell.result["model"] != TRUTH:
+    if cell.regime != NO_REGIME or cell.result["model"] != TRUTH:
         yield from _check_fraction(grader, cell)
     trajectory = grader.truth() if pack is None else pack.read(member(cell), grader.exam.truth)
     graded = grader.grade(trajectory, cell.seed)
