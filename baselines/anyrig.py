@@ -1,16 +1,18 @@
 """`anyrig`: one network for every skeleton, attention over joints, with an inverse-kinematics layer at its end.
 
-A token per joint: where it is and how it moves beside its rest pose, what its rig is like there, and, on key joints,
-what is asked of them. Attention knows how far apart two joints are in the tree and how they are related (as AnyTop,
-Gat et al. 2025, and Graphormer, Ying et al. 2021). Pelvis tokens say how the root moves, key tokens where their joints
-go next, all tokens how their joints turn; damped least squares then correct the turns so that key joints arrive there:
+A token stands for a joint. It says where the joint is and how it moves beside its rest pose, what its rig is like
+there, and, on key joints, what is asked of them. Attention knows how far apart two joints are in the tree and how they
+are related (as AnyTop, Gat et al. 2025, and Graphormer, Ying et al. 2021). Pelvis tokens say how the root moves, key
+tokens where their joints go next, all tokens how their joints turn. Damped least squares then correct the turns so that
+key joints arrive there:
 
     u = u0 + A' (A A' + l I)^-1 (e - A u0),   A: how small turns u of all joints move the key joints
 
-So what is learnt of a rig is where key joints go, which is the same question on every rig. Lengths are in rig heights,
-nothing is scaled by statistics of a rig's motion, and no weight belongs to a joint but those of the codec, which start
-at zero: `zero-shot` needs nothing of the target. Pre-training adds copies of its motion on rigs with other bone lengths
-and fewer joints, and hides joints from the others (as SAME, Lee et al. 2023).
+What is learnt of a rig is therefore where key joints go, which is the same question on every rig. Lengths are in rig
+heights, and nothing is scaled by statistics of a rig's motion. No weight belongs to a joint but those of the codec,
+which start at zero: `zero-shot` needs nothing of the target. Pre-training adds copies of the sources' motion on rigs
+with other bone lengths and fewer joints (`rae_bench.baselines.variants`), and hides joints from the others (as SAME,
+Lee et al. 2023).
 """
 
 from __future__ import annotations
@@ -24,16 +26,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rae_bench.errors import UserError, unknown
-from rae_bench.kinematics import quat
-from rae_bench.kinematics.inverse import solve_ik
-from rae_bench.model.api import Context, Domain, ModelCard
-from rae_bench.model.features import Skeleton
-from rae_bench.model.lightning import Frame, LightningModel, Next, Sizes, StepNetwork, TrainConfig
-from rae_bench.model.step import Normal
-from rae_bench.motion.motion import make_motion
-from rae_bench.objectives.objectives import Objectives, key_transforms
-from rae_bench.rigs.rig import Rig
+from rae_bench.model import (
+    CONTROL,
+    Context,
+    Domain,
+    Frame,
+    LightningModel,
+    ModelCard,
+    Next,
+    Normal,
+    Sizes,
+    Skeleton,
+    StepNetwork,
+    TrainConfig,
+    UserError,
+    quat,
+    unknown,
+)
+
+from .variants import vary
 
 PRESETS = {"small": {"width": 32, "heads": 2, "layers": 2}, "paper": {"width": 128, "heads": 8, "layers": 4}}
 DAMPING = 1e-3
@@ -45,20 +56,23 @@ TURN, ROOT = 0.02, 0.002
 PHASE_UPDATE = 0.9
 _CROSS = np.zeros((3, 3, 3))
 _CROSS[[2, 1, 0, 2, 1, 0], [0, 0, 1, 1, 2, 2], [1, 2, 2, 0, 0, 1]] = [1, -1, 1, -1, 1, -1]
-"""[axis of a bone, row, column]: a bone b -> the matrix that takes a turn u to u x b."""
+"""[axis of a bone, row, column]: takes a bone b to the matrix that takes a turn u to u x b."""
 
 
 class Graph(NamedTuple):
-    """What a network reads of a rig; J joints, K limbs: key joints besides the pelvis.
+    """What a network reads of a rig with J joints and K limbs, which are the key joints besides the pelvis.
 
     Attributes:
         still: (J, 19) what does not move: place and bones in the rest pose, freedom, contact, role, depth.
-        near: (1, 8, J, J) what each head adds where one joint (row) looks at another: less the further apart they are
-            in the tree, steeply to hardly at all; and by turns more to joints above, below or on the other side.
+        near: (1, 8, J, J) what each head adds where one joint (row) looks at another. It is less the further apart they
+            are in the tree, steeply for the first head and hardly at all for the last. By turns the heads add more to
+            joints above, below or on the other side.
         place: (3 J,) of joints in the rest pose, over the ground below the pelvis, heights.
-        unrest: (9 J, 6 J) rotation columns -> the first two relative to the rest pose, joint by joint.
-        arms: (3 J, 9 K J) places of joints -> how small turns of all joints move limbs over the pelvis: (3 K, 3 J).
-        slots: (J, 8) 1 where a joint has a role.
+        unrest: (9 J, 6 J) takes rotation columns to the first two relative to the rest pose, joint by joint.
+        arms: (3 J, 9 K J) takes places of joints to how small turns of all joints move limbs over the pelvis, which is
+            (3 K, 3 J).
+        slots: (J, 8) 1 where a joint has a role, else 0.
+        pelvis: the joint.
         limbs, limb_slots: (K,) joints, and the slots that they fill.
         may_hide: (J,) bool, joints without a role.
     """
@@ -74,10 +88,15 @@ class Graph(NamedTuple):
     limb_slots: Tensor
     may_hide: Tensor
 
+    def to(self, device: torch.device | str) -> Graph:
+        """The same with its tensors on a device."""
+        placed: dict[str, Any] = {k: v.to(device) for k, v in self._asdict().items() if isinstance(v, Tensor)}
+        return self._replace(**placed)
+
 
 @lru_cache(maxsize=64)
 def graph_of(skeleton: Skeleton) -> Graph:
-    """The graph of a rig."""
+    """The graph of a rig, on the device of its skeleton."""
     rig, count = skeleton.rig, len(skeleton.rig)
     one, above, depth = np.eye(count), rig.ancestors, rig.depths
     parents = one[rig.parents] * (rig.parents >= 0)[:, None]
@@ -94,7 +113,7 @@ def graph_of(skeleton: Skeleton) -> Graph:
     slots[rig.key_joints[rig.role_mask], np.flatnonzero(rig.role_mask)] = 1
     stands = rig.key_joints[[k for k in rig.contact_slots if k >= 0]]
     marked = (rig.contact_joints, stands, rig.key_joints, pelvis, rig.roles.get("head", -1))
-    flags = [np.isin(np.arange(count), joints)[:, None] for joints in marked]
+    flags: list[np.ndarray] = [np.isin(np.arange(count), joints)[:, None] for joints in marked]
     flags += [rig.limits[:, :, 1] > rig.limits[:, :, 0], children == 0, depth[:, None] / 8]
     still = np.concatenate([place, bone, parents.T @ bone / np.maximum(children, 1), *flags], 1)
 
@@ -120,11 +139,13 @@ def graph_of(skeleton: Skeleton) -> Graph:
         torch.from_numpy(limbs),
         torch.from_numpy(limb_slots),
         torch.from_numpy((slots.sum(1) == 0) & (np.arange(count) != pelvis)),
-    )
+    ).to(skeleton.device)
 
 
-STILL, MOVING, ASKED, ROOTED = 19, 3 + 3 + 6 + 3, 24 + 2, 4
+STILL, MOVING, ASKED, ROOTED = 19, 3 + 3 + 6 + 3, CONTROL.size + 2, 4
+"""Widths of what a token is made of."""
 TURNS, LIMBS, PHASES, ROOTS = slice(0, 3), slice(3, 8), slice(8, 10), slice(10, 14)
+"""Where the parts of a token's output lie: turn of the joint, where a limb goes, phase of a slot, root motion."""
 
 
 class Block(nn.Module):
@@ -138,7 +159,7 @@ class Block(nn.Module):
         self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """(B, J, width) of x (B, J, width) and bias (1, heads, J, J)."""
+        """(B, J, width), of x (B, J, width) and bias (1, heads, J, J)."""
         q, k, v = self.given(self.first(x)).unflatten(-1, (3, self.heads, -1)).transpose(1, 3).unbind(2)
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         x = x + self.made(seen.transpose(1, 2).flatten(2))
@@ -161,18 +182,23 @@ class Joints(nn.Module):
     def forward(
         self, moving: Tensor, asked: Tensor, root: Tensor, graph: Graph, fit: Fitting, hidden: Tensor | None
     ) -> Tensor:
-        """(B, J, 14) what joints do, of moving (B, J, 15), asked (B, 8, 26) and root (B, 4).
+        """(B, J, 14) what joints do.
 
-        A joint that is `hidden` (J,) is seen by itself alone.
+        Args:
+            moving: (B, J, 15) what moves of each joint.
+            asked: (B, 8, 26) what is asked of each slot, and its phase.
+            root: (B, 4) motion of the root, a second.
+            hidden: (J,) bool, joints that no other joint sees; None for none.
         """
-        bias = graph.near[:, : self.blocks[0].heads]  # type: ignore[index]
+        bias = graph.near[:, : self.blocks[0].heads]
         if hidden is not None:
-            bias = bias.masked_fill(hidden & ~torch.eye(len(hidden), dtype=torch.bool), float("-inf"))
+            others = ~torch.eye(len(hidden), dtype=torch.bool, device=hidden.device)
+            bias = bias.masked_fill(hidden & others, float("-inf"))
         x = self.moving(moving) + graph.slots @ self.asked(asked) + (self.still(graph.still) + fit.given)
         x = x + self.rooted(root)[:, None]
         for block in self.blocks:
             x = block(x, bias)
-        return self.out(torch.addcmul(fit.shift, self.norm(x), 1 + fit.scale))  # type: ignore[no-any-return]
+        return self.out(torch.addcmul(fit.shift, self.norm(x), 1 + fit.scale))
 
 
 class Fitting(nn.Module):
@@ -200,21 +226,23 @@ class AnyRigNetwork(StepNetwork):
         c = torch.linalg.cross(a.view(v.shape), b.view(v.shape)).flatten(1)
         turned = torch.cat([a, b, c], 1) @ graph.unrest
         arms = (places @ graph.arms).view(len(pose), -1, 3 * count)
-        back = arms.mT @ torch.linalg.inv(arms @ arms.mT + DAMPING * torch.eye(arms.shape[1]))
-        here = places.view(v.shape)[:, graph.limbs] @ _QUARTER
+        back = arms.mT @ torch.linalg.inv(arms @ arms.mT + DAMPING * torch.eye(arms.shape[1], device=arms.device))
+        quarter, shifts, level = (constant.to(pose.device) for constant in (_QUARTER, _SHIFT, _LEVEL))
+        here = places.view(v.shape)[:, graph.limbs] @ quarter
 
         def way(speed: Tensor, motion: Tensor) -> Tensor:
             """(B, 3 K, 1) how limbs must move over the pelvis to have a speed (B, K, 3) while the root moves so."""
-            moved = speed / fps + motion[:, 2, None, None] * here - (motion @ _SHIFT)[:, None]
+            moved = speed / fps + motion[:, 2, None, None] * here - (motion @ shifts)[:, None]
             return moved.clamp(-LARGEST, LARGEST).flatten(1)[..., None]
 
         asked = frame.asked
-        rate = asked[:, graph.limb_slots, 18:21]
-        straight = (back @ way(rate, root * _LEVEL)).view(v.shape) * (0.5 / TURN)
+        rate = asked[:, graph.limb_slots, CONTROL.closing_velocity]
+        straight = (back @ way(rate, root * level)).view(v.shape) * (0.5 / TURN)
         moving = [(places - graph.place).view(v.shape), v, turned.view(len(v), count, 6), straight]
         hidden = None
         if self.training and self.hide:
-            hidden = (torch.rand(count) < self.hide * torch.rand(())) & graph.may_hide
+            drawn, share = torch.rand(count, device=pose.device), torch.rand((), device=pose.device)
+            hidden = (drawn < self.hide * share) & graph.may_hide
         slots, a_second = torch.cat([asked, frame.phase.unflatten(1, (8, 2))], 2), root.new_tensor([fps, fps, fps, 1])
         out = self.core(torch.cat(moving, 2), slots, root * a_second, graph, self.codec, hidden)
         per_frame = 30 / fps
@@ -222,16 +250,16 @@ class AnyRigNetwork(StepNetwork):
         go = out[:, graph.limbs, LIMBS]
         on, there = torch.sigmoid(go[..., 3:4]), torch.sigmoid(go[..., 4:] - 2)
         speed = on * v[:, graph.limbs] + there * rate + go[..., :3]
-        u = u + back @ (way(speed, root * _LEVEL + shift * (ROOT * per_frame)) - arms @ u)
+        u = u + back @ (way(speed, root * level + shift * (ROOT * per_frame)) - arms @ u)
         phase = (graph.slots.mT @ out[..., PHASES]).flatten(1)
         change = torch.cat([shift, u.squeeze(-1) / (TURN * per_frame)], 1)
         return Next(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)
 
 
 _QUARTER = torch.tensor([[0, 0, 1], [0, 0, 0], [-1, 0, 0.0]])
-"""(x, y, z) -> (-z, 0, x): how places seen from the root go when it turns by a small angle."""
+"""Takes (x, y, z) to (-z, 0, x): how places seen from the root go when it turns by a small angle."""
 _SHIFT = torch.tensor([[1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0.0]])
-"""(dx, dz, dyaw, rise) of the root -> how it moves along x, y, z."""
+"""Takes (dx, dz, dyaw, rise) of the root to how it moves along x, y, z."""
 _LEVEL = torch.tensor([1, 1, 1, 0.0])
 """All of the root's motion but its height, which is a place and not a change."""
 
@@ -239,8 +267,10 @@ _LEVEL = torch.tensor([1, 1, 1, 0.0])
 class AnyRig(LightningModel):
     """One network for every skeleton. Raise the card's version when its numbers move.
 
-    Options: `preset`, small (default) or paper; `variants`, how many copies of sources on other bones are added
-    in pre-training; `hide`, the largest share of joints without a role that is hidden in training.
+    Options:
+        preset: `small`, or `paper` with larger sizes, which need a budget of their own (docs/model.md).
+        variants: how many copies of sources on other bones pre-training adds.
+        hide: the largest share of joints without a role that is hidden in training.
     """
 
     card = ModelCard(
@@ -262,16 +292,16 @@ class AnyRig(LightningModel):
             raise unknown("preset of model 'anyrig'", preset, PRESETS)
         if not 0 <= hide < 1 or variants < 0:
             raise UserError("model 'anyrig': hide must be within 0 <= hide < 1, variants at least 0")
-        self.preset, self.variants, self.hide, self._fits = preset, variants, hide, True
+        self.widths, self.variants, self.hide, self._fits = PRESETS[preset], variants, hide, True
 
     def network(self, sizes: Sizes) -> nn.Module:
-        """For as many joints; its codec does not train in pre-training, where nothing may rest on it."""
-        made = AnyRigNetwork((sizes.pose - 4) // 12, self.hide, **PRESETS[self.preset])
+        """For as many joints. Its codec does not train in pre-training, where nothing may rest on it."""
+        made = AnyRigNetwork(sizes.joints, self.hide, **self.widths)
         made.codec.requires_grad_(self._fits)
         return made
 
     def statistics(self, domain: Domain) -> Normal:
-        """Heights; nothing of the domain's motion."""
+        """Scales by the rig's height, and by nothing of the domain's motion."""
         tall, joints = domain.rig.height, len(domain.rig)
         slow = 30 / domain.motion.fps
         root = torch.tensor([tall, tall, 1, tall])
@@ -287,65 +317,3 @@ class AnyRig(LightningModel):
         self._fits = False
         super().pretrain(source, replace(ctx, sources=(*sources, *(domain for domain in made if len(domain)))))
         self._fits = True
-
-
-CLIPS = 24
-"""Segments in a variant at most: inverse kinematics of all frames is what a variant costs."""
-STRETCH, MERGED, LEVEL, MISSED = 0.3, 0.2, 0.97, 0.01
-"""Variants: a bone's length changes by a factor of e^-STRETCH to e^STRETCH, a joint without a role is merged into its
-parent with the probability MERGED; the pelvis goes at LEVEL of its height, so that feet stay within reach; segments
-whose contact joints miss their places by more than MISSED heights on average are left out."""
-
-
-def vary(domain: Domain, random: np.random.Generator) -> Domain:
-    """The same motion on a rig with other bone lengths and fewer joints, the same on both sides.
-
-    Places over the ground scale with the height of the pelvis; contact joints are brought to where that puts them.
-    """
-    pick = np.sort(random.permutation(len(domain))[:CLIPS])
-    motion, old = domain.motion[pick], domain.rig
-    rig, kept = other_rig(old, random)
-    turns = motion.global_rotations[:, :, kept]
-    pelvis = old.roles.get("pelvis", 0)
-    scale = rig.rest_global[0][kept.tolist().index(pelvis), 1] / old.rest_global[0][pelvis, 1]
-    local = turns.copy()
-    below = rig.parents >= 0
-    local[:, :, below] = quat.mul(quat.inverse(turns[:, :, rig.parents[below]]), turns[:, :, below])
-    root = motion.root_positions * (scale * np.array([1, LEVEL, 1], np.float32))
-    goals = motion.positions[:, :, old.contact_joints] * scale
-    root, local = solve_ik(rig, root, local, rig.contact_joints.tolist(), goals, iterations=12, floor=1e-4)
-    moved = make_motion(rig, motion.fps, root, local, lengths=motion.lengths, contacts=motion.contacts)
-    miss = np.linalg.norm(moved.positions[:, :, rig.contact_joints] - goals, axis=-1).mean(-1)
-    good = np.flatnonzero((miss * moved.valid).sum(1) / moved.valid.sum(1) <= MISSED * rig.height)
-    moved, pick = moved[good], pick[good]
-
-    asked = domain.objectives[pick]
-    places, ways = key_transforms(moved.positions, moved.global_rotations, rig)
-    at = (np.arange(len(pick))[:, None, None], asked.arrivals, np.arange(places.shape[2]))
-    names = [tuple(column[i] for i in pick) for column in (domain.ids, domain.groups)]
-    objectives = Objectives(places[at], ways[at], asked.arrivals, asked.kinds)
-    return Domain(f"{domain.name}, varied", rig, moved, objectives, domain.phases[pick], names[0], names[1])
-
-
-def other_rig(rig: Rig, random: np.random.Generator) -> tuple[Rig, np.ndarray]:
-    """A rig with other bone lengths and fewer joints, and which joints of `rig` it kept."""
-    count, joints = len(rig), np.arange(len(rig))
-    first = np.minimum(joints, rig.mirror)  # a pair draws once
-    factor = np.exp(random.uniform(-STRETCH, STRETCH, count))[first].astype(np.float32)
-    needed = np.isin(joints, [*rig.roles.values(), *rig.contact_joints]) | (rig.parents < 0)
-    goes = ((random.random(count) < MERGED)[first] & ~needed & ~needed[rig.mirror])
-    kept = np.flatnonzero(~goes)
-    rest, offsets, parents = rig.rest.copy(), rig.offsets * factor[:, None], rig.parents.copy()
-    for j in np.flatnonzero(goes):  # parents first: what is above a joint has been merged already
-        for child in np.flatnonzero(parents == j):
-            offsets[child] = offsets[j] + quat.rotate(rest[j], offsets[child])
-            rest[child] = quat.mul(rest[j], rest[child])
-            parents[child] = parents[j]
-    new = np.full(count + 1, -1)
-    new[kept] = np.arange(len(kept))
-    made = Rig(
-        f"{rig.name}-varied", tuple(rig.joint_names[j] for j in kept), new[parents[kept]], offsets[kept],
-        {role: int(new[j]) for role, j in rig.roles.items()}, new[rig.contact_joints], rig.limits[kept],
-        new[rig.mirror[kept]], rest[kept], rig.fixed_base,
-    )  # fmt: skip
-    return made, kept

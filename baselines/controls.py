@@ -1,4 +1,4 @@
-"""Controls: rows that learn nothing, to see what learning is worth.
+"""Controls: models that learn nothing, to see what learning is worth.
 
 `hold` repeats the last pose; `interpolate` carries the key joints to their objectives and lets inverse kinematics find
 the rest; `nearest` replays the training motion that best continues the history. Raise a card's version when its motion
@@ -12,31 +12,37 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.errors import UserError
-from rae_bench.kinematics import quat
-from rae_bench.kinematics.inverse import solve_ik
-from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Trajectory
-from rae_bench.motion.motion import Motion
-from rae_bench.motion.root import velocities
-from rae_bench.objectives.objectives import key_transforms
-from rae_bench.rigs.rig import ROLES
+from rae_bench.model import (
+    ROLES,
+    Context,
+    Domain,
+    ModelCard,
+    Motion,
+    Prompt,
+    Trajectory,
+    UserError,
+    key_transforms,
+    quat,
+    solve_ik,
+    velocities,
+)
 
 AUTHORS = "The rae-bench authors"
 
 
 class _Control:
-    """What the controls share: nothing is learnt, there is nothing to keep."""
+    """What the controls share: they learn nothing, and there is nothing to keep."""
 
     card: ModelCard
 
     def pretrain(self, source: Domain, ctx: Context) -> None:
-        """Nothing."""
+        """Learn nothing."""
 
     def adapt(self, target: Domain, ctx: Context) -> None:
-        """Nothing."""
+        """Learn nothing."""
 
     def save(self, folder: Path) -> None:
-        """Only the name: there is no state."""
+        """Keep the name alone, because there is no state."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "control.json").write_text(json.dumps({"control": self.card.name}), encoding="utf-8")
 
@@ -78,7 +84,7 @@ class Hold(_Control):
     )
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-        """The last pose, for as long as is asked."""
+        """The last pose, for as long as the prompt asks."""
         root, rotations = _last(prompt.history)
         frames = _longest(prompt)
         return Trajectory(
@@ -90,9 +96,9 @@ class Hold(_Control):
 class Interpolate(_Control):
     """Carries the key joints to their objectives in straight lines.
 
-    At every frame each key joint goes the same share of what is left, 1 / (frames to arrival), towards its current
-    objective: a straight line and the short arc until the objective changes. Nothing of later objectives is used. A key
-    joint without an objective is carried along rigidly with the pelvis. So is the last pose of the history, from which
+    At every frame each key joint goes the share 1 / (frames to arrival) of what is left to its current objective. Until
+    the objective changes this is a straight line and the short arc. Nothing of later objectives is used. A key joint
+    without an objective is carried along rigidly with the pelvis. So is the last pose of the history, from which
     inverse kinematics starts for every frame.
     """
 
@@ -185,8 +191,9 @@ class Nearest(_Control):
 
     The last `WINDOW` frames of the history are compared with every window of the target's training segments: key-joint
     positions in the root space of the window's last frame, and their velocities there. What follows the nearest window
-    is replayed from where the history ends. Only windows with at least half of what is asked for behind them are looked
-    at, where there are any; where the segment ends too soon its last pose is held. Objectives are not looked at.
+    is replayed from where the history ends. Where there are windows that at least half as many frames follow as are
+    asked for, only those are looked at. Where the segment ends too soon its last pose is held. Objectives are not
+    looked at.
     """
 
     WINDOW = 10

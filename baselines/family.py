@@ -1,13 +1,17 @@
 """The reference entries as a family of models: the registry finds `fe`, `mann`, `fc-vae-cat+rtn` here by name.
 
-Naming a model imports no torch; only `load` does.
+Nothing but `load` imports torch.
 """
 
 from __future__ import annotations
 
-from .pairs import about, find, names
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["about", "find", "load", "names"]
+from .catalogue import Pair, about, find, names
+from .options import choose
+
+__all__ = ["about", "find", "load", "names", "resolve"]
 
 
 def load(name: str) -> type:
@@ -17,3 +21,8 @@ def load(name: str) -> type:
     pair = find(name)
     assert pair is not None
     return model_class(pair)
+
+
+def resolve(pair: Pair, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a pair with its value, JSON-ready. Raises `UserError` where one is unknown or impossible."""
+    return choose(pair, options).values()

@@ -12,7 +12,7 @@ from .parts import join
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of these widths with ELU between them; in place, as a linear layer does not need what it gave."""
+    """Linear layers of these widths with ELU between them, in place: a linear layer does not need its output again."""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(widths):
         layers += [nn.Linear(wide, narrow), nn.ELU(inplace=True)]
@@ -22,8 +22,8 @@ def mlp(*widths: int) -> nn.Sequential:
 class MixedLinear(nn.Module):
     """A linear layer whose weights are blended from K experts per sample (Zhang et al. 2018, MANN, equation 6).
 
-    y = sum_k a_k (W_k x + b_k). Blending inputs equals blending weights: the input scaled by each gate value, side by
-    side, times all experts' weights stacked is one GEMM (B, K in) x (K in, out), where a weight tensor per sample
+    y = sum_k a_k (W_k x + b_k). Blending inputs equals blending weights. The input scaled by each gate value, side by
+    side, times all experts' weights stacked is one matrix product (B, K in) x (K in, out); a weight tensor per sample
     would be (B, in, out).
     """
 
@@ -35,7 +35,7 @@ class MixedLinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor, gates: Tensor) -> Tensor:
-        """(B, narrow) of x (B, wide) and gates (B, K)."""
+        """(B, narrow), of x (B, wide) and gates (B, K)."""
         mixed = (gates[:, :, None] * x[:, None, :]).flatten(1)
         return torch.addmm(gates @ self.bias, mixed, self.weight)
 
@@ -43,7 +43,7 @@ class MixedLinear(nn.Module):
 class MixedStack(nn.Module):
     """Three blended layers with ELU between them; `extra` is joined to the input of each (Ling et al. 2020, MVAE).
 
-    The last starts at a tenth of its size, so that an untrained generator changes little.
+    The weights of the last start at a tenth of their size, so that an untrained generator changes little.
     """
 
     def __init__(self, experts: int, wide: int, width: int, narrow: int, extra: int = 0, dropout: float = 0.0) -> None:
@@ -53,10 +53,10 @@ class MixedStack(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         with torch.no_grad():
-            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator,union-attr]
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
 
     def forward(self, x: Tensor, gates: Tensor, extra: Tensor | None = None) -> Tensor:
-        """(B, narrow) of x (B, wide), gates (B, K) and extra (B, extra)."""
+        """(B, narrow), of x (B, wide), gates (B, K) and extra (B, extra)."""
         first, second, last = self.layers
         x = nn.functional.elu(first(join(self.dropout(x), extra), gates), inplace=True)
         x = nn.functional.elu(second(join(self.dropout(x), extra), gates), inplace=True)
@@ -68,7 +68,7 @@ class Recurrence(nn.Module):
     """A stack of LSTM cells whose hidden and cell states are one flat memory; `extra` is joined to each layer's input.
 
     Attributes:
-        memory: width of the memory, two states for each layer.
+        memory: width of the memory, which has two states for each layer.
     """
 
     def __init__(self, wide: int, width: int, layers: int, extra: int = 0) -> None:

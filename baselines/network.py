@@ -1,40 +1,26 @@
-"""The reference entries: a codec around a core.
-
-What all of them depart from their papers in: the decoder gives the change of the pose instead of the pose, and the core
-the change of the embedding, so that an untrained network holds still; poses follow by forward kinematics from predicted
-root motion and rotations; what objectives ask is recomputed from the generated pose; training carries its own
-roll-outs on (see `rae_bench.model.training`), with one schedule and one loss for all.
-"""
+"""The reference entries: a codec around a core (docs/model.md says what they have in common, and why)."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from rae_bench.errors import unknown
-from rae_bench.model.api import Domain, ModelCard
-from rae_bench.model.lightning import Frame, LightningModel, Next, Sizes, StepNetwork
-from rae_bench.model.outputs import size_pose_out
-from rae_bench.model.step import Normal
-from rae_bench.task.task import MODES
+from rae_bench.model import Domain, Frame, Layout, LightningModel, ModelCard, Next, Normal, Sizes, StepNetwork
 
-from .pairs import Pair, about
+from .catalogue import Pair, about
+from .options import CORRECTED, MODE, choose
 from .parts import Codec, Core
 
-OUTPUTS = ("change", "absolute", "straight", "momentum")
-"""What the decoder gives: the change that leads to the next pose; that pose; what the change has over that of a pose
-that goes straight for its objectives (`rae_bench.model.outputs.straight_change`); or what it has over `KEPT` of the
-last one.
-"""
 KEPT = 0.9
-"""Below 1, so that what is predicted once wears off."""
+"""Share of the last change in the output `momentum`. It is below 1, so that what is predicted once wears off."""
 
 
 class PairNetwork(StepNetwork):
-    """Read, generate in embedding space, decode; `output` as of `OUTPUTS`."""
+    """Reads a frame into an embedding, lets the core change it, and decodes it to `output` (`options.OUTPUTS`)."""
 
     def __init__(self, codec: Codec, core: Core, output: str = "change", change: int = 0) -> None:
         super().__init__()
@@ -68,47 +54,37 @@ class PairNetwork(StepNetwork):
 class PairModel(LightningModel):
     """A codec and a core.
 
-    Options `preset`: small (default) or paper; `mode`: corrected (default), or paper, with those faults of the thesis
-    that are the model's (see docs/study.md); `output`: one of `OUTPUTS`, change unless said, absolute in `mode=paper`.
+    Options:
+        preset: `small`, or `paper` with the published sizes, which need a budget of their own (docs/model.md).
+        output: one of `options.OUTPUTS`; None takes that of the mode.
+        mode: `corrected`, or `paper` with those faults of the thesis that are the model's (docs/study.md).
     """
 
     pair: ClassVar[Pair]
 
     def __init__(
-        self, preset: str = "small", output: str | None = None, mode: str = MODES[0], **options: Any
+        self, preset: str = "small", output: str | None = None, mode: str = CORRECTED, **options: Any
     ) -> None:
-        if mode not in MODES:
-            raise unknown(f"mode of model '{self.card.name}'", mode, MODES)
-        usual = "change"
-        if mode == "paper":
-            usual, options = "absolute", {"length": 2, "coin": "gaussian", **options}
-        output = usual if output is None else output
-        super().__init__(**options)
-        self.mode = mode
-        known = self.pair.core.presets.keys() & self.pair.codec.presets.keys()
-        if preset not in known:
-            raise unknown(f"preset of model '{self.card.name}'", preset, known)
-        if output not in OUTPUTS:
-            raise unknown(f"output of model '{self.card.name}'", output, OUTPUTS)
-        self.preset, self.output = preset, output
+        self.chosen = choose(self.pair, {"preset": preset, "output": output, "mode": mode, **options})
+        super().__init__(**asdict(self.chosen.config))
+        self.widths = self.chosen.widths()
 
     def network(self, sizes: Sizes) -> nn.Module:
         """A `PairNetwork` of the preset's widths."""
-        pair = self.pair
-        change = sizes.change
-        if self.output == "absolute":
-            sizes = sizes._replace(change=size_pose_out((sizes.pose - 4) // 12))
-        codec: Codec = pair.codec.load()(sizes, **pair.codec.presets[self.preset], **pair.variants)
-        make = pair.core.load()
-        core = codec.core(lambda widths: make(widths, **pair.core.presets[self.preset]), sizes)
-        if self.mode == "paper":
+        chosen, change = self.chosen, sizes.change
+        if chosen.output == "absolute":
+            sizes = sizes._replace(change=Layout(sizes.joints).size_next_pose)
+        codec: Codec = self.pair.codec.load()(sizes, **chosen.codec)
+        make = self.pair.core.load()
+        core = codec.core(lambda widths: make(widths, **chosen.core), sizes)
+        if MODE[chosen.mode].as_published:
             core.as_published()
-        return PairNetwork(codec, core, self.output, change)
+        return PairNetwork(codec, core, chosen.output, change)
 
     def statistics(self, domain: Domain) -> Normal:
-        """In `mode=paper` one mean and one spread for all entries of a pose, whatever their units."""
+        """Those of the domain; in some modes one mean and one spread for all entries of a pose."""
         normal = super().statistics(domain)
-        if self.mode == "paper":
+        if MODE[self.chosen.mode].pooled_scale:
             spread = torch.sqrt((normal.std**2 + normal.mean**2).mean() - normal.mean.mean() ** 2)
             normal.mean, normal.std = normal.mean.mean().expand_as(normal.mean), spread.expand_as(normal.std)
         return normal

@@ -8,18 +8,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
-from rae_bench.model.training import Sizes
+from rae_bench.model import Frame, Sizes
 
 
 class Widths(NamedTuple):
     """Widths that a core must fit.
 
     Attributes:
-        given: of what it reads of the pose: an embedding, or what a clustering layer makes of one.
-        embedding: of the embedding whose change it predicts.
+        given: of what the core reads of the pose: an embedding, or what a clustering layer makes of one.
+        embedding: of the embedding whose change the core predicts.
         extra: of what is joined to the input of every layer; 0 for nothing.
-        control, phase: of the frame's parts of these names.
+        control: of `Frame.control`.
+        phase: of `Frame.phase`.
     """
 
     given: int
@@ -29,11 +29,13 @@ class Widths(NamedTuple):
     phase: int
 
 
-class Made(NamedTuple):
-    """What a core gives: a change of the embedding (B, E); the rest as of `rae_bench.model.Next`.
+class CoreOutput(NamedTuple):
+    """What a core gives.
 
     Attributes:
-        steer: step (B, 2) of the root and weight (B, 1), see `rae_bench.model.Frame.steered`.
+        change: (B, embedding) of the embedding.
+        phase, memory, losses, notes: as of `rae_bench.model.Next`.
+        steer: step (B, 2) of the root and its weight (B, 1), as `Frame.steered` takes them; None for no steering.
     """
 
     change: Tensor
@@ -45,14 +47,20 @@ class Made(NamedTuple):
 
 
 class Codec(nn.Module):
-    """Tied to one rig: what is read of a frame -> embedding, embedding -> change of the pose (B, M)."""
+    """The half that belongs to one rig: it reads a frame into an embedding, and decodes an embedding to a change.
+
+    Attributes:
+        encode: takes a pose (B, 4 + 12 J) to an embedding.
+        decode: takes an embedding to a change (B, 4 + 3 J), or whatever else the output of the entry is.
+        embedding: width of the embedding.
+    """
 
     encode: nn.Module
     decode: nn.Module
     embedding: int
 
     def read(self, frame: Frame) -> Tensor:
-        """Embedding (B, E) of a frame; by default of its whole pose."""
+        """Embedding (B, embedding) of a frame; by default of its whole pose."""
         embedding: Tensor = self.encode(frame.pose)
         return embedding
 
@@ -62,10 +70,11 @@ class Codec(nn.Module):
 
 
 class Core(nn.Module):
-    """The same for every rig. Class attributes as of `rae_bench.model.StepNetwork`.
+    """The half that is the same for every rig.
 
     Attributes:
-        residual: what it gives is added to the embedding that was read; else it is the embedding.
+        memory, noise, noise_held, reads_following: as of `rae_bench.model.StepNetwork`.
+        residual: whether what it gives is added to the embedding that was read; else it is the next embedding.
     """
 
     memory: int = 0
@@ -75,20 +84,22 @@ class Core(nn.Module):
     residual: bool = True
 
     def as_published(self) -> None:
-        """Take on the published code's own faults, for `mode=paper`."""
+        """Take on the faults of the published code. A core that has none leaves this as it is."""
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """One frame on.
 
         Args:
             given: (B, given) what is read of the pose.
-            frame: everything else; a core reads the parts of it that are as wide on every rig.
-            after: (B, given) of the true next frame, in training where `reads_following`.
-            extra: (B, extra), None where that is 0.
+            frame: everything else. A core reads only those parts of it that are as wide on every rig.
+            after: (B, given) of the true next frame, in training of cores with `reads_following`; else None.
+            extra: (B, extra), None where that width is 0.
         """
         raise NotImplementedError
 
 
 def join(x: Tensor, extra: Tensor | None) -> Tensor:
-    """`x` with `extra` beside it, where there is one."""
+    """`x` (B, N) with `extra` (B, E) beside it, where there is one."""
     return x if extra is None else torch.cat([x, extra], 1)

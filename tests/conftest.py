@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers.browser import Browser
-from helpers.places import ROOT
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
@@ -39,14 +38,28 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield made
 
 
+@pytest.fixture(autouse=True, scope="session")
+def data_root() -> Iterator[str]:
+    """`$RAE_BENCH_DATA`, taken out of the environment: tests find recordings only where they ask for them."""
+    named = os.environ.pop("RAE_BENCH_DATA", "")
+    yield named
+    if named:
+        os.environ["RAE_BENCH_DATA"] = named
+
+
 @pytest.fixture(scope="session")
-def recordings() -> Path:
-    """The folder of real recordings, which are no part of the project: `$RAE_BENCH_DATA`, else `../shared/data`."""
-    named = os.environ.get("RAE_BENCH_DATA")
-    folder = Path(named) if named else ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no recordings here; set RAE_BENCH_DATA to their folder")
-    return folder
+def recordings(data_root: str) -> Path:
+    """The folder of real recordings, which are no part of the project: `$RAE_BENCH_DATA`.
+
+    Tests that need it are skipped where it is not there; they fail where `$RAE_BENCH_REQUIRE_RECORDINGS` is 1.
+    """
+    folder = Path(data_root)
+    if data_root and folder.is_dir():
+        return folder
+    reason = f"RAE_BENCH_DATA={data_root}: no such folder" if data_root else "RAE_BENCH_DATA names no folder of them"
+    if os.environ.get("RAE_BENCH_REQUIRE_RECORDINGS") == "1":
+        pytest.fail(f"no recordings, which RAE_BENCH_REQUIRE_RECORDINGS=1 asks for: {reason}", pytrace=False)
+    pytest.skip(f"no recordings here: {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +89,6 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What `fe` leaves on that task with the regimes and controls of a plain `run`."""
-    from rae_bench.harness.run import run_cells
+    from helpers.running import run_cells
 
     return run_cells("fe", str(tiny_task), out=tmp_path_factory.mktemp("tiny_run"), workers=1)

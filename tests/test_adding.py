@@ -179,6 +179,7 @@ def test_a_model(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_a_core(clone: Path) -> None:
     said = play("Adding a reference core or codec", clone)
     assert "  my-core " in said["rae-bench list models"]
+    assert said["python tests/golden/update.py my-core"] == "my-core: version 1, new\n"
 
 
 def test_a_task(clone: Path) -> None:
@@ -195,6 +196,11 @@ def test_a_rig(clone: Path) -> None:
 def test_a_metric(clone: Path) -> None:
     """Its own test finds it; that of docs/metrics.md, that it is registered, and where its line stands."""
     play("Adding a metric", clone)
+    there("python -m pytest tests/golden/test_golden.py -k heading_error", clone)
+    file = clone / "rae_bench/metrics/heading.py"
+    file.write_text(file.read_text(encoding="utf-8").replace("np.degrees(np.abs", "1.001 * np.degrees(np.abs"), "utf-8")
+    with pytest.raises(AssertionError, match="heading_error: its numbers moved, and its version is still 1"):
+        there("python tests/golden/update.py heading_error", clone)
 
 
 @pytest.mark.slow

@@ -1,1 +1,1 @@
-"""Codecs: the rig-specific part, pose <-> embedding. One file each; `rae_bench.baselines.pairs` finds them."""
+"""Codecs: from a pose to an embedding and back, per rig. One file each; `rae_bench.baselines.catalogue` finds them."""

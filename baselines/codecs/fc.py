@@ -1,21 +1,22 @@
 """`fc`: feature clustering, an embedding seen through its relation to cluster centres that all rigs share.
 
-Encoder and decoder as of `fe`; a layer C between them and the generator (the same thesis; DEC after Xie et al. 2016,
-"Unsupervised Deep Embedding for Clustering Analysis", equations 1 to 3). C belongs to the core: it is carried over with
-it. Layers, with h the embedding and c_j the centres:
+Encoder and decoder are those of `fe`. A layer C stands between them and the generator (the same thesis; DEC after Xie
+et al. 2016, "Unsupervised Deep Embedding for Clustering Analysis", equations 1 to 3). C belongs to the core and is
+carried over with it. There are three layers, with h the embedding and c_j the centres:
 
     rbf    phi_j = exp(-(|h - c_j| / s_j)^2); loss 0.1 mean |D D^T - I|, D the centres' directions
     vae    a sample of N(mu(h), sigma(h)) in training, mu(h) else; loss 0.2 KL(N(mu, sigma) || N(0, 1)), per entry
     dec    q_j ~ 1 / (1 + |h - c_j|^2 / s^2), summing to 1; loss KL(p || q), p_j ~ q_j^2 / sum over the batch of q_j
 
-Used `cat`, C(h) is joined to the input of every layer of the generator; used `in`, it takes the place of h, and what
-the generator gives is the next embedding itself, or h would come through beside C.
+The use `cat` joins C(h) to the input of every layer of the generator. The use `in` puts C(h) in the place of h. What
+the generator gives is then the next embedding itself, because h would come through beside C otherwise.
 
-Departs from the thesis in the centres. Drawn from N(0, 1) with fixed widths they are all as far from every embedding
-(phi = .97 each), and the vector says nothing. Here the first batch places them (k-means), and widths are the median
-distance of embeddings to centres, so that a typical phi is exp(-1); both are learnt from there. The orthogonality loss
-takes directions, because on whole centres it pulls them to length 1 whatever the embeddings' scale. The width of DEC's
-kernel likewise. With `mode=paper` centres are drawn and RBF's widths start at the thesis' 0.01 in its terms.
+This departs from the thesis in the centres. If they are drawn from N(0, 1) with fixed widths, all of them are as far
+from every embedding (phi = .97 each), and the vector says nothing. Here the first batch places them (k-means). Their
+widths are the median distance of embeddings to centres, so that a typical phi is exp(-1). Both are learnt from there.
+The orthogonality loss takes directions, because on whole centres it pulls them to length 1 whatever the embeddings'
+scale. The width of DEC's kernel is set in the same way. As published, centres are drawn and RBF's widths start at the
+thesis' 0.01 in its terms.
 """
 
 from __future__ import annotations
@@ -27,10 +28,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.lightning import Sizes
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame, Sizes
 
-from ..parts import Core, Made, Widths
+from ..parts import Core, CoreOutput, Widths
 from .fe import FeatureEncoding
 
 ABOUT = {
@@ -49,11 +49,11 @@ PRESETS = {
 ORTHOGONALITY, DIVERGENCE = 0.1, 0.2
 KMEANS = 10
 PUBLISHED_WIDTH = 100.0
-"""exp(-(0.01 d)^2)"""
+"""The thesis' exp(-(0.01 d)^2) has this width."""
 
 
 def square_distances(x: Tensor, centres: Tensor) -> Tensor:
-    """(B, C) |x - c|^2 of x (B, E) and centres (C, E), as |x|^2 - 2 x c + |c|^2: one GEMM."""
+    """(B, C) |x - c|^2 of x (B, E) and centres (C, E), as |x|^2 - 2 x c + |c|^2, which is one matrix product."""
     both = torch.addmm((centres * centres).sum(1)[None], x, centres.T, alpha=-2)
     return (both + (x * x).sum(1, keepdim=True)).clamp(min=0)
 
@@ -77,15 +77,15 @@ class Centres(nn.Module):
 
     @torch.no_grad()
     def place(self, x: Tensor) -> None:
-        """k-means among the embeddings x (B, E), from centres drawn of them; fewer than centres are drawn again."""
+        """k-means among the embeddings x (B, E), from centres drawn of them, again if there are too few."""
         count = len(self.centres)
         rounds = [torch.randperm(len(x), device=x.device) for _ in range(-(-count // len(x)))]
         jitter = 0.05 * torch.randn_like(self.centres) * x.std(0, correction=0)
         centres = x[torch.cat(rounds)[:count]] + jitter
         for _ in range(KMEANS):
-            owner = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
-            size = owner.sum(0)[:, None]
-            centres = torch.where(size > 0, owner.T @ x / size.clamp(min=1), centres)
+            nearest = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
+            size = nearest.sum(0)[:, None]
+            centres = torch.where(size > 0, nearest.T @ x / size.clamp(min=1), centres)
         self.centres.copy_(centres)
         apart = square_distances(x, centres).sqrt()
         middle = apart.median(0).values if len(self.log_width) > 1 else apart.median()[None]
@@ -101,7 +101,7 @@ class Rbf(nn.Module):
         self.centres = Centres(embedding, clusters, clusters)
 
     def as_published(self) -> None:
-        """Centres as drawn, each with the width at which it says nothing."""
+        """Leave the centres as drawn, each with the width at which it says nothing."""
         self.centres.placed.fill_(True)
         nn.init.constant_(self.centres.log_width, math.log(PUBLISHED_WIDTH))
 
@@ -117,7 +117,7 @@ class Vae(nn.Module):
     """A sampled latent."""
 
     def as_published(self) -> None:
-        """Nothing was wrong with it."""
+        """Change nothing: the published layer has no fault."""
 
     def __init__(self, embedding: int, clusters: int) -> None:
         super().__init__()
@@ -141,14 +141,15 @@ class Dec(nn.Module):
         self.centres = Centres(embedding, clusters, 1)
 
     def as_published(self) -> None:
-        """Centres as drawn, the kernel's width 1."""
+        """Leave the centres as drawn, and the kernel's width 1."""
         self.centres.placed.fill_(True)
         nn.init.zeros_(self.centres.log_width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Assignments (B, C), and the loss.
 
-        As they are: they sharpen, and one of them scaled to be about 1 when all are alike would rule the generator.
+        Assignments are not scaled. They sharpen in training, and one that was scaled to be about 1 while all are alike
+        would rule the generator.
         """
         weight = 1 / (1 + self.centres(x))
         q = weight / weight.sum(1, keepdim=True)
@@ -156,7 +157,7 @@ class Dec(nn.Module):
 
 
 def divergence_from_target(q: Tensor) -> Tensor:
-    """KL(p || q), the mean over rows, of assignments q (B, C); p sharpens them and is held constant."""
+    """KL(p || q) of assignments q (B, C), the mean over rows; p is a sharper q and is held constant."""
     with torch.no_grad():
         sharp = q * q / q.sum(0)
         p = sharp / sharp.sum(1, keepdim=True)
@@ -167,7 +168,7 @@ LAYERS: dict[str, Any] = {"rbf": Rbf, "vae": Vae, "dec": Dec}
 
 
 class FeatureClustering(FeatureEncoding):
-    """Two MLPs as of `fe`; what is between them and the generator is not the rig's."""
+    """Two MLPs as of `fe`; the layer between them and the generator belongs to the core."""
 
     def __init__(self, sizes: Sizes, hidden: int, embedding: int, clusters: int, layer: str, use: str) -> None:
         super().__init__(sizes, hidden, embedding)
@@ -181,7 +182,7 @@ class FeatureClustering(FeatureEncoding):
 
 
 class Clustered(Core):
-    """A generator behind a clustering layer: both are shared by all rigs."""
+    """A generator behind a clustering layer; both are shared by all rigs."""
 
     def __init__(self, layer: nn.Module, generator: Core, use: str) -> None:
         super().__init__()
@@ -191,12 +192,14 @@ class Clustered(Core):
         self.residual = use == "cat" and generator.residual
 
     def as_published(self) -> None:
-        """The layer's faults and the generator's."""
+        """Take on the faults of the layer and of the generator."""
         self.layer.as_published()  # type: ignore[operator]
         self.generator.as_published()
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
-        """What the generator makes of the embedding's relation to the centres, with the layer's loss."""
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
+        """What the generator gives for the embedding's relation to the centres, with the layer's loss."""
         relation, loss = self.layer(given)
         if self.use == "cat":
             made = self.generator(given, frame, after, relation)

@@ -1,13 +1,13 @@
-"""`fe`: feature encoding, an encoder and a decoder per rig, three ELU layers each.
+"""`fe`: feature encoding, an encoder and a decoder per rig, of three linear layers each with ELU between them.
 
-The encoder reads the whole pose. Departs from the thesis: the decoder gives the change that leads to the next pose
-instead of that pose, so that an embedding which decodes to nothing holds still; it is trained with the generator
-instead of as an autoencoder before it.
+The encoder reads the whole pose. This departs from the thesis in two points. The decoder gives the change that leads to
+the next pose instead of that pose, so that an embedding which decodes to nothing holds still. And it is trained with
+the generator, instead of as an autoencoder before it.
 """
 
 from __future__ import annotations
 
-from rae_bench.model.lightning import Sizes
+from rae_bench.model import Sizes
 
 from ..layers import mlp
 from ..parts import Codec
@@ -24,7 +24,7 @@ PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "
 
 
 class FeatureEncoding(Codec):
-    """Two MLPs."""
+    """Two MLPs: pose to embedding, embedding to change."""
 
     def __init__(self, sizes: Sizes, hidden: int, embedding: int) -> None:
         super().__init__()

@@ -1,11 +1,12 @@
-"""`fs`: feature selection, an encoder of six key joints alone, a decoder of the whole pose.
+"""`fs`: feature selection, an encoder of six key joints alone and a decoder of the whole pose.
 
-Pelvis, head, hands and feet: position, rotation and velocity in root space, in rig heights and relative to the rest
-pose, so that the input means the same on every rig; roles that a rig lacks are zeros. In a roll-out they are read from
-the generated pose.
+The key joints are pelvis, head, hands and feet. Their positions, rotations and velocities are in root space, in rig
+heights and relative to the rest pose, so that the input means the same on every rig. Roles that a rig lacks are zeros.
+In a roll-out the key joints are read from the generated pose.
 
-Departs from the thesis: the root's own motion is read too, without which a stream could not know how it moves; the
-decoder gives the change of the pose (see `fe`). It is the thesis' plain autoencoder form (FS, AE), without clustering.
+This is the thesis' plain autoencoder form (FS, AE), without clustering. It departs from it in two points. The root's
+motion is read too, because a stream could not know otherwise how it moves. And the decoder gives the change of the
+pose (see `fe`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rae_bench.model.lightning import Sizes
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame, Sizes
 
 from ..layers import mlp
 from ..parts import Codec
@@ -29,9 +29,9 @@ ABOUT = {
 }
 PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
 SELECTED = 6
-"""The first slots of `rae_bench.rigs.rig.ROLES`: pelvis, head, hands, feet."""
+"""The first slots of `ROLES`: pelvis, head, hands, feet."""
 ROOT = 4
-"""Entries of the pose that are the root's turn and rise."""
+"""The first entries of a pose: the root's turn and rise."""
 
 
 class FeatureSelection(Codec):

@@ -1,7 +1,7 @@
-"""`raw`: a plain linear layer in and out per rig; everything between them is the core, which is carried over.
+"""`raw`: a plain linear layer in and out per rig. Everything between them is the core, which is carried over.
 
-What MANN and its successors have as first and last layer, cut where the rig's own width ends (the "adapter" form of
-transfer). Departs from them: these two layers are not blended by the gate.
+This is what MANN and its successors have as first and last layer, cut where the rig's own width ends (the "adapter"
+form of transfer). It departs from them in that the gate does not blend these two layers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rae_bench.model.lightning import Sizes
+from rae_bench.model import Sizes
 
 from ..parts import Codec
 
@@ -25,7 +25,7 @@ PRESETS = {"small": {"embedding": 128}, "paper": {"embedding": 512}}
 
 
 class Raw(Codec):
-    """Two linear layers. The outer one starts small, so that an untrained entry nearly holds the pose."""
+    """Two linear layers. The one that decodes starts small, so that an untrained entry nearly holds the pose."""
 
     def __init__(self, sizes: Sizes, embedding: int) -> None:
         super().__init__()

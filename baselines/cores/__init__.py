@@ -1,1 +1,1 @@
-"""Cores: the rig-independent generators, in embedding space. One file each; `rae_bench.baselines.pairs` finds them."""
+"""Cores: generators that are the same for every rig. One file each; `rae_bench.baselines.catalogue` finds them."""

@@ -1,16 +1,16 @@
 """`lmp-moe`: a mixture of experts gated by the local phases of a window of two seconds.
 
-Starke, Zhao, Komura, Zaman 2020, "Local Motion Phases for Learning Multi-Contact Character Movements" (SIGGRAPH): the
-gate (104-128-128-8, ELU) reads the phase vectors of every key joint at 13 samples from one second
-before to one second after the frame; three blended layers of 512, 8 experts, dropout 0.3 (`paper`). The network gives
-for each key joint the next phase vector and the phase's increment; the next phase is half the predicted vector and half
-the old one turned on by the increment.
+The paper is Starke, Zhao, Komura, Zaman 2020, "Local Motion Phases for Learning Multi-Contact Character Movements"
+(SIGGRAPH). The gate (104-128-128-8, ELU) reads the phase vectors of every key joint at 13 samples, from one second
+before to one second after the frame. Three blended layers of 512 follow, with 8 experts and dropout 0.3 (`paper`;
+`small` has no dropout). For each key joint the network gives the next phase vector and the phase's increment. The next
+phase is half the predicted vector, and half the old one turned on by the increment.
 
-Mapped: what the objectives ask takes the place of the trajectory. The eight roles make 13 x 16 gate inputs; past
+Mapped onto objectives, what they ask takes the place of the trajectory. The eight roles make 13 x 16 gate inputs. Past
 samples are remembered from the clip so far.
 
-Departs: future samples are not predicted one by one, because training windows are shorter than a second; they are the
-current phase turned on by the last increment. Contacts are not predicted. `small` has no dropout.
+This departs from the paper in two points. Future samples are not predicted one by one, because training windows are
+shorter than a second: they are the current phase turned on by the last increment. And contacts are not predicted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, Made, Widths
+from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "LmpMoE",
@@ -49,14 +49,15 @@ def turned(phase: Tensor, angle: Tensor) -> Tensor:
 
 
 def next_phase(phase: Tensor, predicted: Tensor, increment: Tensor) -> Tensor:
-    """(B, 8, 2), half way from old vectors (B, 8, 2), turned on by (B, 8) radians, to predicted vectors (B, 8, 2)."""
+    """(B, 8, 2) half way from vectors (B, 8, 2), turned on by increments (B, 8) in radians, to predicted ones."""
     return BLEND * turned(phase, increment) + (1 - BLEND) * predicted
 
 
 class LmpMoE(Core):
-    """`width` of the experts, `gate` of the gate. Remembers 30 frames of phases, the last increments, and that it does.
+    """`width` is that of the experts, `gate` that of the gate.
 
-    Memory: one entry that is 1 once there is a past; (30, 16) phases, oldest first; (8,) increments.
+    The memory holds one entry that is 1 once there is a past, (30, 16) phases with the oldest first, and (8,) the last
+    increments.
     """
 
     def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
@@ -78,7 +79,9 @@ class LmpMoE(Core):
         future = turned(phase.unflatten(1, (-1, 2))[:, None].expand(-1, SIDE, -1, -1), angles).flatten(2)
         return torch.cat([past[:, ::STEP], phase[:, None], future], 1), past
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding, the next phase and what is remembered."""
         # As in the paper, where a network learns from single frames, nothing is learnt through the window: a sample a
         # second ahead would multiply an increment's gradient by thirty at every frame.
@@ -90,4 +93,4 @@ class LmpMoE(Core):
         phase = next_phase(pairs[0], pairs[1], increment).flatten(1)
         past = torch.cat([past[:, 1:], frame.phase[:, None]], 1).flatten(1)
         memory = torch.cat([torch.ones_like(past[:, :1]), past, increment], 1)
-        return Made(change, phase, memory)
+        return CoreOutput(change, phase, memory)

@@ -1,19 +1,19 @@
 """`mann`: mode-adaptive neural network, a mixture of experts gated by the velocities of the key joints.
 
-Zhang, Starke, Komura, Saito 2018, "Mode-Adaptive Neural Networks for Quadruped Motion Control" (SIGGRAPH). The motion
-network's three layers have the weights sum_k omega_k alpha_k; the gate omega = softmax of an MLP (19-32-32-K, ELU) on
-a few entries of the input: foot velocities, desired velocity, action variables. `paper` has their sizes: K = 8 experts,
-512 units, dropout of 0.3 on the input and both hidden layers.
+The paper is Zhang, Starke, Komura, Saito 2018, "Mode-Adaptive Neural Networks for Quadruped Motion Control" (SIGGRAPH).
+The motion network's three layers have the weights sum_k omega_k alpha_k. The gate omega is the softmax of an MLP
+(19-32-32-K, ELU) on a few entries of the input: foot velocities, desired velocity, action variables. The preset `paper`
+has their sizes: K = 8 experts, 512 units, dropout of 0.3 on the input and both hidden layers. `small` has no dropout.
 
-Mapped onto objectives: the gate reads the velocities of all eight key joints in rig heights a second, and for each role
-how far its objective is, how soon it arrives, and whether there is one (in place of desired velocity and action); the
-motion network reads the pose and what the objectives ask (in place of the trajectory). Behind `raw`, whose linear
-layers are the rig's own, the gated layers move between rigs.
+Mapped onto objectives, the gate reads the velocities of all eight key joints in rig heights a second. In place of
+desired velocity and action it reads for each role how far its objective is, how soon it arrives, and whether there is
+one. In place of the trajectory the motion network reads what the objectives ask. Behind `raw`, whose linear layers
+belong to the rig, the gated layers move between rigs.
 
-Departs: no trajectory samples of the past, and none of the future but the objectives; gate inputs are in rig heights
-instead of z-scored; experts start at the usual variance instead of the published 1 / (in x out); no local phase is
-predicted, so the phase stays what the history gave, and the phase term of the loss teaches nothing. `small` has no
-dropout.
+This departs from the paper in four points. There are no samples of the past trajectory, and none of the future but the
+objectives. Gate inputs are in rig heights instead of z-scored. Experts start at the usual variance instead of the
+published 1 / (in x out). No local phase is predicted: the phase stays what the history gave, and the phase term of the
+loss teaches nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
+from rae_bench.model import CONTROL, KEYS, Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, Made, Widths
+from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "Mann",
@@ -39,19 +39,18 @@ PRESETS = {
     "paper": {"width": 512, "experts": 8, "gate": 32, "dropout": 0.3},
 }
 GATED = 8 * 6
-COST = slice(9, 12)
-"""Where a slot's position cost lies in `rae_bench.model.control.control_vector`."""
+"""Inputs of the gate, six for each role."""
 
 
 def gate_inputs(frame: Frame) -> Tensor:
-    """(B, 48): per slot velocity (3), distance to the objective, 1 / (1 + seconds to arrival), whether it is active."""
-    distance = frame.asked[:, :, COST].norm(dim=-1)
+    """(B, 48) per slot: velocity (3), distance to the objective, 1 / (1 + seconds to arrival), whether it is active."""
+    distance = frame.asked[:, :, CONTROL.position_cost].norm(dim=-1)
     soon = frame.active / (1 + frame.seconds)
-    return torch.cat([frame.keys[:, :, 9:].flatten(1), distance, soon, frame.active], 1)
+    return torch.cat([frame.keys[:, :, KEYS.velocity].flatten(1), distance, soon, frame.active], 1)
 
 
 class Mann(Core):
-    """`width` of the experts, `gate` of the gate."""
+    """`width` is that of the experts, `gate` that of the gate."""
 
     def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
         super().__init__()
@@ -60,7 +59,9 @@ class Mann(Core):
         wide = widths.given + widths.control
         self.mixture = MixedStack(experts, wide, width, widths.embedding, widths.extra, dropout)
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding."""
         gates = torch.softmax(self.gate(self.dropout(gate_inputs(frame))), -1)
-        return Made(self.mixture(torch.cat([given, frame.control], 1), gates, extra), frame.phase)
+        return CoreOutput(self.mixture(torch.cat([given, frame.control], 1), gates, extra), frame.phase)

@@ -1,18 +1,19 @@
-"""`mvae`: a conditional autoencoder of the next pose, whose latent is all that is not decided yet.
+"""`mvae`: a conditional autoencoder of the next pose, whose latent holds all that is not decided yet.
 
-Ling, Zinno, Cheng, van de Panne 2020, "Character Controllers Using Motion VAEs" (SIGGRAPH). With x the next pose and c
-the condition, the encoder is [x, c] - 256 - [x, h1] - 256 - [x, h2] - mean, log-variance (32, ELU); the decoder three
-layers of blended experts (256, K = 6) with the latent z joined to the input of each and c to that of the first; the
-gate [z, c] - 64 - 64 - K. The loss adds beta KL(N(mean, variance) || N(0, 1)), beta = 0.2.
+The paper is Ling, Zinno, Cheng, van de Panne 2020, "Character Controllers Using Motion VAEs" (SIGGRAPH). With x the
+next pose and c the condition, the encoder is [x, c] - 256 - [x, h1] - 256 - [x, h2] - mean, log-variance (32, ELU). The
+decoder has three layers of blended experts (256, K = 6). The latent z is joined to the input of each of them, and c to
+that of the first. The gate is [z, c] - 64 - 64 - K. The loss adds beta KL(N(mean, variance) || N(0, 1)), beta = 0.2.
 
-Mapped ("MVAE-C"): the condition is the embedded pose and what the objectives ask, everywhere. The encoder reads the
-embedding of the true next frame, in training only. A roll-out has z = 0; several samples draw z ~ N(0, 1) anew for each
-frame.
+Mapped onto objectives ("MVAE-C"), the condition is the embedded pose and what the objectives ask, everywhere. The
+encoder reads the embedding of the true next frame, in training only. A roll-out has z = 0. Several samples draw
+z ~ N(0, 1) anew for each frame.
 
-Departs: against posterior collapse beta rises from 0 over the first half of training, and up to 0.02 nats of each
-latent dimension are free; the divergence is the mean over dimensions. Reported with the costs: `kl` (nats, summed over
-dimensions) and `active_units` (dimensions whose mean varies by more than 0.01 over a batch; Burda et al. 2016). No
-reinforcement learning on top: objectives are part of the condition. No local phase is predicted.
+This departs from the paper. Against posterior collapse beta rises from 0 over the first half of
+training, and up to 0.02 nats of each latent dimension are free; the divergence is the mean over dimensions. There is no
+reinforcement learning on top, because objectives are part of the condition. No local phase is predicted. And two
+figures are reported with the costs: `kl` (nats, summed over dimensions) and `active_units` (dimensions whose mean
+varies by more than 0.01 over a batch; Burda et al. 2016).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, Made, Widths, join
+from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Mvae",
@@ -43,7 +44,7 @@ ACTIVE = 0.01
 
 
 class Mvae(Core):
-    """`hidden` and `latent` of the encoder, `width` of the experts, `gate` of the gate. Noise is the latent."""
+    """`hidden` and `latent` are widths of the encoder, `width` of the experts, `gate` of the gate. The noise is z."""
 
     reads_following = True
 
@@ -64,7 +65,9 @@ class Mvae(Core):
         mean, log_variance = self.last(torch.cat([after, h], 1)).chunk(2, 1)
         return mean, log_variance.clamp(-10, 5)
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding; in training with the divergence as a loss."""
         condition = torch.cat([given, frame.control], 1)
         z, losses, notes = frame.noise, {}, {}
@@ -75,7 +78,7 @@ class Mvae(Core):
             losses = {"kl": BETA * min(1.0, frame.progress / WARM) * kl.clamp(min=FREE).mean()}
             notes = {"kl": kl.sum(), "active_units": active_units(mean)}
         gates = torch.softmax(self.gate(torch.cat([z, condition], 1)), -1)
-        return Made(self.mixture(condition, gates, join(z, extra)), frame.phase, losses=losses, notes=notes)
+        return CoreOutput(self.mixture(condition, gates, join(z, extra)), frame.phase, losses=losses, notes=notes)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -84,5 +87,5 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def active_units(mean: Tensor) -> Tensor:
-    """How many latent dimensions say anything: their posterior mean (B, Z) varies over the rows."""
+    """How many latent dimensions carry information: those whose posterior mean (B, Z) varies over the rows."""
     return (mean.detach().var(0, correction=0) > ACTIVE).sum()

@@ -1,18 +1,19 @@
 """`nsm`: a neural state machine that also predicts in the frames of its goals.
 
-Starke, Zhang, Komura, Saito 2019, "Neural State Machine for Character-Scene Interactions" (SIGGRAPH Asia). Encoders of
-two ELU layers for pose (512) and goal (128), then three blended layers (512, K = 10) gated by an MLP (512-512-K) on the
-phase times (1, distance to the goal, angle to the goal). Output is given twice, in the character's and in the goal's
-frame ("bidirectional control"): the root follows a blend of both, the more the goal's the nearer it is.
+The paper is Starke, Zhang, Komura, Saito 2019, "Neural State Machine for Character-Scene Interactions" (SIGGRAPH Asia).
+Encoders of two ELU layers read pose (512) and goal (128). Three blended layers follow (512, K = 10). They are gated by
+an MLP (512-512-K) on the phase times (1, distance to the goal, angle to the goal). Output is given twice, in the
+character's and in the goal's frame ("bidirectional control"). The root follows a blend of both, in which the goal's
+frame counts more the nearer the goal is.
 
-Mapped: a goal is a role's objective. The gate reads, for each role, its local phase vector times (1, distance, angle),
-48 entries. For each key joint the network gives how it moves in its objective's frame, with where it is at the next
-frame as an additional loss; the pelvis' prediction is a step of the root, blended with the step that the codec decodes
-by w = exp(-distance / 0.5), in rig heights, and 0 without an objective.
+Mapped onto objectives, a goal is a role's objective. The gate reads, for each role, its local phase vector times
+(1, distance, angle): 48 entries. For each key joint the network gives how it moves in its objective's frame; where the
+joint truly is at the next frame is an additional loss. The pelvis' prediction is a step of the root. It is blended with
+the step that the codec decodes by w = exp(-distance / 0.5), in rig heights, and by 0 without an objective.
 
-Departs: no scene, so no environment and interaction encoders; no trajectory or action labels, no contact output; the
-blend is of the root's place alone, not of its direction; w is of our choice; phases are updated as by `omg-moe`.
-Dropout (0.3) in `paper` alone.
+This departs from the paper in four points. There is no scene, so there are no environment and interaction encoders.
+There are no trajectory or action labels and no contact output. The blend is of the root's place alone, not of its
+direction, and w is our choice. Phases are updated as by `omg-moe`. Dropout (0.3) is in `paper` alone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
+from rae_bench.model import CONTROL, Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, Made, Widths, join
+from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Nsm",
@@ -52,21 +53,23 @@ def columns_of(pair: Tensor) -> Tensor:
 
 
 def goal_frames(asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of what objectives ask (B, 8, 24): where objectives and key joints are to each other, per slot.
+    """Where objectives and key joints are to each other, of what objectives ask (B, 8, 24).
 
     Returns:
         (B, 8, 3) positions of the objectives and (B, 8, 3, 3) their rotations, in root space; (B, 8, 3) positions of
-        the key joints in their objective's frame. Rig heights; zeros where there is no objective.
+        the key joints in their objective's frame. All are in rig heights, and zeros where there is no objective.
     """
-    axes = columns_of(asked[:, :, 3:9])
-    return asked[:, :, :3], axes, -(asked[:, :, None, 9:12] @ axes)[:, :, 0]
+    axes = columns_of(asked[:, :, CONTROL.target_rotation])
+    here = -(asked[:, :, None, CONTROL.position_cost] @ axes)[:, :, 0]
+    return asked[:, :, CONTROL.target_position], axes, here
 
 
 def gate_inputs(frame: Frame) -> Tensor:
-    """(B, 48): each role's phase vector times 1, distance to its objective, angle to it in radians."""
+    """(B, 48) each role's phase vector times 1, distance to its objective, and angle to it in radians."""
     asked = frame.asked
-    distance = asked[:, :, 9:12].norm(dim=-1)
-    turned = columns_of(asked[:, :, 3:9]) * columns_of(asked[:, :, 3:9] - asked[:, :, 12:18])
+    distance = asked[:, :, CONTROL.position_cost].norm(dim=-1)
+    target, cost = CONTROL.target_rotation, CONTROL.rotation_cost
+    turned = columns_of(asked[:, :, target]) * columns_of(asked[:, :, target] - asked[:, :, cost])
     cosine = (turned.sum((-2, -1)) - 1) / 2
     angle = frame.active * torch.acos(cosine.clamp(-1 + 1e-5, 1 - 1e-5))
     scale = torch.stack([torch.ones_like(distance), distance, angle], -1)
@@ -74,7 +77,7 @@ def gate_inputs(frame: Frame) -> Tensor:
 
 
 class Nsm(Core):
-    """`hidden` and `goal` of the encoders, `width` of the experts, `gate` of the gate."""
+    """`hidden` and `goal` are widths of the encoders, `width` is of the experts, `gate` of the gate."""
 
     reads_following = True
 
@@ -88,7 +91,9 @@ class Nsm(Core):
         self.gate = mlp(6 * SLOTS, gate, gate, experts)
         self.mixture = MixedStack(experts, hidden + goal, width, sum(self.split), widths.extra, dropout)
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding, next phase, and the root's step towards the goal."""
         gates = torch.softmax(self.gate(gate_inputs(frame)), -1)
         x = torch.cat([self.pose(join(given, extra)), self.goal(frame.control)], 1)
@@ -103,4 +108,4 @@ class Nsm(Core):
         step = place[:, PELVIS] + (axes[:, PELVIS] @ there[:, PELVIS, :, None])[:, :, 0]
         weight = frame.active[:, PELVIS] * torch.exp(-here[:, PELVIS].norm(dim=-1) / REACH)
         phase = PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase
-        return Made(change, phase, losses=losses, steer=(step[:, ::2], weight[:, None]))
+        return CoreOutput(change, phase, losses=losses, steer=(step[:, ::2], weight[:, None]))

@@ -1,12 +1,13 @@
 """`omg-lstm`: the thesis' generator with a stack of LSTMs in place of the mixture of experts.
 
-"A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: phase, embedding and encoded
-objectives through four LSTM layers to the next embedding and phase. The cell is that of Hochreiter and Schmidhuber.
+The paper is "A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: phase, embedding and
+encoded objectives go through four LSTM layers to the next embedding and phase. The cell is that of Hochreiter and
+Schmidhuber.
 
-Departs: the published code draws the hidden state anew at every frame, so that it has no memory and the comparison
-with the mixture says nothing. Here it starts at zero, is carried from frame to frame over a whole clip, and is learnt
-through the frames of a window (`mode=paper` draws it anew in training, and has its mean, zero, in generation). A linear
-layer follows the stack; it gives the change of the embedding.
+This departs from it in two points. The published code draws the hidden state anew at every frame. It therefore has no
+memory, and the comparison with the mixture says nothing. Here the hidden state starts at zero, is carried from frame to
+frame over a whole clip, and is learnt through the frames of a window. As published, it is drawn anew in training, and
+has its mean, zero, in generation. And a linear layer follows the stack, which gives the change of the embedding.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame
 
 from ..layers import Recurrence, mlp
-from ..parts import Core, Made, Widths
+from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "OmgLstm",
@@ -36,7 +37,7 @@ PHASE_UPDATE = 0.9
 
 
 class OmgLstm(Core):
-    """Widths: `hidden` and `latent` of the encoder of objectives, `width` and `layers` of the stack."""
+    """`hidden` and `latent` are widths of the encoder of objectives, `width` and `layers` are of the stack."""
 
     forgets = False
 
@@ -51,10 +52,12 @@ class OmgLstm(Core):
             self.out.weight.mul_(0.1)
 
     def as_published(self) -> None:
-        """No memory."""
+        """Forget everything at every frame."""
         self.forgets = True
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding, the next phase and what is remembered."""
         x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
         before = frame.memory
@@ -62,4 +65,4 @@ class OmgLstm(Core):
             before = torch.randn_like(before) if self.training else torch.zeros_like(before)
         top, memory = self.stack(x, before, extra)
         change, phase = self.out(top).split(self.split, 1)
-        return Made(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase, memory)
+        return CoreOutput(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase, memory)

@@ -1,11 +1,11 @@
 """`omg-moe`: the thesis' objective-driven generator, a mixture of experts gated by local phases.
 
-"A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022: z' = z + MoE(phase, z,
-CostEnc(control)), three blended layers with ELU between them, the gate an MLP on the local phases, the next phase
-0.9 times the predicted and 0.1 times the old one. Blended weights as of MANN.
+The paper is "A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022:
+z' = z + MoE(phase, z, CostEnc(control)), with three blended layers and ELU between them. The gate is an MLP on the
+local phases. The next phase is 0.9 times the predicted one and 0.1 times the old one. Weights are blended as by MANN.
 
-Departs: costs are recomputed from the generated pose instead of being predicted, and it gives the change of the
-embedding instead of the next one (see `rae_bench.baselines.network`).
+This departs from it in two points. Costs are recomputed from the generated pose instead of being predicted. And the
+generator gives the change of the embedding instead of the next embedding (docs/model.md).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rae_bench.model.step import Frame
+from rae_bench.model import Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, Made, Widths
+from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
     "class": "OmgMoE",
@@ -35,7 +35,7 @@ PHASE_UPDATE = 0.9
 
 
 class OmgMoE(Core):
-    """Widths: `hidden` and `latent` of the encoder of objectives, `width` of the experts, `gate` of the gate."""
+    """`hidden` and `latent` are widths of the encoder of objectives, `width` of the experts, `gate` of the gate."""
 
     def __init__(self, widths: Widths, hidden: int, latent: int, width: int, experts: int, gate: int) -> None:
         super().__init__()
@@ -44,9 +44,11 @@ class OmgMoE(Core):
         self.gate = mlp(widths.phase, gate, gate, experts)
         self.mixture = MixedStack(experts, widths.phase + widths.given + latent, width, sum(self.split), widths.extra)
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding and the next phase."""
         gates = torch.softmax(self.gate(frame.phase), -1)
         x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
         change, phase = self.mixture(x, gates, extra).split(self.split, 1)
-        return Made(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)
+        return CoreOutput(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)

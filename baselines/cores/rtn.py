@@ -1,21 +1,22 @@
 """`rtn`: a recurrent transition network that knows how long there is until it must arrive.
 
-Harvey, Yurick, Nowrouzezahrai, Pal 2020, "Robust Motion In-Betweening" (SIGGRAPH). Three encoders (512-256, PLU) read
-the state, the target and the offset between the two; an LSTM of 1024 with a memory and a decoder (512-256, PLU) give
-the change. To every encoding the time to arrival tta, in frames, is added as
+The paper is Harvey, Yurick, Nowrouzezahrai, Pal 2020, "Robust Motion In-Betweening" (SIGGRAPH). Three encoders
+(512-256, PLU) read the state, the target and the offset between the two. An LSTM of 1024 with a memory and a decoder
+(512-256, PLU) give the change. To every encoding the time to arrival tta, in frames, is added as
 
-    z(2i) = sin(tta / 10000^(2i/d)),    z(2i+1) = cos(tta / 10000^(2i/d)),
+    z(2i) = sin(tta / 10000^(2i/d)),    z(2i+1) = cos(tta / 10000^(2i/d)).
 
-and to those of offset and target the noise lambda(tta) n, n ~ N(0, 0.5^2) drawn once for a sequence, with lambda 0
-below 5 frames, (tta - 5) / 25 up to 30, and 1 from there on. PLU(x) = max(a (x + c) - c, min(a (x - c) + c, x)),
-a = 0.1, c = 1.
+To those of offset and target the noise lambda(tta) n is added too. n ~ N(0, 0.5^2) is drawn once for a sequence. lambda
+is 0 below 5 frames, (tta - 5) / 25 up to 30, and 1 from there on. PLU(x) = max(a (x + c) - c, min(a (x - c) + c, x)),
+with a = 0.1 and c = 1.
 
-Mapped: targets are those of key joints, positions and rotations with a mask, in place of a whole pose. Each role has
-its own time to arrival: the embedding is the mean over active roles, lambda takes the earliest. tta is clamped to two
-seconds. Without asking for samples the noise is zero.
+Mapped onto objectives, targets are those of key joints, positions and rotations with a mask, in place of a whole pose.
+Each role has a time to arrival. The embedding is the mean over active roles; lambda takes the earliest. tta is clamped
+to two seconds. Where no samples are asked for, the noise is zero.
 
-Departs: no critics, no contact output; the loss, the schedule (carried-over windows in place of a curriculum of
-transition lengths) and the optimiser are those of all reference entries; no local phase is predicted.
+This departs from the paper in three points. There are no critics and no contact output. The loss, the schedule
+(carried-over windows in place of a curriculum of transition lengths) and the optimiser are those of all reference
+entries. No local phase is predicted.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.step import Frame
+from rae_bench.model import CONTROL, Frame
 
 from ..layers import Recurrence
-from ..parts import Core, Made, Widths, join
+from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Rtn",
@@ -44,8 +45,9 @@ PRESETS = {
     "paper": {"hidden": 512, "encoding": 256, "width": 1024},
 }
 FPS = 30.0
-"""Frames a second of the paper, in which its constants are counted."""
+"""Frames a second of the paper, whose constants count frames."""
 LONGEST = 60.0
+"""Frames to which times to arrival are clamped."""
 BASE = 10000.0
 NOISE = 0.5
 
@@ -63,7 +65,7 @@ def time_embedding(frames: Tensor, width: int) -> Tensor:
 
 
 def noise_scale(frames: Tensor) -> Tensor:
-    """lambda of frames to arrival."""
+    """lambda of frames to arrival, 0 to 1."""
     return ((frames - 5) / 25).clamp(0, 1)
 
 
@@ -77,7 +79,7 @@ def _encoder(wide: int, hidden: int, narrow: int) -> nn.Sequential:
 
 
 class Rtn(Core):
-    """`hidden` and `encoding` of encoders and decoder, `width` of the LSTM. Noise is that of offset and target."""
+    """`hidden` and `encoding` are widths of encoders and decoder, `width` of the LSTM. Offset and target have noise."""
 
     noise_held = True
 
@@ -95,12 +97,14 @@ class Rtn(Core):
         with torch.no_grad():
             self.out.weight.mul_(0.1)
 
-    def forward(self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None) -> Made:
+    def forward(
+        self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
+    ) -> CoreOutput:
         """Change of the embedding and what is remembered."""
         asked = frame.control.unflatten(1, (self.slots, -1))
         active = frame.active[:, :, None]
-        target = self.target(torch.cat([asked[:, :, :9], active], -1).flatten(1))
-        offset = self.offset(torch.cat([asked[:, :, 9:18], active], -1).flatten(1))
+        target = self.target(torch.cat([asked[:, :, CONTROL.target], active], -1).flatten(1))
+        offset = self.offset(torch.cat([asked[:, :, CONTROL.cost], active], -1).flatten(1))
         frames = FPS * frame.seconds
         times = (time_embedding(frames, target.shape[1]) * active).sum(1) / active.sum(1).clamp(min=1)
         earliest = torch.where(frame.active > 0, frames, LONGEST).amin(1)
@@ -109,4 +113,4 @@ class Rtn(Core):
         x = torch.cat([self.state(given) + times, goal], 1)
         top, memory = self.recurrence(x, frame.memory, extra)
         change = self.out(join(self.decoder(join(top, extra)), extra))
-        return Made(change, frame.phase, memory)
+        return CoreOutput(change, frame.phase, memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Entry point. Exit codes: 0 ok, 1 a cell failed, 2 usage or bad input, 130 interrupted."""
     from rae_bench.errors import RayLost, UserError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # code pages of Windows lack some signs that we print
     try:
         sys.exit(cli.main(arguments, prog_name="rae-bench", standalone_mode=False) or 0)
     except UserError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.options import assignments, expand, numbers, split
+from rae_bench.model.registry import model_name
 
 if TYPE_CHECKING:
-    from rae_bench.harness.plan import Plan, Planned
+    from rae_bench.harness.jobs import AnyJob
+    from rae_bench.harness.plan import Plan, PlannedCell
+    from rae_bench.harness.spec import RunSpec
+    from rae_bench.task.cells import Cell
     from rae_bench.task.task import Task
 
 
@@ -22,6 +27,8 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
             "--model", "models", multiple=True, required=True, help="Entry, glob, module:Class or file.py:Class."
         ),
         click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml."),
+        click.option("--source", help="Instead of --task: name of the source domain."),
+        click.option("--target", help="Instead of --task: name of the target domain."),
         click.option(
             "--regimes", multiple=True,
             help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long."
@@ -58,28 +65,46 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
     return decorate
 
 
-def chosen(models: Sequence[str], tasks: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of models and tasks, globs replaced by what they match."""
+def wanted_cells(
+    *, models: Sequence[str], tasks: Sequence[str], source: str | None, target: str | None, regimes: Sequence[str],
+    fractions: Sequence[str], options: Sequence[str], **others: Any,
+) -> list[tuple[str, str | None, dict[str, Any]]]:
+    """(model, task, arguments of `make_spec`) of each pair that the options name; globs become what they match.
+
+    The task is None where `source` and `target` name two domains.
+    """
     from rae_bench.model.registry import CONTROLS, list_models
     from rae_bench.task.task import builtin_tasks
 
     learned = [name for name in list_models() if name not in CONTROLS]
-    return expand("model", split(models), learned), expand("task", split(tasks), builtin_tasks())
-
-
-def arguments_of(
-    *, regimes: Sequence[str], fractions: Sequence[str], options: Sequence[str], **others: Any
-) -> dict[str, Any]:
-    """Keyword arguments of `rae_bench.run` and `rae_bench.sweep` from the values of the options."""
-    return {
+    names = expand("model", split(models), learned)
+    chosen: list[str | None] = [*expand("task", split(tasks), builtin_tasks())] or [None]
+    arguments = {
         **others,
+        "source": source,
+        "target": target,
         "regimes": split(regimes) or None,
         "fractions": numbers("--fractions", split(fractions)) or None,
         "options": assignments("--set", options),
     }
+    return [(model, task, arguments) for model in names for task in chosen]
 
 
-def plan_entry(task: Task, planned: Planned) -> dict[str, Any]:
+def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> None:
+    """The cells of `--dry-run`, each once: done, stale (why), to do; and how long the rest would take."""
+    from rae_bench.harness.plan import make_plans
+
+    plans = make_plans(specs)
+    cells = {p.path: (plan.task, p) for plan in plans for p in plan.cells}
+    if as_json:
+        click.echo(json.dumps([plan_entry(task, p) for task, p in cells.values()], indent=1))
+        return
+    for task, p in cells.values():
+        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
+    _print_estimate(plans, workers)
+
+
+def plan_entry(task: Task, planned: PlannedCell) -> dict[str, Any]:
     """A line of `--dry-run --json`."""
     cell = planned.cell
     return {
@@ -94,27 +119,46 @@ def plan_entry(task: Task, planned: Planned) -> dict[str, Any]:
     }
 
 
-def print_plans(plans: Sequence[Plan], workers: int) -> None:
-    """The cells of `--dry-run`, each once, and how long those that are not done would take."""
-    from rae_bench.cli.progress import cell_label, duration
+def _print_estimate(plans: Sequence[Plan], workers: int) -> None:
     from rae_bench.harness.estimate import estimate
-    from rae_bench.harness.plan import jobs_of
+    from rae_bench.harness.plan import jobs_of_all
 
-    cells = {p.path: (plan.task, p) for plan in plans for p in plan.cells}
-    for task, p in cells.values():
-        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
-    jobs = jobs_of(plans)
+    jobs = jobs_of_all(plans)
     if not jobs:
         return
     expected = estimate(jobs)
-    open_ended = len(jobs) - len(expected)
+    uncounted = len(jobs) - len(expected)
     if not expected:
         click.echo("no estimate: no cell of this kind has been run here")
         return
     cost = sum(expected.values())
     wall = max([cost / workers, *expected.values()])
-    rest = f"; {open_ended} of {len(jobs)} jobs not counted: none of their kind has been run here" if open_ended else ""
+    rest = f"; {uncounted} of {len(jobs)} jobs not counted: none of their kind has been run here" if uncounted else ""
     click.echo(
         f"about {duration(wall)} on {workers} worker{'s' if workers > 1 else ''} "
         f"({cost / 3600:.2g} core-hours, by what earlier cells took){rest}"
     )
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, to the precision that people plan with."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def cell_label(cell: Cell) -> str:
+    """A cell in words."""
+    if not cell.learns:
+        return cell.row + (f" {100 * cell.fraction:g} %" if cell.model == "nearest" else "")
+    return f"{model_name(cell.model)} {cell.row} seed {cell.seed}"
+
+
+def job_label(job: AnyJob) -> str:
+    """A job in words."""
+    from rae_bench.harness.jobs import PretrainJob
+
+    if isinstance(job, PretrainJob):
+        return f"{model_name(job.model)} pre-training seed {job.seed}"
+    return cell_label(job.cell)

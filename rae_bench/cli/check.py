@@ -1,4 +1,4 @@
-"""`rae-bench check`: does a plug-in keep its contract, and does our arithmetic agree with published numbers?"""
+"""`rae-bench check`: does a model keep its contract, and does our arithmetic agree with published numbers?"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_lafan1(path: Path) -> None:
     """Run LaFAN1's in-betweening baselines on PATH, its lafan1.zip, and show them beside the published numbers."""
     from rae_bench.metrics import lafan1
 
-    text, agree = lafan1.table(lafan1.benchmark(*lafan1.published_clips(path)))
+    text, agree = lafan1.comparison_table(lafan1.benchmark(*lafan1.published_clips(path)))
     click.echo(text)
     if not agree:
         raise click.exceptions.Exit(1)
@@ -66,8 +66,8 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
     found = robustness.readings(exam.truth, exam.objectives)
     failings = robustness.failings(found)
     if as_json:
-        listed = [vars(reading) | {"values": dict(reading.values)} for reading in found]
-        click.echo(json.dumps({"readings": listed, "failings": failings}, indent=1))
+        lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]
+        click.echo(json.dumps({"readings": lines, "failings": failings}, indent=1))
     else:
         click.echo(robustness.table(found))
     if plot_path:

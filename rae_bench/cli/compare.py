@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.leaderboard import ENTRIES
+from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.options import numbers, split
 from rae_bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-METRIC = "reconstruction_error"
 REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 
 
@@ -26,7 +25,7 @@ REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 @click.option("--task", "tasks", multiple=True, help="Only these tasks (all that both have).")
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
-@click.option("--metric", default=METRIC, show_default=True, help="Any metric of the results.")
+@click.option("--metric", default="reconstruction_error", show_default=True, help="Any metric of the results.")
 @click.option(
     "--results", type=click.Path(path_type=Path), default="results", show_default=True,
     help="Folder in which A and B are looked up.",
@@ -47,11 +46,11 @@ def compare(
     """
     import numpy as np
 
-    from rae_bench.statistics import compare as comparison
-    from rae_bench.statistics import pairs
-    from rae_bench.statistics.tables import listed
+    from rae_bench.statistics import comparison
+    from rae_bench.statistics.pairing import left_out
+    from rae_bench.statistics.tables import first_few
 
-    sides = [_Side(text, results) for text in (a, b)]
+    sides = [_EntryResults(text, results) for text in (a, b)]
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
         raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
     wanted = numbers("--fractions", split(fractions))
@@ -60,21 +59,21 @@ def compare(
     direction = str(tables[0]["direction"].iloc[0])
     across = bool(sides[0].regime) and bool(sides[1].regime)
     found = comparison.compare(tables[0], tables[1], direction, np.random.default_rng(0), across_regimes=across)
-    lonely = pairs.left_out(*tables, across_regimes=across)
+    unpaired = left_out(*tables, across_regimes=across)
     unit = str(tables[0]["unit"].iloc[0])
     if as_json:
         rows = [{k: _json(v) for k, v in row.items()} for row in found.to_dict("records")]
-        facts = {"a": a, "b": b, "metric": metric, "unit": unit, "rows": rows, "left_out": lonely}
+        facts = {"a": a, "b": b, "metric": metric, "unit": unit, "rows": rows, "left_out": unpaired}
         click.echo(json.dumps(facts, indent=1))
         return
     for line in lines(found, a, b, metric, unit):
         click.echo(line)
-    if lonely:
-        click.echo(f"Only one side has, so not compared: {listed(lonely)}.")
+    if unpaired:
+        click.echo(f"Only one side has, so not compared: {first_few(unpaired)}.")
 
 
-class _Side:
-    """What A or B names: results of one entry, of one regime where that is asked for."""
+class _EntryResults:
+    """The results of one entry, or of one of its regimes, that A or B names."""
 
     def __init__(self, text: str, results: Path) -> None:
         from rae_bench.results.files import load_results
@@ -101,8 +100,9 @@ class _Side:
         self.table = table
 
     def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
-        """A row a clip of what the options leave; a row a cell for a metric that no clip has alone."""
-        from rae_bench.results.files import load_clips
+        """Return a row for each clip of the cells that the options leave; for each cell if no clip has the metric."""
+        from rae_bench.results.clips import load_clips
+        from rae_bench.results.columns import percent
 
         table = self.table
         for task in tasks:
@@ -110,14 +110,14 @@ class _Side:
                 raise unknown(f"task of {self.text}", task, set(table["task"]))
         if tasks:
             table = table[table["task"].isin(tasks)]
-        bound = ~table["regime"].isin(["none", "full", "zero-shot"])
+        uses_fraction = ~table["regime"].isin(["none", "full", "zero-shot"])
         for fraction in fractions:
-            if bound.any() and fraction not in set(table["fraction"]):
+            if uses_fraction.any() and fraction not in set(table["fraction"]):
                 cold = fraction == 1 and self.regime == "cold"
                 hint = f"; cold on all data is {self.text.removesuffix('cold')}full" if cold else ""
-                raise UserError(f"{self.text}: no cell of {100 * fraction:g} %{hint}")
+                raise UserError(f"{self.text}: no cell of {percent(fraction)}{hint}")
         if fractions:
-            table = table[~bound | table["fraction"].isin(fractions)]
+            table = table[~uses_fraction | table["fraction"].isin(fractions)]
         if seeds is not None:
             table = table[table["seed"] < seeds]
         known = sorted(set(table["metric"]))
@@ -130,10 +130,11 @@ class _Side:
 
 
 def _folder(name: str, results: Path) -> Path:
-    for folder in (Path(name), results / name, ENTRIES / name):
+    for folder in (Path(name), results / name, ENTRIES_FOLDER / name):
         if folder.is_dir():
             return folder
-    near = {path.name for root in (results, ENTRIES) if root.is_dir() for path in root.iterdir() if path.is_dir()}
+    roots = [root for root in (results, ENTRIES_FOLDER) if root.is_dir()]
+    near = {path.name for root in roots for path in root.iterdir() if path.is_dir()}
     raise unknown("entry or folder of results", name, near)
 
 
@@ -143,9 +144,9 @@ def _same_basis(tables: list[Any]) -> None:
         {task: sorted(rows["basis"].unique()) for task, rows in table.groupby("task")} for table in tables
     )
     for task in sorted(set(first) & set(second)):
-        both = sorted({*first[task], *second[task]})
-        if len(both) > 1:
-            raise UserError(f"{task}: cells that do not compare ({both[0]}; {both[1]}); run the older ones again")
+        bases = sorted({*first[task], *second[task]})
+        if len(bases) > 1:
+            raise UserError(f"{task}: cells that do not compare ({bases[0]}; {bases[1]}); run the older ones again")
 
 
 def _json(value: Any) -> Any:
@@ -153,7 +154,9 @@ def _json(value: Any) -> Any:
 
 
 def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[str]:
-    """The rows in words."""
+    """Return the comparison as lines for a terminal."""
+    from rae_bench.results.columns import aligned, percent
+
     ratio = bool((found["scale"] == "x").all())
     out = [f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}"), ""]
     rows = [("task", "regime", "data", "effect", "95 % interval", "p", "seeds", "clips", "A is")]
@@ -165,7 +168,7 @@ def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[s
         rows.append((
             f"all {row['tasks']}" if row["task"] == "all" else str(row["task"]),
             str(row["regime"]),
-            "all" if math.isnan(fraction) else f"{100 * fraction:g} %",
+            "all" if math.isnan(fraction) else percent(fraction),
             ends[0],
             f"{ends[1]} to {ends[2]}" if known else "none",
             ("< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}") if known else "none",
@@ -173,14 +176,11 @@ def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[s
             str(row["clips"]) if row["clips"] > row["tasks"] else "",
             str(row["verdict"]),
         ))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    out += ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    out += ["", *footnotes(found, ratio)]
-    return out
+    return [*out, *aligned(rows), "", *footnotes(found, ratio)]
 
 
 def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
-    """What a reader must know to read the rows."""
+    """Return what a reader must know to read the rows."""
     above = "above 1" if ratio else "above 0"
     notes = [
         f"{above}: A is better. Interval: over seeds and groups of held-out clips; p: adjusted by Holm for the rows, "

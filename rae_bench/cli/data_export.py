@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
-    from rae_bench.viewer.gather import Result
+    from rae_bench.viewer.gather import ResultFolder
 
 
 @click.command()
@@ -69,7 +69,7 @@ def export(
         click.echo(f"{path}: {ids[n]}, {motion.lengths[n]} frames at {motion.fps:g} fps")
 
 
-def _rollout(result: Result, regime: str | None, with_history: bool) -> Motion:
+def _rollout(result: ResultFolder, regime: str | None, with_history: bool) -> Motion:
     """Return the test clips as one regime or control generated them, or as they were recorded."""
     import numpy as np
 

@@ -10,11 +10,12 @@ import click
 from rae_bench.cli.options import writing
 from rae_bench.errors import UserError
 
-FOLDER = Path("leaderboard")
-ENTRIES = FOLDER / "entries"
+BOARD_FOLDER = Path("leaderboard")
+ENTRIES_FOLDER = BOARD_FOLDER / "entries"
 folder_option = click.option(
-    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Holds entries/ and the board."
-)
+    "--folder", type=click.Path(path_type=Path), default=BOARD_FOLDER, show_default=True,
+    help="Holds entries/ and the board.",
+)  # fmt: skip
 
 
 @click.group()
@@ -55,7 +56,7 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     """Print a table: overall, or that of a task."""
     from rae_bench.errors import unknown
     from rae_bench.leaderboard.board.build import read_board
-    from rae_bench.leaderboard.board.terminal import table_lines
+    from rae_bench.leaderboard.board.text_tables import terminal_table
 
     data = read_board(folder).data
     known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
@@ -67,7 +68,7 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     if not known:
         click.echo("no entries yet; rae-bench submit makes the first")
     for name in [table] if table else list(known)[:1]:
-        for line in table_lines(name, known[name], data["benchmark"]):
+        for line in terminal_table(name, known[name], data["benchmark"]):
             click.echo(line)
     if table is None and len(known) > 1:
         click.echo(f"\nalso: {', '.join(list(known)[1:])}")

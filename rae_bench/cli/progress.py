@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
-from rae_bench.results.rows import row_label
+from rae_bench.cli.cells import cell_label, job_label
+from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned
+from rae_bench.harness.jobs import Done, Failed, Progress
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""
@@ -21,7 +23,7 @@ class RunProgress:
 
     def __init__(self, console: Console, title: str) -> None:
         self.console, self.title = console, title
-        self.live = Progress(
+        self.live = Bars(
             TextColumn("{task.description:<34}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -52,46 +54,43 @@ class RunProgress:
     def _say(self, text: str, word: str = "", colour: str = "") -> None:
         say(self.console, text, word, colour)
 
-    def observe(self, event: Mapping[str, Any]) -> None:
-        """Take one event of `rae_bench.harness.run`."""
-        kind = event["kind"]
-        if kind == "data":
-            self._say(f"{self.title}: making or finding the data")
-        elif kind == "plan":
-            self._plan(event)
-        elif kind == "begin":
-            number = event["worker"]
-            self.credited[number] = 0
-            if number not in self.bars:
-                self.bars[number] = self.live.add_task("", total=1, loss="")
-            total = max(event["job"].updates, 1)
-            self.live.reset(self.bars[number], total=total, description=label(event["job"]), loss="")
-        elif kind == "progress":
-            self._progress(event)
-        elif kind in ("done", "failed"):
-            job = event["job"]
-            self._credit(event["worker"], job.updates + OVERHEAD)
-            say_end(self.console, event, label(job), self.traced)
+    def observe(self, event: Event) -> None:
+        """Take one event of a run."""
+        match event:
+            case DataWanted():
+                self._say(f"{self.title}: making or finding the data")
+            case Planned():
+                self._plan(event)
+            case Begun(job, worker):
+                self.credited[worker] = 0
+                if worker not in self.bars:
+                    self.bars[worker] = self.live.add_task("", total=1, loss="")
+                total = max(job.updates, 1)
+                self.live.reset(self.bars[worker], total=total, description=job_label(job), loss="")
+            case Answered(_, worker, Progress() as answer):
+                self._progress(worker, answer)
+            case Answered(job, worker, (Done() | Failed()) as answer):
+                self._credit(worker, job.updates + OVERHEAD)
+                say_end(self.console, answer, job_label(job), self.traced)
 
-    def _plan(self, event: Mapping[str, Any]) -> None:
-        planned, jobs = event["cells"], event["jobs"]
-        done = sum(p.state == "done" for p in planned)
-        text = f"{self.title}: {len(planned)} cells, {done} done before"
-        self._say(text + ("; nothing that they depend on has changed" if done == len(planned) else ""))
-        for p in planned:
+    def _plan(self, event: Planned) -> None:
+        cells = [p for plan in event.plans for p in plan.cells]
+        done = sum(p.state == "done" for p in cells)
+        text = f"{self.title}: {len(cells)} cells, {done} done before"
+        self._say(text + ("; nothing that they depend on has changed" if done == len(cells) else ""))
+        for p in cells:
             if p.state == "stale" or p.why:
                 self._say(f"again   {cell_label(p.cell)} ({p.why})")
-        self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in jobs), loss="")
+        self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in event.jobs), loss="")
 
-    def _progress(self, event: Mapping[str, Any]) -> None:
-        bar = self.bars[event["worker"]]
-        loss = event.get("loss")
-        if event["updates"] > 1:
-            text = "" if loss is None else f"loss {loss:.3f}"
-            self.live.update(bar, total=event["updates"], completed=event["update"], loss=text)
-            self._credit(event["worker"], event["update"])
+    def _progress(self, worker: int, answer: Progress) -> None:
+        bar = self.bars[worker]
+        if answer.updates > 1:
+            text = "" if answer.loss is None else f"loss {answer.loss:.3f}"
+            self.live.update(bar, total=answer.updates, completed=answer.update, loss=text)
+            self._credit(worker, answer.update)
         else:
-            self.live.update(bar, loss=event["stage"])
+            self.live.update(bar, loss=answer.stage)
 
     def _credit(self, worker: int, updates: int) -> None:
         before = self.credited.get(worker, 0)
@@ -105,38 +104,12 @@ def say(console: Console, text: str, word: str = "", colour: str = "") -> None:
     console.print(Text.assemble((word, colour), text), soft_wrap=True)
 
 
-def say_end(console: Console, event: Mapping[str, Any], name: str, traced: set[str]) -> None:
+def say_end(console: Console, answer: Done | Failed, name: str, traced: set[str]) -> None:
     """A line for a job that is done or failed, with the trace where its reason is not in `traced` yet."""
-    if event["kind"] == "done":
+    if isinstance(answer, Done):
         say(console, f"    {name}", "done", "green")
         return
-    say(console, f"  {name}: {event['reason']}", "failed", "red")
-    if event.get("trace") and event["reason"] not in traced:
-        say(console, event["trace"])
-        traced.add(event["reason"])
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words, to the precision that people plan with."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def cell_label(cell: Any) -> str:
-    """A cell in words."""
-    text = row_label(cell.model, cell.regime, cell.fraction)
-    if cell.regime == "none":
-        return text + (f" {100 * cell.fraction:g} %" if cell.model == "nearest" else "")
-    return f"{cell.model.rpartition(':')[2]} {text} seed {cell.seed}"
-
-
-def label(job: Any) -> str:
-    """A job in words."""
-    from rae_bench.task.cells import Cell
-
-    payload = job.payload
-    if payload["do"] == "pretrain":
-        return f"{payload['model'].rpartition(':')[2]} pre-training seed {payload['seed']}"
-    return cell_label(Cell(**payload["cell"]))
+    say(console, f"  {name}: {answer.reason}", "failed", "red")
+    if answer.trace and answer.reason not in traced:
+        say(console, answer.trace)
+        traced.add(answer.reason)

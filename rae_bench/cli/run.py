@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.cells import arguments_of, cell_options, chosen, plan_entry, print_plans
+from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,54 +20,40 @@ if TYPE_CHECKING:
 
 @click.command()
 @cell_options(seeds=1, fractions="the task's default")
-@click.option("--source", help="Instead of --task: name of the source domain.")
-@click.option("--target", help="Instead of --task: name of the target domain.")
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by action: walk, trot, start and so on.")
-def run(
-    models: tuple[str, ...], tasks: tuple[str, ...], workers: int | None, by: str | None, dry_run: bool, as_json: bool,
-    **asked: Any,
-) -> int:
+def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **asked: Any) -> int:
     """Run models on tasks and show what transfer bought.
 
     Pre-trains on the source, adapts to the target in each regime, generates the held-out clips and measures them.
     Finished cells are kept and not run again.
-
     --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
-    from rae_bench.harness import run as runs
-    from rae_bench.harness.plan import prepare
+    from rae_bench.harness.run import default_workers, run_spec
+    from rae_bench.harness.spec import make_spec
 
     if workers is not None and workers < 1:
         raise UserError("--workers takes a number above 0")
     stderr = Console(stderr=True)
-    arguments = arguments_of(**asked)
-    model_names, names = chosen(models, tasks)
-    task_names: list[str | None] = [*names] or [None]
-    pairs = [(model, task) for model in model_names for task in task_names]
+    specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted_cells(**asked)]
     if dry_run:
-        plans = [prepare(model, task, **arguments) for model, task in pairs]
-        if as_json:
-            click.echo(json.dumps([plan_entry(p.task, cell) for p in plans for cell in p.cells], indent=1))
-        else:
-            print_plans(plans, workers or runs.default_workers())
+        print_plans(specs, workers or default_workers(), as_json=as_json)
         return 0
     code = 0
-    payload: list[dict[str, Any]] = []
-    for model, task in pairs:
-        title = f"{model} on {task or '{source}-to-{target}'.format(**arguments)}"
-        with RunProgress(stderr, title) as progress:
-            outcome = runs.run_cells(model, task, workers=workers, observe=progress.observe, **arguments)
+    results: list[dict[str, Any]] = []
+    for spec in specs:
+        with RunProgress(stderr, f"{spec.model.name} on {spec.task.name}") as progress:
+            outcome = run_spec(spec, workers=workers, observe=progress.observe)
         code = max(code, int(bool(outcome.failed)))
         if as_json:
-            payload.extend(outcome.results)
+            results.extend(outcome.results)
         else:
-            _print_outcome(outcome, model, stderr, by)
+            _print_outcome(outcome, stderr, by)
     if as_json:
-        click.echo(json.dumps(payload, indent=1, allow_nan=False))
+        click.echo(json.dumps(results, indent=1, allow_nan=False))
     return code
 
 
@@ -85,24 +71,22 @@ COLUMNS = (
 )
 
 
-def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) -> None:
+def _print_outcome(outcome: Outcome, stderr: Any, by: str | None) -> None:
     from rich.console import Console
 
     from rae_bench.harness.kept import kept_folder
-    from rae_bench.harness.plan import cell_folder
     from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
     from rae_bench.viewer.plots import contact_sheet, fraction_curves
 
     table_rows = rows(outcome.results)
     console = Console(width=None if Console().is_terminal else 150)
-    console.print(render(table_rows, f"{model} on {outcome.task.name}: {outcome.task.title}"))
+    console.print(render(table_rows, f"{outcome.plan.spec.model.name} on {outcome.task.name}: {outcome.task.title}"))
     for line in footnotes(outcome, table_rows):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if by == "action":
         console.print(action_table(outcome))
-    mine = next(p for p in outcome.cells if p.cell.regime != "none")
-    folder = cell_folder(mine.path.parents[2], mine.cell, outcome.task)
+    folder = outcome.plan.spec.folder()
     curves = fraction_curves(outcome, table_rows, folder / "curves.png")
     pictures = [curves, contact_sheet(outcome, folder / "sheet.png")]
     stderr.print(f"results   {folder}", highlight=False, markup=False, soft_wrap=True)
@@ -112,7 +96,7 @@ def _print_outcome(outcome: Outcome, model: str, stderr: Any, by: str | None) ->
     for picture in pictures:
         if picture is not None:
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
-    page = write_page(run_scene(outcome, model), folder / "view.html")
+    page = write_page(run_scene(outcome), folder / "view.html")
     stderr.print(f"page      {page}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -163,6 +147,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.statistics.intervals import interval
+    from rae_bench.task.cells import TRUTH
 
     target = outcome.target
     split = target.split
@@ -175,7 +160,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for result in outcome.results:
-        if result["model"] == "truth" and "null_interval" in result:
+        if result["model"] == TRUTH and "null_interval" in result:
             low, high = result["null_interval"]["adversarial_score"]
             lines.append(
                 f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "
@@ -208,14 +193,15 @@ def action_table(outcome: Outcome) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from rae_bench.results.rows import by_action, row_label
+    from rae_bench.results.clips import means_by_action
+    from rae_bench.task.cells import TRUTH
 
     files: dict[str, list[Path]] = {}
     for p in outcome.cells:
-        if p.path.with_suffix(".csv").exists() and p.cell.model != "truth":
-            label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
+        if p.path.with_suffix(".csv").exists() and p.cell.model != TRUTH:
+            label = p.cell.row
             files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = by_action(files, [name for name, _ in ACTION_COLUMNS])
+    values = means_by_action(files, [name for name, _ in ACTION_COLUMNS])
     title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("row")

@@ -148,15 +148,21 @@ def task_lines(task: Task) -> list[str]:
 @show.command("model")
 @click.argument("spec")
 def show_model(spec: str) -> None:
-    """Print where model SPEC comes from and what its card says (imports the model)."""
+    """Print what the card of model SPEC says (imports the model), and of a plug-in the files that identify it."""
     from dataclasses import asdict
 
-    from rae_bench.model.registry import load_model_class
+    from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+    from rae_bench.model.registry import resolve_model
 
-    model: Any = load_model_class(spec)
+    model: Any = resolve_model(spec).load()
     card = asdict(model.card)
     for key, value in card.items():
         if value is None:
             continue
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
         click.echo(f"{key:<13} {text}")
+    plugin = resolve_model(spec).plugin
+    if plugin is not None:
+        click.echo(f"{'identity':<13} {plugin_identity(plugin)}")
+        for n, file in enumerate(plugin_files(plugin)):
+            click.echo(f"{'' if n else 'of the files':<13} {file}")

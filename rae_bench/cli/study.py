@@ -15,9 +15,9 @@ from rae_bench.errors import UserError, unknown
 if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan
     from rae_bench.study.cost import Cost
-    from rae_bench.study.thesis import Arm
+    from rae_bench.study.thesis import StudyArm
 
-FOLDER = "study-thesis"
+REPORT_FOLDER = "study-thesis"
 
 
 @click.group()
@@ -79,7 +79,7 @@ def thesis(
 
 
 def _chosen(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Those of `known` that are asked for, all of them where nothing is."""
+    """Return the names that `words` ask for, or all `known` names where they ask for none."""
     names = expand(kind, split(words), known)
     for name in names:
         if name not in known:
@@ -87,7 +87,7 @@ def _chosen(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
     return names or list(known)
 
 
-def _plans(parts: Sequence[Arm], seeds: int, out: Path) -> dict[str, list[Plan]]:
+def _plans(parts: Sequence[StudyArm], seeds: int, out: Path) -> dict[str, list[Plan]]:
     from rae_bench.study.thesis import plan_arm
 
     return {arm.name: plan_arm(arm, seeds, out) for arm in parts}
@@ -98,52 +98,52 @@ def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
     return sum(cells.values()), len(cells)
 
 
-def _estimate(parts: Sequence[Arm], seeds: int, out: Path, workers: int | None) -> None:
-    """Cells of each mode, and the time they would take by what earlier cells took."""
-    from rae_bench.cli.progress import duration
+def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | None) -> None:
+    """Print the number of cells of each mode, and the time that they would take by what earlier cells took."""
+    from rae_bench.cli.cells import duration
     from rae_bench.harness.estimate import estimate
-    from rae_bench.harness.plan import jobs_of
-    from rae_bench.harness.ray.cluster import Resources
+    from rae_bench.harness.plan import jobs_of_all
+    from rae_bench.harness.sweep import default_workers
 
-    room = workers or Resources(1).fit()
+    room = workers or default_workers()
     cost, open_ended = 0.0, 0
     for name, plans in _plans(parts, seeds, out).items():
-        done, asked = _counts(plans)
-        jobs = jobs_of(plans)
+        done, wanted = _counts(plans)
+        jobs = jobs_of_all(plans)
         expected = estimate(jobs)
         cost, open_ended = cost + sum(expected.values()), open_ended + len(jobs) - len(expected)
         updates = sum(job.updates for job in jobs)
         hours = sum(expected.values()) / 3600
-        click.echo(f"{name:<10} {done} of {asked} cells done; {updates:,} updates to do, about {hours:.2f} core-hours")
+        click.echo(f"{name:<10} {done} of {wanted} cells done; {updates:,} updates to do, about {hours:.2f} core-hours")
     if cost:
         click.echo(f"about {duration(cost / room)} on {room} workers")
     if open_ended:
         click.echo(f"not counted: {open_ended} jobs of which none of the kind has been run here")
 
 
-def _report(parts: Sequence[Arm], seeds: int, out: Path, *, measure: bool) -> None:
-    """Measure the cost where it is not known, write the report, say the verdicts."""
+def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) -> None:
+    """Measure the cost where it is not known, write the report, and print the verdicts."""
     from rae_bench.study.findings import find
-    from rae_bench.study.report import write
-    from rae_bench.study.thesis import ERROR, clips_of
+    from rae_bench.study.report import write_study
+    from rae_bench.study.thesis import ERROR_OF_ARM, clips_of
 
     plans = _plans(parts, seeds, out)
-    clips = {arm.name: clips_of(arm, plans[arm.name], ERROR[arm.name]) for arm in parts}
+    clips = {arm.name: clips_of(arm, plans[arm.name], ERROR_OF_ARM[arm.name]) for arm in parts}
     if all(table.empty for table in clips.values()):
         raise UserError(f"{out}: no finished cell of the study; run it without --report-only first")
-    costs = _costs(parts[0], plans[parts[0].name], out / FOLDER, measure=measure)
+    costs = _costs(parts[0], plans[parts[0].name], out / REPORT_FOLDER, measure=measure)
     rigs = tuple(task.name.split("-")[1] for task in parts[0].tasks)
     counts = {name: _counts(of) for name, of in plans.items()}
     found = find(clips, parts[0].models, costs, rigs, seeds, counts)
-    for path in write(found, out / FOLDER):
+    for path in write_study(found, out / REPORT_FOLDER):
         click.echo(f"report    {path}", err=True)
     for mode, verdicts in found.verdicts.items():
         for verdict in verdicts:
             click.echo(f"{mode:<10} claim {verdict.number}  {verdict.verdict:<10}  {verdict.text}")
 
 
-def _costs(arm: Arm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:
-    """What the models cost, from the file of an earlier report where nothing that it rests on has changed."""
+def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:
+    """Return what the models cost, from the file of an earlier report if nothing that it depends on has changed."""
     from rae_bench.results.files import write_json
     from rae_bench.study import cost
 
@@ -159,6 +159,6 @@ def _costs(arm: Arm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> l
     if not measure:
         return []
     click.echo(f"cost: {len(arm.models)} models by turns", err=True)
-    found = cost.measure(arm.models, arm.options, plans[0].target)
+    found = cost.measure_costs(arm.models, arm.options, plans[0].target)
     write_json(path, {"basis": basis, "costs": [vars(c) for c in found]})
     return found

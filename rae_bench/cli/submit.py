@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.leaderboard import ENTRIES
+from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.options import writing
 from rae_bench.errors import UserError
 
@@ -34,7 +34,7 @@ PATH = click.Path(path_type=Path)
     help="Other data or pre-training it learnt from; repeat it. Makes the entry one of the open division.",
 )  # fmt: skip
 @click.option("--task", "tasks", multiple=True, help="Only this task; one that is not in the package as its file.toml.")
-@click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
+@click.option("--out", type=PATH, default=ENTRIES_FOLDER, show_default=True, help="Folder of the entries.")
 @click.option("--trajectories", type=PATH, help="Where the file to be uploaded goes (NAME-trajectories.zip).")
 @click.option("--url", default="", help="https address at which that file will lie; it can be filled in later.")
 @click.option("--replace", is_flag=True, help="Overwrite an entry of that name.")
@@ -55,22 +55,22 @@ def submit(
     Everything that verify checks is checked first; an entry with findings is not made. At a terminal it asks for what
     is missing.
     """
-    from rae_bench.cli.verify import print_findings, told
+    from rae_bench.cli.verify import print_findings, status_line
     from rae_bench.data.formats.export import check_place
-    from rae_bench.leaderboard import submit as submitting
+    from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
     files = [task for task in tasks if task.endswith(".toml")]
     names = [Path(task).stem if task in files else task for task in tasks]
-    found = submitting.gather(run_dir, model, names)
+    found = gather_cells(run_dir, model, names)
     words: dict[str, str | None] = {
         key: asked.pop(key) for key in ("title", "description", "paper", "link", "code", "licence")
     }
     name, who = _ask(found, name, ", ".join(authors), words)
-    card = submitting.make_card(found, authors=who or None, **words)
+    card = make_card(found, authors=who or None, **words)
     packed = trajectories or Path(f"{name}-trajectories.zip")
     check_place(packed)
-    with told() as progress, writing(out):
-        report = submitting.submit(
+    with status_line() as progress, writing(out):
+        report = submit_entry(
             found, name, card, out=out, packed=packed, tasks=files, data_root=data_root, progress=progress, **asked
         )
     if report.findings:
@@ -94,7 +94,7 @@ def submit(
 
 
 def git_commands(name: str, out: Path) -> list[str]:
-    """What brings an entry of `out` to a pull request, with the board that it changes, from the working directory."""
+    """Return the commands that bring an entry of `out` and the changed board to a pull request."""
     entries = out.resolve()
     clone = next((folder for folder in entries.parents if (folder / ".git").exists()), None)
     board = Path("leaderboard") if clone is None else entries.parent.relative_to(clone)
@@ -113,9 +113,9 @@ def git_commands(name: str, out: Path) -> list[str]:
 
 
 def _ask(found: Any, name: str | None, authors: str, words: dict[str, str | None]) -> tuple[str, str]:
-    """Name and authors; asked for at a terminal only."""
-    own = found.card
-    known = authors or own.get("authors") or ("rae-bench" if not own else "")
+    """Return name and authors of an entry, and fill `words`. At a terminal, ask for what is missing."""
+    carried = found.card
+    known = authors or carried.get("authors") or ("rae-bench" if not carried else "")
     missing = [option for option, value in (("--name", name), ("--author", known)) if not value]
     if not sys.stdin.isatty():
         if missing:
@@ -125,7 +125,7 @@ def _ask(found: Any, name: str | None, authors: str, words: dict[str, str | None
         name = name or click.prompt("Name of the entry", default=f"{found.model}".lower(), err=True)
         authors = authors or click.prompt("Authors", default=known or None, err=True)
         for key in ("title", "description", "licence"):
-            default = own.get("name" if key == "title" else key, "")
+            default = carried.get("name" if key == "title" else key, "")
             if words[key] is None:
                 words[key] = click.prompt(key.capitalize(), default=default, err=True)
     return str(name), authors

@@ -14,13 +14,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rae_bench.cli.progress import OVERHEAD, cell_label, duration, label, say, say_end
+from rae_bench.cli.cells import cell_label, duration, job_label
+from rae_bench.cli.progress import OVERHEAD, say, say_end
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned
+from rae_bench.harness.jobs import AnyJob, Done, Failed
 
 STATES = ("done", "running", "failed", "to do")
 
 
 class SweepProgress:
-    """Observer of a sweep: give `observe` to `sweep_cells`. Off a terminal it writes a line for each finished job."""
+    """Observer of a sweep: give `observe` to `sweep`. Off a terminal it writes a line for each finished job."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -39,34 +42,30 @@ class SweepProgress:
         if self.live.is_started:
             self.live.stop()
 
-    def observe(self, event: Mapping[str, Any]) -> None:
-        """Take one event of `rae_bench.harness.sweep`."""
-        kind = event["kind"]
-        if kind == "data":
-            tasks = ", ".join(dict.fromkeys(r.task.name for r in event["requests"]))
-            say(self.console, f"making or finding the data of {tasks}")
-        elif kind == "plan":
-            self._plan(event)
-        elif kind == "begin":
-            self.clock.begin(event["job"].name)
-            self._move(event["job"], "to do", "running")
-        elif kind in ("done", "failed"):
-            job = event["job"]
-            self._move(job, "running" if self.clock.end(job.name) else "to do", kind)
-            self.ended += 1
-            place = f"{self.ended}/{self.clock.jobs} " if not self.console.is_terminal else ""
-            say_end(self.console, event, f"{place}{job.payload['task']['name']}  {label(job)}", self.traced)
-        elif kind == "lost":
-            say(self.console, event["reason"])
-        elif kind == "end" and event["refused"]:
-            say(
-                self.console,
-                f"--max-core-hours: stopped after {event['core_hours']:.2g}; the same command goes on from here",
-            )
+    def observe(self, event: Event) -> None:
+        """Take one event of a sweep."""
+        match event:
+            case DataWanted(tasks):
+                say(self.console, f"making or finding the data of {', '.join(tasks)}")
+            case Planned():
+                self._plan(event)
+            case Begun(job):
+                self.clock.begin(job.name)
+                self._move(job, "to do", "running")
+            case Answered(job, _, (Done() | Failed()) as answer):
+                after = "done" if isinstance(answer, Done) else "failed"
+                self._move(job, "running" if self.clock.end(job.name) else "to do", after)
+                self.ended += 1
+                place = f"{self.ended}/{self.clock.jobs} " if not self.console.is_terminal else ""
+                say_end(self.console, answer, f"{place}{job.task}  {job_label(job)}", self.traced)
+            case Lost(reason):
+                say(self.console, reason)
+            case Ended(core_hours, True):
+                text = f"--max-core-hours: stopped after {core_hours:.2g}; the same command goes on from here"
+                say(self.console, text)
 
-    def _plan(self, event: Mapping[str, Any]) -> None:
-        plans, jobs = event["plans"], event["jobs"]
-        cells = {p.path: p for plan in plans for p in plan.cells}
+    def _plan(self, event: Planned) -> None:
+        cells = {p.path: p for plan in event.plans for p in plan.cells}
         done = sum(p.state == "done" for p in cells.values())
         text = f"{len(cells)} cells, {done} done before"
         say(self.console, text + ("; nothing that they depend on has changed" if done == len(cells) else ""))
@@ -76,14 +75,14 @@ class SweepProgress:
         for path, p in cells.items():
             if p.state == "done":
                 self.counts[path.parent.name, _row(p.cell.model)]["done"] += 1
-        for job in jobs:
+        for job in event.jobs:
             self.counts[_key(job)]["to do"] += 1
-        if jobs:
-            self.clock = Clock(jobs, event["expected"], event["crew"])
+        if event.jobs:
+            self.clock = Clock(event.jobs, event.expected, event.crew)
             if self.console.is_terminal:
                 self.live.start()
 
-    def _move(self, job: Any, before: str, after: str) -> None:
+    def _move(self, job: AnyJob, before: str, after: str) -> None:
         self.counts[_key(job)][before] -= 1
         self.counts[_key(job)][after] += 1
 
@@ -100,10 +99,8 @@ class SweepProgress:
         return table
 
 
-def _key(job: Any) -> tuple[str, str]:
-    payload = job.payload
-    model = payload["model"] if payload["do"] == "pretrain" else payload["cell"]["model"]
-    return payload["task"]["name"], _row(model)
+def _key(job: AnyJob) -> tuple[str, str]:
+    return job.task, _row(job.model)
 
 
 def _row(model: str) -> str:

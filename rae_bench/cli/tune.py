@@ -38,7 +38,8 @@ def tune(
     from rich.console import Console
 
     from rae_bench.cli.progress import say
-    from rae_bench.harness.tuning import RUNGS
+    from rae_bench.harness.events import DataWanted
+    from rae_bench.harness.tuning import RUNGS, TrialsPlanned, TuneEvent
     from rae_bench.harness.tuning import tune as search
 
     for option, value in (("--workers", others["workers"]), ("--cpus-per-cell", others["cpus_per_cell"])):
@@ -46,16 +47,16 @@ def tune(
             raise UserError(f"{option} takes a number above 0")
     stderr = Console(stderr=True)
 
-    def observe(event: Mapping[str, Any]) -> None:
-        if event["kind"] == "data":
-            say(stderr, f"{model} on the source of {event['task'].name}: making or finding the data")
-        elif event["kind"] == "plan":
-            say(stderr, f"{len(event['trials'])} trials, {event['known']} in the ledger")
-        elif not event["again"]:
-            outcome = event["reason"] or f"{event['error']:.3f} cm"
-            share = f"{event['ninths']}/{RUNGS[-1]} of the budget"
-            word, colour = ("failed", "red") if event["reason"] else ("done", "green")
-            say(stderr, f"  trial {event['trial']}, {share}: {outcome}  {_words(event['options'])}", word, colour)
+    def observe(event: TuneEvent) -> None:
+        if isinstance(event, DataWanted):
+            say(stderr, f"{model} on the source of {event.tasks[0]}: making or finding the data")
+        elif isinstance(event, TrialsPlanned):
+            say(stderr, f"{len(event.trials)} trials, {event.known} in the ledger")
+        elif not event.again:
+            outcome = event.reason or f"{event.error:.3f} cm"
+            share = f"{event.ninths}/{RUNGS[-1]} of the budget"
+            word, colour = ("failed", "red") if event.reason else ("done", "green")
+            say(stderr, f"  trial {event.trial}, {share}: {outcome}  {_words(event.options)}", word, colour)
 
     tuned = search(
         model, task, trials=trials, search="grid" if grid else "asha", options=assignments("--set", options),

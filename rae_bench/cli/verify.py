@@ -14,7 +14,7 @@ from rae_bench.cli.options import writing
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from rae_bench.leaderboard.verify.verify import Report
+    from rae_bench.leaderboard.verify.verifier import Report
 
 PATH = click.Path(path_type=Path)
 
@@ -51,7 +51,7 @@ def verify(
     Exit 0 where nothing is wrong, 1 with findings: each says where, what, and how to mend it.
     """
     from rae_bench.leaderboard.entries.fetch import fetched
-    from rae_bench.leaderboard.verify import verify as verifying
+    from rae_bench.leaderboard.verify import verifier
 
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
@@ -59,8 +59,8 @@ def verify(
         raise UserError("--data-seed and --model belong to --rerun")
     if cells < 1:
         raise UserError("--cells takes a number above 0")
-    with told() as progress, fetched(entry, fetch, progress) as file:
-        report = verifying.verify(
+    with status_line() as progress, fetched(entry, fetch, progress) as file:
+        report = verifier.verify(
             entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, progress=progress
         )
         again = {}
@@ -73,7 +73,7 @@ def verify(
             )  # fmt: skip
     if record and report.entry and not report.findings:
         with writing(entry):
-            verifying.record(report, again)
+            verifier.record(report, again)
     if as_json:
         _print_json(report)
     else:
@@ -82,8 +82,8 @@ def verify(
 
 
 @contextmanager
-def told() -> Iterator[Callable[[str], None]]:
-    """A function that says on stderr what is being done: one line that changes at a terminal, none elsewhere."""
+def status_line() -> Iterator[Callable[[str], None]]:
+    """Give a function that says on stderr what is being done: a changing line at a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return
@@ -95,7 +95,7 @@ def told() -> Iterator[Callable[[str], None]]:
 
 
 def print_findings(report: Report) -> None:
-    """Each finding: where, what, how to mend; those that say the same of many cells once."""
+    """Print where each finding is, what it is, and how to mend it; findings that say the same of many cells once."""
     for finding, count in report.grouped():
         more = f" (and {count - 1} more)" if count > 1 else ""
         click.echo(f"{finding.where}{more}: {finding.what}\n    mend: {finding.mend}")

@@ -18,7 +18,7 @@ from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import ROLES
-from rae_bench.storage import read_json, sweep, whole_folder
+from rae_bench.storage import read_json, whole_folder
 
 SCHEMA = "rae-bench.corpus/1"
 OFF_UNIT = 1e-2
@@ -81,7 +81,6 @@ def with_swapped_roles(corpus: Corpus) -> Corpus:
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all."""
-    sweep(folder.parent)
     with whole_folder(folder) as part:
         part.mkdir()
         motion, targets = corpus.motion, corpus.targets.arrays() if corpus.targets else {}

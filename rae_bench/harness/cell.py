@@ -3,67 +3,56 @@
 from __future__ import annotations
 
 import json
-import platform
-import resource
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rae_bench.errors import UserError
+from rae_bench.harness.jobs import CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
+from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
 from rae_bench.metrics import METRICS, adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
+from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.registry import make_model
+from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
-from rae_bench.results.files import SCHEMA, write_clips, write_json
+from rae_bench.results.clips import write_clips
+from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
-from rae_bench.task.cells import Cell, budget_of, excuse
-from rae_bench.task.sides import Side
+from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
+from rae_bench.task.sides import Examination, Side
 from rae_bench.task.task import Task
 
-Progress = Callable[[str, int, int, float], None]
-"""progress(stage, update, updates, loss)"""
+Report = Callable[[str, int, int, float], None]
+"""report(stage, update, updates, loss), as a job goes on"""
 
-TRUTH = "truth"
 LATENCY_FRAMES = 30
-UNIT_TOLERANCE = 0.01
-"""How far from 1 the length of a generated quaternion may be."""
 COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
 
-
-
-
-
-def pretrain(
-    model: str, options: Mapping[str, Any], seed: int, sources: Sequence[Side], folder: Path,
-    identity: Mapping[str, str], progress: Progress, *, threads: int = 1, device: str = "cpu",
-) -> None:
-    """Pre-train a fresh instance and keep it in `folder`, which appears whole or not at all."""
-    instance = make_model(model, options)
+def pretrain(job: PretrainJob, sources: Sequence[Side], report: Report) -> None:
+    """Pre-train a fresh instance and keep it in the job's folder, which appears whole or not at all."""
+    instance = make_model(job.model, job.options)
     protocol = sources[0].protocol
     budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
     domains = training_domains(sources)
     ctx = Context(
-        "pretrain", 1.0, budget, seed, device, threads, lambda u, n, loss: progress("pretrain", u, n, loss),
-        sources=domains,
+        "pretrain", 1.0, budget, job.seed, job.device, job.threads,
+        lambda u, n, loss: report("pretrain", u, n, loss), sources=domains,
     )  # fmt: skip
     started = time.process_time()
     instance.pretrain(domains[0], ctx)
-    with whole_folder(folder) as part:
+    with whole_folder(Path(job.folder)) as part:
         instance.save(part)
-        cost = {"core_seconds": time.process_time() - started, **ctx.spent}
-        write_json(part / COST_FILE, {"identity": dict(identity), "cost": cost})
+        cost = {**ctx.cost(), "core_seconds": time.process_time() - started}
+        write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
 def training_domains(sources: Sequence[Side]) -> tuple[Domain, ...]:
@@ -71,43 +60,43 @@ def training_domains(sources: Sequence[Side]) -> tuple[Domain, ...]:
     return tuple(source.domain(source.split.train) for source in sources)
 
 
-
-
-def run_cell(
-    cell: Cell, task: Task, sources: Sequence[Side], target: Side, pretrained: Path, path: Path,
-    identity: Mapping[str, str], progress: Progress, *, keep: bool = False, threads: int = 1, device: str = "cpu",
-) -> dict[str, Any]:
-    """Run a cell and write `path` (JSON), its trajectory (.npz; none in the mode `paper`) and per-clip metrics (.csv).
-
-    `keep` leaves the adapted model there too, written before the result: a result says that all is there.
-    """
-    reset_peak_memory()
-    began = time.process_time()
-    exam = target.examination(target.held_out(cell.fraction))
-    result: dict[str, Any] = {
+def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, reason: str = "") -> dict[str, Any]:
+    """What every result file says, whatever became of its cell."""
+    return {
         "schema": SCHEMA,
-        "status": "ok",
-        "model": cell.model,
+        "status": status,
+        "model": portable_spec(cell.model),
         "task": task.name,
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
-        "fps": target.protocol.fps,
         "options": dict(cell.options),
-        "identity": dict(identity),
+        "identity": identity,
         "metrics": {},
         "cost": {},
-        "environment": {**environment(), "threads": threads, "device": device},
-        "reason": "",
+        "environment": environment(),
+        "reason": reason,
     }
-    # The thesis looks at single frames alone, of some two hundred clips.
-    closed = target.protocol.mode != "paper"
+
+
+def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, report: Report) -> dict[str, Any]:
+    """Run a cell and write its result (JSON), its per-clip metrics (.csv) and what was generated (.npz).
+
+    The published protocol tests single frames alone, so there it generates nothing. A model that is to be kept is
+    written before the result: a result says that all is there.
+    """
+    reset_peak_memory()
+    began = time.process_time()
+    cell, path = job.cell, Path(job.path)
+    exam = target.examination(target.held_out(cell.fraction))
+    result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
+    result["environment"] |= {"threads": job.threads, "device": job.device}
+    rolls_out = not target.protocol.published
     steps, following, step_clips = exam.single_steps()
     trajectory: Trajectory | None = None
     if cell.model == TRUTH:
-        truth = exam.truth
-        trajectory = Trajectory(truth.root_positions[None], truth.rotations[None]) if closed else None
-        step = Trajectory(following.root_positions[None], following.rotations[None])
+        trajectory = _as_trajectory(exam.truth) if rolls_out else None
+        step = _as_trajectory(following)
     else:
         instance = make_model(cell.model, cell.options)
         card = instance.card
@@ -117,64 +106,81 @@ def run_cell(
             result |= {"status": "skipped", "reason": reason}
             write_json(path, result)
             return result
-        domains = training_domains(sources)
-        ctx = Context(
-            cell.regime,
-            cell.fraction,
-            budget_of(cell.regime, cell.fraction, target.protocol),
-            cell.seed,
-            device,
-            threads,
-            lambda u, n, loss: progress(f"{cell.regime} {100 * cell.fraction:g} %", u, n, loss),
-            source=domains[0],
-            sources=domains,
-        )
-        _train(instance, cell, ctx, target, pretrained, result["cost"])
-        progress("generate", 0, 1, float("nan"))
-        if closed:
+        ctx = _context(job, sources, target, report)
+        _adapt(instance, job, ctx, target, result["cost"])
+        report("generate", 0, 1, float("nan"))
+        if rolls_out:
             trajectory = _roll_out(instance, ctx, exam.prompt, result["cost"])
             check_trajectory(trajectory, exam.truth, cell.model)
         step = instance.generate(steps, ctx)
         check_trajectory(step, following, cell.model)
-        if keep:
-            keep_model(instance, cell, task, target, path, identity)
+        if job.keep:
+            keep_model(instance, cell, task, target, path, job.identity)
 
-    progress("measure", 0, 1, float("nan"))
+    report("measure", 0, 1, float("nan"))
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
     measured["one_step_error"] = one_step_error(step, following, step_clips, len(exam.truth))
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
         values |= adversarial(trajectory, exam.truth, seed=cell.seed)
-    result["metrics"] = {
-        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
-        for name, value in values.items()
-    }
+    result["metrics"] = as_metrics(values)
     if cell.model == TRUTH:
         low, high = null_interval(exam.truth, seed=cell.seed)
         result["null_interval"] = {"adversarial_score": [low, high]}
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if trajectory and cell.model != TRUTH:
-        save_trajectory(
-            path.with_suffix(".npz"), trajectory, exam.truth.rig, exam.truth.fps, exam.truth.lengths
-        )
+        _save(trajectory, exam, path)
     result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
     write_json(path, result)
     return result
 
 
-def _train(instance: Any, cell: Cell, ctx: Context, target: Side, pretrained: Path, cost: dict[str, Any]) -> None:
+def as_metrics(values: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """Values of metrics as they stand in a result: with unit and direction."""
+    return {
+        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
+        for name, value in values.items()
+    }
+
+
+def _as_trajectory(motion: Motion) -> Trajectory:
+    return Trajectory(motion.root_positions[None], motion.rotations[None])
+
+
+def _save(trajectory: Trajectory, exam: Examination, path: Path) -> None:
+    truth = exam.truth
+    save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
+
+
+def _context(job: CellJob, sources: Sequence[Side], target: Side, report: Report) -> Context:
+    cell, domains = job.cell, training_domains(sources)
+    return Context(
+        cell.regime,
+        cell.fraction,
+        budget_of(cell.regime, cell.fraction, target.protocol),
+        cell.seed,
+        job.device,
+        job.threads,
+        lambda u, n, loss: report(f"{cell.regime} {100 * cell.fraction:g} %", u, n, loss),
+        source=domains[0],
+        sources=domains,
+    )
+
+
+def _adapt(instance: Any, job: CellJob, ctx: Context, target: Side, cost: dict[str, Any]) -> None:
     """Adapt to the target, from what the source taught where the regime wants that."""
-    domain = target.domain(target.fraction(cell.fraction))
+    domain = target.domain(target.fraction(job.cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     started = time.process_time()
-    if cell.needs_pretraining:
+    if job.cell.needs_pretraining:
+        pretrained = Path(job.pretrained)
         instance.load(pretrained)
         before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
-        cost |= {"pretrain_core_seconds": before["core_seconds"]}
+        names = ("core_seconds", "budget_status", "over_budget")
+        cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
     instance.adapt(domain, ctx)
-    cost |= {"core_seconds": time.process_time() - started, "budget": asdict(ctx.budget), **ctx.spent}
-    cost.setdefault("enforced", False)
+    cost |= {**ctx.cost(), "core_seconds": time.process_time() - started}
 
 
 def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) -> Trajectory:
@@ -195,42 +201,7 @@ def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) 
 def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
     """Raise `UserError` where a model gave another shape than asked for, or numbers that are not finite."""
     clips, frames = truth.root_positions.shape[:2]
-    joints = len(truth.rig)
-    for name, array, tail in (
-        ("root_positions", trajectory.root_positions, (3,)),
-        ("rotations", trajectory.rotations, (joints, 4)),
-    ):
-        shape = np.shape(array)
-        if len(shape) != 3 + len(tail) or shape[1:] != (clips, frames, *tail):
-            wanted = ", ".join(map(str, ("S", clips, frames, *tail)))
-            raise UserError(f"model '{model}': generate gave {name} of shape {shape}; ({wanted}) is needed")
-        if not np.isfinite(array[:, truth.valid]).all():
-            raise UserError(f"model '{model}': generate gave {name} that are not finite")
-    norms = np.linalg.norm(trajectory.rotations[:, truth.valid], axis=-1)
-    if np.abs(norms - 1).max(initial=0) > UNIT_TOLERANCE:
-        raise UserError(f"model '{model}': generate gave rotations that are not unit quaternions (w, x, y, z)")
-
-
-def environment() -> dict[str, Any]:
-    """What the numbers were made with."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "torch": version("torch"),
-    }
-
-
-def reset_peak_memory() -> None:
-    """Start counting `peak_memory` anew, where the system can (Linux)."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def peak_memory() -> float:
-    """MB that this process has used at most since `reset_peak_memory`, or since it began where that does nothing."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    Trajectory.checked(
+        trajectory, f"model '{model}': generate gave", clips=clips, frames=frames, joints=len(truth.rig),
+        lengths=truth.lengths, single_precision=False, unit_tolerance=UNIT_TOLERANCE,
+    )  # fmt: skip

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.harness.cell import COST_FILE
-from rae_bench.harness.plan import Job
+from rae_bench.harness.jobs import AnyJob, PretrainJob
+from rae_bench.model.regimes import NO_REGIME
 from rae_bench.results.files import read_result
 
 
-def estimate(jobs: Sequence[Job]) -> dict[str, float]:
+def estimate(jobs: Sequence[AnyJob]) -> dict[str, float]:
     """{job name: core-seconds} of the jobs whose like has been done in the same result folder.
 
     Training takes so many seconds an update, as the same model with the same options took on this task or, where it has
@@ -22,8 +23,8 @@ def estimate(jobs: Sequence[Job]) -> dict[str, float]:
     known: dict[Path, tuple[float | None, float | None]] = {}
     out = {}
     for job in jobs:
-        pretrains = job.payload["do"] == "pretrain"
-        folder = Path(job.payload["folder" if pretrains else "path"]).parent
+        pretrains = isinstance(job, PretrainJob)
+        folder = Path(job.folder if isinstance(job, PretrainJob) else job.path).parent
         if folder not in known:
             known[folder] = _rates([folder])
             if known[folder][0] is None:
@@ -48,7 +49,7 @@ def _rates(folders: Sequence[Path]) -> tuple[float | None, float | None]:
             cost = result["cost"]
             trained = _number(cost.get("core_seconds"))
             besides.append(_number(cost["total_core_seconds"]) - trained)
-            if result["regime"] != "none":
+            if result["regime"] != NO_REGIME:
                 seconds += trained
                 updates += _number(cost["budget"]["updates"])
         for path in folder.glob(f"pretrained-s*/{COST_FILE}"):

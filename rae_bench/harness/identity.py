@@ -1,55 +1,39 @@
-"""What a result depends on, as hashes: a finished cell is run again only when one of them changed."""
+"""What a result depends on: a finished cell is run again only when one of these changed.
+
+Integer versions stand for the pieces of code that make numbers. Each is pinned by a golden test, which fails where the
+numbers move and the version does not (docs/design.md 7.1). Content hashes stand for the task, the data, the split and
+the model's options. Comments, docstrings, the layout of the package and its version are not in it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib import resources
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from rae_bench.model.registry import config_hash, source_hash
+from rae_bench.harness.versions import engine_versions, cell_metric_versions
+from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
-ENGINE = (
-    "kinematics",
-    "model",
-    "motion",
-    "objectives",
-    "rigs",
-    "harness/cell.py",
-    "task/cells.py",
-    "task/sides.py",
-    "task/split.py",
-)
-"""Files between the data and a trajectory, whoever the model is."""
-
-
-@lru_cache(maxsize=4)
-def _hash_of(parts: tuple[str, ...]) -> str:
-    package = Path(str(resources.files("rae_bench")))
-    digest = hashlib.sha256()
-    for part in parts:
-        path = package / part
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def installation() -> dict[str, str]:
-    """The parts of an identity that the installed package decides."""
-    return {"package": version("rae-bench"), "engine": _hash_of(ENGINE), "metrics": _hash_of(("metrics",))}
+Identity = Mapping[str, Any]
+"""`engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a plug-in's code. `config`: short
+hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
+PRETRAINING = ("engine", "model", "options", "task", "data")
+"""What pre-training depends on: all but the target's fraction, its test clips and the metrics."""
 
 
 def identity(
-    spec: str, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, fraction: float
-) -> dict[str, str]:
-    """Hashes of everything that decides a cell's numbers, besides regime and seed, which name it.
+    model: ModelRef | None, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side,
+    fraction: float,
+) -> dict[str, Any]:
+    """What decides a cell's numbers, besides regime and seed, which name it.
 
     `split` covers the sources' training segments, the target's fraction and its test segments.
+
+    Args:
+        model: None for the truth.
     """
     split = hashlib.sha256()
     for side, part in (
@@ -59,19 +43,61 @@ def identity(
     ):
         split.update(side.hash_of(part).encode())
     data = hashlib.sha256("".join(side.corpus.identity for side in (*sources, target)).encode())
-    here = installation()
     return {
-        "package": here["package"],
-        "engine": here["engine"],
-        "model": source_hash(spec),
+        **installation(model, options),
         "config": config_hash(options),
         "task": task.content_hash,
         "data": data.hexdigest(),
         "split": split.hexdigest(),
-        "metrics": here["metrics"],
     }
 
 
-def stale_parts(old: Mapping[str, Any], new: Mapping[str, str]) -> list[str]:
-    """Names of the parts of an identity that changed."""
-    return [key for key in new if old.get(key) != new[key]]
+def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of an identity that the installed code decides."""
+    code: dict[str, Any] = {"engine": engine_versions(), "metrics": cell_metric_versions()}
+    if model is None:
+        return code | {"model": {}, "options": _hash({})}
+    return code | {"model": model.identity, "options": _hash(model.resolved(options))}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def part_hash(part: Any) -> str:
+    """A part of an identity as one hash: versions are hashed together, hashes stay as they are."""
+    return part if isinstance(part, str) else _hash(part)
+
+
+def changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) -> list[str]:
+    """What of an identity changed, in words: `features 1 -> 2`, `metric foot_sliding 1 -> 2`, `task`.
+
+    Args:
+        parts: that are looked at; all by default.
+    """
+    out = []
+    for part in new if parts is None else parts:
+        before, now = old.get(part), new[part]
+        if before == now:
+            continue
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            word = "metric " if part == "metrics" else ""
+            out += [
+                f"{word}{piece} {before.get(piece, 'none')} -> {now.get(piece, 'none')}"
+                for piece in sorted({*before, *now})
+                if before.get(piece) != now.get(piece)
+            ]
+        else:
+            out.append(part)
+    return out
+
+
+def pretraining_changes(old: Identity, new: Identity) -> list[str]:
+    """What changed of that which pre-training depends on."""
+    return changes(old, new, PRETRAINING)
+
+
+def only_metrics_changed(old: Identity, new: Identity) -> bool:
+    """Whether a result is stale by its metrics alone, so that `rescore` mends it without training."""
+    rest = [part for part in new if part != "metrics"]
+    return not changes(old, new, rest) and bool(changes(old, new, ["metrics"]))

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
-from rae_bench.harness.plan import Job
+import msgspec
+
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:
-    """A worker process; what it says goes to `inbox` as (worker, event), at last `gone`."""
+    """A worker process; what it answers goes to `inbox` as (worker, answer), at last None: it is gone."""
 
-    def __init__(self, inbox: queue.Queue[tuple[_Worker, dict[str, Any]]]) -> None:
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    def __init__(self, inbox: queue.Queue[tuple[_Worker, Answer | None]], threads: int) -> None:
+        count = str(threads)
+        environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
         # -P: the installed package, not a source folder of the same name where the command happens to be called.
         command = [sys.executable, "-P", "-m", "rae_bench.harness.worker"]
         self.inbox = inbox
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        with self.process.stdout as lines, suppress(ValueError):  # a line cut short by the process' death
+        answers = msgspec.json.Decoder(Answer)
+        with self.process.stdout as lines, suppress(msgspec.DecodeError):  # a line cut short by the process' death
             for line in lines:
-                self.inbox.put((self, json.loads(line)))
-        self.inbox.put((self, {"kind": "gone"}))
+                self.inbox.put((self, answers.decode(line)))
+        self.inbox.put((self, None))
 
-    def give(self, job: Job) -> None:
-        """Hand over a job. Where the process is dead, `gone` is on its way."""
+    def give(self, job: AnyJob) -> None:
+        """Hand over a job. Where the process is dead, its end is on its way."""
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(job.payload) + "\n")
+        with suppress(OSError):  # BrokenPipeError; EINVAL on Windows
+            self.process.stdin.write(msgspec.json.encode(job) + b"\n")
             self.process.stdin.flush()
 
     def end(self, grace: float = 0) -> str:
@@ -51,20 +56,26 @@ class _Worker:
             self.process.kill()
             code = self.process.wait()
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # what a dead process did not read
+        with suppress(OSError):  # what a dead process did not read
             self.process.stdin.close()
-        if code < 0:
-            return f"was killed by signal {-code}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
+        if code < 0:  # never on Windows, which has no signal 9 (SIGKILL) either
+            return f"was killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
         return f"ended with exit code {code}"
 
 
 class Pool:
-    """A crew of `count` single-thread worker processes, which die with the block."""
+    """A crew of `count` worker processes of `threads` threads each, which die with the block.
 
-    def __init__(self, count: int) -> None:
-        self._inbox: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    Args:
+        tries: how often a job is begun before the death of its worker counts as the job's failure.
+    """
+
+    def __init__(self, count: int, threads: int = 1, tries: int = 1) -> None:
+        self._threads, self._tries = threads, tries
+        self._begun: Counter[str] = Counter()
+        self._inbox: queue.Queue[tuple[_Worker, Answer | None]] = queue.Queue()
         self._workers: list[_Worker | None] = [None] * count
-        self._busy: dict[int, Job] = {}
+        self._busy: dict[int, AnyJob] = {}
 
     def __enter__(self) -> Pool:
         return self
@@ -74,29 +85,41 @@ class Pool:
             if worker is not None:
                 worker.end()
 
+    @property
+    def slots(self) -> int:
+        """Jobs that fit at a time."""
+        return len(self._workers)
+
     def room(self) -> bool:
         """Whether a worker is idle."""
         return len(self._busy) < len(self._workers)
 
-    def begin(self, job: Job) -> int:
+    def begin(self, job: AnyJob) -> int:
         """Hand a job to the first idle worker, which is started where there is none."""
+        self._begun[job.name] += 1
         number = next(n for n in range(len(self._workers)) if n not in self._busy)
-        worker = self._workers[number] or _Worker(self._inbox)
+        worker = self._workers[number] or _Worker(self._inbox, self._threads)
         self._workers[number] = worker
         self._busy[number] = job
         worker.give(job)
         return number
 
-    def news(self) -> Iterator[tuple[Job, int, dict[str, Any]]]:
-        """Wait for the next event of a worker."""
-        sender, event = self._inbox.get()
+    def news(self) -> Iterator[tuple[AnyJob, int, Answer]]:
+        """Wait for the next answer of a worker."""
+        sender, answer = self._inbox.get()
         number = self._workers.index(sender)
-        if event["kind"] == "gone":
-            event = {"kind": "failed", "reason": f"the worker process {sender.end(grace=5)}"}
+        end = ""
+        if answer is None:
+            end = f"the worker process {sender.end(grace=5)}"
             self._workers[number] = None
         if number not in self._busy:
             return
         job = self._busy[number]
-        if event["kind"] in ("done", "failed"):
+        if answer is None and self._begun[job.name] < self._tries:
             del self._busy[number]
-        yield job, number, event
+            self.begin(job)
+            return
+        answer = answer or Failed(end)
+        if isinstance(answer, (Done, Failed)):
+            del self._busy[number]
+        yield job, number, answer

@@ -1,132 +1,141 @@
-"""Runs: a model on a task, or what is missing of it."""
+"""Running what a spec asks for, or what is missing of it, on workers of this machine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from rae_bench.harness.cell import environment
-from rae_bench.harness.plan import Observer, Plan, Planned, jobs_for, prepare
-from rae_bench.harness.pool import Pool
-from rae_bench.harness.work import work_off
-from rae_bench.results.files import SCHEMA, read_result, write_json
-from rae_bench.storage import sweep
+from rae_bench.harness.cell import result_head
+from rae_bench.harness.events import Answered, DataWanted, Event, Observer, Planned, ignore, work_off
+from rae_bench.harness.jobs import AnyJob, Crew, Failed
+from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
+from rae_bench.harness.pool import Pool, core_count
+from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
+from rae_bench.results.files import read_result, write_json
+from rae_bench.storage import remove_leftovers
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the task, its sides, and every planned cell in the order of the plan."""
+    """What a run left: its plan, and {name of a job: reason} of the jobs that failed."""
 
-    task: Task
-    sources: tuple[Side, ...]
-    target: Side
-    cells: list[Planned]
+    plan: Plan
     failed: Mapping[str, str]
+
+    @property
+    def task(self) -> Task:
+        """The task of all cells."""
+        return self.plan.task
+
+    @property
+    def target(self) -> Side:
+        """The target of the task."""
+        return self.plan.target
+
+    @property
+    def cells(self) -> tuple[PlannedCell, ...]:
+        """Every planned cell, in the order of the plan."""
+        return self.plan.cells
 
     @property
     def results(self) -> list[dict[str, Any]]:
         """Cell results that are on disk."""
         return [result for _, result in self.found()]
 
-    def found(self) -> Iterator[tuple[Planned, dict[str, Any]]]:
+    def found(self) -> Iterator[tuple[PlannedCell, dict[str, Any]]]:
         """The cells whose results are on disk, and these."""
         return ((p, r) for p in self.cells if (r := read_result(p.path)) is not None)
 
 
 def default_workers() -> int:
     """Two single-thread workers where two cores are there."""
-    return 2 if (os.cpu_count() or 1) >= 2 else 1
+    return min(core_count(), 2)
 
 
-def run(model: str, task: str | None = None, **arguments: Any) -> list[dict[str, Any]]:
-    """`run_cells`, as the list of cell results in the order of the plan; see there for the arguments."""
-    return run_cells(model, task, **arguments).results
-
-
-def run_cells(
+def run(
     model: str,
-    task: str | None = None,
+    task: str | Path | Task | None = None,
     *,
+    source: str | None = None,
+    target: str | None = None,
+    regimes: str | Sequence[str] | None = None,
+    fractions: Fractions | None = None,
+    seeds: Seeds = 1,
+    out: str | Path = "results",
+    options: Mapping[str, Any] | None = None,
+    preset: str | Path | None = None,
+    data_root: str | Path | None = None,
+    controls: bool = True,
+    force: bool = False,
+    keep: bool = False,
+    accelerator: str = "cpu",
     workers: int | None = None,
-    observe: Observer = lambda event: None,
-    **arguments: Any,
-) -> Outcome:
-    """Run a model on a task, or what is missing of it.
+    observe: Observer = ignore,
+) -> list[dict[str, Any]]:
+    """Run a model on a task, or what is missing of it. Returns the cell results in the order of the plan.
 
     Args:
         model: name of an entry, `package.module:Class` or `path/to/file.py:Class`.
-        task: name or path of a task; or `source` and `target`, names of two domains.
-        regimes: any of cold, frozen, finetune, cold-long, zero-shot, full.
-        fractions: of the target's training frames, 0 < f <= 1.
+        task: name or path of a task, or a task itself; or `source` and `target`, names of two domains.
+        regimes: one or more of cold, cold-long, frozen, finetune, zero-shot, full.
+        fractions: one or more shares of the target's training frames, 0 < f <= 1 or such as "5%"; "all": the task's.
         seeds: how many, or which.
         out: folder of results.
         options: keyword arguments of the model.
         preset: file with more of them, as `tune` writes it.
-        data_root: folder that holds the recordings a task names.
+        data_root: folder that holds the recordings a task names; `$RAE_BENCH_DATA` otherwise.
         controls: whether the rows that learn nothing are made too.
         force: whether finished cells are run again.
         keep: whether adapted models are kept, each in `<cell>-model/` beside its result.
         accelerator: cpu, or gpu for models that can use one.
-        workers: worker processes, one thread each.
-        observe: called with events as work goes on.
+        workers: worker processes, one thread each; two where two cores are there.
+        observe: called with events (`rae_bench.harness.events`) as work goes on.
 
     Raises:
-        UserError: bad names, fractions, data or output folder.
+        UserError: a bad name, number, task, domain or folder.
     """
-    plan = prepare(model, task, observe=observe, **arguments)
-    jobs = jobs_for(plan, arguments.get("data_root"))
-    observe({"kind": "plan", "jobs": jobs, "cells": plan.cells})
-    try:
-        with Pool(workers or default_workers()) as pool:
-            failed = work_off(jobs, pool, recording([plan], observe))
-    finally:
-        tidy([plan])
-    return outcome_of(plan, failed)
+    spec = make_spec(
+        model, task, source=source, target=target, regimes=regimes, fractions=fractions, seeds=seeds, out=out,
+        options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
+        accelerator=accelerator,
+    )  # fmt: skip
+    return run_spec(spec, workers=workers, observe=observe).results
 
 
-def outcome_of(plan: Plan, failed: Mapping[str, str]) -> Outcome:
-    """What is left when a plan's jobs have been worked off; `failed` is {job name: reason}."""
-    return Outcome(plan.task, plan.sources, plan.target, plan.cells, failed)
+def run_spec(spec: RunSpec, *, workers: int | None = None, observe: Observer = ignore) -> Outcome:
+    """Run what a spec asks for, or what is missing of it; the arguments are those of `run`."""
+    observe(DataWanted((spec.task.name,)))
+    plan = make_plan(spec)
+    jobs = jobs_of_all([plan])
+    with Pool(workers or default_workers()) as pool:
+        observe(Planned([plan], jobs, {}, pool))
+        failed = work(jobs, [plan], pool, observe)
+    return Outcome(plan, failed)
 
 
-def recording(plans: Sequence[Plan], observe: Observer) -> Observer:
-    """An observer that also writes down which cells failed, and why, as soon as it is told."""
+def work(
+    jobs: Sequence[AnyJob], plans: Sequence[Plan], crew: Crew, observe: Observer, **limits: Any
+) -> dict[str, str]:
+    """Work the jobs of plans off; write down which cells fail, as soon as they do; leave no half-written file.
+
+    Args:
+        limits: `affordable` of `work_off`.
+    """
     cells = {str(p.path): (p, plan.task) for plan in plans for p in plan.cells}
 
-    def watch(event: Mapping[str, Any]) -> None:
-        if event["kind"] == "failed" and event["job"].name in cells:
-            _write_failure(*cells[event["job"].name], event["reason"])
+    def watch(event: Event) -> None:
+        if isinstance(event, Answered) and isinstance(event.answer, Failed) and event.job.name in cells:
+            planned, task = cells[event.job.name]
+            head = result_head(planned.cell, task, dict(planned.identity), "failed", event.answer.reason)
+            write_json(planned.path, head)
         observe(event)
 
-    return watch
-
-
-def tidy(plans: Sequence[Plan]) -> None:
-    """Remove what killed processes left half written beside the results."""
-    for folder in {p.path.parent for plan in plans for p in plan.cells}:
-        sweep(folder)
-
-
-def _write_failure(planned: Planned, task: Task, reason: str) -> None:
-    cell = planned.cell
-    write_json(
-        planned.path,
-        {
-            "schema": SCHEMA,
-            "status": "failed",
-            "model": cell.model,
-            "task": task.name,
-            "regime": cell.regime,
-            "fraction": cell.fraction,
-            "seed": cell.seed,
-            "identity": dict(planned.identity),
-            "metrics": {},
-            "cost": {},
-            "environment": environment(),
-            "reason": reason,
-        },
-    )
+    try:
+        return work_off(jobs, crew, watch, **limits)
+    finally:
+        for folder in {p.path.parent for plan in plans for p in plan.cells}:
+            remove_leftovers(folder)

@@ -1,4 +1,4 @@
-"""Sweeps: many models on many tasks, worked off by Ray."""
+"""Sweeps: many models on many tasks, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -6,41 +6,52 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import RayLost, UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.plan import Job, Observer, Plan, Request, jobs_of, plan, request
-from rae_bench.harness.ray.cluster import Resources, cluster, require_answer
-from rae_bench.harness.ray.crew import RayCrew, warm_up
-from rae_bench.harness.run import Outcome, outcome_of, recording, tidy
-from rae_bench.harness.work import work_off
-from rae_bench.task.sides import Side, load_sides
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Observer, Planned, ignore
+from rae_bench.harness.jobs import AnyJob, Crew, Done, Failed
+from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
+from rae_bench.harness.pool import Pool, core_count
+from rae_bench.harness.run import Outcome, work
+from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.task.task import Task
 
 SEEDS = 3
+TRIES = 3
+"""How often a job is begun before the death of its worker or node counts as the job's failure."""
 
 
-def requests(models: Sequence[str], tasks: Sequence[str | Task | None], **arguments: Any) -> list[Request]:
-    """One request for each task and model, checked."""
-    arguments = {"seeds": SEEDS, **arguments, "fractions": arguments.get("fractions") or "all"}
-    asked = [request(model, task, **arguments) for task in tasks for model in models]
+def make_specs(
+    models: Sequence[str], tasks: Sequence[str | Path | Task | None], *, seeds: Seeds = SEEDS,
+    fractions: Fractions | None = None, **others: Any,
+) -> list[RunSpec]:
+    """A spec for each task and model; `others` are arguments of `make_spec`.
+
+    Raises:
+        UserError: as of `make_spec`; and two different tasks or plug-ins of one name, whose results would
+            lie in one place.
+    """
+    specs = [
+        make_spec(model, task, seeds=seeds, fractions=fractions or "all", **others)
+        for task in tasks
+        for model in models
+    ]
     known: dict[str, str] = {}
-    for r in asked:
-        if known.setdefault(r.task.name, r.task.content_hash) != r.task.content_hash:
-            raise UserError(f"two tasks are named '{r.task.name}' and their results would lie in one place; rename one")
-    return asked
-
-
-def plans_of(asked: Sequence[Request]) -> list[Plan]:
-    """Plan all requests; each task's data is made or found once."""
-    sides: dict[str, tuple[tuple[Side, ...], Side]] = {}
-    plans = []
-    for r in asked:
-        if r.task.name not in sides:
-            sides[r.task.name] = load_sides(r.task, r.data_root)
-        plans.append(plan(r, *sides[r.task.name]))
-    return plans
+    plugins: dict[str, str] = {}
+    for spec in specs:
+        if plugins.setdefault(spec.model.portable, spec.model.spec) != spec.model.spec:
+            raise UserError(
+                f"two plug-ins are named '{spec.model.portable}' and their results would lie in one place; "
+                "rename the folder or the file of one, or sweep them into two folders (--out)"
+            )
+        if known.setdefault(spec.task.name, spec.task.content_hash) != spec.task.content_hash:
+            raise UserError(
+                f"two tasks are named '{spec.task.name}' and their results would lie in one place; rename one"
+            )
+    return specs
 
 
 class Purse:
@@ -59,7 +70,7 @@ class Purse:
         self._ended = 0
         self._began: dict[str, float] = {}
 
-    def affordable(self, job: Job) -> bool:
+    def affordable(self, job: AnyJob) -> bool:
         """Whether a job may begin."""
         if self.limit is None:
             return True
@@ -71,20 +82,76 @@ class Purse:
     def _expect(self, name: str) -> float:
         return self.expected.get(name, self.spent / self._ended if self._ended else 0.0)
 
-    def observe(self, event: Mapping[str, Any]) -> None:
+    def observe(self, event: Event) -> None:
         """Take an event of `work_off`."""
-        if event["kind"] == "begin":
-            self._began[event["job"].name] = time.monotonic()
-        elif event["kind"] in ("done", "failed") and event["job"].name in self._began:
-            self.spent += self.cores * (time.monotonic() - self._began.pop(event["job"].name))
-            self._ended += 1
+        if isinstance(event, Begun):
+            self._began[event.job.name] = time.monotonic()
+        elif isinstance(event, Answered) and isinstance(event.answer, (Done, Failed)):
+            began = self._began.pop(event.job.name, None)
+            if began is not None:
+                self.spent += self.cores * (time.monotonic() - began)
+                self._ended += 1
 
 
 def sweep(
-    model: str | Sequence[str], task: str | Sequence[str | None] | None = None, **arguments: Any
+    models: str | Sequence[str],
+    tasks: str | Path | Task | Sequence[str | Path | Task] | None = None,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    regimes: str | Sequence[str] | None = None,
+    fractions: Fractions | None = None,
+    seeds: Seeds = SEEDS,
+    out: str | Path = "results",
+    options: Mapping[str, Any] | None = None,
+    preset: str | Path | None = None,
+    data_root: str | Path | None = None,
+    controls: bool = True,
+    force: bool = False,
+    keep: bool = False,
+    accelerator: str = "cpu",
+    workers: int | None = None,
+    cpus_per_cell: int = 1,
+    ray_address: str | None = None,
+    gpus_per_cell: float = 0.0,
+    max_core_hours: float | None = None,
+    observe: Observer = ignore,
 ) -> list[dict[str, Any]]:
-    """`sweep_cells` of one or more models and tasks, as the list of cell results, each once; see there."""
-    return results_of(sweep_cells(_listed(model), _listed(task), **arguments))
+    """Run models on tasks, or what is missing of it. Returns the cell results, each once: models share their controls.
+
+    A cell's result is the same as that of `run`, in the same place.
+
+    Args:
+        models, tasks: names or paths, one or more of each; no task where `source` and `target` name two domains.
+        regimes, out, options, preset, data_root, controls, force, keep, accelerator, observe: as of `run`.
+        fractions: as of `run`; all of each task's unless told otherwise.
+        seeds: how many, or which; 3 unless told otherwise.
+        workers: cells at a time on this machine; as many as it has cores for unless told otherwise.
+        cpus_per_cell: cores of a cell, one thread each.
+        ray_address: of a Ray cluster to use instead: `auto`, host:port, ray://host:port, or `local` for one of this
+            machine's own. Needs `rae-bench[sweep]`.
+        gpus_per_cell: GPUs of a cell on Ray, such as 0.25; a whole one with `accelerator="gpu"` unless told otherwise.
+        max_core_hours: no cell begins that would spend more than that in this call.
+
+    Raises:
+        UserError: a bad name, number, task, domain or folder; no cluster at the address; no node with these resources;
+            Ray is wanted and not installed.
+        RayLost: a part of Ray on this machine was killed.
+    """
+    named = [models] if isinstance(models, str) else list(models)
+    chosen: list[str | Path | Task | None] = (
+        [tasks] if tasks is None or isinstance(tasks, (str, Path, Task)) else list(tasks)
+    )
+    specs = make_specs(
+        named, chosen, source=source, target=target, regimes=regimes, fractions=fractions, seeds=seeds, out=out,
+        options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
+        accelerator=accelerator,
+    )  # fmt: skip
+    outcomes = sweep_specs(
+        specs, workers=workers, cpus_per_cell=cpus_per_cell, ray_address=ray_address, gpus_per_cell=gpus_per_cell,
+        max_core_hours=max_core_hours, observe=observe,
+    )  # fmt: skip
+    return results_of(outcomes)
 
 
 def results_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -92,79 +159,73 @@ def results_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return list({str(p.path): r for outcome in outcomes for p, r in outcome.found()}.values())
 
 
-def _listed(names: Any) -> list[Any]:
-    return [names] if names is None or isinstance(names, str) else list(names)
+def default_workers(cpus_per_cell: int = 1) -> int:
+    """Cells at a time on this machine: as many as it has cores for."""
+    return max(core_count() // cpus_per_cell, 1)
 
 
-def sweep_cells(
-    models: Sequence[str],
-    tasks: Sequence[str | Task | None] = (None,),
+def sweep_specs(
+    specs: Sequence[RunSpec],
     *,
     workers: int | None = None,
-    ray_address: str | None = None,
     cpus_per_cell: int = 1,
+    ray_address: str | None = None,
     gpus_per_cell: float = 0.0,
     max_core_hours: float | None = None,
-    observe: Observer = lambda event: None,
-    **arguments: Any,
+    observe: Observer = ignore,
 ) -> list[Outcome]:
-    """Run models on tasks with Ray, or what is missing of it: one outcome for each task and model.
-
-    A cell's result is the same as `run`'s, in the same place.
-
-    Args:
-        models, tasks: names or paths, as for `run`, or tasks themselves; no task where `source` and `target` name two
-            domains.
-        workers: cells at a time on this machine; as many as it has cores for by default.
-        ray_address: of an existing cluster to use instead (`auto`, host:port or ray://host:port).
-        cpus_per_cell, gpus_per_cell: what a cell is given; it computes on so many threads, and with
-            `accelerator="gpu"` on a GPU, a whole one unless told otherwise.
-        max_core_hours: no cell begins that would spend more than that in this call.
-        observe: called with events as work goes on.
-        arguments: as of `run_cells`; 3 seeds and all fractions of each task by default.
-
-    Raises:
-        UserError: bad names, fractions, data or output folder; no cluster at the address; no node with these resources.
-        RayLost: a part of Ray on this machine was killed.
-    """
+    """Run what specs ask for, or what is missing of it: one outcome for each. The arguments are those of `sweep`."""
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
-    asked = requests(models, tasks, **arguments)
-    if arguments.get("accelerator") == "gpu" and not gpus_per_cell:
-        gpus_per_cell = 1.0
-    require_answer(ray_address)
-    observe({"kind": "data", "requests": asked})
-    resources = Resources(cpus_per_cell, gpus_per_cell)
-    room = workers or resources.fit()
-    with ExitStack() as stack, ThreadPoolExecutor(1) as thread:
-        # Ray takes seconds to start, and so does the data.
-        planning = thread.submit(plans_of, asked)
-        if any(not r.path(cell).exists() for r in asked for cell in r.cells()):
-            stack.enter_context(cluster(ray_address, room, resources))
-            if ray_address is None:
-                warm_up(room, resources)
-        plans = planning.result()
-        jobs = jobs_of(plans)
-        expected = estimate(jobs)
-        purse = Purse(max_core_hours, cpus_per_cell, expected)
-        failed: dict[str, str] = {}
-        if jobs:
-            stack.enter_context(cluster(ray_address, room, resources))
-            crew = RayCrew(jobs, plans, resources)
-            observe({"kind": "plan", "jobs": jobs, "plans": plans, "expected": expected, "crew": crew})
+    if gpus_per_cell and ray_address is None:
+        raise UserError("GPUs are shared out by Ray alone: add --ray-address local (or a cluster's address)")
+    if ray_address is not None:
+        from rae_bench.harness.ray.cluster import Cluster, Resources, require_answer, require_ray
+        from rae_bench.harness.ray.crew import RayCrew
 
-            def watch(event: Mapping[str, Any]) -> None:
-                purse.observe(event)
-                observe(event)
-
-            stack.callback(tidy, plans)
-            stack.callback(crew.cancel)
-            try:
-                failed = work_off(jobs, crew, recording(plans, watch), purse.affordable)
-            except RayLost as error:
-                observe({"kind": "lost", "reason": str(error)})  # at once: Ray may end this process
-                raise
+        require_ray()
+        require_answer(ray_address)
+    observe(DataWanted(tuple(dict.fromkeys(spec.task.name for spec in specs))))
+    count = workers or default_workers(cpus_per_cell)
+    with ExitStack() as stack:
+        if ray_address is None:
+            plans = make_plans(specs)
+            jobs = jobs_of_all(plans, cpus_per_cell)
+            crew: Crew | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES)) if jobs else None
         else:
-            observe({"kind": "plan", "jobs": jobs, "plans": plans, "expected": expected, "crew": None})
-    observe({"kind": "end", "refused": purse.refused, "core_hours": purse.spent / 3600})
-    return [outcome_of(p, failed) for p in plans]
+            if any(spec.accelerator == "gpu" for spec in specs):
+                gpus_per_cell = gpus_per_cell or 1.0
+            ray = stack.enter_context(Cluster(ray_address, count, Resources(cpus_per_cell, gpus_per_cell)))
+            with ThreadPoolExecutor(1) as thread:  # Ray takes seconds to start, and so does the data
+                planning = thread.submit(make_plans, specs)
+                if any(not spec.path(cell).exists() for spec in specs for cell in spec.cells()):
+                    ray.start()
+                plans = planning.result()
+            jobs = jobs_of_all(plans, cpus_per_cell)
+            if jobs:
+                ray.start()
+            crew = stack.enter_context(RayCrew(jobs, plans, ray.resources, TRIES)) if jobs else None
+        return _work(jobs, plans, crew, cpus_per_cell, max_core_hours, observe)
+
+
+def _work(
+    jobs: Sequence[AnyJob], plans: Sequence[Plan], crew: Crew | None, cores: int, max_core_hours: float | None,
+    observe: Observer,
+) -> list[Outcome]:
+    expected = estimate(jobs)
+    purse = Purse(max_core_hours, cores, expected)
+    failed: dict[str, str] = {}
+
+    def watch(event: Event) -> None:
+        purse.observe(event)
+        observe(event)
+
+    observe(Planned(plans, jobs, expected, crew))
+    if crew is not None:
+        try:
+            failed = work(jobs, plans, crew, watch, affordable=purse.affordable)
+        except RayLost as error:
+            observe(Lost(str(error)))  # at once: Ray may end this process
+            raise
+    observe(Ended(purse.spent / 3600, purse.refused))
+    return [Outcome(plan, failed) for plan in plans]

@@ -12,22 +12,26 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.harness.events import DataWanted
 from rae_bench.harness.identity import identity
-from rae_bench.harness.plan import Observer, check_out
 from rae_bench.harness.preset import Preset, write_preset
-from rae_bench.harness.ray.cluster import Resources, cluster, require_answer
-from rae_bench.harness.ray.node import check_installation, ship_plugin, shipped, take_plugin
+from rae_bench.harness.ray.cluster import Resources, cluster, require_answer, require_ray
+from rae_bench.harness.ray.node import check_installation, shipped
 from rae_bench.harness.search_space import check_space, draw, grid
+from rae_bench.harness.spec import check_out
+from rae_bench.harness.sweep import default_workers
 from rae_bench.harness.worker import failure
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
-from rae_bench.model.registry import config_hash, load_model_class, make_model, model_name
+from rae_bench.model.plugins.plugin import Parcel, ship_plugin, take_plugin
+from rae_bench.model.regimes import COLD
+from rae_bench.model.registry import config_hash, make_model, model_name, resolve_model
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
 from rae_bench.task.sides import Side, load_side
@@ -59,6 +63,37 @@ class Tuned:
     trials: list[Trial]
     best: Trial
     preset: Path
+
+
+@dataclass(frozen=True)
+class TrialsPlanned:
+    """What will be tried, and how many of the trials the ledger knows already."""
+
+    trials: Sequence[Mapping[str, Any]]
+    known: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a trial gave on a share of the budget.
+
+    Attributes:
+        trial: its number.
+        ninths: of the budget.
+        error: cm; infinity where it failed, for the `reason`.
+        again: whether the ledger knew it.
+    """
+
+    trial: int
+    options: Mapping[str, Any]
+    ninths: int
+    error: float
+    seconds: float
+    again: bool
+    reason: str = ""
+
+
+TuneEvent = DataWanted | TrialsPlanned | Measured
 
 
 class Ledger:
@@ -118,15 +153,15 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
     updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
     budget = Budget(updates, updates * protocol.frames_per_update)
     model = make_model(spec, options)
-    ctx = Context("cold", 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
+    ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
     model.adapt(source.domain(source.split.train), ctx)
     exam = source.examination(source.split.val)
     return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
 
 
 def try_out(
-    config: Mapping[str, Any], *, spec: str, plugin: Any, source: Side, trials: Sequence[Any], rungs: Sequence[int],
-    threads: int, facts: Mapping[str, str],
+    config: Mapping[str, Any], *, spec: str, plugin: Parcel | None, source: Side, trials: Sequence[Any],
+    rungs: Sequence[int], threads: int, facts: Mapping[str, Any],
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
     from ray import tune
@@ -136,10 +171,10 @@ def try_out(
     for ninths in rungs:
         began, reason, again = time.process_time(), "", ninths in known
         try:
-            check_installation(facts, spec)
+            check_installation(facts, spec, {})
             error = known[ninths] if again else score(spec, options, source, ninths, threads=threads)
         except Exception as raised:
-            error, reason = math.inf, failure(raised)["reason"]
+            error, reason = math.inf, failure(raised).reason
         error = error if math.isfinite(error) else math.inf
         seconds = time.process_time() - began
         tune.report({"error": error, "ninths": ninths, "seconds": seconds, "again": again, "reason": reason})
@@ -159,7 +194,7 @@ def tune(
     workers: int | None = None,
     ray_address: str | None = None,
     cpus_per_cell: int = 1,
-    observe: Observer = lambda event: None,
+    observe: Callable[[TuneEvent], None] = lambda event: None,
 ) -> Tuned:
     """Search a model's declared options on a task's source.
 
@@ -169,43 +204,44 @@ def tune(
         search: `asha`, or `grid`: every combination on the whole budget.
         options: held fixed.
         out: folder of results; the ledger and the preset lie in `<out>/tuned/<model>-<config hash>/<task>/`.
-        data_root, workers, ray_address, cpus_per_cell, observe: as of `sweep_cells`.
+        data_root, workers, ray_address, cpus_per_cell, observe: as of `sweep`.
 
     Raises:
         UserError: bad names or options, nothing to tune, or no trial that ended well.
     """
     fixed = dict(options or {})
-    space = check_space(model, getattr(load_model_class(model), "search_space", {}), fixed)
-    make_model(model, fixed)
+    ref = resolve_model(model)
+    space = check_space(model, getattr(ref.load(), "search_space", {}), fixed)
+    ref.make(fixed)
     if trials < 1:
         raise UserError("--trials takes a number above 0")
     chosen = load_task(task)
     if len(chosen.sources) > 1:
         raise UserError(f"task '{chosen.name}' has {len(chosen.sources)} sources; tune on a task with one")
     check_out(Path(out))
+    require_ray()
     require_answer(ray_address)
-    observe({"kind": "data", "task": chosen})
+    observe(DataWanted((chosen.name,)))
     root = Path(data_root) if data_root is not None else None
     source = Side(load_side(chosen.source, chosen.protocol, root), chosen.protocol)
 
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
-    facts = identity(model, {}, chosen, (source,), source, 1.0)
+    facts = identity(ref, {}, chosen, (source,), source, 1.0)
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
-    observe({"kind": "plan", "trials": drawn, "known": sum(bool(ledger.of(o)) for o in drawn)})
+    observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn)))
 
-    def take(event: Mapping[str, Any]) -> None:
-        chosen_options = drawn[event["trial"]]
-        if not event["again"]:
-            ledger.add(chosen_options, event["ninths"], event["error"], event["seconds"], event["reason"])
-        if event["reason"]:
-            failed[event["trial"]] = event["reason"]
-        observe({**event, "kind": "trial", "options": chosen_options})
+    def take(found: Measured) -> None:
+        if not found.again:
+            ledger.add(found.options, found.ninths, found.error, found.seconds, found.reason)
+        if found.reason:
+            failed[found.trial] = found.reason
+        observe(found)
 
     resources = Resources(cpus_per_cell)
-    with cluster(ray_address, workers or resources.fit(), resources):
+    with cluster(ray_address, workers or default_workers(cpus_per_cell), resources):
         _search(model, facts, drawn, ledger, source, resources, take, halving=search != "grid")
     done = [Trial(o, ledger.of(o), failed.get(n, "")) for n, o in enumerate(drawn)]
     whole = [t for t in done if RUNGS[-1] in t.errors]
@@ -218,8 +254,8 @@ def tune(
 
 
 def _search(
-    model: str, facts: Mapping[str, str], drawn: Sequence[Mapping[str, Any]], ledger: Ledger, source: Side,
-    resources: Resources, take: Observer, *, halving: bool,
+    model: str, facts: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]], ledger: Ledger, source: Side,
+    resources: Resources, take: Callable[[Measured], None], *, halving: bool,
 ) -> None:
     """Run all trials with Ray Tune; `take` is given what each reports."""
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
@@ -228,8 +264,9 @@ def _search(
 
     class Listener(tune.Callback):
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **_: Any) -> None:
-            event = {key: result[key] for key in ("error", "ninths", "seconds", "again", "reason")}
-            take({**event, "trial": result["config"]["trial"]})
+            number = result["config"]["trial"]
+            facts = {key: result[key] for key in ("ninths", "error", "seconds", "again", "reason")}
+            take(Measured(number, drawn[number], **facts))
 
         def __reduce__(self) -> tuple[Any, ...]:
             return object, ()  # Ray Tune writes down what it was given, to resume by; we do not resume by that

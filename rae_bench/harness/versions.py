@@ -9,12 +9,8 @@ from __future__ import annotations
 from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing
 from rae_bench.data.generators import locomotion, reach
-from rae_bench.errors import UserError
-from rae_bench.metrics.registry import METRICS
-from rae_bench.model.registry import find_model
-
-REFERENCE = "rae_bench.baselines."
-"""Where the models are whose versions are pinned by tests; any other model is a plug-in."""
+from rae_bench.metrics.catalogue import METRICS
+from rae_bench.model.registry import resolve_model
 
 
 def engine_versions() -> dict[str, int]:
@@ -40,6 +36,16 @@ def generator_versions() -> dict[str, int]:
     }
 
 
+def metric_versions() -> dict[str, int]:
+    """Version of every metric, by name."""
+    return {name: info.version for name, info in METRICS.items()}
+
+
+def cell_metric_versions() -> dict[str, int]:
+    """Version of every metric that a cell may have; metrics of transfer are computed from many cells."""
+    return {name: info.version for name, info in METRICS.items() if info.category != "transfer"}
+
+
 def model_versions(spec: str) -> dict[str, int]:
     """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
 
@@ -48,19 +54,5 @@ def model_versions(spec: str) -> dict[str, int]:
     Raises:
         UserError: there is no such model.
     """
-    if ":" in spec:
-        return {}
-    found = find_model(spec)
-    if not found.module.startswith(REFERENCE):
-        return {}
-    if "versions" in found.about:
-        return dict(found.about["versions"])
-    version = str(found.about.get("version", ""))
-    if not version.isdecimal():
-        raise UserError(f"model '{spec}': its card needs a whole number as its version, such as version=\"1\"")
-    return {spec: int(version)}
-
-
-def metric_versions() -> dict[str, int]:
-    """Version of every metric, by name."""
-    return {name: info.version for name, info in METRICS.items()}
+    found = resolve_model(spec).identity
+    return {} if isinstance(found, str) else found

@@ -1,4 +1,4 @@
-"""A worker process: reads jobs as JSON lines on stdin, writes progress and outcomes as JSON lines on stdout.
+"""A worker process: reads jobs as JSON lines on stdin, writes what becomes of them as JSON lines on stdout.
 
 It ends when stdin closes, in the middle of a job too, so it never outlives the run that started it. JSON, not pickled
 objects, crosses the border.
@@ -6,46 +6,51 @@ objects, crosses the border.
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from rae_bench.errors import UserError
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, PretrainJob, Progress
 
 if TYPE_CHECKING:
+    from rae_bench.harness.cell import Report
     from rae_bench.task.sides import Side
     from rae_bench.task.task import Task
 
 
 def serve() -> None:
-    """Answer jobs until stdin closes."""
-    out = os.fdopen(os.dup(1), "w", buffering=1)
+    """Do jobs until stdin closes."""
+    out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what models print goes to stderr, not between our lines
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it closes stdin
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
-    sides: dict[str, Any] = {}
+    sides: dict[str, tuple[tuple[Side, ...], Side]] = {}
+    jobs = msgspec.json.Decoder(AnyJob)
+
+    def send(answer: Answer) -> None:
+        out.write(msgspec.json.encode(answer) + b"\n")
+        out.flush()
+
+    def report(stage: str, update: int, updates: int, loss: float) -> None:
+        send(Progress(stage, update, updates, loss if loss == loss else None))
+
     while True:
-        job = json.loads(lines.get())
-
-        def send(kind: str, **values: Any) -> None:
-            out.write(json.dumps({"kind": kind, **values}) + "\n")
-
-        def progress(stage: str, update: int, updates: int, loss: float, send: Any = send) -> None:
-            send("progress", stage=stage, update=update, updates=updates, loss=loss if loss == loss else None)
-
+        job = jobs.decode(lines.get())
         try:
-            _do(job, sides, progress)
-            send("done")
+            _do(job, sides, report)
+            send(Done())
         except Exception as error:
-            send("failed", **failure(error))
+            send(failure(error))
 
 
 def _read(lines: queue.Queue[str]) -> None:
@@ -54,42 +59,34 @@ def _read(lines: queue.Queue[str]) -> None:
     os._exit(0)
 
 
-def _do(job: dict[str, Any], sides: dict[str, Any], progress: Any) -> None:
+def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: Report) -> None:
     from rae_bench.task.sides import load_sides
-    from rae_bench.task.task import task_from_table
 
-    task = task_from_table(job["task"]["name"], job["task"]["table"], job["task"]["name"])
-    root = Path(job["data_root"]) if job.get("data_root") else None
+    task = job.load_task()
     if task.name not in sides:
-        sides[task.name] = load_sides(task, root)
-    sources, target = sides[task.name]
-    perform(job, task, sources, target, progress)
+        sides[task.name] = load_sides(task, Path(job.data_root) if job.data_root else None)
+    perform(job, task, *sides[task.name], report)
 
 
-def perform(job: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side, progress: Any) -> None:
+def perform(job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: Report) -> None:
     """Do a job; what it leaves lies at the paths that it names."""
-    from rae_bench.harness import cell as cells
+    from rae_bench.harness.cell import pretrain, run_cell
+    from rae_bench.model.plugins.plugin import is_path, keep_to
 
-    resources = {key: job[key] for key in ("threads", "device") if key in job}
-    if job["do"] == "pretrain":
-        cells.pretrain(
-            job["model"], job["options"], job["seed"], sources, Path(job["folder"]), job["identity"], progress,
-            **resources,
-        )  # fmt: skip
+    if is_path(job.model):
+        keep_to(job.model, job.identity["model"])
+    if isinstance(job, PretrainJob):
+        pretrain(job, sources, report)
     else:
-        cell = cells.Cell(**job["cell"])
-        cells.run_cell(
-            cell, task, sources, target, Path(job["pretrained"]), Path(job["path"]), job["identity"], progress,
-            keep=job.get("keep", False), **resources,
-        )  # fmt: skip
+        run_cell(job, task, sources, target, report)
 
 
-def failure(error: Exception) -> dict[str, str]:
-    """`reason` and `trace` of what a job raised: a model is foreign code, whatever it raises is the cell's reason."""
+def failure(error: Exception) -> Failed:
+    """What a job raised, as an answer: a model is foreign code, whatever it raises is the cell's reason."""
     if isinstance(error, UserError):
-        return {"reason": str(error), "trace": ""}
+        return Failed(str(error))
     trace = "".join(traceback.format_exception(error))
-    return {"reason": f"{type(error).__name__}: {error}", "trace": trace}
+    return Failed(f"{type(error).__name__}: {error}", trace)
 
 
 if __name__ == "__main__":

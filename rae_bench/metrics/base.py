@@ -1,4 +1,4 @@
-"""What a metric is: its facts, and sums that give one value per clip or per batch."""
+"""What a metric is (`MetricInfo`), and the sums that give its value for each clip and for a whole batch (`Sums`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rae_bench.objectives.objectives import Objectives
 
 CATEGORIES = ("reconstruction", "feet", "objective", "adversarial", "quality", "transfer")
-"""In the order of every table; the first four have a primary metric."""
+"""The categories of metrics, in the order of every table. The first four have a primary metric."""
 
 CENTIMETRES = 100.0
 
@@ -39,25 +39,25 @@ class Sums:
     empty: float = 0.0
 
     @classmethod
-    def over(cls, values: np.ndarray, mask: np.ndarray, *, empty: float = 0.0) -> Sums:
-        """Of `values` where `mask`, both (N, ...): one group."""
+    def over(cls, values: np.ndarray, mask: np.ndarray) -> Sums:
+        """Sum `values` where `mask` is true, as one group; both arrays are (N, ...)."""
         count = len(values)
         kept = np.where(mask, values, 0).astype(np.float64)
         axes = tuple(range(1, kept.ndim))
-        return cls(kept.sum(axes).reshape(count, 1), mask.sum(axes).astype(np.float64).reshape(count, 1), empty)
+        return cls(kept.sum(axes).reshape(count, 1), mask.sum(axes).astype(np.float64).reshape(count, 1))
 
     @property
     def measured(self) -> bool:
-        """Whether any clip has something to measure."""
+        """True where any clip has something to measure."""
         return bool((self.weights > 0).any())
 
     def value(self) -> float:
-        """Over all clips."""
+        """Return the value over all clips."""
         pooled = _mean_of_means(self.totals.sum(0, keepdims=True), self.weights.sum(0, keepdims=True), self.empty)
         return float(pooled[0])
 
     def per_clip(self) -> np.ndarray:
-        """(N,) of each clip alone; NaN where a clip has nothing to measure."""
+        """Return the value of each clip alone, (N,); NaN where a clip has nothing to measure."""
         return _mean_of_means(self.totals, self.weights, np.nan)
 
 
@@ -69,23 +69,24 @@ def _mean_of_means(totals: np.ndarray, weights: np.ndarray, empty: float) -> np.
 
 
 def length(vectors: np.ndarray) -> np.ndarray:
-    """(...) Euclidean length of (..., D), faster than numpy's norm over a short axis."""
+    """Return the Euclidean length (...) of vectors (..., D). It is faster than numpy's norm over a short axis."""
     return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
 
 
-Result = TypeVar("Result")
+Computed = TypeVar("Computed")
 
 
-def shared(function: Callable[..., Result]) -> Callable[..., Result]:
-    """`function` of motions and objectives, computed once for the same ones: several metrics begin with it.
+def shared(function: Callable[..., Computed]) -> Callable[..., Computed]:
+    """Wrap a function of motions and objectives so that it is computed once for the same arguments.
 
-    What was computed for an object goes when the object does. Nobody may write into the result, nor into the arrays of
-    an object between two calls: `evaluation.measure` therefore works on shallow copies.
+    Metrics that begin with the same computation share it in this way. A result is dropped together with the first
+    argument. Callers must not write into a result, nor into the arrays of an argument between two calls:
+    `evaluation.measure` therefore works on shallow copies.
     """
-    kept: WeakKeyDictionary[Any, tuple[tuple[ref[Any], ...], Result]] = WeakKeyDictionary()
+    kept: WeakKeyDictionary[Any, tuple[tuple[ref[Any], ...], Computed]] = WeakKeyDictionary()
 
     @wraps(function)
-    def once(of: Any, *others: Any) -> Result:
+    def once(of: Any, *others: Any) -> Computed:
         entry = kept.get(of)
         if entry is None or any(known() is not other for known, other in zip(entry[0], others, strict=True)):
             entry = kept[of] = tuple(map(ref, others)), function(of, *others)
@@ -95,44 +96,60 @@ def shared(function: Callable[..., Result]) -> Callable[..., Result]:
 
 
 Measure = Callable[["Motion", "Motion", "Objectives"], Sums]
-"""measure(generated, truth, objectives): both motions with the truth's lengths and contacts."""
-
+"""measure(generated, truth, objectives): both motions have the truth's lengths and contacts."""
 
 Compare = Callable[["Windows", "Windows", int, int], float]
-"""compare(real, generated, clips, seed): windows of both, clip by clip, and how many clips there are."""
+"""compare(real, generated, clips, seed): windows of both motions, clip by clip, and the number of clips."""
 
 Spread = Callable[[Sequence["Motion"], "Motion"], Sums]
-"""spread(samples, truth): of several continuations of the same clips."""
+"""spread(samples, truth): different continuations of the same clips."""
 
 
 @dataclass(frozen=True)
-class MetricInfo:
-    """One metric: what stands in its column, and how it is measured.
+class Column:
+    """What every table, picture and page says of a column of numbers.
 
     Attributes:
-        name: key in every result.
-        unit: "cm", "deg", "%", ...; "" for a pure number.
-        direction: "lower" or "higher" is better; "none" where neither is (ratios whose ideal is 1, yardsticks).
-        category: one of `CATEGORIES`.
-        primary: whether it stands for its category in the headline score.
-        source: where the definition comes from.
-        description: one line for people.
-        measure: for metrics of one trajectory, clip by clip; None for those that need more.
-        compare: for those of all windows of all clips together, as a critic sees them.
-        spread: for those of several samples.
-        optional: left out of a result when no clip has anything to measure (a horizon beyond every clip).
-        version: raise it when the metric's numbers move.
+        name: the key in results and rows.
+        label: the heading in plain words, without the unit.
+        unit: "cm", "deg", "%", "x", ...; "" for a pure number.
+        digits: decimals with which people read the numbers.
     """
 
     name: str
+    label: str
     unit: str
+    digits: int
+
+    @property
+    def title(self) -> str:
+        """Label and unit, such as "foot sliding, cm/s"."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricInfo(Column):
+    """One metric: its column, and how it is measured.
+
+    Attributes:
+        direction: "lower" or "higher" is better; "none" for ratios whose ideal is 1, and for yardsticks.
+        category: one of `CATEGORIES`.
+        source: where the definition comes from.
+        description: one line for people.
+        primary: whether it stands for its category in the headline score.
+        measure: how a metric of one trajectory is measured, clip by clip. None for metrics that need more.
+        compare: how a metric of all windows of all clips together is measured, as a critic sees them.
+        spread: how a metric of more than one sample is measured.
+        optional: whether a result leaves it out when no clip has anything to measure (a horizon beyond every clip).
+    """
+
     direction: Literal["lower", "higher", "none"]
     category: str
-    primary: bool
     source: str
     description: str
+    primary: bool = False
     measure: Measure | None = field(default=None, repr=False, compare=False)
-    optional: bool = False
     compare: Compare | None = field(default=None, repr=False, compare=False)
     spread: Spread | None = field(default=None, repr=False, compare=False)
+    optional: bool = False
     version: int = 1

@@ -1,21 +1,7 @@
 """Adversarial score: can a small critic tell generated windows of motion from real ones?
 
-A classifier two-sample test (Lopez-Paz and Oquab 2017) with a fixed recipe, small enough to be solved in closed form:
-
-1. Each frame becomes a vector that means the same on every rig (`rae_bench.metrics.windows`).
-2. Half-second windows keep mean and standard deviation of that vector, and the mean of a few random ReLU features of
-   it (a random one-layer convolution), which see how the parts go together.
-3. A Fisher discriminant is fitted to the real and generated windows of all folds but one and scores the fold left out.
-   A clip's real and generated windows share a fold.
-4. The critic sees every window through Gaussian noise of a fixed share of the real windows' spread. Its discriminant is
-   the best linear rule under that noise, and the area under the ROC curve is the expected one, in closed form:
-   AUC = mean over pairs of Phi((s_generated - s_real) / (sqrt(2) noise |w|)).
-
-Without the noise a constant offset of a tenth of a millimetre in something that never varies is a perfect give-away,
-and every model scores 1. With it the score grows with the size of the difference, and copies score exactly 0.
-AUCs are taken within folds, then averaged over folds and repeats, before the absolute value: pooling scores of
-different folds biases the AUC below one half (Airola et al. 2011), and the absolute value of a noisy number is biased
-upwards. What remains of that bias is what `null_interval` measures.
+The critic is a classifier two-sample test (Lopez-Paz and Oquab 2017) with a fixed recipe, solved in closed form.
+docs/metrics.md, "The critic", has the recipe and its reasons.
 """
 
 from __future__ import annotations
@@ -34,20 +20,21 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 REPEATS = 4
-"""Critics, each with its own folds and random features, that are averaged."""
+"""Number of critics that are averaged; each has its own folds and random features."""
 HIDDEN = 32
-"""Random features a critic."""
+"""Random features of a critic."""
 NOISE = 3.0
-"""Standard deviations of the real windows. At 3, holding a pose scores near 1, a slow error of 6 degrees 0.5."""
+"""Noise in standard deviations of the real windows. At 3, a held pose scores near 1, a slow error of 6 degrees 0.5."""
 MIN_DESCRIPTOR_SPREAD = 0.5
-"""The same for window descriptors, in standard deviations of frames."""
+"""The least spread of a window descriptor, in standard deviations of frames."""
 NULL_DRAWS = 40
+"""Random halves of the truth that `null_interval` compares."""
 
 
 def _deal(windows: Windows, clips: int, rng: np.random.Generator) -> np.ndarray:
-    """(clips,) fold of each clip: sorted along a random direction of what they contain, then dealt in turn.
+    """Return the fold of each clip, (clips,): clips are sorted along a random direction and dealt in turn.
 
-    That depends on the clips' content and not on their order, and gives every fold some of everything.
+    The folds depend on the clips' content and not on their order, and every fold gets clips of all kinds.
     """
     means = np.zeros((clips, windows.frames.shape[-1]))
     np.add.at(means, windows.clips, windows.frames.mean(1))
@@ -60,13 +47,13 @@ def _deal(windows: Windows, clips: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _describe(frames: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """(W, 2 D + H) mean, standard deviation and mean random feature of windows (W, L, D)."""
+    """Return mean, standard deviation and mean random features, (W, 2 D + H), of windows (W, L, D)."""
     hidden = np.maximum(frames @ weights + bias, 0).mean(1)
     return np.concatenate([frames.mean(1), frames.std(1), hidden], -1)
 
 
 def _pair_auc(real: np.ndarray, fake: np.ndarray, noise: float) -> float:
-    """Chance that a generated window scores above a real one when both scores carry Gaussian `noise`."""
+    """Return the chance that a generated window scores above a real one when both scores have Gaussian `noise`."""
     from scipy.special import ndtr
 
     return float(ndtr((fake[:, None] - real[None, :]) / (np.sqrt(2) * max(noise, 1e-12))).mean())
@@ -74,7 +61,10 @@ def _pair_auc(real: np.ndarray, fake: np.ndarray, noise: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Descriptors of one fold left out and of the others, (W, D) each, standardised by the real ones of the others."""
+    """Descriptors, (W, D) each, of one fold that is left out and of the other folds.
+
+    They are standardised by the real descriptors of the other folds.
+    """
 
     real: np.ndarray
     fake: np.ndarray
@@ -83,11 +73,11 @@ class Fit:
 
 
 def cross_fits(real: Windows, fake: Windows, clips: int, seed: int, repeats: int = REPEATS) -> Iterator[Fit]:
-    """Each fold left out in turn, `repeats` times with other folds and random features.
+    """Leave each fold out in turn, `repeats` times with other folds and random features.
 
     Args:
-        real, fake: windows; a clip number names the same pair of clips in both, whose windows share a fold.
-        clips: how many pairs there are. Of fewer than two nothing can be held out.
+        real, fake: windows. A clip number names the same pair of clips in both; the pair's windows share a fold.
+        clips: the number of pairs. With fewer than two, nothing can be held out and nothing is yielded.
     """
     if clips < 2 or not len(real.clips) or not len(fake.clips):
         return
@@ -110,7 +100,7 @@ def cross_fits(real: Windows, fake: Windows, clips: int, seed: int, repeats: int
 
 
 def critic_auc(real: Windows, fake: Windows, clips: int, seed: int) -> float:
-    """Cross-fitted AUC of the critic, the mean over folds and repeats; 0.5 where nothing can be held out."""
+    """Return the cross-fitted AUC of the critic, the mean over folds and repeats; 0.5 if nothing can be held out."""
     aucs, sizes = [], []
     for fit in cross_fits(real, fake, clips, seed):
         difference = fit.fake.mean(0) - fit.real.mean(0)
@@ -122,16 +112,17 @@ def critic_auc(real: Windows, fake: Windows, clips: int, seed: int) -> float:
 
 
 def critic_score(real: Windows, fake: Windows, clips: int, seed: int) -> float:
-    """2 |AUC - 0.5| of the critic."""
+    """Return 2 |AUC - 0.5| of the critic."""
     return 2 * abs(critic_auc(real, fake, clips, seed) - 0.5)
 
 
-def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: int = NULL_DRAWS) -> tuple[float, float]:
-    """Where the score of real motion against other real motion falls: (0, the `level` quantile).
+def null_interval(truth: Motion, seed: int = 0, *, draws: int = NULL_DRAWS) -> tuple[float, float]:
+    """Return where the score of real motion against other real motion falls: (0, the 95 % quantile).
 
-    The truth's clips are split at random into two halves, one of which plays the generated clips, `draws` times. Half
-    the clips make for a noisier critic than all of them, so the interval errs on the wide side; and other clips differ
-    more from the truth than their own continuations do. A score inside it is no evidence against a model.
+    `draws` times, the truth's clips are split at random into two halves, and one half stands for the generated clips.
+    Half the clips make a noisier critic than all of them, so the interval is rather too wide. Other clips also differ
+    more from the truth than continuations of the same clips do. A score inside the interval is no evidence against a
+    model.
     """
     half = len(truth) // 2
     if half < 2:
@@ -145,11 +136,11 @@ def null_interval(truth: Motion, seed: int = 0, *, level: float = 0.95, draws: i
         order = rng.permutation(len(truth))
         real, fake = _pick(windows, order[:half]), _pick(windows, order[half : 2 * half])
         scores.append(critic_score(real, fake, half, seed))
-    return 0.0, float(np.quantile(scores, level))
+    return 0.0, float(np.quantile(scores, 0.95))
 
 
 def _pick(windows: Windows, clips: np.ndarray) -> Windows:
-    """The windows of some clips, renumbered in their order."""
+    """Return the windows of some clips, renumbered in the order of `clips`."""
     number = np.full(max(int(windows.clips.max(initial=0)), int(clips.max())) + 1, -1)
     number[clips] = np.arange(len(clips))
     keep = number[windows.clips] >= 0
@@ -158,13 +149,10 @@ def _pick(windows: Windows, clips: np.ndarray) -> Windows:
 
 METRICS = (
     MetricInfo(
-        "adversarial_score",
-        "",
-        "lower",
-        "adversarial",
-        True,
-        "classifier two-sample test (Lopez-Paz and Oquab 2017)",
-        "2 |AUC - 0.5| of a small critic, cross-fitted by clip: 0 cannot tell, 1 always",
+        name="adversarial_score", label="adversarial", unit="", digits=3,
+        direction="lower", category="adversarial", primary=True,
+        source="classifier two-sample test (Lopez-Paz and Oquab 2017)",
+        description="2 |AUC - 0.5| of a small critic, cross-fitted by clip: 0 cannot tell, 1 always",
         compare=critic_score,
     ),
 )

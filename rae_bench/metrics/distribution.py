@@ -1,8 +1,8 @@
-"""Distances between the distributions of real and generated windows: a kernel's and Frechet's.
+"""Kernel distance and Frechet distance between the distributions of real and generated windows.
 
-Windows are described by mean and standard deviation of their frame vectors (`rae_bench.metrics.windows`), so that the
-numbers mean the same on every rig. Neither is an FID: no network was trained, and values compare within one test set
-only, since they depend on how many windows there are.
+Windows are described by mean and standard deviation of their frame vectors (`rae_bench.metrics.windows`), so the
+numbers mean the same on every rig. Neither distance is an FID, since no network is trained. Values compare within one
+test set only, since they depend on the number of windows.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from rae_bench.metrics.base import MetricInfo
 from rae_bench.metrics.windows import MIN_SPREAD, Windows, standardise
 
 COMPONENTS = 32
-"""Principal components of the real windows that Frechet's distance looks at."""
+"""Principal components of the real windows in which the Frechet distance is taken."""
 
 
 def descriptors(real: Windows, fake: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """(W, 2 D) of each, in units of the spread of real frames."""
+    """Return the descriptors (W, 2 D) of real and of generated windows, in units of the spread of real frames."""
     described = []
     for windows in (real, fake):
         frames = standardise(windows.frames, real.frames, MIN_SPREAD)
@@ -28,8 +28,8 @@ def descriptors(real: Windows, fake: Windows) -> tuple[np.ndarray, np.ndarray]:
 def kernel_distance(real: Windows, fake: Windows, clips: int, seed: int) -> float:
     """Squared maximum mean discrepancy under a Gaussian kernel as wide as the median distance of real windows.
 
-    Only windows of different clips are paired, real with generated ones too: a clip's windows are much alike, and a
-    copy of the truth scores 0.
+    Only windows of different clips are paired, also real ones with generated ones: the windows of one clip are much
+    alike. A copy of the truth scores 0.
     """
     if clips < 2 or not len(real.clips) or not len(fake.clips):
         return 0.0
@@ -55,7 +55,7 @@ def frechet_distance(real: Windows, fake: Windows, clips: int, seed: int) -> flo
         return 0.0
     x, y = descriptors(real, fake)
     _, spread, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
-    # Where there are few windows the last direction is any.
+    # With few windows the last direction is arbitrary.
     axes = axes[:COMPONENTS][spread[:COMPONENTS] > 1e-6 * spread[0]]
     if not len(axes):
         axes = np.eye(x.shape[1])[:COMPONENTS]
@@ -75,23 +75,16 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 
 METRICS = (
     MetricInfo(
-        "kernel_distance",
-        "",
-        "lower",
-        "adversarial",
-        False,
-        "maximum mean discrepancy (Gretton et al. 2012)",
-        "squared MMD between real and generated windows, Gaussian kernel",
-        compare=kernel_distance,
+        name="kernel_distance", label="kernel distance", unit="", digits=3,
+        direction="lower", category="adversarial",
+        source="maximum mean discrepancy (Gretton et al. 2012)",
+        description="squared MMD between real and generated windows, Gaussian kernel", compare=kernel_distance,
     ),
     MetricInfo(
-        "frechet_distance",
-        "",
-        "lower",
-        "adversarial",
-        False,
-        "Frechet distance of Gaussians (Dowson and Landau 1982)",
-        "Frechet distance between real and generated windows in 32 principal components",
+        name="frechet_distance", label="Frechet distance", unit="", digits=2,
+        direction="lower", category="adversarial",
+        source="Frechet distance of Gaussians (Dowson and Landau 1982)",
+        description="Frechet distance between real and generated windows in 32 principal components",
         compare=frechet_distance,
     ),
 )

@@ -1,4 +1,4 @@
-"""Diversity: how far apart several continuations of one clip lie."""
+"""Diversity: how far apart different continuations of one clip are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def diversity(samples: Sequence[Motion], truth: Motion) -> Sums:
-    """Mean root-aligned joint distance in cm between all pairs of samples, over all real frames."""
+    """Return the mean root-aligned joint distance in cm between all pairs of samples, over all real frames."""
     pairs = list(combinations(samples, 2))
     apart = np.mean([root_aligned_error(a, b) for a, b in pairs], axis=0)
     return Sums.over(CENTIMETRES * apart, truth.valid)
@@ -24,13 +24,9 @@ def diversity(samples: Sequence[Motion], truth: Motion) -> Sums:
 
 METRICS = (
     MetricInfo(
-        "diversity",
-        "cm",
-        "none",
-        "quality",
-        False,
-        "multimodality (Guo et al. 2020), on joint positions",
-        "joint distance between samples of one clip, in root space; only where there are several",
+        name="diversity", label="diversity", unit="cm", digits=2, direction="none", category="quality",
+        source="multimodality (Guo et al. 2020), on joint positions",
+        description="joint distance between samples of one clip, in root space; only where there is more than one",
         spread=diversity,
     ),
 )

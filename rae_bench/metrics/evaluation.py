@@ -1,4 +1,4 @@
-"""From a trajectory to numbers: every metric that needs nothing but it, the truth and the objectives."""
+"""From a trajectory to numbers: every metric that needs only the trajectory, the truth and the objectives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.base import Sums
-from rae_bench.metrics.registry import METRICS
+from rae_bench.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
     from rae_bench.model.api import Trajectory
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
-    """Each sample of a trajectory as a motion with the truth's lengths and contacts.
+    """Return each sample of a trajectory as a motion with the truth's lengths and contacts.
 
-    Rotations are scaled to unit length, and frames past a clip's length, which nobody looks at, repeat its last.
+    Rotations are scaled to unit length. Frames past a clip's length repeat its last frame; no metric reads them.
 
     Raises:
-        UserError: where a clip has no frames, shapes do not fit the truth, or a value within the clips is not finite.
+        UserError: a clip has no frames, shapes do not fit the truth, or a value within the clips is not finite.
     """
     from rae_bench.kinematics import quat
     from rae_bench.motion.motion import make_motion
@@ -47,20 +47,20 @@ def samples(trajectory: Trajectory, truth: Motion) -> list[Motion]:
 
 
 def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, Sums]:
-    """Sums of every metric of one trajectory, by name; samples are averaged."""
-    # Fresh ones, so that what metrics share lasts no longer than this call, whoever writes into an array afterwards.
-    # Kinematics stay with the original, for the next call.
+    """Return the sums of every metric of one trajectory, by name, averaged over its samples."""
+    # Copies, so that what metrics share lasts no longer than this call: a caller may write into an array afterwards.
+    # Kinematics stay with the original for the next call.
     _ = truth.root
     truth, objectives = copy(truth), copy(objectives)
     infos = [info for info in METRICS.values() if info.measure is not None]
     found: dict[str, list[Sums]] = {info.name: [] for info in infos}
-    several = samples(trajectory, truth)
-    for generated in several:
+    motions = samples(trajectory, truth)
+    for generated in motions:
         for info in infos:
             assert info.measure is not None
             found[info.name].append(info.measure(generated, truth, objectives))
-    if len(several) > 1:
-        found |= {info.name: [info.spread(several, truth)] for info in METRICS.values() if info.spread is not None}
+    if len(motions) > 1:
+        found |= {info.name: [info.spread(motions, truth)] for info in METRICS.values() if info.spread is not None}
     # What is measured depends on the truth alone, so all samples have the same weights.
     return {
         name: Sums(np.mean([s.totals for s in sums], 0), sums[0].weights, sums[0].empty)
@@ -70,30 +70,30 @@ def measure(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> di
 
 
 def evaluate(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, float]:
-    """Every metric of a trajectory that is measured clip by clip; `adversarial` has the others.
+    """Return every metric of a trajectory that is measured clip by clip; `adversarial` returns the others.
 
-    Each is the mean over what it is defined on, over all clips at once: frames for the reconstruction errors, joints in
-    stance for sliding, objectives of a role, then roles, for the objective errors. So a long clip counts for more.
+    Each is a mean over all clips at once: over frames for the reconstruction errors, over joints in stance for sliding,
+    over objectives of a role and then over roles for the objective errors. So a long clip counts for more.
 
     Args:
         trajectory: (S, N, T, ...) frames after the history only; metrics are averaged over the S samples.
         truth: N clips of the same T frames; `lengths` gives the real frames of each, `contacts` the stances.
-        objectives: rows for the same frames: row t is current when frame t + 1 is made, arrivals index these frames.
+        objectives: rows for the same frames. Row t is current when frame t + 1 is made; arrivals index these frames.
 
     Returns:
-        {name: value}, all finite, in the order of `METRICS`. Horizons that lie beyond every clip are left out; what has
-        nothing to measure otherwise (no foot, no objective) is 0, a ratio 1.
+        {name: value}, all finite, in the order of `METRICS`. Horizons beyond every clip are left out. Any other metric
+        that has nothing to measure (no foot, no objective) is 0, and a ratio is 1.
     """
     return {name: sums.value() for name, sums in measure(trajectory, truth, objectives).items()}
 
 
 def evaluate_clips(trajectory: Trajectory, truth: Motion, objectives: Objectives) -> dict[str, np.ndarray]:
-    """The same per clip: {name: (N,) float64}, NaN where a clip has nothing to measure."""
+    """Return the metrics of `evaluate` for each clip: {name: (N,) float64}, NaN where it has nothing to measure."""
     return {name: sums.per_clip() for name, sums in measure(trajectory, truth, objectives).items()}
 
 
 def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[str, float]:
-    """Every metric of how unlike real motion the whole of a trajectory is: critics and distances of windows.
+    """Return every metric that compares all windows of a trajectory with real ones: critics and distances.
 
     Args:
         trajectory: (S, N, T, ...) frames after the history; values are means over samples.
@@ -101,7 +101,7 @@ def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[st
         seed: of the critics' folds and random features.
 
     Returns:
-        {name: value}; the values of a perfect model for fewer than two clips, where nothing can be held out.
+        {name: value}. With fewer than two clips nothing can be held out, and the values are those of a perfect model.
     """
     from rae_bench.metrics.windows import windows_of
     from rae_bench.motion.contacts import stance_heights

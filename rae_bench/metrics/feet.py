@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def horizontal_speed(motion: Motion) -> np.ndarray:
-    """fps |p_t - p_(t-1)| on the ground of each contact joint, metres a second; (N, T - 1, C), frames 1 to T - 1."""
+    """Return fps |p_t - p_(t-1)| over the ground of each contact joint, m/s, (N, T - 1, C), for frames 1 to T - 1."""
     feet = motion.positions[:, :, motion.rig.contact_joints][..., [0, 2]]
     return np.linalg.norm(np.diff(feet, axis=1), axis=-1) * motion.fps
 
 
 def stance(truth: Motion) -> np.ndarray:
-    """(N, T - 1, C) bool: the truth is in contact at t - 1 and at t, for frames 1 ... T - 1.
+    """Return whether the truth is in contact at t - 1 and at t, (N, T - 1, C) bool, for frames 1 to T - 1.
 
     A backward difference across a touch-down measures the swing, so the first frame of a stance does not count.
-    Contacts come from the truth alone: a model that never touches the ground gains nothing by it.
+    Contacts come from the truth alone, so a model that never touches the ground gains nothing.
     """
     return truth.contacts[:, 1:] & truth.contacts[:, :-1] & truth.valid[:, 1:, None]
 
@@ -41,23 +41,16 @@ def truth_contact_speed(generated: Motion, truth: Motion, objectives: Objectives
 
 METRICS = (
     MetricInfo(
-        "foot_sliding",
-        "cm/s",
-        "lower",
-        "feet",
-        True,
-        "contact velocity (Harvey et al. 2020), contacts of the truth",
-        "horizontal speed of contact joints while the ground truth is in stance",
-        foot_sliding,
+        name="foot_sliding", label="foot sliding", unit="cm/s", digits=1,
+        direction="lower", category="feet", primary=True,
+        source="contact velocity (Harvey et al. 2020), contacts of the truth",
+        description="horizontal speed of contact joints while the ground truth is in stance", measure=foot_sliding,
     ),
     MetricInfo(
-        "truth_contact_speed",
-        "cm/s",
-        "none",
-        "feet",
-        False,
-        "rae-bench",
-        "horizontal speed of the truth's contact joints over all frames, to normalise sliding",
-        truth_contact_speed,
+        name="truth_contact_speed", label="contact speed of the truth", unit="cm/s", digits=1,
+        direction="none", category="feet",
+        source="rae-bench",
+        description="horizontal speed of the truth's contact joints over all frames, to normalise sliding",
+        measure=truth_contact_speed,
     ),
 )

@@ -1,7 +1,7 @@
 """The ground: contact joints that sink into it or hover over it.
 
-A contact joint's stance height is its own, clip by clip: the 5th percentile of its height over the frames in which the
-truth stands on it. A joint that the truth does not stand on in a clip is not measured there.
+The stance height of a contact joint in a clip is the 5th percentile of its height over the frames in which the truth
+stands on it. A joint that the truth does not stand on in a clip is not measured in that clip.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from rae_bench.objectives.objectives import Objectives
 
 LOWEST = 0.05
-"""Quantile of the heights in stance."""
+"""The quantile of the heights in stance that is the stance height."""
 
 
 @shared
 def standing(truth: Motion) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C) metres, stance height of each contact joint in each clip, and (N, C) bool, whether it has one."""
+    """Return the stance height of each contact joint in each clip, (N, C) metres, and whether it has one, (N, C)."""
     contacts = truth.contacts & truth.valid[..., None]
     heights = np.sort(np.where(contacts, truth.positions[:, :, truth.rig.contact_joints, 1], np.inf), axis=1)
     count = contacts.sum(1)
@@ -33,7 +33,7 @@ def standing(truth: Motion) -> tuple[np.ndarray, np.ndarray]:
 
 @shared
 def heights(motion: Motion, truth: Motion) -> np.ndarray:
-    """(N, T, C) metres of the contact joints over their stance heights."""
+    """Return the heights of the contact joints over their stance heights, (N, T, C) metres."""
     return motion.positions[:, :, motion.rig.contact_joints, 1] - standing(truth)[0][:, None]
 
 
@@ -52,23 +52,12 @@ def floating(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 METRICS = (
     MetricInfo(
-        "penetration",
-        "cm",
-        "lower",
-        "feet",
-        False,
-        "as in SAME (Lee et al. 2023), over each joint's own stance height",
-        "depth of contact joints below the height at which the truth stands on them",
-        penetration,
+        name="penetration", label="penetration", unit="cm", digits=2, direction="lower", category="feet",
+        source="as in SAME (Lee et al. 2023), over each joint's own stance height",
+        description="depth of contact joints below the height at which the truth stands on them", measure=penetration,
     ),
     MetricInfo(
-        "floating",
-        "cm",
-        "lower",
-        "feet",
-        False,
-        "rae-bench",
-        "height of the lowest contact joint while the truth stands",
-        floating,
+        name="floating", label="floating", unit="cm", digits=2, direction="lower", category="feet",
+        source="rae-bench", description="height of the lowest contact joint while the truth stands", measure=floating,
     ),
 )

@@ -1,4 +1,4 @@
-"""The headline score: one number of four categories, each on a scale that a person can read.
+"""The headline score: one number from four categories, each on a scale that a person can read.
 
     reconstruction, objective   (e - truth) / (hold - truth)    0 is the truth, 1 is standing still
     feet                        (e - truth) / mean speed of the truth's contact joints
@@ -15,19 +15,19 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rae_bench.errors import UserError
-from rae_bench.metrics.registry import PRIMARY
+from rae_bench.metrics.catalogue import PRIMARY
 
 HEADLINE_CATEGORIES = ("reconstruction", "feet", "objective", "adversarial")
 SPEED = "truth_contact_speed"
 TINY = 1e-6
 STANDING = 5.0
-"""cm/s: the least yardstick of sliding. Feet that only stand, as in reaching, have no speed of their own to go by."""
+"""The least yardstick of sliding, cm/s. Feet that only stand, as in reaching, have no speed to compare with."""
 
 
 def category_scores(
     values: Mapping[str, float], truth: Mapping[str, float], hold: Mapping[str, float]
 ) -> dict[str, float]:
-    """Normalised primary metric of each category.
+    """Return the normalised primary metric of each category.
 
     Args:
         values: primary metrics of a cell, by name.
@@ -38,7 +38,7 @@ def category_scores(
         {category: score}; NaN where the yardstick is 0 but the error is not (a truth that stands still).
 
     Raises:
-        UserError: where a metric is missing.
+        UserError: a metric is missing.
     """
     scores = {}
     for category in HEADLINE_CATEGORIES:
@@ -57,7 +57,10 @@ def category_scores(
 
 
 def headline_score(fractions: Sequence[Mapping[str, float]]) -> float:
-    """Mean over fractions and categories of `category_scores`, one mapping a fraction; NaN where any is missing."""
+    """Return the mean over fractions and categories of `category_scores`, one mapping for each fraction.
+
+    It is NaN where there is no fraction or any score is NaN.
+    """
     values = [float(scores[category]) for scores in fractions for category in HEADLINE_CATEGORIES]
     return sum(values) / len(values) if values else math.nan
 
@@ -71,5 +74,5 @@ def _get(row: Mapping[str, float], name: str, whose: str) -> float:
 def _share(excess: float, yardstick: float) -> float:
     if yardstick > TINY:
         return excess / yardstick
-    # A rig without feet has nothing to slide and nothing to slide by.
+    # A rig without feet has neither sliding nor a yardstick of it.
     return 0.0 if abs(excess) <= TINY else math.nan

@@ -1,6 +1,6 @@
 """L2Q and L2P: the pose as one long vector, as in-betweening reports it (Harvey et al. 2020).
 
-Close to the published errors, not equal to them: `rae_bench.metrics.lafan1` has the published protocol.
+These are close to the published errors but not equal to them; `rae_bench.metrics.lafan1` has the published protocol.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def l2q(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Norm over joints and components of the difference of world quaternions, the nearer of q and -q."""
+    """Return the norm over joints and components of the difference of world quaternions, the nearer of q and -q."""
     from rae_bench.kinematics import quat
 
     return Sums.over(length(quat.chord(generated.global_rotations, truth.global_rotations)), truth.valid)
 
 
 def l2p(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Norm over joints and axes of the difference of world positions, in rig heights.
+    """Return the norm over joints and axes of the difference of world positions, in rig heights.
 
-    Published L2P divides by the spread of the training positions, which is another one in each cell: the rig's height
+    Published L2P divides by the spread of the training positions, which differs between cells. Here the rig's height
     takes its place.
     """
     gap = (generated.positions - truth.positions).reshape(*truth.valid.shape, -1)
@@ -33,23 +33,13 @@ def l2p(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 METRICS = (
     MetricInfo(
-        "l2q",
-        "",
-        "lower",
-        "reconstruction",
-        False,
-        "L2Q (Harvey et al. 2020), signs aligned",
-        "norm of the difference of all world quaternions of a pose",
-        l2q,
+        name="l2q", label="L2Q", unit="", digits=3, direction="lower", category="reconstruction",
+        source="L2Q (Harvey et al. 2020), signs aligned",
+        description="norm of the difference of all world quaternions of a pose", measure=l2q,
     ),
     MetricInfo(
-        "l2p",
-        "h",
-        "lower",
-        "reconstruction",
-        False,
-        "L2P (Harvey et al. 2020), in rig heights",
-        "norm of the difference of all world joint positions of a pose, in rig heights",
-        l2p,
+        name="l2p", label="L2P", unit="h", digits=3, direction="lower", category="reconstruction",
+        source="L2P (Harvey et al. 2020), in rig heights",
+        description="norm of the difference of all world joint positions of a pose, in rig heights", measure=l2p,
     ),
 )

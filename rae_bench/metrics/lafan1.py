@@ -1,9 +1,8 @@
 """LaFAN1's in-betweening benchmark (Harvey et al. 2020), to check our arithmetic against published numbers.
 
-The protocol, for whoever compares: windows begin every `offset` frames while one more frame than the window is left;
-each is centred over the ground by its mean root position and turned so that the hips' own y axis, on the last frame of
-the past, points along +X. Statistics are those of the training windows; all clips have the first one's bones.
-Lengths are in whatever unit the clips have: the errors have none.
+In its protocol, windows begin every `offset` frames while one more frame than the window is left. Each is centred over
+the ground by its mean root position and turned so that the y axis of the hips points along +X on the last frame of the
+past. Statistics are those of the training windows, and all clips have the first one's bones. Errors have no unit.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from rae_bench.motion.motion import Motion
 from rae_bench.motion.root import RootSpace
 from rae_bench.rigs.rig import Rig, make_rig
 
-Clip = tuple[np.ndarray, np.ndarray]
-"""Local quaternions wxyz (F, 22, 4) and local positions (F, 22, 3)."""
+LocalClip = tuple[np.ndarray, np.ndarray]
+"""Local quaternions wxyz, (F, 22, 4), and local positions, (F, 22, 3)."""
 
 JOINTS = (
     "Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "LeftToe", "RightUpLeg", "RightLeg", "RightFoot", "RightToe",
@@ -35,7 +34,7 @@ JOINTS = (
 )  # fmt: skip
 PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 12, 11, 14, 15, 16, 11, 18, 19, 20)
 TRAIN, TEST = (50, 20), (65, 40)
-"""(window, offset) in frames at 30 fps."""
+"""Window and offset in frames at 30 fps."""
 PAST, FUTURE = 10, 10
 BASELINES = ("zero_velocity", "interpolation")
 MEASURES = ("l2q", "l2p", "npss")
@@ -53,20 +52,20 @@ PUBLISHED = {
     ("interpolation", "l2p"): (0.3729, 1.2488, 2.3158),
     ("interpolation", "npss"): (0.0023, 0.0391, 0.2013),
 }
-"""(baseline, measure) -> at `PUBLISHED_LENGTHS`."""
+"""(baseline, measure) -> the published errors at `PUBLISHED_LENGTHS`."""
 PUBLISHED_LENGTHS = (5, 15, 30)
 TOLERANCE = {"l2q": 0.006, "l2p": 5e-4, "npss": 6e-5}
-"""Half the last published digit, and what float32 adds."""
+"""The largest difference from a published error: half its last digit, and the rounding of float32."""
 
 
 def benchmark(
-    train: Sequence[Clip], test: Sequence[Clip], lengths: Sequence[int] = (5, 15, 30)
+    train: Sequence[LocalClip], test: Sequence[LocalClip], lengths: Sequence[int] = (5, 15, 30)
 ) -> dict[tuple[str, str, int], float]:
-    """Errors of the two published baselines on transitions of so many frames.
+    """Return the errors of the two published baselines on transitions.
 
     Args:
         train, test: clips at 30 frames a second.
-        lengths: transitions, frames; at most 45 fit.
+        lengths: frames of the transitions; at most 45 fit.
 
     Returns:
         {(baseline, measure, length): value} of `BASELINES` and `MEASURES`.
@@ -97,23 +96,23 @@ def benchmark(
             gap = ((positions - mean) / std - (truth[0] - mean) / std).reshape(len(root), n, -1)
             out[baseline, "l2q", n] = _length(turns - truth[1])
             out[baseline, "l2p", n] = float(np.linalg.norm(gap, axis=-1).mean())
-            out[baseline, "npss", n] = npss(turns, truth[1])
+            out[baseline, "npss", n] = published_npss(turns, truth[1])
     return out
 
 
-def npss(generated: np.ndarray, truth: np.ndarray) -> float:
-    """LaFAN1's own NPSS of (N, T, J, 4) quaternions: of the real part of the spectrum."""
+def published_npss(generated: np.ndarray, truth: np.ndarray) -> float:
+    """Return LaFAN1's NPSS of quaternions (N, T, J, 4), which is of the real part of the spectrum."""
     made, true = (real_power(np.moveaxis(q, 1, -1)) for q in (generated, truth))
     distance, weight = spectral_distance(made, true, truth.shape[1])
     return float((distance * weight).sum() / weight.sum())
 
 
 def _length(difference: np.ndarray) -> float:
-    """Mean norm of what lies behind the first two axes."""
+    """Return the mean norm over all axes but the first two."""
     return float(np.linalg.norm(difference.reshape(*difference.shape[:2], -1), axis=-1).mean())
 
 
-def _check(clips: Sequence[Clip]) -> None:
+def _check(clips: Sequence[LocalClip]) -> None:
     for number, (rotations, positions) in enumerate(clips):
         shapes = np.shape(rotations), np.shape(positions)
         frames = len(rotations)
@@ -122,13 +121,13 @@ def _check(clips: Sequence[Clip]) -> None:
 
 
 def _rig(offsets: np.ndarray) -> Rig:
-    """The skeleton with these bones, (22, 3)."""
+    """Make the skeleton with these bones, (22, 3)."""
     parents = [None if p < 0 else JOINTS[p] for p in PARENTS]
     return make_rig("lafan1", list(zip(JOINTS, parents, offsets, strict=True)), {})
 
 
-def _windows(clip: Clip, size: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """Local rotations (W, size, 22, 4) and root positions (W, size, 3); a window that just fits is left out."""
+def _windows(clip: LocalClip, size: int, offset: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return local rotations (W, size, 22, 4) and root positions (W, size, 3). A window that just fits is left out."""
     rotations = quat.continuous(np.asarray(clip[0], np.float64), axis=0)
     starts = np.arange(0, max(len(rotations) - size, 0), offset)
     frame = starts[:, None] + np.arange(size)
@@ -136,7 +135,7 @@ def _windows(clip: Clip, size: int, offset: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _canonical(rotations: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Windows over the origin, facing +X at the end of the past."""
+    """Move windows over the origin and turn them to face +X at the end of the past."""
     place = RootSpace(_centre(root)[:, None], _facing(rotations)[:, None])
     turned = rotations.copy()
     turned[:, :, 0] = quat.mul(quat.inverse(place.rotation), rotations[:, :, 0])
@@ -144,18 +143,18 @@ def _canonical(rotations: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _centre(root: np.ndarray) -> np.ndarray:
-    """(W, 3) on the ground: mean place of the root over each window."""
+    """Return the mean place of the root on the ground over each window, (W, 3)."""
     return root.mean(1) * np.array([1.0, 0, 1])
 
 
 def _facing(rotations: np.ndarray) -> np.ndarray:
-    """(W,) radians about +Y that turn +X to where the hips' own y axis points on the last frame of the past."""
+    """Return the angle about +Y, (W,) radians, from +X to the y axis of the hips on the last frame of the past."""
     forward = quat.rotate(rotations[:, PAST - 1, 0], np.array([0.0, 1, 0]))
     return np.arctan2(-forward[:, 2], forward[:, 0])
 
 
-def _statistics(train: Sequence[Clip], rig: Rig) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (22, 3) of world joint positions over all frames of all training windows."""
+def _statistics(train: Sequence[LocalClip], rig: Rig) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation, (22, 3), of world joint positions over all training windows."""
     count, total, squares = 0, np.zeros((len(rig), 3)), np.zeros((len(rig), 3))
     for clip in train:
         positions, _ = rig.forward_kinematics(*_canonical(*_windows(clip, *TRAIN)))
@@ -169,7 +168,7 @@ def _statistics(train: Sequence[Clip], rig: Rig) -> tuple[np.ndarray, np.ndarray
 
 
 def _fill(baseline: str, rotations: np.ndarray, root: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Local rotations and root positions of the transition, from the frames on either side of it."""
+    """Return local rotations and root positions of the transition, from the frames on both sides of it."""
     last, following = PAST - 1, PAST + frames
     if baseline == "zero_velocity":
         return np.repeat(rotations[:, last, None], frames, 1), np.repeat(root[:, last, None], frames, 1)
@@ -180,7 +179,7 @@ def _fill(baseline: str, rotations: np.ndarray, root: np.ndarray, frames: int) -
 
 
 def _slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """The publication's: the short arc, a straight line where it is short."""
+    """Interpolate as the publication does: along the short arc, and in a straight line where the arc is short."""
     dot = (a * b).sum(-1)
     b = np.where(dot[..., None] < 0, -b, b)
     dot = np.abs(dot)
@@ -191,14 +190,14 @@ def _slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
     return quat.normalize(wa[..., None] * a + wb[..., None] * b)
 
 
-def published_clips(path: str | Path) -> tuple[list[Clip], list[Clip]]:
-    """Training and test clips of the data set, lengths in centimetres.
+def published_clips(path: str | Path) -> tuple[list[LocalClip], list[LocalClip]]:
+    """Read training and test clips of the data set, in centimetres.
 
     Args:
-        path: lafan1.zip as its authors give it, or a folder that holds it. Only those bytes are read.
+        path: lafan1.zip as its authors give it, or a folder that holds it. A file with other bytes is refused.
 
     Raises:
-        UserError: it is not there, or differs.
+        UserError: the file is not there, or it has other bytes.
     """
     path = Path(path)
     archive = path / "lafan1.zip" if path.is_dir() else path
@@ -211,8 +210,8 @@ def published_clips(path: str | Path) -> tuple[list[Clip], list[Clip]]:
         found = hashlib.file_digest(data, "sha256").hexdigest()
     if found != SHA256:
         raise UserError(f"{archive}: sha256 {found[:12]}... differs from lafan1.zip's {SHA256[:12]}...; get it again")
-    train: list[Clip] = []
-    test: list[Clip] = []
+    train: list[LocalClip] = []
+    test: list[LocalClip] = []
     with ZipFile(archive) as files, tempfile.TemporaryDirectory() as scratch:
         for name in sorted(n for n in files.namelist() if n.lower().endswith(".bvh")):
             subject = re.search(r"subject(\d+)\.bvh$", name, re.IGNORECASE)
@@ -221,12 +220,12 @@ def published_clips(path: str | Path) -> tuple[list[Clip], list[Clip]]:
                 continue
             file = Path(scratch) / "clip.bvh"
             file.write_bytes(files.read(name))
-            # A unit of 1 leaves the numbers as they are.
+            # A unit of 1 keeps the numbers.
             (test if number == TEST_SUBJECT else train).append(_as_clip(read_bvh(file, unit=1.0)))
     return train, test
 
 
-def _as_clip(motion: Motion) -> Clip:
+def _as_clip(motion: Motion) -> LocalClip:
     missing = [name for name in JOINTS if name not in motion.rig.joint_names]
     if missing:
         raise UserError(f"lafan1: no joint {missing[0]}; these are not LaFAN1's files")
@@ -236,8 +235,8 @@ def _as_clip(motion: Motion) -> Clip:
     return motion.rotations[0][:, pick].astype(np.float64), positions
 
 
-def table(values: Mapping[tuple[str, str, int], float]) -> tuple[str, bool]:
-    """Our numbers beside the published ones as text, and whether all agree."""
+def comparison_table(values: Mapping[tuple[str, str, int], float]) -> tuple[str, bool]:
+    """Return our numbers beside the published ones as text, and whether all agree."""
     head = "".join(f"{f'{n} frames':>12}{'published':>12}" for n in PUBLISHED_LENGTHS)
     lines, agree = [f"{'':<24}{head}"], True
     for (baseline, measure), published in PUBLISHED.items():

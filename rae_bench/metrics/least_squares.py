@@ -1,7 +1,8 @@
 """The thesis' adversarial error: a least-squares critic (LSGAN, Mao et al. 2017), here linear and in closed form.
 
-The thesis trains a convolutional critic once, real clips against an autoencoder's, so that its scores depend on that
-training. This one is fitted anew for every model, on the critic's own descriptors, and scores windows it has not seen.
+The thesis trains one convolutional critic on real clips against an autoencoder's, so its scores depend on that
+training. This critic is fitted anew for every model, on the descriptors of `critic`, and scores windows that it has not
+seen.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from rae_bench.metrics.critic import NOISE, cross_fits
 from rae_bench.metrics.windows import Windows
 
 UNDECIDED = 0.125
-"""0.5 (D - 1)^2 at D = 0.5."""
+"""0.5 (D - 1)^2 at D = 0.5, of a critic that cannot tell."""
 
 
 def least_squares_error(real: Windows, fake: Windows, clips: int, seed: int) -> float:
-    """Mean of 0.5 (D(x) - 1)^2 over generated windows left out; D is fitted to 1 on real and 0 on generated ones.
+    """Return the mean of 0.5 (D(x) - 1)^2 over generated windows that are left out of the fit.
 
-    The fit is under Gaussian noise of `NOISE` on the descriptors, as the critic's.
+    D is fitted to 1 on real and to 0 on generated windows, under Gaussian noise of `NOISE` on the descriptors like the
+    critic's.
     """
     errors, sizes = [], []
     for fit in cross_fits(real, fake, clips, seed, repeats=1):
@@ -37,13 +39,10 @@ def least_squares_error(real: Windows, fake: Windows, clips: int, seed: int) -> 
 
 METRICS = (
     MetricInfo(
-        "least_squares_error",
-        "",
-        "lower",
-        "adversarial",
-        False,
-        "thesis' adversarial error (LSGAN, Mao et al. 2017)",
-        "0.5 (D - 1)^2 of a linear least-squares critic: 0.125 cannot tell, 0.5 always",
+        name="least_squares_error", label="least squares", unit="", digits=3,
+        direction="lower", category="adversarial",
+        source="thesis' adversarial error (LSGAN, Mao et al. 2017)",
+        description="0.5 (D - 1)^2 of a linear least-squares critic: 0.125 cannot tell, 0.5 always",
         compare=least_squares_error,
     ),
 )

@@ -1,4 +1,4 @@
-"""NPSS: do the joints swing at the right frequencies, whatever the moment? (Gopalakrishnan et al. 2019)."""
+"""NPSS: do the joints swing at the right frequencies, at whatever time? (Gopalakrishnan et al. 2019)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def power(signals: np.ndarray) -> np.ndarray:
-    """|DFT|^2 over the last axis of real (..., T), at frequencies 0 to T // 2, (..., T // 2 + 1)."""
+    """Return |DFT|^2 over the last axis of real signals (..., T), at frequencies 0 to T // 2: (..., T // 2 + 1)."""
     # numpy's transform computes in float64 before its version 2.
     from scipy.fft import rfft
 
@@ -23,17 +23,17 @@ def power(signals: np.ndarray) -> np.ndarray:
 
 
 def real_power(signals: np.ndarray) -> np.ndarray:
-    """LaFAN1's own: the real part only. A sine and a cosine of one frequency then differ."""
+    """Return LaFAN1's power, of the real part only, so that a sine and a cosine of one frequency differ."""
     from scipy.fft import rfft
 
     return rfft(signals).real ** 2
 
 
 def spectral_distance(generated: np.ndarray, truth: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Earth mover's distance between normalised power spectra, in bins, and the truth's power, both (...).
+    """Return the earth mover's distance between normalised power spectra, in bins, and the truth's power, both (...).
 
-    Over all T frequencies as published, the negative ones too, which mirror the others. A channel without power is
-    constant: all that it has sits at frequency 0.
+    The distance is over all T frequencies as published, with the negative ones, which mirror the others. A channel
+    without power is constant and counts as if all its power were at frequency 0.
 
     Args:
         generated, truth: (..., T // 2 + 1) power.
@@ -43,13 +43,13 @@ def spectral_distance(generated: np.ndarray, truth: np.ndarray, frames: int) -> 
     shares = [_share(spectrum, total) for spectrum, total in zip((generated, truth), totals, strict=True)]
     difference = np.subtract(*shares)
     up = np.cumsum(difference, axis=-1)
-    # Running down again from the highest frequency, as much is left out as was gained on the way up.
+    # On the way down from the highest frequency, as much is left out as was gained on the way up.
     down = up[..., : (frames - 1) // 2] - difference[..., :1]
     return np.abs(up).sum(-1) + np.abs(down).sum(-1), totals[1]
 
 
 def _total(spectrum: np.ndarray, frames: int) -> np.ndarray:
-    """Power over all T frequencies of a half spectrum."""
+    """Return the power over all T frequencies of a half spectrum."""
     return spectrum.sum(-1) + spectrum[..., 1 : (frames + 1) // 2].sum(-1)
 
 
@@ -60,10 +60,10 @@ def _share(spectrum: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def npss(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Spectral distance of the joints' rotations to their parents, weighted by the truth's power.
+    """Return the spectral distance of the parent-relative joint rotations, weighted by the truth's power.
 
-    Channels are quaternion components, continuous over time; their power does not depend on the sign of the whole. The
-    root's rotation is taken relative to its heading, so that it does not matter where north is.
+    Channels are quaternion components, continuous over time; their power does not depend on the quaternion's sign. The
+    root's rotation is taken relative to its heading, so the direction of north does not matter.
     """
     totals, weights = np.zeros((2, len(truth), 1))
     for length in np.unique(truth.lengths[truth.lengths > 0]):
@@ -76,7 +76,7 @@ def npss(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 
 def _channels(motion: Motion, clips: np.ndarray, length: int) -> np.ndarray:
-    """(N, 4 J, T) float32."""
+    """Return the channels of clips of one length, (N, 4 J, T) float32."""
     from rae_bench.kinematics import quat
 
     root = int(np.flatnonzero(motion.rig.parents < 0)[0])
@@ -88,13 +88,9 @@ def _channels(motion: Motion, clips: np.ndarray, length: int) -> np.ndarray:
 
 METRICS = (
     MetricInfo(
-        "npss",
-        "",
-        "lower",
-        "reconstruction",
-        False,
-        "Gopalakrishnan et al. 2019",
-        "earth mover's distance between power spectra of joint rotations, weighted by the truth's power",
-        npss,
+        name="npss", label="NPSS", unit="", digits=3, direction="lower", category="reconstruction",
+        source="Gopalakrishnan et al. 2019",
+        description="earth mover's distance between power spectra of joint rotations, weighted by the truth's power",
+        measure=npss,
     ),
 )

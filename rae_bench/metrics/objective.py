@@ -1,4 +1,4 @@
-"""Objectives: how near each key joint is to where it had to be when it had to be there."""
+"""Objectives: how near each key joint is to its objective when the objective is due."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rae_bench.objectives.objectives import Objectives
 
 REACHED = 0.05
-"""Within this share of the rig's height counts as reached."""
+"""An objective counts as reached within this share of the rig's height."""
 RADII = (0.01, 0.02, 0.1)
 """Other shares of the height: the curve of the reach rate."""
 THESIS_RADIUS = 0.1
-"""Metres."""
+"""The radius of the thesis, metres."""
 WIDEST = 0.2
 """Share of the height up to which the area under that curve goes."""
 HOLD_SECONDS = 0.5
@@ -48,10 +48,10 @@ class Arrivals:
 
 @shared
 def arrivals(objectives: Objectives, truth: Motion) -> Arrivals:
-    """The objectives that come due within the clips.
+    """Return the objectives that come due within the clips.
 
-    One that is due at frame 0 is not among the rows (row t looks beyond t), nor would it ask anything: it is one
-    frame away from the history.
+    An objective that is due at frame 0 is not among the rows, since row t looks beyond t. It would also ask for
+    nothing: it is one frame away from the history.
     """
     clips, frames, slots = objectives.kinds.shape
     at = objectives.arrivals
@@ -68,7 +68,7 @@ def arrivals(objectives: Objectives, truth: Motion) -> Arrivals:
 
 @shared
 def key_poses(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
-    """World positions (N, T, 8, 3) and rest-relative rotations (N, T, 8, 4) of the key joints."""
+    """Return world positions (N, T, 8, 3) and rest-relative rotations (N, T, 8, 4) of the key joints."""
     from rae_bench.objectives.objectives import key_transforms
 
     return key_transforms(motion.positions, motion.global_rotations, motion.rig)
@@ -76,13 +76,13 @@ def key_poses(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
 
 @shared
 def distances(generated: Motion, truth: Motion, objectives: Objectives) -> np.ndarray:
-    """(K,) metres between each key joint and the objective due."""
+    """Return the distance between each key joint and the objective that is due, (K,) metres."""
     due = arrivals(objectives, truth)
     return length(key_poses(generated)[0][due.clip, due.frame, due.slot] - due.positions)
 
 
 def _by_role(values: np.ndarray, due: Arrivals, shape: tuple[int, int, int]) -> Sums:
-    """Sums by role over objectives with `values` (K,); `shape` is that of the objectives, (N, T, 8)."""
+    """Sum `values` (K,) of arrivals by role; `shape` is that of the objectives, (N, T, 8)."""
     cell = due.clip * shape[2] + due.slot
     size, table = shape[0] * shape[2], (shape[0], shape[2])
     totals = np.bincount(cell, values, size).reshape(table)
@@ -90,13 +90,13 @@ def _by_role(values: np.ndarray, due: Arrivals, shape: tuple[int, int, int]) -> 
 
 
 def objective_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Distance in cm at arrival: mean within each role, then over roles."""
+    """Return the distance in cm at arrival: the mean within each role, then over roles."""
     gaps = CENTIMETRES * distances(generated, truth, objectives)
     return _by_role(gaps, arrivals(objectives, truth), objectives.kinds.shape)
 
 
 def objective_rotation_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Angle in degrees at arrival: mean within each role, then over roles."""
+    """Return the angle in degrees at arrival: the mean within each role, then over roles."""
     from rae_bench.kinematics import quat
 
     due = arrivals(objectives, truth)
@@ -105,7 +105,7 @@ def objective_rotation_error(generated: Motion, truth: Motion, objectives: Objec
 
 
 def reached(share: float = 0.0, metres: float = 0.0) -> Measure:
-    """Percent of objectives with the key joint this near at arrival (`share` of the height plus `metres`)."""
+    """Return the measure of the percentage of objectives reached within `share` of the height plus `metres`."""
 
     def measure(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
         near = distances(generated, truth, objectives) <= share * truth.rig.height + metres
@@ -115,17 +115,17 @@ def reached(share: float = 0.0, metres: float = 0.0) -> Measure:
 
 
 def objective_reach_area(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Percent reached, averaged over all radii from 0 to `WIDEST`: a distance e is within a share 1 - e / R of them."""
+    """Return the percentage reached, averaged over radii from 0 to R = `WIDEST`: e is within 1 - e / R of them."""
     gaps = distances(generated, truth, objectives) / max(WIDEST * truth.rig.height, 1e-6)
     return _by_role(100.0 * np.maximum(1 - gaps, 0), arrivals(objectives, truth), objectives.kinds.shape)
 
 
 @shared
 def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (K, W) about each arrival, and whether the truth keeps to the objective from there to the arrival.
+    """Return frames (K, W) about each arrival, and whether the truth stays at the objective from there to the arrival.
 
-    Keeping to it is being within `REACHED` of it, frame after frame. Of contacts and targets only: a keyframe of a
-    pelvis is passed, not held.
+    It stays at an objective while it is within `REACHED` of it in every frame. Only contacts and targets count: a
+    keyframe of a pelvis is passed, not held.
     """
     from rae_bench.objectives.objectives import CONTACT, TARGET
 
@@ -134,8 +134,8 @@ def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray
     frames = due.frame[:, None] + np.arange(-reach, reach + 1)
     inside = (frames >= 0) & (frames < truth.lengths[due.clip][:, None])
     frames = np.where(inside, frames, due.frame[:, None])
-    there = key_poses(truth)[0][due.clip[:, None], frames, due.slot[:, None]]
-    near = inside & (length(there - due.positions[:, None]) <= REACHED * truth.rig.height)
+    places = key_poses(truth)[0][due.clip[:, None], frames, due.slot[:, None]]
+    near = inside & (length(places - due.positions[:, None]) <= REACHED * truth.rig.height)
     near &= np.isin(due.kinds, (CONTACT, TARGET))[:, None]
     before = np.logical_and.accumulate(near[:, reach::-1], axis=1)[:, ::-1]
     after = np.logical_and.accumulate(near[:, reach:], axis=1)
@@ -143,7 +143,7 @@ def holds(truth: Motion, objectives: Objectives) -> tuple[np.ndarray, np.ndarray
 
 
 def hold_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Distance in cm over the frames in which the truth keeps to a contact or target: frames, then roles."""
+    """Return the distance in cm over the frames in which the truth stays at a contact or target, then over roles."""
     due = arrivals(objectives, truth)
     frames, kept = holds(truth, objectives)
     objective, offset = np.nonzero(kept)
@@ -156,7 +156,7 @@ def hold_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums
 
 
 def objective_cost_ratio(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Area under the distance to the current objective over that of the truth, by role; 1 goes there as directly."""
+    """Return the area under the distance to the current objective over that of the truth, by role; 1 is as direct."""
     inside = objectives.active & truth.valid[..., None]
     over, under = (
         np.where(inside, length(key_poses(motion)[0] - objectives.positions), 0).sum(1, dtype=np.float64)
@@ -168,86 +168,59 @@ def objective_cost_ratio(generated: Motion, truth: Motion, objectives: Objective
 
 METRICS = (
     MetricInfo(
-        "objective_error",
-        "cm",
-        "lower",
-        "objective",
-        True,
-        "rae-bench; thesis' DistanceObjective at the deadline",
-        "distance of key joints to their objectives at arrival, averaged within then over roles",
-        objective_error,
+        name="objective_error", label="objective", unit="cm", digits=2,
+        direction="lower", category="objective", primary=True,
+        source="rae-bench; thesis' DistanceObjective at the deadline",
+        description="distance of key joints to their objectives at arrival, averaged within then over roles",
+        measure=objective_error,
     ),
     MetricInfo(
-        "objective_rotation_error",
-        "deg",
-        "lower",
-        "objective",
-        False,
-        "rae-bench",
-        "angle of key joints to their objectives at arrival, averaged within then over roles",
-        objective_rotation_error,
+        name="objective_rotation_error", label="objective rotation", unit="deg", digits=1,
+        direction="lower", category="objective",
+        source="rae-bench",
+        description="angle of key joints to their objectives at arrival, averaged within then over roles",
+        measure=objective_rotation_error,
     ),
     MetricInfo(
-        "objective_reached",
-        "%",
-        "higher",
-        "objective",
-        False,
-        "rae-bench; success radius as a share of height",
-        "objectives met within 5 % of the rig's height, averaged within then over roles",
-        reached(REACHED),
+        name="objective_reached", label="reached within 5 %", unit="%", digits=1,
+        direction="higher", category="objective",
+        source="rae-bench; success radius as a share of height",
+        description="objectives met within 5 % of the rig's height, averaged within then over roles",
+        measure=reached(REACHED),
     ),
     *(
         MetricInfo(
-            f"objective_reached@{100 * share:g}%",
-            "%",
-            "higher",
-            "objective",
-            False,
-            "rae-bench; success radius as a share of height",
-            f"objectives met within {100 * share:g} % of the rig's height, averaged within then over roles",
-            reached(share),
+            name=f"objective_reached@{100 * share:g}%", label=f"reached within {100 * share:g} %", unit="%", digits=1,
+            direction="higher", category="objective",
+            source="rae-bench; success radius as a share of height",
+            description=f"objectives met within {100 * share:g} % of the rig's height, averaged within then over roles",
+            measure=reached(share),
         )
         for share in RADII
     ),
     MetricInfo(
-        "objective_reached@0.1m",
-        "%",
-        "higher",
-        "objective",
-        False,
-        "thesis' contact accuracy",
-        "objectives met within 0.1 m, averaged within then over roles",
-        reached(metres=THESIS_RADIUS),
+        name="objective_reached@0.1m", label="reached within 0.1 m", unit="%", digits=1,
+        direction="higher", category="objective",
+        source="thesis' contact accuracy", description="objectives met within 0.1 m, averaged within then over roles",
+        measure=reached(metres=THESIS_RADIUS),
     ),
     MetricInfo(
-        "objective_reach_area",
-        "%",
-        "higher",
-        "objective",
-        False,
-        "rae-bench",
-        "objectives met, averaged over radii from 0 to 20 % of the rig's height",
-        objective_reach_area,
+        name="objective_reach_area", label="reach area", unit="%", digits=1,
+        direction="higher", category="objective",
+        source="rae-bench", description="objectives met, averaged over radii from 0 to 20 % of the rig's height",
+        measure=objective_reach_area,
     ),
     MetricInfo(
-        "hold_error",
-        "cm",
-        "lower",
-        "objective",
-        False,
-        "rae-bench",
-        "distance of key joints to contacts and targets while the truth keeps to them",
-        hold_error,
+        name="hold_error", label="held objective", unit="cm", digits=2,
+        direction="lower", category="objective",
+        source="rae-bench", description="distance of key joints to contacts and targets while the truth keeps to them",
+        measure=hold_error,
     ),
     MetricInfo(
-        "objective_cost_ratio",
-        "",
-        "none",
-        "objective",
-        False,
-        "thesis' summed position cost, as a ratio",
-        "area under the distance to the current objective over that of the truth; ideal 1",
-        objective_cost_ratio,
+        name="objective_cost_ratio", label="objective cost", unit="", digits=2,
+        direction="none", category="objective",
+        source="thesis' summed position cost, as a ratio",
+        description="area under the distance to the current objective over that of the truth; ideal 1",
+        measure=objective_cost_ratio,
     ),
 )

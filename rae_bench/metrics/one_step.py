@@ -1,4 +1,4 @@
-"""One-step error: a frame from true histories, as most papers report. What drifts in a roll-out does not show."""
+"""One-step error: single frames from true histories, as most papers report. Drift of a roll-out does not show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def one_step_error(trajectory: Trajectory, truth: Motion, clips: np.ndarray, count: int) -> Sums:
-    """Root-aligned joint position error in cm of single frames.
+    """Return the root-aligned joint position error in cm of single frames.
 
     Args:
         trajectory: (S, M, 1, ...), one frame after each of M true histories; errors are averaged over samples.
@@ -31,12 +31,9 @@ def one_step_error(trajectory: Trajectory, truth: Motion, clips: np.ndarray, cou
 
 METRICS = (
     MetricInfo(
-        "one_step_error",
-        "cm",
-        "lower",
-        "reconstruction",
-        False,
-        "MPJPE, root-aligned (Ionescu et al. 2014)",
-        "joint position error in root space of one frame from true histories, half a second apart",
+        name="one_step_error", label="one step", unit="cm", digits=3,
+        direction="lower", category="reconstruction",
+        source="MPJPE, root-aligned (Ionescu et al. 2014)",
+        description="joint position error in root space of one frame from true histories, half a second apart",
     ),
 )

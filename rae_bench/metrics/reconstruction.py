@@ -18,23 +18,23 @@ HORIZONS = (0.5, 1.0, 2.0, 4.0)
 
 @shared
 def root_aligned_error(generated: Motion, truth: Motion) -> np.ndarray:
-    """Mean over joints of |p_hat - p|, each pose seen from its own root space; metres, (N, T).
+    """Return the mean over joints of |p_hat - p|, each pose in its own root space, (N, T) metres.
 
-    Drift of the root over the ground and of the heading is not counted here; height over the ground is.
+    Drift of the root over the ground and drift of the heading do not count here; height over the ground does.
     """
     difference = generated.root.points_in(generated.positions) - truth.root.points_in(truth.positions)
     return length(difference).mean(-1)
 
 
 def world_error(generated: Motion, truth: Motion) -> np.ndarray:
-    """Mean over joints of |p_hat - p| in the world; metres, (N, T)."""
+    """Return the mean over joints of |p_hat - p| in the world, (N, T) metres."""
     return length(generated.positions - truth.positions).mean(-1)
 
 
 def rotation_angle(generated: Motion, truth: Motion) -> np.ndarray:
-    """Mean over joints of the geodesic angle between the joints' rotations in root space; radians, (N, T).
+    """Return the mean over joints of the geodesic angle between rotations in root space, (N, T) radians.
 
-    Of whole-chain rotations, not parent-relative ones, so that relabelling where a twist sits does not hide.
+    Rotations are those of the whole chain and not parent-relative ones: a twist counts alike, whichever joint has it.
     """
     from rae_bench.kinematics import quat
 
@@ -49,7 +49,7 @@ def reconstruction_error(generated: Motion, truth: Motion, objectives: Objective
 
 
 def error_at(seconds: float) -> Measure:
-    """Root-aligned error in cm at one instant: the frame `seconds` after the last history frame."""
+    """Return the measure of the root-aligned error in cm in the one frame `seconds` after the last history frame."""
 
     def measure(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
         # Frame 0 of the cut is one frame after the history.
@@ -77,57 +77,38 @@ def rotation_error(generated: Motion, truth: Motion, objectives: Objectives) -> 
 
 METRICS = (
     MetricInfo(
-        "reconstruction_error",
-        "cm",
-        "lower",
-        "reconstruction",
-        True,
-        "MPJPE, root-aligned (Ionescu et al. 2014)",
-        "joint position error in root space, over joints and frames of the roll-out",
-        reconstruction_error,
+        name="reconstruction_error", label="reconstruction", unit="cm", digits=2,
+        direction="lower", category="reconstruction", primary=True,
+        source="MPJPE, root-aligned (Ionescu et al. 2014)",
+        description="joint position error in root space, over joints and frames of the roll-out",
+        measure=reconstruction_error,
     ),
     *(
         MetricInfo(
-            f"reconstruction_error@{seconds:g}s",
-            "cm",
-            "lower",
-            "reconstruction",
-            False,
-            "MPJPE, root-aligned (Ionescu et al. 2014)",
-            f"joint position error in root space {seconds:g} s after the history",
-            error_at(seconds),
-            optional=True,
+            name=f"reconstruction_error@{seconds:g}s", label=f"reconstruction at {seconds:g} s", unit="cm", digits=2,
+            direction="lower", category="reconstruction",
+            source="MPJPE, root-aligned (Ionescu et al. 2014)",
+            description=f"joint position error in root space {seconds:g} s after the history",
+            measure=error_at(seconds), optional=True,
         )
         for seconds in HORIZONS
     ),
     MetricInfo(
-        "reconstruction_error_height",
-        "%",
-        "lower",
-        "reconstruction",
-        False,
-        "MPJPE over rig height (Aberman et al. 2020)",
-        "joint position error in root space, in percent of the rig's height",
-        relative_error,
+        name="reconstruction_error_height", label="reconstruction over height", unit="%", digits=2,
+        direction="lower", category="reconstruction",
+        source="MPJPE over rig height (Aberman et al. 2020)",
+        description="joint position error in root space, in percent of the rig's height", measure=relative_error,
     ),
     MetricInfo(
-        "world_position_error",
-        "cm",
-        "lower",
-        "reconstruction",
-        False,
-        "MPJPE (Ionescu et al. 2014)",
-        "joint position error in the world: drift of the root counts",
-        world_position_error,
+        name="world_position_error", label="world position", unit="cm", digits=2,
+        direction="lower", category="reconstruction",
+        source="MPJPE (Ionescu et al. 2014)", description="joint position error in the world: drift of the root counts",
+        measure=world_position_error,
     ),
     MetricInfo(
-        "rotation_error",
-        "deg",
-        "lower",
-        "reconstruction",
-        False,
-        "geodesic distance on SO(3) (Huynh 2009)",
-        "angle between joint rotations in root space",
-        rotation_error,
+        name="rotation_error", label="rotation", unit="deg", digits=1,
+        direction="lower", category="reconstruction",
+        source="geodesic distance on SO(3) (Huynh 2009)", description="angle between joint rotations in root space",
+        measure=rotation_error,
     ),
 )

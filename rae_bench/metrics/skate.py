@@ -1,4 +1,4 @@
-"""Skating as others measure it: by the height of the generated foot, without contact labels."""
+"""Skating as other papers measure it: by the height of the generated foot, without contact labels."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SHARE_WINDOW = 0.25
 
 
 def skate(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Mean in cm/s over contact joints and frames of v (2 - 2^clip(h / H, 0, 1)).
+    """Return the mean in cm/s over contact joints and frames of v (2 - 2^clip(h / H, 0, 1)).
 
-    v is horizontal speed, h height over the joint's stance height, H = `WEIGHT_HEIGHT`: all of v on the ground,
-    nothing from H on.
+    v is the horizontal speed, h the height over the joint's stance height, and H is `WEIGHT_HEIGHT`. All of v counts on
+    the ground and nothing from H upwards.
     """
     least = max(WEIGHT_HEIGHT * truth.rig.height, 1e-6)
     weight = 2 - np.exp2(np.clip(heights(generated, truth)[:, 1:] / least, 0, 1))
@@ -35,9 +35,9 @@ def skate(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
 
 
 def skating_share(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Percent of frames in which any contact joint skates.
+    """Return the percentage of frames in which any contact joint skates.
 
-    It does where it is low at both ends of a step, fast in it, and fast on average over `SHARE_WINDOW` around it.
+    A joint skates where it is low at both ends of a step, fast in it, and fast on average over `SHARE_WINDOW` around.
     """
     speed, fast = horizontal_speed(generated), SHARE_SPEED * truth.rig.height
     low: np.ndarray = heights(generated, truth) < SHARE_HEIGHT * truth.rig.height
@@ -49,7 +49,7 @@ def skating_share(generated: Motion, truth: Motion, objectives: Objectives) -> S
 
 
 def _average(values: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
-    """(N, T, C) mean over the frames at most `reach` away, of those where `mask`."""
+    """Return the mean, (N, T, C), over the frames at most `reach` away in which `mask` is true."""
     total, count = (_window_sum(part.astype(np.float64), reach) for part in (np.where(mask, values, 0), mask))
     return total / np.maximum(count, 1)
 
@@ -63,23 +63,15 @@ def _window_sum(values: np.ndarray, reach: int) -> np.ndarray:
 
 METRICS = (
     MetricInfo(
-        "skate",
-        "cm/s",
-        "lower",
-        "feet",
-        False,
-        "MANN (Zhang et al. 2018), height scaled to the rig",
-        "horizontal speed of contact joints, weighted by how near they are to their stance height",
-        skate,
+        name="skate", label="skate", unit="cm/s", digits=1, direction="lower", category="feet",
+        source="MANN (Zhang et al. 2018), height scaled to the rig",
+        description="horizontal speed of contact joints, weighted by how near they are to their stance height",
+        measure=skate,
     ),
     MetricInfo(
-        "skating_share",
-        "%",
-        "lower",
-        "feet",
-        False,
-        "GMD (Karunratanakul et al. 2023), thresholds scaled to the rig",
-        "frames in which a low contact joint moves faster than 0.3 heights a second",
-        skating_share,
+        name="skating_share", label="skating frames", unit="%", digits=1,
+        direction="lower", category="feet",
+        source="GMD (Karunratanakul et al. 2023), thresholds scaled to the rig",
+        description="frames in which a low contact joint moves faster than 0.3 heights a second", measure=skating_share,
     ),
 )

@@ -21,7 +21,7 @@ SPEED_FLOOR = 1e-3
 
 
 def jerk(motion: Motion) -> np.ndarray:
-    """fps^3 |third difference| of world joint positions, mean over joints, m/s^3; (N, max(T - 3, 0))."""
+    """Return fps^3 |third difference| of world joint positions, mean over joints, m/s^3, (N, max(T - 3, 0))."""
     p = motion.positions
     if p.shape[1] < 4:
         return np.zeros((len(p), 0), p.dtype)
@@ -29,7 +29,7 @@ def jerk(motion: Motion) -> np.ndarray:
 
 
 def angular_speed(motion: Motion) -> np.ndarray:
-    """fps x angle between consecutive local rotations, mean over joints, rad/s; (N, T - 1)."""
+    """Return fps times the angle between consecutive local rotations, mean over joints, rad/s, (N, T - 1)."""
     from rae_bench.kinematics import quat
 
     q = motion.rotations
@@ -52,7 +52,7 @@ def motion_energy_ratio(generated: Motion, truth: Motion, objectives: Objectives
 
 
 def root_speed(motion: Motion) -> np.ndarray:
-    """fps x horizontal distance of the root between frames, m/s; (N, T - 1)."""
+    """Return fps times the horizontal distance of the root between frames, m/s, (N, T - 1)."""
     return np.linalg.norm(np.diff(motion.root.origin.astype(np.float64), axis=1), axis=-1) * motion.fps
 
 
@@ -63,33 +63,21 @@ def root_speed_ratio(generated: Motion, truth: Motion, objectives: Objectives) -
 
 METRICS = (
     MetricInfo(
-        "jerk_ratio",
-        "",
-        "none",
-        "quality",
-        False,
-        "jerk (Flash and Hogan 1985), relative to the truth",
-        "mean jerk over the truth's; ideal 1",
-        jerk_ratio,
+        name="jerk_ratio", label="jerk", unit="", digits=2, direction="none", category="quality",
+        source="jerk (Flash and Hogan 1985), relative to the truth", description="mean jerk over the truth's; ideal 1",
+        measure=jerk_ratio,
     ),
     MetricInfo(
-        "motion_energy_ratio",
-        "",
-        "none",
-        "quality",
-        False,
-        "thesis' delta metric, as a ratio",
-        "mean angular speed of joints over the truth's; ideal 1, near 0 is a collapse to the mean pose",
-        motion_energy_ratio,
+        name="motion_energy_ratio", label="motion energy", unit="", digits=2,
+        direction="none", category="quality",
+        source="thesis' delta metric, as a ratio",
+        description="mean angular speed of joints over the truth's; ideal 1, near 0 is a collapse to the mean pose",
+        measure=motion_energy_ratio,
     ),
     MetricInfo(
-        "root_speed_ratio",
-        "",
-        "none",
-        "quality",
-        False,
-        "rae-bench",
-        "mean horizontal root speed over the truth's; ideal 1",
-        root_speed_ratio,
+        name="root_speed_ratio", label="root speed", unit="", digits=2,
+        direction="none", category="quality",
+        source="rae-bench", description="mean horizontal root speed over the truth's; ideal 1",
+        measure=root_speed_ratio,
     ),
 )

@@ -1,7 +1,7 @@
 """Transfer: what pre-training on another rig bought, from errors of cells (lower is better).
 
-Pure functions of numbers; pairing cells (same model, fraction, seed) is the caller's. Averages over cells belong on
-log-ratios: a gain of 2 and one of 0.5 cancel.
+These are pure functions of numbers. The caller pairs cells of the same model, fraction and seed, and averages over
+cells as log-ratios, so that a gain of 2 and a gain of 0.5 cancel.
 """
 
 from __future__ import annotations
@@ -15,35 +15,37 @@ from rae_bench.errors import UserError
 from rae_bench.metrics.base import MetricInfo
 
 TINY = 1e-12
+LEAST_GAP = 0.02
+"""The smallest gap between cold start and full data, as a share of the cold error, of which a share can be closed."""
 
 
 def gain_over_cold(cold: float, transfer: float) -> float:
-    """cold / transfer: times smaller the error is than that of a cold start; 1 is no gain. NaN where both are 0."""
+    """Return cold / transfer, how many times smaller the error is than a cold start's; NaN where both are 0."""
     return _ratio(cold, transfer)
 
 
 def quality_of_full(full: float, transfer: float) -> float:
-    """100 full / transfer: percent of the quality reached with all target data. NaN where both are 0."""
+    """Return 100 full / transfer, the percentage of the quality with all target data; NaN where both are 0."""
     return 100 * _ratio(full, transfer)
 
 
-def gap_closed(cold: float, transfer: float, full: float, *, least: float = 0.02) -> float:
-    """(cold - transfer) / (cold - full): 0 is the cold start, 1 the full data, below 0 is harm.
+def gap_closed(cold: float, transfer: float, full: float) -> float:
+    """Return (cold - transfer) / (cold - full): 0 is the cold start, 1 the full data, below 0 is harm.
 
-    NaN where the gap is less than `least` of the cold error (or reversed): there is nothing to close.
+    It is NaN where the gap is less than `LEAST_GAP` of the cold error, or reversed: there is nothing to close.
     """
     gap = cold - full
-    return (cold - transfer) / gap if gap > least * abs(cold) and gap > TINY else math.nan
+    return (cold - transfer) / gap if gap > LEAST_GAP * abs(cold) and gap > TINY else math.nan
 
 
-def is_negative_transfer(cold: float, transfer: float, *, tolerance: float = 0.0) -> bool:
-    """Whether the error is greater than that of the cold start by more than this share of it."""
-    return transfer > cold * (1 + tolerance)
+def is_negative_transfer(cold: float, transfer: float) -> bool:
+    """Return whether the error is greater than the cold start's."""
+    return transfer > cold
 
 
 @dataclass(frozen=True)
 class DataSaved:
-    """How many times less target data was needed for the same error.
+    """How many times less target data the transfer needed for the same error.
 
     Attributes:
         factor: f' / f; below 1 where a cold start would have needed less.
@@ -58,16 +60,19 @@ class DataSaved:
 
 
 def data_saved(fractions: Sequence[float], cold_errors: Sequence[float], fraction: float, error: float) -> DataSaved:
-    """The smallest fraction f' at which the cold start's error is at most `error`, over the fraction used.
+    """Return the smallest fraction f' at which the cold start's error is at most `error`, over the fraction used.
 
     The learning curve is piecewise linear in the logarithms of fraction and error (in the error itself next to a 0).
-    Its first crossing counts, so a curve that goes up again later does not matter.
+    The first crossing counts, whether or not the curve rises again later.
 
     Args:
         fractions: of the cold starts, ascending, positive.
         cold_errors: their errors.
         fraction: of the transfer.
         error: of the transfer.
+
+    Raises:
+        UserError: no fractions, another number of errors, or fractions that are not positive and ascending.
     """
     if len(fractions) != len(cold_errors) or not len(fractions):
         raise UserError("data_saved: as many cold errors as fractions are needed, at least one")
@@ -88,11 +93,14 @@ def data_saved(fractions: Sequence[float], cold_errors: Sequence[float], fractio
 
 
 def error_area(fractions: Sequence[float], errors: Sequence[float]) -> float:
-    """Mean error over the logarithm of the fraction, from the least fraction to the greatest (trapezoids).
+    """Return the mean error over the logarithm of the fraction, from the least fraction to the greatest, by trapezoids.
 
     Args:
         fractions: ascending, positive, at least two.
-        errors: as many.
+        errors: one for each fraction.
+
+    Raises:
+        UserError: fewer than two fractions, another number of errors, or fractions not positive and ascending.
     """
     if len(fractions) != len(errors) or len(fractions) < 2:
         raise UserError("error_area: as many errors as fractions are needed, at least two")
@@ -111,57 +119,36 @@ def _ratio(above: float, below: float) -> float:
 
 METRICS = (
     MetricInfo(
-        "gain_over_cold",
-        "x",
-        "higher",
-        "transfer",
-        False,
-        "thesis, relative to the cold start",
-        "error of the cold start over that of the transfer",
+        name="gain_over_cold", label="gain over cold", unit="x", digits=2,
+        direction="higher", category="transfer",
+        source="thesis, relative to the cold start", description="error of the cold start over that of the transfer",
     ),
     MetricInfo(
-        "quality_of_full",
-        "%",
-        "higher",
-        "transfer",
-        False,
-        "thesis, relative to the reference on full data",
-        "error with all target data over that of the transfer",
+        name="quality_of_full", label="of full", unit="%", digits=0,
+        direction="higher", category="transfer",
+        source="thesis, relative to the reference on full data",
+        description="error with all target data over that of the transfer",
     ),
     MetricInfo(
-        "gap_closed",
-        "",
-        "higher",
-        "transfer",
-        False,
-        "rae-bench",
-        "share of the way from the cold start to the full data",
+        name="gap_closed", label="gap closed", unit="", digits=2,
+        direction="higher", category="transfer",
+        source="rae-bench", description="share of the way from the cold start to the full data",
     ),
     MetricInfo(
-        "data_saved",
-        "x",
-        "higher",
-        "transfer",
-        False,
-        "rae-bench; log-interpolated learning curve",
-        "times less target data for the same error as a cold start",
+        name="data_saved", label="data saved", unit="x", digits=1,
+        direction="higher", category="transfer",
+        source="rae-bench; log-interpolated learning curve",
+        description="times less target data for the same error as a cold start",
     ),
     MetricInfo(
-        "error_area",
-        "cm",
-        "lower",
-        "transfer",
-        False,
-        "rae-bench",
-        "mean error over the logarithm of the fraction of target data",
+        name="error_area", label="error area", unit="cm", digits=2,
+        direction="lower", category="transfer",
+        source="rae-bench", description="mean error over the logarithm of the fraction of target data",
     ),
     MetricInfo(
-        "negative_transfer",
-        "cells",
-        "lower",
-        "transfer",
-        False,
-        "rae-bench; negative transfer (Pan and Yang 2010)",
-        "cells whose error is greater than that of their cold start",
+        name="negative_transfer", label="worse than cold", unit="cells", digits=0,
+        direction="lower", category="transfer",
+        source="rae-bench; negative transfer (Pan and Yang 2010)",
+        description="cells whose error is greater than that of their cold start",
     ),
 )

@@ -1,4 +1,4 @@
-"""Windows of motion in numbers that mean the same on every rig: what the critics and distances of motion look at.
+"""Windows of motion in numbers that mean the same on every rig. Critics and distances of motion compare them.
 
 Each frame becomes a vector: key-joint positions and velocities in root space, speeds pooled over joints, the height and
 skating of the feet. Lengths are shares of the rig's height. Half-second windows of such frames overlap by half.
@@ -14,13 +14,12 @@ import numpy as np
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
 
-WINDOW = 0.5
-STRIDE = 0.25
-"""Seconds."""
+WINDOW, STRIDE = 0.5, 0.25
+"""Length of a window and distance between the beginnings of two windows, seconds."""
 CLIP = 5.0
-"""Standard deviations beyond which a descriptor counts no further: no single outlier sets the discriminant."""
+"""Standard deviations at which a descriptor is cut off, so that no single outlier decides the discriminant."""
 MIN_SPREAD = 0.05
-"""Heights and heights a second: spread that a descriptor is credited with even where the real motion has none."""
+"""The least spread of a descriptor, in heights and heights a second, even where the real motion has none."""
 LAG = 0.1
 """Seconds over which speeds are taken. From frame to frame they would show little but jitter, and differ with fps."""
 LOW = 0.03
@@ -28,7 +27,7 @@ LOW = 0.03
 ACCELERATION = 0.03
 """Seconds in which an acceleration is read as a change of speed; longer makes the critic see little but jitter."""
 TURNING = 0.1
-"""Heights: the reach at which a joint's turning is read as a speed."""
+"""The reach, in heights, at which a joint's turning is read as a speed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ class Windows:
 
 
 def frame_vectors(motion: Motion, stance_height: np.ndarray) -> np.ndarray:
-    """What the critic sees of each frame, (N, T, D) float64, in heights and seconds, independent of joint order.
+    """Return what the critic sees of each frame, (N, T, D) float64, in heights and seconds, whatever the joint order.
 
     Args:
         stance_height: (C,) metres, height of each contact joint when it stands.
@@ -81,7 +80,7 @@ def frame_vectors(motion: Motion, stance_height: np.ndarray) -> np.ndarray:
 
 
 def _rate(values: np.ndarray, fps: float) -> np.ndarray:
-    """Change of (N, T, ...) over the last `LAG` seconds, per second; over what there is at a clip's beginning."""
+    """Return the change per second of (N, T, ...) over the last `LAG` seconds, or over fewer at a clip's beginning."""
     frame = np.arange(values.shape[1])
     before = np.maximum(frame - max(round(LAG * fps), 1), 0)
     elapsed = np.maximum(frame - before, 1) / fps
@@ -90,7 +89,7 @@ def _rate(values: np.ndarray, fps: float) -> np.ndarray:
 
 
 def cut_windows(vectors: np.ndarray, lengths: np.ndarray, fps: float) -> Windows:
-    """Overlapping windows of (N, T, D) within the clips' lengths; a clip that is too short repeats its last frame."""
+    """Cut (N, T, D) into overlapping windows within the clips' lengths; a short clip repeats its last frame."""
     size, stride = max(round(WINDOW * fps), 1), max(round(STRIDE * fps), 1)
     starts = [np.arange(0, max(length - size, 0) + 1, stride) if length else np.empty(0, int) for length in lengths]
     clips = np.repeat(np.arange(len(lengths)), [len(s) for s in starts])
@@ -101,12 +100,16 @@ def cut_windows(vectors: np.ndarray, lengths: np.ndarray, fps: float) -> Windows
 
 
 def standardise(values: np.ndarray, real: np.ndarray, least: float) -> np.ndarray:
-    """In standard deviations of the real values, over all axes but the last, with a least spread, and clipped."""
+    """Return values in standard deviations of the real ones, over all axes but the last, clipped.
+
+    Args:
+        least: added to the spread (as a root of squares), so that no axis has none.
+    """
     flat = real.reshape(-1, real.shape[-1])
     spread = np.sqrt(flat.var(0) + least**2)
     return np.clip((values - flat.mean(0)) / spread, -CLIP, CLIP)
 
 
 def windows_of(motion: Motion, stance_height: np.ndarray) -> Windows:
-    """The windows of all clips; see `frame_vectors`."""
+    """Return the windows of all clips; see `frame_vectors`."""
     return cut_windows(frame_vectors(motion, stance_height), motion.lengths, motion.fps)

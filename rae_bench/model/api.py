@@ -1,7 +1,7 @@
-"""The plug-in API: what a model is given and what it gives back.
+"""The plug-in API: what a model is given and what it gives back (docs/design.md 5).
 
-All arrays are numpy float32 unless said otherwise; shapes use N clips, T frames, J joints, K = 8 role slots
-(`rae_bench.rigs.rig.ROLES`), S samples.
+All arrays are numpy float32 unless a docstring says otherwise. Shapes use N clips, T frames, J joints, K = 8 role slots
+(`ROLES`) and S samples.
 """
 
 from __future__ import annotations
@@ -13,12 +13,26 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from rae_bench.model.spending import Spending
+from rae_bench.model.trajectory import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.rigs.rig import Rig
 
-REGIMES = ("cold", "frozen", "finetune", "cold-long", "zero-shot")
-SAMPLES, SEVERAL_SOURCES = "samples", "several-sources"
+__all__ = [
+    "MULTIPLE_SOURCES",
+    "SAMPLES",
+    "Budget",
+    "Context",
+    "Domain",
+    "Model",
+    "ModelCard",
+    "Prompt",
+    "Space",
+    "Trajectory",
+]
+
+SAMPLES, MULTIPLE_SOURCES = "samples", "several-sources"
 """Capabilities that are not regimes."""
 
 
@@ -27,11 +41,12 @@ class ModelCard:
     """Who a model is and what it can do.
 
     Attributes:
-        capabilities: the regimes it supports, besides `cold`: any of frozen, finetune, cold-long, zero-shot;
-            `samples` where `num_samples` is honoured; and `several-sources` where `pretrain` learns from every domain
-            of `Context.sources`. `learns=False` marks a control.
-        parameters: of the default options on a rig of 31 joints; None where the card does not say.
-        access: `causal` (frame t uses only objectives current at or before t) or `offline`.
+        capabilities: the regimes that the model supports besides `cold` (frozen, finetune, cold-long, zero-shot);
+            `samples` if it honours `num_samples`; `several-sources` if `pretrain` learns from every domain of
+            `Context.sources`.
+        access: `causal` if frame t depends only on objectives that are current at or before t, else `offline`.
+        learns: False marks a control, which learns nothing.
+        parameters: how many parameters the default options give on a rig of 31 joints; None if the card does not say.
     """
 
     name: str
@@ -48,13 +63,13 @@ class ModelCard:
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """What a model may see of a rig: training segments only, cut to the fraction. May be empty.
+    """What a model may see of a rig: training segments only, cut to the fraction. A domain may be empty.
 
     Attributes:
         motion: N training segments.
-        objectives: of the same segments, (N, T, 8, ...).
+        objectives: the objectives of the same segments, (N, T, 8, ...).
         phases: (N, T, 8, 2) local motion phase of each role slot, zero where there are no contacts.
-        ids, groups: N names.
+        ids, groups: N names each.
     """
 
     name: str
@@ -74,8 +89,8 @@ class Budget:
     """What training may cost.
 
     Attributes:
-        updates: optimiser steps.
-        frames: frames seen, over all updates.
+        updates: how many optimiser steps there may be.
+        frames: how many frames may be seen, over all updates.
     """
 
     updates: int
@@ -84,15 +99,17 @@ class Budget:
 
 @dataclass
 class Context:
-    """Circumstances of one call: regime, budget, randomness, and where to report.
+    """The circumstances of one call: regime, budget, randomness, and where to report.
 
     Attributes:
-        source: the source domain in `adapt` and `generate`, for models that retarget; None in `pretrain`. The first of
-            `sources`.
-        sources: the source domains of the task, in `pretrain` too, where `source` is the first of them; most tasks have
-            one.
-        progress: called as progress(update, updates, loss).
-        spent: filled by `LightningModel` with what training used: updates, frames, enforced.
+        fraction: the share of the target's training frames, 0 to 1.
+        device: what torch calls the device, `cpu` or `cuda`.
+        threads: how many threads the model may use.
+        progress: is called as progress(update, updates, loss).
+        cache: a folder for what may be computed again; None if there is none.
+        source: the first of `sources`, for models that retarget. None in `pretrain`.
+        sources: the source domains of the task. `pretrain` gets them too; the domain that it is given is the first of
+            them. Most tasks have one.
     """
 
     regime: str
@@ -105,7 +122,51 @@ class Context:
     cache: Path | None = None
     source: Domain | None = None
     sources: tuple[Domain, ...] = ()
-    spent: dict[str, Any] = field(default_factory=dict)
+    _spending: Spending = field(default_factory=Spending, repr=False, compare=False)
+
+    def declare(
+        self,
+        *,
+        updates: int | None = None,
+        frames: int | None = None,
+        parameters: int | None = None,
+        trained: int | None = None,
+        **notes: Any,
+    ) -> None:
+        """Say what a training loop of the model's own has used; `LightningModel` does so by itself.
+
+        What is declared stands in the `cost` of the result. A budget counts as declared if both `updates` and `frames`
+        are. A later call replaces what an earlier one said under the same name. Updates and frames of a loop beside
+        that of `LightningModel` come on top of what it has counted.
+
+        Args:
+            updates: optimiser steps made.
+            frames: frames seen, over all updates.
+            parameters: how many parameters the model has.
+            trained: how many of them training changed.
+            notes: further numbers and words to report, under names of the model's choice.
+
+        Raises:
+            UserError: a count that is not a whole number of at least 0; a note that is no number, text or truth value;
+                or a name that the harness measures itself, such as `core_seconds`.
+        """
+        self._spending.declare({"updates": updates, "frames": frames, "parameters": parameters, "trained": trained})
+        self._spending.note(notes)
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """Everything that has been declared or counted in this context so far, by name."""
+        return self._spending.figures()
+
+    def cost(self) -> dict[str, Any]:
+        """What the result's `cost` says of training, besides what the harness measures.
+
+        Returns:
+            `budget`; everything that was declared; `budget_status`: `enforced` (`LightningModel` kept to the budget),
+            `declared` (the model says what it used) or `undeclared`; `enforced`, whether it is the first of them; and
+            `over_budget`, whether a declared figure exceeds the budget.
+        """
+        return self._spending.cost(updates=self.budget.updates, frames=self.budget.frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +174,10 @@ class Prompt:
     """What to generate from.
 
     Attributes:
-        history: N clips of H frames each, true.
-        objectives: (N, H + G, 8, ...) over history and generated frames, G the longest clip's `frames`.
-        frames: (N,) int, frames to generate per clip.
+        fps: frames a second, of the history and of what is to be generated.
+        history: N clips of H true frames each.
+        objectives: (N, H + G, 8, ...) over history and generated frames, where G is the longest clip's `frames`.
+        frames: (N,) int, how many frames to generate per clip.
         phases: (N, 8, 2) local motion phase at the last history frame, from the history alone.
         num_samples: how many different continuations to give.
     """
@@ -141,22 +203,9 @@ class Prompt:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """Generated motion, the frames after the history only.
-
-    Attributes:
-        root_positions: (S, N, T, 3) metres, world.
-        rotations: (S, N, T, J, 4) local unit quaternions (w, x, y, z).
-    """
-
-    root_positions: np.ndarray
-    rotations: np.ndarray
-
-
 @runtime_checkable
 class Model(Protocol):
-    """A benchmark entry. A fresh instance serves each cell: `pretrain`, `save`; then `load`, `adapt`, `generate`."""
+    """A benchmark entry. Each cell gets fresh instances: one runs `pretrain` and `save`, one `load` to `generate`."""
 
     card: ModelCard
 
@@ -177,4 +226,4 @@ class Model(Protocol):
 
 
 Space = Mapping[str, Sequence[Any]]
-"""Options that may be tuned, and from what: a model's optional attribute `search_space`, see `protocol.space`."""
+"""What `search_space` of a model is: options that `rae-bench tune` may choose, and from what (docs/sweep.md)."""

@@ -1,10 +1,18 @@
-"""How a `LightningModel` trains: its options, which need no torch to be read."""
+"""Options that are read without torch or numpy: how a `LightningModel` trains, and the modes of tasks and models."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
+from rae_bench.errors import UserError, unknown
+
+MODES = ("corrected", "paper")
+"""Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 COINS = ("fair", "gaussian")
+MODES = ("corrected", "paper")
+"""Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 
 
 @dataclass(frozen=True)
@@ -12,13 +20,15 @@ class TrainConfig:
     """How a `LightningModel` trains.
 
     Attributes:
-        windows: windows in an update; 0: as many as the budget's frames make.
-        length: frames in a window; the first is given, the others are predicted.
-        rate, weight_decay, clip: of AdamW.
-        warmup, fall: shares of the updates over which the rate rises linearly, and by which it has fallen, as a cosine,
-            to a fiftieth.
-        ramp: share of the updates over which the probability of reading one's own prediction rises from 0 to 1.
-        coin: `fair`, or `gaussian`: the thesis' coin, by which that probability rises from .5 to .84 only.
+        windows: how many windows an update has; 0 takes as many as the budget's frames allow.
+        length: frames in a window. The first is given, the others are predicted.
+        rate: largest learning rate of AdamW.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient.
+        warmup: share of the updates over which the rate rises linearly.
+        fall: share of the updates by which the rate has fallen, as a cosine, to a fiftieth.
+        ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
+        coin: `fair`, or `gaussian`: the coin of the thesis, by which that probability rises from .5 to .84 only.
         position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
     """
 
@@ -36,3 +46,28 @@ class TrainConfig:
     velocity: float = 1.0
     slide: float = 0.4
     phase: float = 0.1
+
+
+def train_config(model: str, defaults: TrainConfig, options: Mapping[str, Any]) -> TrainConfig:
+    """`defaults` with options of a model of this name. Raises `UserError` where one is unknown or impossible."""
+    known = {field.name for field in fields(TrainConfig)}
+    for key in options:
+        if key not in known:
+            raise unknown(f"option of model '{model}'", key, known)
+    config = replace(defaults, **options)
+    if config.windows < 0 or config.length < 2:
+        raise UserError(f"model '{model}': windows must be at least 0, length at least 2")
+    if config.coin not in COINS:
+        raise unknown(f"coin of model '{model}'", config.coin, COINS)
+    return config
+
+
+def train_values(config: TrainConfig) -> dict[str, Any]:
+    """The values of a configuration by name; whole numbers are floats where the field is one, so that 3 is 3.0."""
+    return {name: alike(getattr(TrainConfig, name), value) for name, value in asdict(config).items()}
+
+
+def alike(default: Any, value: Any) -> Any:
+    """A value in the type of its default where they are the same number: 3 for a default of 1.0 is 3.0."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if isinstance(default, float) and whole else value

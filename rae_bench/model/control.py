@@ -1,4 +1,4 @@
-"""TODO."""
+"""What objectives ask of a pose, as tensors; docs/model.md draws the layout."""
 
 from __future__ import annotations
 
@@ -9,38 +9,100 @@ import torch
 from torch import Tensor
 
 from rae_bench.kinematics import quat
-from rae_bench.model.features import SLOTS, Skeleton
+from rae_bench.model.features import SLOTS, Layout, Skeleton
 from rae_bench.objectives.objectives import CONTACT, Objectives
 
-CONTROL_SIZE = 24 * SLOTS
 
-
-ARRIVAL_SCALE = 0.5
-"""Seconds; times to arrival are fed as t / (t + this), which keeps near arrivals apart and far ones bounded."""
-
-
-class Targets(NamedTuple):
-    """Objectives as tensors, rows as in `Objectives`.
+class ControlLayout(NamedTuple):
+    """Where the entries of a slot lie in a control row (..., 24). All are in root space; lengths are in rig heights.
 
     Attributes:
-        frames: (N, T, 24, 3): per slot the world position, then the first two columns of the rest-relative rotation.
-        flags: (N, T, 8, 4): active, is a contact, time to arrival squashed to 0..1, 1 / seconds to arrival.
+        target_position: (3) where the objective is.
+        target_rotation: (6) the first two columns of its rotation, relative to the rest pose.
+        target: both of them.
+        position_cost: (3) `target_position` less where the key joint is.
+        rotation_cost: (6) `target_rotation` less the same columns of the key joint.
+        cost: both of them.
+        closing_velocity: (3) heights a second that would bring the position cost to zero in time.
+        active: (1) whether the slot has an objective, 0 or 1.
+        contact: (1) whether the objective is a contact, 0 or 1.
+        time: (1) seconds t to arrival as t / (t + `ARRIVAL_SCALE`), 0 to 1.
+        size: 24.
+    """
+
+    target_position: slice = slice(0, 3)
+    target_rotation: slice = slice(3, 9)
+    target: slice = slice(0, 9)
+    position_cost: slice = slice(9, 12)
+    rotation_cost: slice = slice(12, 18)
+    cost: slice = slice(9, 18)
+    closing_velocity: slice = slice(18, 21)
+    active: slice = slice(21, 22)
+    contact: slice = slice(22, 23)
+    time: slice = slice(23, 24)
+    size: int = 24
+
+
+class FlagLayout(NamedTuple):
+    """Where the entries of a slot lie in `ControlTargets.flags` (..., 4).
+
+    Attributes:
+        active, contact, time: as of `ControlLayout`.
+        known: all three of them.
+        rate: one over the seconds to arrival, at most one a frame; 0 without an objective.
+    """
+
+    active: slice = slice(0, 1)
+    contact: slice = slice(1, 2)
+    time: slice = slice(2, 3)
+    known: slice = slice(0, 3)
+    rate: slice = slice(3, 4)
+
+
+CONTROL, FLAGS = ControlLayout(), FlagLayout()
+CONTROL_SIZE = CONTROL.size * SLOTS
+"""How many numbers a control row has, over all slots."""
+CONTROL_SCALE = {
+    "target_position": 8.0,
+    "target_rotation": 4.0,
+    "position_cost": 8.0,
+    "rotation_cost": 4.0,
+    "closing_velocity": 3.0,
+    "active": 1.0,
+    "contact": 1.0,
+    "time": 5.0,
+}
+"""By what `Frame.control` multiplies each entry, as a pose is z-scored.
+
+A factor is about one over the spread of its entries within a slot of walks. The factors are the same for every rig,
+because the entries are in rig heights.
+"""
+ARRIVAL_SCALE = 0.5
+"""Seconds. Times to arrival are fed as t / (t + this), which keeps near arrivals apart and far ones bounded."""
+
+
+class ControlTargets(NamedTuple):
+    """Objectives as tensors, with rows as in `Objectives`.
+
+    Attributes:
+        frames: (N, T, 24, 3) per slot the world position, then the first two columns of the rest-relative rotation.
+        flags: (N, T, 8, 4) per slot, see `FlagLayout`.
     """
 
     frames: Tensor
     flags: Tensor
 
-    def to(self, device: torch.device | str) -> Targets:
+    def to(self, device: torch.device | str) -> ControlTargets:
         """The same on a device."""
-        return Targets(self.frames.to(device), self.flags.to(device))
+        return ControlTargets(self.frames.to(device), self.flags.to(device))
 
     def at(self, frame: int) -> tuple[Tensor, Tensor]:
-        """Current objectives of one frame."""
+        """The current objectives of one frame: `frames` (N, 24, 3) and `flags` (N, 8, 4)."""
         return self.frames[:, frame], self.flags[:, frame]
 
 
-def targets(objectives: Objectives, fps: float) -> Targets:
-    """Objectives as tensors."""
+def control_targets(objectives: Objectives, fps: float) -> ControlTargets:
+    """Objectives (N, T, 8, ...) of clips at `fps` frames a second as tensors."""
     columns = np.moveaxis(quat.to_matrix(objectives.rotations)[..., :2], -1, -2)
     frames = np.concatenate([objectives.positions[..., None, :], columns], -2)
     seconds = objectives.time_to_arrival(fps)
@@ -55,35 +117,40 @@ def targets(objectives: Objectives, fps: float) -> Targets:
         -1,
     )
     flat = frames.reshape(*frames.shape[:2], 3 * SLOTS, 3).astype(np.float32)
-    return Targets(torch.from_numpy(flat), torch.from_numpy(flags.astype(np.float32)))
+    return ControlTargets(torch.from_numpy(flat), torch.from_numpy(flags.astype(np.float32)))
 
 
 _IS_POSITION = torch.tensor([1.0, 0.0, 0.0]).repeat(SLOTS)[:, None]
 
 
 def control_vector(state: Tensor, target: tuple[Tensor, Tensor], frame: Tensor, skeleton: Skeleton) -> Tensor:
-    """What the objectives ask of a state (B, D), in its root space and in rig heights: (B, 8, 24) flattened.
+    """What the objectives ask of states: (B, 192), a row of `ControlLayout` per slot.
 
-    Per slot: target position (3) and rotation (6); position cost (3) and rotation cost (6), the differences to the
-    key joint; the velocity that would close the position cost in time (3, heights a second); active, is a contact, time
-    to arrival (1 each). The costs come from the given state, so in a roll-out they are those of the generated pose.
+    The costs come from the given states. In a roll-out they are therefore those of the generated pose. Slots without an
+    objective, or without a joint on this rig, are zeros.
+
+    Args:
+        state: (B, D).
+        target: of `ControlTargets.at`.
+        frame: `frame_of(state)`.
     """
     frames, flags = target
     is_position = _IS_POSITION.to(state.device)
     rows = 1 + is_position * (1 / skeleton.height - 1)
-    moved = torch.addcmul(frames, state[:, None, :3], is_position, value=-1) * rows
+    moved = torch.addcmul(frames, state[:, None, Layout.origin], is_position, value=-1) * rows
     local = torch.bmm(moved, frame.transpose(1, 2)).view(-1, SLOTS, 9)
-    cost = local - (state[:, 10:] @ skeleton.keys).view(-1, SLOTS, 9)
-    rate = cost[:, :, :3] * flags[:, :, 3:]
-    features = torch.cat([local, cost, rate, flags[:, :, :3]], -1)
-    return (features * (flags[:, :, :1] * skeleton.mask)).flatten(1)
+    cost = local - (state[:, Layout.body] @ skeleton.keys).view(-1, SLOTS, 9)
+    rate = cost[:, :, CONTROL.target_position] * flags[:, :, FLAGS.rate]
+    features = torch.cat([local, cost, rate, flags[:, :, FLAGS.known]], -1)
+    return (features * (flags[:, :, FLAGS.active] * skeleton.mask)).flatten(1)
 
 
-CONTROL_SCALE = (8.0, 4.0, 8.0, 4.0, 3.0, 1.0, 5.0)
-"""Of what is asked of a slot: position and rotation of the objective, their costs, closing velocity, flags, time.
+def _scales() -> Tensor:
+    row = torch.empty(CONTROL.size)
+    for name, factor in CONTROL_SCALE.items():
+        row[getattr(CONTROL, name)] = factor
+    return row.repeat(SLOTS)
 
-About one over what these entries spread by within a slot of walks; the same for every rig, for they are in rig heights.
-"""
 
-
-_CONTROL = torch.tensor(CONTROL_SCALE).repeat_interleave(torch.tensor([3, 6, 3, 6, 3, 2, 1])).repeat(SLOTS)
+SCALES = _scales()
+"""(192,) the factors of `CONTROL_SCALE` in the places of `CONTROL`."""

@@ -1,27 +1,9 @@
-"""Poses and objectives as tensors: what a network reads, what it predicts, and how a pose moves on.
-
-The state of a character at one frame is one flat vector, so that a batch of states mixes, gathers and stacks as one
-tensor:
-
-    origin (3)      pelvis on the ground, world, metres (y is 0)
-    forward (3)     where the body faces, world, unit (y is 0)
-    turn (3)        root motion since the last frame: dx, dz in its root space, metres; dyaw, radians
-    rise (1)        pelvis height, metres
-    p (3 J)         joint positions in root space, metres
-    v (3 J)         joint velocities, world motion in root axes, metres a second
-    a, b, c (3 J each)   columns of the rotation matrices in root space
-
-A network reads turn to b (the 6-D rotation is a, b) and predicts a change: of `turn` and `rise`, and a small turn of
-every joint in root axes. Rotations stay rotations, positions and velocities follow by forward kinematics, so what a
-network reads back in a roll-out is what will be scored. World rotations make forward kinematics linear (every joint is
-its pelvis plus fixed combinations of rotation columns), so it is one matrix product; so are the key joints. At the
-sizes of a laptop run the count of tensor operations, not their arithmetic, is the cost of a frame.
-"""
+"""States of a character as tensors, and how a state moves on; docs/model.md draws the layout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,10 +18,27 @@ SLOTS = len(ROLES)
 PHASES = 2 * SLOTS
 
 
-class Layout(NamedTuple):
-    """Where the parts of a state lie."""
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a state (..., 10 + 15 J) lie, on a rig of J joints.
+
+    Attributes:
+        origin: (3) the pelvis on the ground, world, metres; y is 0.
+        forward: (3) where the body faces, world, unit; y is 0.
+        turn: (3) root motion since the last frame: dx and dz in its root space, metres; dyaw, radians.
+        rise: (1) pelvis height, metres.
+        root: turn and rise.
+        body: everything after them: p, v and the columns.
+    """
 
     joints: int
+
+    origin: ClassVar[slice] = slice(0, 3)
+    forward: ClassVar[slice] = slice(3, 6)
+    turn: ClassVar[slice] = slice(6, 9)
+    rise: ClassVar[slice] = slice(9, 10)
+    root: ClassVar[slice] = slice(6, 10)
+    body: ClassVar[slice] = slice(10, None)
 
     @property
     def size(self) -> int:
@@ -53,8 +52,13 @@ class Layout(NamedTuple):
 
     @property
     def size_change(self) -> int:
-        """Length of what a network predicts."""
+        """Length of a change: of turn and rise (4), and a small turn of each joint (3 J)."""
         return 4 + 3 * self.joints
+
+    @property
+    def size_next_pose(self) -> int:
+        """Length of an absolute pose, see `next_pose`: turn and rise (4), then columns a (3 J) and b (3 J)."""
+        return 4 + 6 * self.joints
 
     @property
     def pose(self) -> slice:
@@ -63,29 +67,34 @@ class Layout(NamedTuple):
 
     @property
     def p(self) -> slice:
-        """Positions."""
+        """(3 J) joint positions in root space, metres."""
         return slice(10, 10 + 3 * self.joints)
 
     @property
     def v(self) -> slice:
-        """Velocities."""
+        """(3 J) joint velocities: motion in the world along the root's axes, metres a second."""
         return slice(10 + 3 * self.joints, 10 + 6 * self.joints)
 
     @property
     def columns(self) -> slice:
-        """All three rotation columns."""
+        """(9 J) a, b and c: the columns of the joints' rotation matrices in root space, 3 J each."""
         return slice(10 + 6 * self.joints, self.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """A rig's constants as tensors; J joints.
+    """A rig's constants as tensors, for J joints.
+
+    World rotations make forward kinematics linear: every joint is its pelvis plus fixed combinations of rotation
+    columns. So forward kinematics is one matrix product (`chain`), and so are the key joints (`keys`).
 
     Attributes:
-        chain: (9 J, 3 J) rotation columns -> joint positions relative to the pelvis.
+        height: of the rig, metres.
+        fps: frames a second.
+        chain: (9 J, 3 J) takes rotation columns to joint positions relative to the pelvis.
         up: (1, 3 J) puts the pelvis height into every joint's y.
-        keys: (15 J, 72) p, v, a, b, c -> per slot position / height, then two rest-relative rotation columns.
-        mask: (8, 1) 1 where the rig has the role.
+        keys: (15 J, 72) takes p, v, a, b, c to position / height and two rest-relative rotation columns per slot.
+        mask: (8, 1) 1 where the rig has the role, else 0.
         key_joints: (8,) the joint of each role, 0 where there is none.
     """
 
@@ -98,6 +107,11 @@ class Skeleton:
     keys: Tensor
     mask: Tensor
     key_joints: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie."""
+        return self.chain.device
 
     def to(self, device: torch.device | str) -> Skeleton:
         """The same with its tensors on a device."""
@@ -118,7 +132,7 @@ _STEP = torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0] * 6, [0, 0, 0,
 
 
 def make_skeleton(rig: Rig, fps: float) -> Skeleton:
-    """Constants of `rig` for clips at `fps`."""
+    """The constants of `rig` for clips at `fps` frames a second."""
     joints = len(rig)
     chain = np.zeros((joints, joints, 3), np.float32)  # joint, joint whose rotation moves it, column
     for j in range(joints):
@@ -151,7 +165,7 @@ def make_skeleton(rig: Rig, fps: float) -> Skeleton:
 
 
 def states(motion: Motion) -> Tensor:
-    """States (N, T, D) of true motion; the first frame of a clip moves as the second does."""
+    """States (N, T, D) of true motion. The first frame of a clip has the velocity of the second."""
     layout = Layout(len(motion.rig))
     count, frames = motion.root_positions.shape[:2]
     root = motion.root
@@ -178,9 +192,9 @@ def states(motion: Motion) -> Tensor:
 
 
 def changes(path: Tensor) -> Tensor:
-    """What would have to be predicted: changes (N, T - 1, 4 + 3 J) between neighbouring states (N, T, D)."""
+    """Changes (N, T - 1, 4 + 3 J) that lead from each state of a path (N, T, D) to the next, for `advance`."""
     layout = Layout((path.shape[-1] - 10) // 15)
-    steps = path[:, 1:, 6:10] - path[:, :-1, 6:10]
+    steps = path[:, 1:, Layout.root] - path[:, :-1, Layout.root]
     columns = path[..., layout.columns].unflatten(-1, (3, layout.joints, 3)).movedim(-3, -1)
     turned = torch.matmul(columns[:, 1:], columns[:, :-1].transpose(-1, -2))
     # Half the rotation vector's tangent, from the skew part: the parameter that `advance` turns by.
@@ -191,8 +205,11 @@ def changes(path: Tensor) -> Tensor:
 
 
 def frame_of(state: Tensor) -> Tensor:
-    """(B, 3, 3): axes of the root frame in the world, one a row; takes root row vectors to the world."""
-    return _axes(state[:, 3:6])
+    """(B, 3, 3) axes of the root frame in the world, one a row, of states (B, D).
+
+    A row vector in root space times this matrix is the same vector in the world.
+    """
+    return _axes(state[:, Layout.forward])
 
 
 def _axes(forward: Tensor) -> Tensor:
@@ -203,13 +220,18 @@ def _axes(forward: Tensor) -> Tensor:
 def advance(state: Tensor, change: Tensor, frame: Tensor, skeleton: Skeleton) -> Tensor:
     """The state (B, D) one frame on.
 
+    Rotations stay rotations, and positions and velocities follow by forward kinematics. What a network reads back in a
+    roll-out is therefore what will be scored. At the sizes of a laptop run the number of tensor operations is the cost
+    of a frame, not their arithmetic.
+
     Args:
-        change: (B, 4 + 3 J): added to turn and rise; then u of every joint, which turns it by the rotation
-            with Rodrigues parameters u (axis times the tangent of half the angle), in root axes.
+        change: (B, 4 + 3 J). The first four are added to turn and rise. The others are u of every joint, in root axes:
+            the joint turns by the rotation with the Rodrigues parameters u, its axis times the tangent of half the
+            angle.
         frame: `frame_of(state)`.
     """
     layout, joints = skeleton.layout, skeleton.layout.joints
-    moved = state[:, 6:10] + change[:, :4]
+    moved = state[:, Layout.root] + change[:, :4]
     turn, rise = moved[:, :3], moved[:, 3:]
 
     u = change[:, None, 4:].unflatten(-1, (joints, 3))
@@ -232,16 +254,8 @@ def advance(state: Tensor, change: Tensor, frame: Tensor, skeleton: Skeleton) ->
 _KEEP_ORIGIN = torch.tensor([[1.0], [0.0]])
 
 
-
-
-
-
-
-
-
-
 def to_motion(path: Tensor, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
-    """Root positions (N, T, 3) and local rotations (N, T, J, 4) of states (N, T, D), float32."""
+    """Root positions (N, T, 3), metres, world, and local rotations (N, T, J, 4) of states (N, T, D); numpy float32."""
     layout = Layout(len(rig))
     flat = path.detach().cpu().double().numpy()
     shape = (*flat.shape[:2], 3, layout.joints, 3)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,14 +23,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import UserError
 from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory
-from rae_bench.model.config import COINS, TrainConfig
-from rae_bench.model.control import targets
-from rae_bench.model.features import make_skeleton, states, to_motion
-from rae_bench.model.step import Carry, Frame, Next, Normal, StepNetwork, needs_of, step
-from rae_bench.model.streams import SeveralStreams, Streams, statistics
-from rae_bench.model.training import SeveralTraining, Sizes, Training, core_of, sizes_for
+from rae_bench.model.config import TrainConfig, train_config
+from rae_bench.model.control import control_targets
+from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
+from rae_bench.model.regimes import FROZEN, is_pretrained
+from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
+from rae_bench.model.streams import Batch, Streams, TurnTakingStreams, statistics
+from rae_bench.model.training import (
+    Sizes,
+    Training,
+    TurnTakingTraining,
+    core_of,
+    sizes_for,
+    warm_adamw,
+    window_loss,
+)
 from rae_bench.objectives.phases import local_phases
 
 
@@ -41,14 +50,21 @@ class LightningModel:
 
         change, phase = module(pose, control, phase)
 
-    with pose (B, sizes.pose) z-scored, control (B, sizes.control), phase (B, sizes.phase). `change` (B, sizes.change)
-    is how root and joints move in this frame, in units of their usual size: zeros hold the pose. `phase` is the next
-    local phase. A network that remembers, samples, looks at the truth in training or has losses of its own is a
-    `StepNetwork` instead (`rae_bench.model`), called as `network(frame)`.
+    with pose (B, sizes.pose) z-scored, control (B, sizes.control) and phase (B, sizes.phase). `change`
+    (B, sizes.change) is how root and joints move in this frame, in units of their usual size: zeros hold the pose.
+    `phase` is the next local phase. A network that remembers, samples, looks at the truth in training or has losses of
+    its own is a `StepNetwork` instead, called as `network(frame)`. docs/model.md shows both.
 
     `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
-    `search_space` says which options `rae-bench tune` may choose, and from what (`rae_bench.harness.search_space`).
-    Options (`--set key=value`) are the keyword arguments of the class and the fields of `TrainConfig`.
+
+    A subclass may also override `loss`, `optimiser` and `statistics`. Options (`--set key=value`) are the keyword
+    arguments of the class and the fields of `TrainConfig`.
+
+    Attributes:
+        train_defaults: how the model trains where no option says otherwise.
+        search_space: which options `rae-bench tune` may choose, and from what (docs/sweep.md).
+        widths: what a preset of the model stands for, JSON-ready; a part of its resolved options.
+        config: how this instance trains.
     """
 
     card: ClassVar[ModelCard]
@@ -59,17 +75,11 @@ class LightningModel:
         "ramp": ("uniform", 0.05, 0.5),
         "slide": ("log", 0.1, 1.6),
     }
+    widths: Mapping[str, Any] = {}
 
     def __init__(self, **options: Any) -> None:
-        known = {field.name for field in fields(TrainConfig)}
-        for key in options:
-            if key not in known:
-                raise unknown(f"option of model '{self.card.name}'", key, known)
-        self.config = replace(self.train_defaults, **options)
-        if self.config.windows < 0 or self.config.length < 2:
-            raise UserError(f"model '{self.card.name}': windows must be at least 0, length at least 2")
-        if self.config.coin not in COINS:
-            raise unknown(f"coin of model '{self.card.name}'", self.config.coin, COINS)
+        """Take options over. Raises `UserError` where one is unknown or impossible."""
+        self.config = train_config(self.card.name, self.train_defaults, options)
         self._core: dict[str, Tensor] = {}
         self._network: nn.Module | None = None
         self._normal: Normal | None = None
@@ -85,14 +95,43 @@ class LightningModel:
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Train on the target fraction as the regime says."""
-        carried = self._core if ctx.regime in ("frozen", "finetune", "zero-shot") else {}
-        if ctx.regime in ("frozen", "finetune", "zero-shot") and not carried:
+        carried = self._core if is_pretrained(ctx.regime) else {}
+        if is_pretrained(ctx.regime) and not carried:
             raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
-        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == "frozen", stream=2)
+        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == FROZEN, stream=2)
 
     def statistics(self, domain: Domain) -> Normal:
         """What poses and changes are scaled by: by default the statistics of the domain's motion."""
         return statistics(domain)
+
+    def loss(self, predicted: Tensor, phases: Tensor, batch: Batch, skeleton: Skeleton) -> Tensor:
+        """The loss of one update, a scalar; by default `window_loss` with the weights of `config`.
+
+        Gradients flow back through all frames of a window. Losses that the network gives itself (`Next.losses`) are
+        added to it.
+
+        Args:
+            predicted: (B, L - 1, D) predicted states of frames 1 to L - 1, see `Layout`.
+            phases: (B, L - 1, 16) predicted phases of the same frames.
+            batch: B true windows of L frames, on the same device.
+            skeleton: constants of the rig.
+        """
+        return window_loss(predicted, phases, batch, skeleton, self.config)
+
+    def optimiser(self, parameters: Sequence[nn.Parameter], updates: int) -> Any:
+        """The optimiser of one training; by default AdamW with a warm-up and a cosine fall of the rate.
+
+        The gradient's norm is clipped to `config.clip` whatever the optimiser is.
+
+        Args:
+            parameters: what this regime trains; in pre-training the codecs of all sources and the core.
+            updates: how many updates there will be.
+
+        Returns:
+            Anything that `configure_optimizers` of `pytorch_lightning` may return: a torch optimiser, or a dictionary
+            with `optimizer` and `lr_scheduler`.
+        """
+        return warm_adamw(parameters, updates, self.config)
 
     def _train(
         self, domains: Sequence[Domain], ctx: Context, core: dict[str, Tensor], *, frozen: bool, stream: int
@@ -117,24 +156,17 @@ class LightningModel:
                 config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))
             per_update = config.windows * steps
             updates = min(ctx.budget.updates, ctx.budget.frames // per_update)
-            everything = list(nn.ModuleList(networks).parameters())
-            ctx.spent.update(
-                updates=0,
-                frames=0,
-                enforced=True,
-                parameters=sum(p.numel() for p in everything),
-                trained=sum(p.numel() for p in everything if p.requires_grad),
-            )
             parts, streams = [], []
             for domain, one, normal in zip(domains, networks, normals, strict=True):
                 if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
                     skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
-                    parts.append(Training(one, normal, skeleton, config, updates, ctx, frozen=frozen))
+                    hooks: dict[str, Any] = {"loss": self.loss, "optimiser": self.optimiser}
+                    parts.append(Training(one, normal, skeleton, config, updates, ctx, frozen=frozen, **hooks))
                     streams.append(Streams(domain, config, updates, seed, device))
             if parts:
                 single = len(parts) == 1
-                training = parts[0] if single else SeveralTraining(parts)
-                data = DataLoader(streams[0] if single else SeveralStreams(streams), batch_size=None)
+                training = parts[0] if single else TurnTakingTraining(parts)
+                data = DataLoader(streams[0] if single else TurnTakingStreams(streams), batch_size=None)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     trainer = lightning.Trainer(
@@ -149,7 +181,14 @@ class LightningModel:
                         gradient_clip_val=config.clip,
                     )
                     trainer.fit(training, data)
-                ctx.spent.update(updates=updates, frames=updates * per_update)
+            everything = list(nn.ModuleList(networks).parameters())
+            made = updates if parts else 0
+            ctx._spending.count(
+                updates=made,
+                frames=made * per_update,
+                parameters=sum(p.numel() for p in everything),
+                trained=sum(p.numel() for p in everything if p.requires_grad),
+            )
         return network.eval().cpu(), normals[0].cpu()
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
@@ -179,7 +218,7 @@ class LightningModel:
         network, normal = self._network.to(device), self._normal.to(device)
         needs = needs_of(network)
         skeleton = make_skeleton(prompt.rig, prompt.fps).to(device)
-        given = targets(prompt.objectives, prompt.fps).to(device)
+        given = control_targets(prompt.objectives, prompt.fps).to(device)
         last = prompt.history.root_positions.shape[1] - 1
         rows = len(prompt.frames)
 
@@ -196,13 +235,13 @@ class LightningModel:
                 carry = carry._replace(memory=truth.new_zeros(rows, needs.memory))
                 for t in range(last):
                     before = carry._replace(state=truth[:, t], phase=past[:, t])
-                    after, _ = step(network, Frame(before, given.at(t), skeleton, normal))
+                    after, _ = run_step(network, Frame(before, given.at(t), skeleton, normal))
                     carry = carry._replace(memory=after.memory)
             path: list[Tensor] = []
             for t in range(last, last + int(prompt.frames.max())):
                 if path and not needs.noise_held:
                     carry = carry._replace(noise=noise())
-                carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
+                carry, _ = run_step(network, Frame(carry, given.at(t), skeleton, normal))
                 path.append(carry.state)
         network.cpu()
         normal.cpu()
@@ -258,6 +297,3 @@ def _device(ctx: Context) -> torch.device:
 
 def _seed(*path: int) -> int:
     return int(np.random.SeedSequence(path).generate_state(1)[0])
-
-
-__all__ = ["Frame", "LightningModel", "Next", "Sizes", "StepNetwork", "TrainConfig"]

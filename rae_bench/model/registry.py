@@ -1,83 +1,197 @@
-"""Finding models: entry points, `package.module:Class`, or `path/to/file.py:Class`. Listing imports no model.
+"""Finding models: installed entries by name, and plug-ins (`rae_bench.model.plugins`). Listing runs no model's code.
 
 An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
-put together by name (`rae_bench.baselines.family`): `names()` lists those with a name of their own, `find(name)` says
-whether there is such a model, None where there is not, `about(found)` gives a mapping with description, paper, licence,
-capabilities and parameters, `load(name)` the class; only `load` may import torch.
+put together by name, such as `rae_bench.baselines.family`, with five functions. `names()` lists the models with a name
+of their own. `find(name)` gives what there is of a name, or None. `about(found)` gives a mapping with description,
+paper, licence, capabilities, parameters and versions. `resolve(found, options)` gives every option with its value.
+`load(name)` gives the class; it alone may import torch.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.config import TrainConfig, alike, train_values
+from rae_bench.model.plugins.plugin import is_path, load_plugin, plugin_identity, portable_spec, resolved_spec
 
 GROUP, FAMILIES = "rae_bench.models", "rae_bench.families"
 CONTROLS = ("hold", "interpolate", "nearest")
-_COPIES: dict[str, Path] = {}
+OURS = "rae_bench"
+"""The package whose models have versions that golden tests pin; the code of any other is hashed."""
+NEEDED = ("card", "pretrain", "adapt", "generate", "save", "load")
+Resolve = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class Listed(NamedTuple):
-    """A model that is known by name.
+@dataclass(frozen=True)
+class ModelRef:
+    """A model that was named, resolved once: what it is called, what it can do, what it depends on, and how to make it.
 
     Attributes:
-        module: where its code is.
-        load: gives its class.
-        about: description, paper, licence, capabilities, parameters, as far as they are known without importing it; of
-            an entry point what its class says as literals in `card = ModelCard(...)`.
+        spec: its one name: that of an entry, `package.module:Class`, or the absolute path of a plug-in and its class.
+        name: a short name for files and tables: that of the entry, else of the class.
+        about: description, paper, licence, capabilities, parameters, versions, as far as they are known without
+            importing it: of an entry point what its class says as literals in `card = ModelCard(...)`.
     """
 
-    module: str
-    load: Callable[[], Any]
-    about: Mapping[str, Any]
+    spec: str
+    name: str
+    about: Mapping[str, Any] = field(repr=False, compare=False)
+    module: str = field(repr=False)
+    _load: Callable[[], Any] = field(repr=False, compare=False)
+    _resolve: Resolve | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether it is named by its class, and is no installed entry."""
+        return ":" in self.spec
+
+    @property
+    def portable(self) -> str:
+        """What results call it: a plug-in's last folder, file and class, which are the same on another machine."""
+        return portable_spec(self.spec)
+
+    @property
+    def plugin(self) -> str | None:
+        """The plug-in that it is, as `rae_bench.model.plugins` takes it; None for what ships with this package."""
+        named = self.spec if self.is_plugin else f"{self.module}:{self.name}"
+        ours = not is_path(named) and named.partition(":")[0].partition(".")[0] == OURS
+        return None if ours else named
+
+    @cached_property
+    def identity(self) -> dict[str, int] | str:
+        """What its code is: {part: version} of what ships with this package; of a plug-in, the hash of its code.
+
+        Raises:
+            UserError: no such file or module, or a file that is not Python.
+        """
+        if self.plugin is not None:
+            return plugin_identity(self.plugin)
+        if "versions" in self.about:
+            return dict(self.about["versions"])
+        version = str(self.about.get("version", ""))
+        if not version.isdecimal():
+            raise UserError(f"model '{self.spec}': its card needs a whole number as its version, as in version=\"1\"")
+        return {self.name: int(version)}
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What its card says it can do besides `cold`; it is imported where that cannot be read otherwise."""
+        if "capabilities" in self.about:
+            return frozenset(self.about["capabilities"])
+        return frozenset(self.load().card.capabilities)  # type: ignore[attr-defined]
+
+    def load(self) -> type:
+        """Its class. Raises `UserError` where it cannot be imported or is no model."""
+        found = self._load()
+        missing = [name for name in NEEDED if not hasattr(found, name)]
+        if not inspect.isclass(found) or missing:
+            wanted = ", ".join(missing) or "class"
+            raise UserError(f"model '{self.spec}' has no {wanted}; a model needs {', '.join(NEEDED)}")
+        return found
+
+    def make(self, options: Mapping[str, Any]) -> Any:
+        """A fresh instance. Raises `UserError` where the model does not take an option."""
+        cls = self.load()
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise UserError(f"model '{self.spec}': {error}; see --set") from None
+
+    def resolved(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Every option with the value that an instance uses, JSON-ready.
+
+        Options that are left out and options that say what the default is anyway give the same. A family says it
+        without importing torch. Of any other model an instance is made: its options are the arguments of its class,
+        the fields of `TrainConfig` where it has one in `config`, and what its preset stands for where it says so in
+        `widths`. Defaults that JSON cannot hold are left out.
+
+        Raises:
+            UserError: what `make` raises; or a given option that JSON cannot hold.
+        """
+        if self._resolve is not None:
+            return self._resolve(options)
+        instance = self.make(options)
+        values = _arguments(type(instance), options)
+        config = getattr(instance, "config", None)
+        if isinstance(config, TrainConfig):
+            values |= train_values(config)
+        if getattr(instance, "widths", None):
+            values["widths"] = dict(instance.widths)
+        return _json_ready(self.spec, values, options)
 
 
-def list_models() -> dict[str, Listed]:
+def resolve_model(spec: str) -> ModelRef:
+    """A model by name: an entry, one that a family puts together, or a plug-in. Runs no code of the model.
+
+    Raises:
+        UserError: there is no such entry, module or file.
+    """
+    if ":" in spec:
+        return _plugin(spec)
+    for point in entry_points(group=GROUP, name=spec):
+        return _entry(point)
+    for point in entry_points(group=FAMILIES):
+        found = _in_family(point, spec)
+        if found is not None:
+            return found
+    raise unknown("model", spec, list_models())
+
+
+def list_models() -> dict[str, ModelRef]:
     """The installed models that have a name of their own."""
-    out = {point.name: _listed(point) for point in entry_points(group=GROUP)}
+    out = {point.name: _entry(point) for point in entry_points(group=GROUP)}
     for family in entry_points(group=FAMILIES):
         out |= {name: found for name in family.load().names() if (found := _in_family(family, name)) is not None}
     return dict(sorted(out.items()))
 
 
-def find_model(name: str) -> Listed:
-    """A model by name, its own or one that a family puts together. Raises `UserError` where there is none."""
-    for point in entry_points(group=GROUP, name=name):
-        return _listed(point)
-    for family in entry_points(group=FAMILIES):
-        found = _in_family(family, name)
-        if found is not None:
-            return found
-    raise unknown("model", name, list_models())
+def _entry(point: EntryPoint) -> ModelRef:
+    return ModelRef(point.name, point.name, _card_literals(point.module, point.attr), point.module, point.load)
 
 
-def known_capabilities(spec: str) -> frozenset[str]:
-    """What a model's card says it can do besides `cold`; a model is imported where that cannot be read otherwise."""
-    about: Mapping[str, Any] = {} if ":" in spec else find_model(spec).about
-    if "capabilities" in about:
-        return frozenset(about["capabilities"])
-    return frozenset(load_model_class(spec).card.capabilities)  # type: ignore[attr-defined]
+def _in_family(point: EntryPoint, name: str) -> ModelRef | None:
+    family: Any = point.load()
+    found = family.find(name)
+    if found is None:
+        return None
+    load, resolve = partial(family.load, name), partial(family.resolve, found)
+    return ModelRef(name, name, family.about(found), point.module, load, resolve)
 
 
-def _listed(point: EntryPoint) -> Listed:
-    return Listed(point.module, point.load, _card_literals(point.module, point.attr))
+def _plugin(named: str) -> ModelRef:
+    spec = resolved_spec(named)
+    place, _, name = spec.rpartition(":")
+    ref = ModelRef(spec, name, {}, place, partial(_plugin_class, spec))
+    if ref.plugin is None:  # a class of ours, named as a plug-in is
+        return ModelRef(spec, name, _card_literals(place, name), place, partial(_plugin_class, spec))
+    plugin_identity(named)  # says what is wrong in the user's words
+    return ref
+
+
+def _plugin_class(spec: str) -> Any:
+    place, _, name = spec.rpartition(":")
+    module = load_plugin(spec)
+    if not hasattr(module, name):
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        raise unknown(f"class in {place}", name, classes)
+    return getattr(module, name)
 
 
 def _card_literals(module: str, name: str) -> dict[str, Any]:
     """What a class's `card = ModelCard(...)` says as literals, read without running its module.
 
-    Empty where its capabilities are not among them: it is not to be guessed what a model can do.
+    The result is empty if the capabilities are not among them, because nobody is to guess what a model can do.
     """
     try:
         found = importlib.util.find_spec(module)
@@ -110,121 +224,38 @@ def _literal(node: ast.expr) -> Any:
         return None
 
 
-def _in_family(point: Any, name: str) -> Listed | None:
-    family = point.load()
-    found = family.find(name)
-    return None if found is None else Listed(point.module, partial(family.load, name), family.about(found))
+def _arguments(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a class is made with, defaults filled in."""
+    values = dict(options)
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.default is not parameter.empty:
+            values[name] = alike(parameter.default, options.get(name, parameter.default))
+    return values
+
+
+def _json_ready(spec: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    ready = {}
+    for name, value in values.items():
+        try:
+            ready[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            if name in given:
+                kind = type(value).__name__
+                text = f"model '{spec}': option {name} is a {kind}; numbers, texts and lists are options"
+                raise UserError(text) from None
+    return ready
 
 
 def model_name(spec: str) -> str:
-    """A short name for files and tables: that of the entry point, else of the class."""
-    return spec.rpartition(":")[2] if ":" in spec else spec
-
-
-def plugin_file(spec: str) -> Path | None:
-    """The file of a `path/to/file.py:Class`, or the copy of it that this machine was given; None for other models."""
-    place = spec.rpartition(":")[0]
-    return _COPIES.get(place, Path(place)) if place.endswith(".py") else None
-
-
-def use_copy(spec: str, path: Path) -> None:
-    """Take the model `path/to/file.py:Class` from another file, on machines where the named one is not."""
-    _COPIES[spec.rpartition(":")[0]] = path
-
-
-def load_model_class(spec: str) -> type:
-    """The class of a model.
-
-    Raises:
-        UserError: no such model, file, module or class.
-    """
-    if ":" not in spec:
-        return _checked(find_model(spec).load(), spec)
-    place, _, name = spec.rpartition(":")
-    file = plugin_file(spec)
-    if file is not None:
-        path = file.resolve()
-        if not path.is_file():
-            raise UserError(f"model '{spec}': no such file {place}")
-        module_name = f"rae_bench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        if module_name in sys.modules:
-            module = sys.modules[module_name]
-        else:
-            found = importlib.util.spec_from_file_location(module_name, path)
-            assert found is not None
-            assert found.loader is not None
-            module = importlib.util.module_from_spec(found)
-            sys.modules[module_name] = module
-            try:
-                found.loader.exec_module(module)
-            except Exception as error:  # a plug-in is foreign code; half a module must not be found next time
-                del sys.modules[module_name]
-                raise _not_imported(spec, place, error) from error
-    else:
-        try:
-            module = importlib.import_module(place)
-        except Exception as error:  # foreign code, too
-            raise _not_imported(spec, place, error) from error
-    if not hasattr(module, name):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        raise unknown(f"class in {place}", name, classes)
-    return _checked(getattr(module, name), spec)
-
-
-def _not_imported(spec: str, place: str, error: Exception) -> UserError:
-    kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
-    return UserError(f"model '{spec}': {place} cannot be imported: {kind}{error}")
-
-
-def _checked(cls: Any, spec: str) -> type:
-    needed = ("card", "pretrain", "adapt", "generate", "save", "load")
-    missing = [name for name in needed if not hasattr(cls, name)]
-    if not inspect.isclass(cls) or missing:
-        raise UserError(f"model '{spec}' has no {', '.join(missing) or 'class'}; a model needs {', '.join(needed)}")
-    return cls
+    """The short name of a model, known to exist or not: that of the entry, else of the class."""
+    return spec.rpartition(":")[2]
 
 
 def make_model(spec: str, options: Mapping[str, Any]) -> Any:
-    """A fresh instance. Raises `UserError` where the model does not take an option."""
-    cls = load_model_class(spec)
-    try:
-        return cls(**options)
-    except TypeError as error:
-        raise UserError(f"model '{spec}': {error}; see --set") from None
+    """A fresh instance of a model by name. Raises `UserError` as `resolve_model` and `ModelRef.make` do."""
+    return resolve_model(spec).make(options)
 
 
 def config_hash(options: Mapping[str, Any]) -> str:
-    """Eight hex digits that stand for a model's options."""
+    """Eight hex digits that stand for a model's options as they were given."""
     return hashlib.sha256(json.dumps(dict(options), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def source_hash(spec: str) -> str:
-    """sha256 of the file that a model comes from; of the whole package for the reference entries.
-
-    Nothing is imported, so what a plug-in's file imports in turn is not covered. What every model rests on (features,
-    training loop, protocol) is hashed by `rae_bench.harness.identity` instead.
-
-    Raises:
-        UserError: no such model or file.
-    """
-    place = spec.rpartition(":")[0]
-    if ":" not in spec:
-        place = find_model(spec).module
-    file = plugin_file(spec)
-    if file is not None:
-        path = file
-    else:
-        try:
-            found = importlib.util.find_spec(place)
-        except ModuleNotFoundError:
-            found = None
-        if found is None or not found.origin:
-            raise UserError(f"model '{spec}': no module {place}")
-        path = Path(found.origin)
-    if not path.is_file():
-        raise UserError(f"model '{spec}': no such file {place}")
-    files = sorted(path.parent.rglob("*.py")) if place.startswith("rae_bench.baselines") else [path]
-    digest = hashlib.sha256()
-    for member in files:
-        digest.update(member.relative_to(path.parent).as_posix().encode() + b"\0" + member.read_bytes() + b"\0")
-    return digest.hexdigest()

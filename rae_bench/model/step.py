@@ -14,13 +14,35 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.control import _CONTROL, ARRIVAL_SCALE, control_vector
-from rae_bench.model.features import SLOTS, Skeleton, advance, frame_of
-from rae_bench.model.outputs import change_to, predicted_parts, straight_change
+from rae_bench.model.control import ARRIVAL_SCALE, FLAGS, SCALES, control_vector
+from rae_bench.model.features import SLOTS, Layout, Skeleton, advance, frame_of
+from rae_bench.model.outputs import change_to, pose_columns, straight_change
+
+
+class KeyLayout(NamedTuple):
+    """Where the entries of a slot lie in `Frame.keys` (..., 12).
+
+    Attributes:
+        position: (3) of the key joint in root space, rig heights.
+        rotation: (6) the first two columns of its rotation in root space, relative to the rest pose.
+        velocity: (3) along the root's axes, rig heights a second.
+    """
+
+    position: slice = slice(0, 3)
+    rotation: slice = slice(3, 9)
+    velocity: slice = slice(9, 12)
+
+
+KEYS = KeyLayout()
 
 
 class Normal(nn.Module):
-    """Statistics of a rig's motion, from training segments only: of poses (P) and of the size of changes (M)."""
+    """What poses and changes are scaled by, from training segments only.
+
+    Attributes:
+        mean, std: (4 + 12 J) of poses, in the places of `Layout.pose`.
+        change: (4 + 3 J) usual size of changes.
+    """
 
     mean: Tensor
     std: Tensor
@@ -32,12 +54,21 @@ class Normal(nn.Module):
         self.register_buffer("std", std)
         self.register_buffer("change", change)
 
+    @property
+    def next_pose(self) -> tuple[Tensor, Tensor]:
+        """Mean and spread (4 + 6 J each) of absolute poses, in the places of the function `next_pose`."""
+        columns = pose_columns(Layout((len(self.mean) - 4) // 12))
+        return (
+            torch.cat([self.mean[:4], self.mean[columns]]),
+            torch.cat([self.std[:4], self.std[columns]]),
+        )
+
 
 class Carry(NamedTuple):
     """What goes on from frame to frame, B rows.
 
     Attributes:
-        state: (B, D), see `rae_bench.model.features`.
+        state: (B, D), see `Layout`.
         phase: (B, 16) local phase.
         memory: (B, M) what the network remembers; zeros where a clip starts.
         noise: (B, Z) standard normal; zeros for the mean.
@@ -49,17 +80,15 @@ class Carry(NamedTuple):
     noise: Tensor
 
 
-
-
 class Frame:
     """What a step network may read of B characters at one frame. Parts are computed when they are asked for.
 
-    Every part but `pose` has the same width on every rig; lengths are in rig heights.
+    Every part but `pose` has the same width on every rig. Lengths are in rig heights.
 
     Attributes:
         phase, memory, noise: as of `Carry`.
-        following: the true next frame with the present objectives, in training of networks that ask for it.
-        progress: share of training that is done; 1 in generation.
+        following: the true next frame with the present objectives, in training of networks that ask for it; else None.
+        progress: share of training that is done, 0 to 1; 1 in generation.
     """
 
     def __init__(
@@ -87,61 +116,57 @@ class Frame:
 
     @cached_property
     def pose(self) -> Tensor:
-        """(B, P) z-scored pose; the first four entries are the root's turn and rise."""
+        """(B, 4 + 12 J) z-scored pose, as `Layout.pose`: the root's turn and rise (4), then p, v, a and b."""
         return (self._state[:, self._skeleton.layout.pose] - self._normal.mean) / self._normal.std
 
     @cached_property
     def control(self) -> Tensor:
         """(B, 192) what the objectives ask, each kind of entry times its `CONTROL_SCALE`, as the pose is z-scored."""
-        return self.asked.flatten(1) * _CONTROL.to(self._state.device)
+        return self.asked.flatten(1) * SCALES.to(self._state.device)
 
     @cached_property
     def asked(self) -> Tensor:
-        """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `control_vector`."""
+        """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `ControlLayout`."""
         return control_vector(self._state, self._target, self.axes, self._skeleton).unflatten(1, (SLOTS, -1))
 
     @cached_property
     def keys(self) -> Tensor:
-        """(B, 8, 12) key joints in root space: position (3), two columns of the rotation (6), velocity (3).
-
-        Rotations are relative to the rest pose, velocities in heights a second. Slots without a joint are zeros.
-        """
+        """(B, 8, 12) key joints in root space, see `KeyLayout`. Slots without a joint are zeros."""
         skeleton = self._skeleton
-        placed = (self._state[:, 10:] @ skeleton.keys).view(-1, SLOTS, 9)
+        placed = (self._state[:, Layout.body] @ skeleton.keys).view(-1, SLOTS, 9)
         moved = self._state[:, skeleton.layout.v].unflatten(1, (-1, 3))[:, skeleton.key_joints]
         return torch.cat([placed, moved * (skeleton.mask / skeleton.height)], -1)
 
     @cached_property
     def active(self) -> Tensor:
         """(B, 8) 1 where a slot has an objective, else 0."""
-        return self._target[1][:, :, 0] * self._skeleton.mask[:, 0]
+        return (self._target[1][:, :, FLAGS.active] * self._skeleton.mask)[:, :, 0]
 
     @cached_property
     def seconds(self) -> Tensor:
-        """(B, 8) time to arrival of each slot's objective; 0 where there is none."""
-        squashed = self._target[1][:, :, 2]
+        """(B, 8) seconds to arrival of each slot's objective; 0 where there is none."""
+        squashed = self._target[1][:, :, FLAGS.time][:, :, 0]
         return self.active * ARRIVAL_SCALE * squashed / (1 - squashed)
 
     def steered(self, change: Tensor, step: Tensor, weight: Tensor) -> Tensor:
-        """(B, M) a change whose horizontal root motion is blended with a given step.
+        """(B, 4 + 3 J) a change whose horizontal root motion is blended with a given step.
 
         Args:
+            change: (B, 4 + 3 J) in units of the usual size.
             step: (B, 2) x and z of where the root is at the next frame, in its present root space, in rig heights.
-            weight: (B, 1) of the step; the change's own has the rest.
+            weight: (B, 1) weight of the step, 0 to 1; the root motion of the change has the rest.
         """
         wanted = (step * self._skeleton.height - self._state[:, 6:8]) / self._normal.change[:2]
         return torch.cat([torch.lerp(change[:, :2], wanted, weight), change[:, 2:]], 1)
 
     def change_to(self, pose: Tensor) -> Tensor:
-        """(B, M) the change that leads to a next pose (B, 4 + 6 J), z-scored, see `rae_bench.model.outputs`."""
-        normal, parts = self._normal, predicted_parts(self._skeleton.layout)
-        std = torch.cat([normal.std[:4], normal.std[parts]])
-        mean = torch.cat([normal.mean[:4], normal.mean[parts]])
-        return change_to(self._state, pose * std + mean, self._skeleton) / normal.change
+        """(B, 4 + 3 J) the change that leads to a next pose (B, 4 + 6 J) of `next_pose`, which is given z-scored."""
+        mean, std = self._normal.next_pose
+        return change_to(self._state, pose * std + mean, self._skeleton) / self._normal.change
 
     @cached_property
     def straight(self) -> Tensor:
-        """(B, M) the change that goes straight for the objectives, see `rae_bench.model.outputs.straight_change`."""
+        """(B, 4 + 3 J) the change that goes straight for the objectives (`rae_bench.model.outputs.straight_change`)."""
         return straight_change(self._state, self.asked, self._target[1], self._skeleton) / self._normal.change
 
     def moved(self, change: Tensor) -> Tensor:
@@ -153,11 +178,12 @@ class Next(NamedTuple):
     """What a step network gives for one frame.
 
     Attributes:
-        change: (B, M) how root and joints move, in units of their usual size: zeros hold the pose.
+        change: (B, 4 + 3 J) how root and joints move, in units of their usual size: zeros hold the pose.
         phase: (B, 16) the next local phase.
-        memory: (B, M) what is remembered; None leaves it as it is.
+        memory: (B, M) what is remembered; None leaves the memory as it is.
         losses: weighted scalars that training adds to its own loss, averaged over the frames of a window.
-        notes: scalars to report; those of the last update end up in the costs of a cell.
+        notes: scalars to report. Those of the last update stand in the cost of a cell, as if declared
+            (`Context.declare`).
     """
 
     change: Tensor
@@ -171,9 +197,9 @@ class StepNetwork(nn.Module):
     """A network called as `network(frame)`, giving a `Next`.
 
     Attributes:
-        memory, noise: widths of what it remembers and of the noise it is given.
-        noise_held: noise is drawn once for a clip instead of anew for each frame.
-        reads_following: it reads `Frame.following` in training.
+        memory, noise: widths of what it remembers and of the noise that it is given.
+        noise_held: whether noise is drawn once for a clip instead of anew for each frame.
+        reads_following: whether it reads `Frame.following` in training.
     """
 
     memory: int = 0
@@ -190,7 +216,7 @@ def needs_of(network: nn.Module) -> StepNetwork:
 _PLAIN = StepNetwork()
 
 
-def step(network: nn.Module, frame: Frame) -> tuple[Carry, Next]:
+def run_step(network: nn.Module, frame: Frame) -> tuple[Carry, Next]:
     """One frame on: what is carried, with the same noise, and what the network gave."""
     if isinstance(network, StepNetwork):
         made = network(frame)

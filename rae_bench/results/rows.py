@@ -1,24 +1,31 @@
-"""From cell results to the rows of a table: regimes, controls and the truth, and what transfer bought."""
+"""From cell results to the rows of a table: regimes, controls, the truth, and what transfer bought."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rae_bench.metrics import PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
 from rae_bench.model.registry import CONTROLS
+from rae_bench.results.columns import COLUMNS
+from rae_bench.results.files import reported_number
+from rae_bench.task.cells import HOLD, TRUTH
 
-TRUTH = "truth"
 ERROR = PRIMARY["reconstruction"]
+"""The metric by which transfer is judged."""
 PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
-ORDER = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
+"""The metrics of the headline score."""
+ROW_COLUMNS = tuple(
+    COLUMNS[name]
+    for name in (*PRIMARIES, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained")
+)
+"""The columns that a row may have, in the order of the table."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +33,13 @@ class Row:
     """One line of the table.
 
     Attributes:
-        label: regime or control.
-        fraction: of the target's data; None where it plays no part.
+        label: the regime or control.
+        fraction: the fraction of the target's data; None where it plays no part.
         kind: `truth`, `control` or `model`.
-        values: name -> one value a seed; of transfer columns, a seed whose cold cells are there. Primary metrics,
-            `score`, `gain_over_cold`, `quality_of_full`, `data_saved`, `core_seconds`, `trained`.
-        seeds: in the order of the values.
-        capped: the value of `data_saved` is a bound, not a measurement: "above" or "below".
+        values: name of one of `ROW_COLUMNS` -> a value for each seed. Gain, quality of full and data saved have only
+            the seeds whose cold cells are there.
+        seeds: the seeds in the order of the values.
+        capped: "above" or "below" where `data_saved` is a bound and no measurement.
         reason: why there are no values.
     """
 
@@ -45,73 +52,69 @@ class Row:
     reason: str = ""
 
 
-def primary_values(result: Mapping[str, Any]) -> dict[str, float]:
-    """name -> value of a cell's metrics; NaN for null."""
+def metric_values(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return name -> value of a cell's metrics; NaN for null."""
     return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
 
 
-def _number(value: Any) -> float:
-    """What a model reports as its cost may be anything."""
-    return float(value) if isinstance(value, (int, float)) else math.nan
-
-
 def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Table rows of one model's cells on one task, with the controls' and the truth's.
+    """Return the table rows of one model's cells on one task, and those of the controls and the truth.
 
-    Transfer columns pair each cell with the cold cell of its fraction and seed, and with `full` of its seed.
+    Columns of transfer pair each cell with the cold cell of its fraction and seed, and with `full` of its seed.
     """
-    controls = {r["model"]: r for r in results if r["regime"] == "none" and r["status"] == "ok"}
-    truth = primary_values(controls[TRUTH]) if TRUTH in controls else None
-    hold = primary_values(controls["hold"]) if "hold" in controls else None
+    controls = {r["model"]: r for r in results if r["regime"] == NO_REGIME and r["status"] == "ok"}
+    truth = metric_values(controls[TRUTH]) if TRUTH in controls else None
+    hold = metric_values(controls[HOLD]) if HOLD in controls else None
 
     def score(values: Mapping[str, float]) -> float:
         if truth is None or hold is None:
             return math.nan
         return headline_score([category_scores(values, truth, hold)])
 
-    cells = [r for r in results if r["regime"] != "none"]
+    cells = [r for r in results if r["regime"] != NO_REGIME]
     cold: dict[int, dict[float, float]] = defaultdict(dict)
     for r in cells:
-        if r["regime"] == "cold" and r["status"] == "ok":
-            cold[r["seed"]][r["fraction"]] = primary_values(r)[ERROR]
+        if r["regime"] == COLD and r["status"] == "ok":
+            cold[r["seed"]][r["fraction"]] = metric_values(r)[ERROR]
 
     grouped: dict[tuple[str, float], list[Mapping[str, Any]]] = defaultdict(list)
     for r in cells:
-        label = "full" if r["regime"] == "cold" and r["fraction"] == 1 else r["regime"]
+        label = row_name(r["regime"], r["fraction"])
         grouped[label, r["fraction"]].append(r)
 
     out = []
-    fixed = [r for r in results if r["regime"] == "none" and r["model"] in (TRUTH, *CONTROLS)]
+    fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
     for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"])):
         name = r["model"]
-        values = primary_values(r) if r["status"] == "ok" else {}
+        values = metric_values(r) if r["status"] == "ok" else {}
         shown = {n: [values[n]] for n in PRIMARIES} | {"score": [score(values)]} if values else {}
         fraction = r["fraction"] if name == "nearest" else None
         out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
-    for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1])):
+    for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
         bounds: set[str] = set()
         for r in good:
-            values, seed = primary_values(r), r["seed"]
+            values, seed = metric_values(r), r["seed"]
             for name in PRIMARIES:
                 columns[name].append(values[name])
             columns["score"].append(score(values))
             for name in ("core_seconds", "trained"):
-                columns[name].append(_number(r["cost"].get(name)))
+                value = reported_number(r["cost"].get(name))
+                columns[name].append(math.nan if value is None else value)
             curve = sorted(cold[seed].items())
-            if label in ("cold-long", "frozen", "finetune", "zero-shot"):
+            if label not in (COLD, FULL):
                 error = values[ERROR]
                 if fraction in cold[seed]:
                     columns["gain_over_cold"].append(gain_over_cold(cold[seed][fraction], error))
                 if len(curve) > 1 and fraction > 0:
-                    saved = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
-                    columns["data_saved"].append(saved.factor)
-                    bounds.add(saved.capped)
-            if label != "full" and 1.0 in cold[seed]:
+                    found = data_saved([f for f, _ in curve], [e for _, e in curve], fraction, error)
+                    columns["data_saved"].append(found.factor)
+                    bounds.add(found.capped)
+            if label != FULL and 1.0 in cold[seed]:
                 columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], values[ERROR]))
         if {"above", "below"} <= bounds:
-            del columns["data_saved"]  # bounds on either side have no mean
+            del columns["data_saved"]  # bounds on both sides have no mean
         capped = next((bound for bound in ("above", "below") if bound in bounds), "")
         reasons = {r["reason"] for r in members if r["status"] != "ok"}
         out.append(
@@ -120,30 +123,3 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     return out
 
 
-def row_label(model: str, regime: str, fraction: float) -> str:
-    """A cell's row in words."""
-    if regime == "none":
-        return model
-    return "full" if regime == "cold" and fraction == 1 else f"{regime} {100 * fraction:g} %"
-
-
-def by_action(paths: Mapping[str, Sequence[Path]], metrics: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean per-clip metrics by action: {action: {row label: {metric: value}}}, from the CSV files of cells.
-
-    Args:
-        paths: row label -> its cells' CSV files, one a seed.
-    """
-    sums: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for label, files in paths.items():
-        for file in files:
-            with file.open(encoding="utf-8", newline="") as handle:
-                for line in csv.DictReader(handle):
-                    for metric in metrics:
-                        if line.get(metric):
-                            sums[line["action"]][label][metric].append(float(line[metric]))
-    return {
-        action: {
-            label: {metric: sum(v) / len(v) for metric, v in columns.items()} for label, columns in by_label.items()
-        }
-        for action, by_label in sorted(sums.items())
-    }

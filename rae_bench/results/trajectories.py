@@ -1,14 +1,9 @@
-"""TODO."""
+"""Trajectories on disk: one compressed `.npz` beside each cell result."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from rae_bench.data.formats.archive import Archive
@@ -17,18 +12,18 @@ from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
 from rae_bench.rigs.rig import Rig
-from rae_bench.storage import read_json, whole_file
-
-if TYPE_CHECKING:
-    import pandas as pd
+from rae_bench.storage import whole_file
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
-    """Root positions and unit rotations in single precision, as they were generated: coarser steps would rule the jerk.
+    """Write root positions and unit rotations in single precision, since coarser steps would dominate the jerk.
 
-    Frames past a clip's length are nobody's: they repeat its last one, whatever the model left there.
+    Frames past a clip's length repeat its last frame, whatever the model left there.
 
     Args:
+        path: the file to write, whole or not at all.
+        trajectory: what a model generated.
+        rig, fps: of the clips.
         lengths: (N,) real frames of each clip.
     """
     last = np.minimum(np.arange(trajectory.root_positions.shape[2]), np.asarray(lengths)[:, None] - 1)
@@ -45,11 +40,11 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
 
 
 def load_trajectory(path: Path) -> Trajectory:
-    """What `save_trajectory` wrote. Raises `UserError` where the file is damaged."""
+    """Read what `save_trajectory` wrote. Raise `UserError` where the file is missing or damaged."""
     try:
         archive = Archive(Source(path))
         roots = archive.checked("root_positions", (None, None, None, 3), "f")
-        rotations = archive.checked("rotations", (*roots.shape[:3], None, 4), "f")
+        rotations = archive.checked("rotations", (None, None, None, None, 4), "f")
+        return Trajectory.checked(Trajectory(roots, rotations), "it holds", single_precision=False)
     except UserError as error:
         raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
-    return Trajectory(roots, rotations)

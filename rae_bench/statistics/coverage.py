@@ -1,8 +1,8 @@
-"""How often an interval holds the truth, by simulation: `python -m rae_bench.statistics.coverage` prints the table.
+"""How often an interval holds the true value, by simulation. `python -m rae_bench.statistics.coverage` prints it.
 
-Each data set has four tasks whose true effects differ, groups of some clips each, and four sources of spread: seeds,
-groups, their interaction, clips. An interval that is called 95 % should hold the true interquartile mean
-over tasks in 95 of 100 data sets; the published choice must in at least 90 of 100 in every scenario.
+Each data set has four tasks with different true effects, groups of some clips, and four sources of spread: seeds,
+groups, their interaction, and clips. A 95 % interval should hold the true interquartile mean over tasks in 95 of 100
+data sets. The published choice must do so in at least 90 of 100 in every scenario.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from rae_bench.statistics.intervals import (
     Effects,
     bootstrap,
     effect,
+    half_width,
     hierarchical_interval,
     interquartile_mean,
     interval,
 )
 
-SETS = 1000
-DRAWS = 300
+DATA_SETS = 1000
+SIMULATION_DRAWS = 300
 TRUE_EFFECTS = (-0.1, -0.03, 0.03, 0.1)
-"""Of four tasks, in logarithms; their interquartile mean is 0."""
+"""The true effects of four tasks, in logarithms; their interquartile mean is 0."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Scenario:
     """Standard deviations of what varies, in logarithms of a ratio.
 
     Attributes:
-        shared: a seed's effect is the same on every task, as where one source serves them all; else each has its own.
-        shape: of every distribution: `normal`, `skewed` (exponential) or `heavy` (Student's t with 3 degrees).
-        groups: a task.
-        clips: least and most that a group has.
-        tasks: 1 or 4.
+        name: what varies, in words.
+        seed, group, both, clip: the spread by seeds, by groups, by their interaction, and by clips.
+        shared: whether a seed's effect is the same on every task, as when one source serves them all.
+        shape: the shape of every distribution: `normal`, `skewed` (exponential) or `heavy` (Student's t, 3 degrees).
+        groups: the number of groups of a task.
+        clips: the least and the most clips of a group.
+        tasks: the number of tasks, 1 or 4.
     """
 
     name: str
@@ -56,7 +59,7 @@ class Scenario:
 
 EVEN = Scenario("seeds and groups alike", 0.06, 0.15, 0.1, 0.15)
 MEASURED = Scenario("as measured on biped2quad", 0.03, 0.1, 0.1, 0.1, groups=5, clips=(5, 5))
-"""The middle of what `fe` shows between regimes there: seeds 0 to 0.06, groups 0 to 0.25, both 0.04 to 0.14."""
+"""The middle of the spread of `fe` between regimes there: seeds 0 to 0.06, groups 0 to 0.25, both 0.04 to 0.14."""
 SCENARIOS = (
     MEASURED,
     EVEN,
@@ -72,8 +75,8 @@ SCENARIOS = (
 )
 
 
-def draw(scenario: Scenario, seeds: int, rng: np.random.Generator) -> list[Effects]:
-    """One data set."""
+def draw_effects(scenario: Scenario, seeds: int, rng: np.random.Generator) -> list[Effects]:
+    """Draw one data set."""
     noise: Mapping[str, Callable[[tuple[int, ...]], np.ndarray]] = {
         "normal": rng.standard_normal,
         "skewed": lambda shape: rng.exponential(size=shape) - 1,
@@ -84,8 +87,8 @@ def draw(scenario: Scenario, seeds: int, rng: np.random.Generator) -> list[Effec
     tasks = []
     for true in TRUE_EFFECTS if scenario.tasks == 4 else (0.0,):
         clips = rng.integers(scenario.clips[0], scenario.clips[1] + 1, scenario.groups)
-        own = common if scenario.shared else of((seeds, 1))
-        means = true + scenario.seed * own + scenario.group * of((1, scenario.groups))
+        by_seed = common if scenario.shared else of((seeds, 1))
+        means = true + scenario.seed * by_seed + scenario.group * of((1, scenario.groups))
         means = means + scenario.both * of((seeds, scenario.groups))
         means = means + scenario.clip * of((seeds, scenario.groups)) / np.sqrt(clips)
         tasks.append(Effects(means * clips, clips))
@@ -93,31 +96,29 @@ def draw(scenario: Scenario, seeds: int, rng: np.random.Generator) -> list[Effec
 
 
 def percentile(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[float, float]:
-    """The plain hierarchical bootstrap: quantiles of its draws."""
-    low, high = np.quantile(bootstrap(tasks, rng, DRAWS), [0.025, 0.975])
+    """Return the interval of the plain hierarchical bootstrap: quantiles of its draws."""
+    low, high = np.quantile(bootstrap(tasks, rng, SIMULATION_DRAWS), [0.025, 0.975])
     return float(low), float(high)
 
 
 def seeds_alone(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[float, float]:
-    """t-interval over seeds, as if no other motion could have been held out."""
+    """Return the t-interval over seeds, as if no other motion could have been held out."""
     by_seed = interquartile_mean(np.stack([t.totals.sum(1) / t.clips.sum() for t in tasks], -1))
     mean, half = interval(by_seed.tolist())
     return mean - half, mean + half
 
 
 def widest(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[float, float]:
-    """The bootstrap's standard error, all of it with S - 1 degrees of freedom."""
-    from scipy import stats
-
+    """Return the interval of the bootstrap's standard error, all of it with S - 1 degrees of freedom."""
     count = len(tasks[0].totals)
-    error = float(bootstrap(tasks, rng, DRAWS).std()) * math.sqrt(count / (count - 1))
-    half = float(stats.t.ppf(0.975, count - 1)) * error
+    error = float(bootstrap(tasks, rng, SIMULATION_DRAWS).std()) * math.sqrt(count / (count - 1))
+    half = half_width(count - 1) * error
     return effect(tasks) - half, effect(tasks) + half
 
 
 def published(tasks: Sequence[Effects], rng: np.random.Generator) -> tuple[float, float]:
-    """`intervals.hierarchical_interval`."""
-    found = hierarchical_interval(tasks, rng, DRAWS)
+    """Return the interval of `intervals.hierarchical_interval`."""
+    found = hierarchical_interval(tasks, rng, SIMULATION_DRAWS)
     return found.low, found.high
 
 
@@ -130,16 +131,20 @@ METHODS = {
 
 
 def coverage(
-    scenarios: Sequence[Scenario] = SCENARIOS, seeds: Sequence[int] = (3, 5), sets: int = SETS, seed: int = 0
+    scenarios: Sequence[Scenario] = SCENARIOS, seeds: Sequence[int] = (3, 5), sets: int = DATA_SETS, seed: int = 0
 ) -> pd.DataFrame:
-    """Share of data sets whose interval holds the true effect: scenario, seeds, method, coverage, width (median)."""
+    """Return the share of data sets whose interval holds the true effect, and the median width of the interval.
+
+    Returns:
+        Columns scenario, seeds, method, coverage, width.
+    """
     rows = []
     for scenario in scenarios:
         for count in seeds:
             rng = np.random.default_rng([seed, count])
             ends = {name: np.empty((sets, 2)) for name in METHODS}
             for i in range(sets):
-                tasks = draw(scenario, count, rng)
+                tasks = draw_effects(scenario, count, rng)
                 for name, method in METHODS.items():
                     ends[name][i] = method(tasks, rng)
             for name, found in ends.items():
@@ -148,8 +153,8 @@ def coverage(
     return pd.DataFrame(rows, columns=["scenario", "seeds", "method", "coverage", "width"])
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The table as it stands in docs/statistics.md: coverage in percent, median width in brackets."""
+def coverage_table(table: pd.DataFrame) -> str:
+    """Return the table of docs/statistics.md: coverage in percent, median width in brackets."""
     lines = ["| what varies | seeds | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]
     for (scenario, count), group in table.groupby(["scenario", "seeds"], sort=False):
         found = group.set_index("method")
@@ -159,4 +164,4 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(coverage(sets=int(sys.argv[1]) if len(sys.argv) > 1 else SETS)))
+    print(coverage_table(coverage(sets=int(sys.argv[1]) if len(sys.argv) > 1 else DATA_SETS)))

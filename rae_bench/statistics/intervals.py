@@ -1,10 +1,6 @@
-"""Intervals that keep their promise with three to five seeds.
+"""Intervals over seeds and groups of held-out clips that hold the true value as often as they say.
 
-Two things vary between one measurement of an effect and the next: the training (seeds) and which motion was held out
-(clip groups: clips of one take or one cell of gait and speed are alike). The hierarchical bootstrap draws both anew.
-What it draws from three seeds is too narrow twice over: by (S - 1) / S in variance, and because a spread known from
-three values is hardly known. `hierarchical_interval` therefore takes the bootstrap's standard errors only, mends the
-first, and leaves the second to Student's t. `rae_bench.statistics.coverage` shows what that is worth beside other ways.
+docs/statistics.md, "The interval", has the reasons; `rae_bench.statistics.coverage` measures the intervals.
 """
 
 from __future__ import annotations
@@ -19,20 +15,22 @@ import numpy as np
 from rae_bench.errors import UserError
 
 LEVEL = 0.95
+"""The level of every interval."""
 DRAWS = 2000
+"""Bootstrap draws."""
 BATCH = 256
-"""Effects whose bootstrap draws are held at once."""
+"""The number of effects whose bootstrap draws are in memory at once."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and how sure it is.
+    """An estimate with its interval.
 
     Attributes:
         estimate: the effect.
-        low, high: ends of the interval; NaN where there is one seed only.
-        p: two-sided, of the hypothesis that the effect is 0, from the same standard error: below 0.05 exactly where 0
-            is outside the 95 % interval. NaN where there is one seed only; 1 where nothing at all differs.
+        low, high: the ends of the interval; NaN with one seed.
+        p: two-sided, of the hypothesis that the effect is 0, from the same standard error. It is below 0.05 exactly
+            where 0 is outside the 95 % interval. It is NaN with one seed, and 1 where nothing differs.
     """
 
     estimate: float
@@ -46,36 +44,37 @@ class Effects:
     """The effects measured on one task: S seeds, G groups of held-out clips.
 
     Attributes:
-        totals: (S, G) sums over the clips of a group.
-        clips: (G,) how many clips a group has.
+        totals: sums over the clips of a group, (S, G).
+        clips: the number of clips of a group, (G,).
     """
 
     totals: np.ndarray
     clips: np.ndarray
 
 
-def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """Mean and half the t-interval; the half is NaN for fewer than two values."""
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and half the 95 % t-interval; the half is NaN for fewer than two values."""
     count = len(values)
     mean = sum(values) / count
     if count < 2:
         return mean, math.nan
     spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    return mean, _student(level, count - 1) * spread / math.sqrt(count)
+    return mean, half_width(count - 1) * spread / math.sqrt(count)
 
 
 @lru_cache(maxsize=64)
-def _student(level: float, freedom: int) -> float:
-    """Half the width of a t-interval in standard errors."""
+def half_width(freedom: float) -> float:
+    """Return half the width of a t-interval at `LEVEL`, in standard errors, for some degrees of freedom."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Geometric mean and ends of the 95 % t-interval of the logarithms: gains of 2 and 0.5 cancel.
+    """Return the geometric mean and the ends of the 95 % t-interval of the logarithms: gains of 2 and 0.5 cancel.
 
-    The ends are NaN for fewer than two values, or where a value is not positive and finite.
+    The ends are NaN for fewer than two values. Where a value is not positive and finite, the mean is the arithmetic one
+    and the ends are NaN.
     """
     if not all(0 < v < math.inf for v in values):
         return interval(values)[0], math.nan, math.nan
@@ -84,10 +83,10 @@ def ratio_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of the middle half along the last axis.
+    """Return the mean of the middle half along the last axis.
 
-    The cut goes through values where their number is not a multiple of four: of [0, 1, 5] it is (0/4 + 1 + 5/4) / 1.5 =
-    1.5. Of one or two values it is the mean.
+    Where the number of values is not a multiple of four, the cut goes through values: of [0, 1, 5] the mean is
+    (0/4 + 1 + 5/4) / 1.5 = 1.5. Of one or two values it is their mean.
     """
     values = np.asarray(values, float)
     count = values.shape[-1]
@@ -101,10 +100,16 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
 def bootstrap(
     tasks: Sequence[Effects], rng: np.random.Generator, draws: int = DRAWS, *, seeds: bool = True, groups: bool = True
 ) -> np.ndarray:
-    """(draws,) interquartile means over tasks of the mean effect, of seeds and clip groups drawn with replacement.
+    """Return interquartile means over tasks of the mean effect, (draws,), with seeds and groups drawn anew.
 
-    A seed stands for the same initialisation on every task, which may share their source too, so seeds are drawn once
-    for all tasks; groups are drawn task by task.
+    A seed is the same initialisation on every task, and tasks may share their source. So seeds are drawn once for all
+    tasks; groups are drawn task by task. Both are drawn with replacement.
+
+    Args:
+        tasks: the effects on each task.
+        rng: the random numbers.
+        draws: their number.
+        seeds, groups: whether these are drawn; each counts once where not.
     """
     count = _seed_count(tasks)
     seed_share = rng.multinomial(count, np.full(count, 1 / count), draws) if seeds else np.ones((draws, count), int)
@@ -118,7 +123,7 @@ def bootstrap(
 
 
 def effect(tasks: Sequence[Effects]) -> float:
-    """Interquartile mean over tasks of the mean effect over seeds and clips."""
+    """Return the interquartile mean over tasks of the mean effect over seeds and clips."""
     return float(interquartile_mean(np.array([t.totals.sum() / (len(t.totals) * t.clips.sum()) for t in tasks])))
 
 
@@ -129,15 +134,16 @@ def _seed_count(tasks: Sequence[Effects]) -> int:
     return counts.pop()
 
 
-def hierarchical_interval(
-    tasks: Sequence[Effects], rng: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
-) -> Interval:
-    """Interval of `effect` over seeds and clip groups; of seeds alone where every task has a single group.
+def hierarchical_interval(tasks: Sequence[Effects], rng: np.random.Generator, draws: int = DRAWS) -> Interval:
+    """Return the interval of `effect` over seeds and clip groups; over seeds alone where every task has one group.
 
         v_seeds  = S / (S - 1) Var*(seeds drawn),   v_groups = G / (G - 1) Var*(groups drawn), G per task the mean
         effect -+ t(df) sqrt(v_seeds + v_groups),   1 / df by Welch and Satterthwaite, with S - 1 and sum (G - 1)
 
-    The order and the names of seeds, groups and tasks do not matter: they are put in the order of their contents.
+    The order and names of seeds, groups and tasks do not matter: they are put in the order of their contents.
+
+    Raises:
+        UserError: another number of seeds on one task than on another.
     """
     tasks = canonical(tasks)
     estimate, count = effect(tasks), _seed_count(tasks)
@@ -149,17 +155,19 @@ def hierarchical_interval(
     if group_freedom:
         mean_count = group_freedom / len(tasks) + 1
         groups = float(bootstrap(tasks, rng, draws, seeds=False).var()) * mean_count / (mean_count - 1)
-    return _welch(estimate, seeds, count - 1, groups, group_freedom, level)
+    return _welch(estimate, seeds, count - 1, groups, group_freedom)
 
 
 def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate and p of many effects at once, as `hierarchical_interval` gives them where tasks have no clip groups.
+    """Return estimates and p of many effects, as `hierarchical_interval` gives them where tasks have no clip groups.
 
     Args:
-        values: (P, S, T) of each effect, S seeds and T tasks; S is at least 2.
+        values: (P, S, T), P effects of S seeds, at least two, on T tasks.
+        rng: the bootstrap's random numbers.
+        draws: their number.
 
     Returns:
-        (P,) estimates and (P,) p.
+        Estimates, (P,), and p, (P,).
     """
     from scipy import stats
 
@@ -179,7 +187,7 @@ def seed_tests(values: np.ndarray, rng: np.random.Generator, draws: int = DRAWS)
     return estimate, np.where(known, p, np.where(np.abs(estimate) < 1e-12, 1.0, 0.0))
 
 
-def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int, level: float) -> Interval:
+def _welch(estimate: float, first: float, first_df: int, second: float, second_df: int) -> Interval:
     from scipy import stats
 
     variance = first + second
@@ -187,12 +195,12 @@ def _welch(estimate: float, first: float, first_df: int, second: float, second_d
         return Interval(estimate, estimate, estimate, 1.0 if abs(estimate) < 1e-12 else 0.0)
     freedom = variance**2 / (first**2 / first_df + (second**2 / second_df if second_df else 0.0))
     error = math.sqrt(variance)
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = half_width(freedom) * error
     return Interval(estimate, estimate - half, estimate + half, float(2 * stats.t.sf(abs(estimate) / error, freedom)))
 
 
 def canonical(tasks: Sequence[Effects]) -> list[Effects]:
-    """The same effects with seeds, groups and tasks in the order of their contents, whatever they are called."""
+    """Return the effects with seeds, groups and tasks in the order of their contents, whatever their names."""
     _seed_count(tasks)
     everything = np.concatenate([task.totals for task in tasks], 1)
     seeds = sorted(range(len(everything)), key=lambda s: sorted(everything[s]))

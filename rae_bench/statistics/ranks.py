@@ -1,4 +1,4 @@
-"""Headline scores of entries, and how far their order can be believed: ranks are intervals, ties are called ties."""
+"""Headline scores of entries, and how far their order can be believed: ranks are intervals, with groups of ties."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.metrics import PRIMARY, category_scores, headline_score
-from rae_bench.metrics.headline import HEADLINE_CATEGORIES, SPEED
+from rae_bench.metrics import category_scores, headline_score
+from rae_bench.metrics.headline import SPEED
+from rae_bench.results.rows import HOLD, PRIMARIES, TRUTH
 from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
-from rae_bench.statistics.tables import cell_values, listed, refuse_missing_cells, refuse_twice
+from rae_bench.statistics.tables import cell_values, first_few, in_words, refuse_missing_cells, refuse_twice
 
 RANKED_SEEDS = 5
-"""Fewer make a rank provisional."""
+"""With fewer seeds a rank is provisional."""
 SCORE = ["entry", "task", "seed"]
 
 
 def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.DataFrame:
-    """The headline score of every entry, task and seed: mean over categories and the fractions below 100 %.
+    """Return the headline score of every entry, task and seed: the mean over categories and fractions below 100 %.
 
     Args:
         results: as from `rae_bench.load_results`, the controls' rows among them.
@@ -34,14 +35,13 @@ def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.Dat
     Raises:
         UserError: a task without `truth` or `hold`; a cell or metric that is missing, by name.
     """
-    primaries = [PRIMARY[category] for category in HEADLINE_CATEGORIES]
-    cells = pd.concat([cell_values(results, name).assign(metric=name) for name in primaries])
+    cells = pd.concat([cell_values(results, name).assign(metric=name) for name in PRIMARIES])
     speed = cell_values(results, SPEED).assign(metric=SPEED)
     yardsticks = _yardsticks(pd.concat([cells, speed], ignore_index=True))
     chosen = cells[(cells["regime"] == cells["entry"].map(regimes)) & (cells["fraction"] < 1)]
     without = sorted(set(regimes) - set(chosen["entry"]))
     if without:
-        raise UserError(f"missing: every cell of {listed(f'{entry} {regimes[entry]}' for entry in without)}")
+        raise UserError(f"missing: every cell of {first_few(f'{entry} {regimes[entry]}' for entry in without)}")
     refuse_missing_cells(chosen, "entry", ["task", "fraction", "seed"])
     rows = []
     for (entry, task, seed), group in chosen.groupby(SCORE):
@@ -56,12 +56,12 @@ def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.Dat
 
 
 def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
-    """Task -> metrics of the truth and of `hold`."""
+    """Return task -> metrics of the truth and of `hold`."""
     out = {}
     controls = cells[cells["regime"] == "none"]
     names = controls["entry"].str.rpartition("-")[0]
     for task, group in controls.groupby("task"):
-        rows = [group[names[group.index] == name] for name in ("truth", "hold")]
+        rows = [group[names[group.index] == name] for name in (TRUTH, HOLD)]
         if all(len(row) for row in rows):
             truth, hold = (dict(zip(row["metric"], row["value"], strict=True)) for row in rows)
             out[str(task)] = (truth, hold)
@@ -69,12 +69,12 @@ def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[s
 
 
 def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = DRAWS) -> pd.DataFrame:
-    """Entries in order of their scores, with intervals, ranks that are intervals, and tie groups.
+    """Return entries in the order of their scores, with intervals, ranks that are intervals, and tie groups.
 
     Two entries are apart where the interval of their difference, seed by seed, excludes 0 after Holm's adjustment for
-    all pairs. An entry's rank lies between one more than the number of entries that are better and the number of those
-    that are not worse. Entries that share a letter of `ties` are not apart: a letter is a run of the order of which no
-    two are.
+    all pairs. An entry's rank is between one more than the number of better entries and the number of entries that are
+    not worse. Entries that share a letter of `ties` are not apart: a letter is a run of neighbours of which no two are
+    apart.
 
     Args:
         scores: columns entry, task, seed, value, such as `headline_scores`; lower is better. An entry has the same
@@ -85,7 +85,7 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
         tasks, seeds, provisional (fewer than five seeds).
 
     Raises:
-        UserError: a task that another entry has, or a seed that another task has, is missing, by name; a score is.
+        UserError: a missing score, task or seed, by name.
     """
     refuse_twice(scores, SCORE)
     refuse_missing_cells(scores, "entry", ["task"])
@@ -95,7 +95,7 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
         refuse_missing_cells(scores[scores["entry"] == entry], "task", ["entry", "seed"])
     gaps = scores[scores["value"].isna()]
     if len(gaps):
-        raise UserError(f"no score: {listed(' '.join(map(str, row)) for row in gaps[SCORE].itertuples(index=False))}")
+        raise UserError(f"no score: {in_words(gaps[SCORE])}")
     table = scores.pivot(index=["entry", "seed"], columns="task", values="value").sort_index().sort_index(axis=1)
     wide = {str(entry): rows.droplevel("entry") for entry, rows in table.groupby(level="entry")}
     same = int(rng.integers(2**63))
@@ -122,7 +122,7 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
 
 
 def _apart(scores: Sequence[pd.DataFrame], same: int, draws: int) -> np.ndarray:
-    """(n, n) bool: whether one entry is better than another by more than the seeds that both have explain."""
+    """Return whether one entry is better than another by more than their shared seeds explain, (n, n) bool."""
     count = len(scores)
     values, seeds = [table.to_numpy(float) for table in scores], [list(table.index) for table in scores]
     pairs = list(combinations(range(count), 2))
@@ -132,8 +132,8 @@ def _apart(scores: Sequence[pd.DataFrame], same: int, draws: int) -> np.ndarray:
         if seeds[i] == seeds[j]:
             difference = values[j] - values[i]
         else:
-            both = sorted({*seeds[i]} & {*seeds[j]})
-            rows = [[seeds[k].index(seed) for seed in both] for k in (i, j)]
+            shared = sorted({*seeds[i]} & {*seeds[j]})
+            rows = [[seeds[k].index(seed) for seed in shared] for k in (i, j)]
             difference = values[j][rows[1]] - values[i][rows[0]]
         differences.setdefault(len(difference), []).append(difference)
         places.setdefault(len(difference), []).append(place)
@@ -149,9 +149,12 @@ def _apart(scores: Sequence[pd.DataFrame], same: int, draws: int) -> np.ndarray:
 
 
 def tie_letters(apart: np.ndarray) -> list[str]:
-    """Letters of each of n entries in order, from (n, n) whether two are apart.
+    """Return the letters of each of n entries in order.
 
     A letter stands for a longest run of neighbours of which no two are apart.
+
+    Args:
+        apart: (n, n) bool, whether two entries are apart.
     """
     count = len(apart)
     runs: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Tests of hypotheses, by scipy, and what many of them together are worth."""
+"""Tests of hypotheses, by scipy, and their adjustment for many tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from rae_bench.errors import UserError
 
 SIGNIFICANT = 0.05
-"""An effect is decided where its p is below that."""
+"""An effect is decided where its p is below this."""
 
 
 def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
-    """Two-sided p that values of two unpaired samples are alike, as of the seeds of two publications.
+    """Return the two-sided p that values of two unpaired samples are alike, such as seeds of two publications.
 
     Three against three can never be below 0.1, four against four below 0.028.
     """
@@ -26,7 +26,7 @@ def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def wilcoxon(differences: Sequence[float]) -> float:
-    """Two-sided p that paired differences are symmetric around 0 (signed ranks; differences of 0 are left out).
+    """Return the two-sided p that paired differences are symmetric around 0 (signed ranks without differences of 0).
 
     Fewer than six differences can never be below 0.05.
     """
@@ -38,7 +38,7 @@ def wilcoxon(differences: Sequence[float]) -> float:
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """(n,) p-values adjusted for their number, step down (Holm 1979); valid however the tests depend on each other.
+    """Return p-values, (n,), adjusted for their number, step down (Holm 1979), however the tests depend on each other.
 
     The k-th smallest is multiplied by n - k + 1, and is at least the one before. NaN stays NaN and does not count.
     """

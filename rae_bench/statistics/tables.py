@@ -1,4 +1,4 @@
-"""What goes into every statistic: one row a measurement, each of them once and none missing."""
+"""Tables of cells, as all statistics take them: each cell once, and none missing."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from rae_bench.errors import UserError
+from rae_bench.results.columns import percent
 
 CELL = ["entry", "task", "regime", "fraction", "seed"]
-"""Columns that name a cell."""
-SHOWN = 5
+"""The columns that name a cell."""
+MOST_WORDS = 5
+"""Names that an error lists before it counts the others."""
 
 
 def cell_values(results: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One metric of every finished cell: columns `CELL` and `value`.
+    """Return one metric of every finished cell: columns `CELL` and `value`.
 
-    `entry` is the model with the hash of its options; `cold` at fraction 1 has the regime `full`.
+    `entry` is the model with the hash of its options. `cold` at fraction 1 has the regime `full`.
 
     Args:
         results: as from `rae_bench.load_results`.
+        metric: its name.
 
     Raises:
-        UserError: no such metric, a cell twice, a value that is missing; each by name.
+        UserError: no such metric, a cell twice, or a missing value, by name.
     """
     table = results[(results["metric"] == metric) & (results["status"] == "ok")]
     if table.empty:
@@ -34,7 +37,7 @@ def cell_values(results: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def with_entry(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a column `entry` added, and `full` for `cold` at fraction 1."""
+    """Add a column `entry` to a table of results, and call `cold` at fraction 1 `full`."""
     full = (table["regime"] == "cold") & (table["fraction"] == 1)
     return table.assign(
         entry=table["model"] + "-" + table["config"],
@@ -47,47 +50,47 @@ def refuse_twice(table: pd.DataFrame, keys: Sequence[str]) -> None:
     """Raise `UserError` where `keys` do not tell two rows apart."""
     twice = table[table.duplicated(list(keys))]
     if len(twice):
-        raise UserError(f"twice in the results: {names(twice)}; compare folders that hold each cell once")
+        raise UserError(f"twice in the results: {in_words(twice)}; compare folders that hold each cell once")
 
 
 def refuse_missing_values(table: pd.DataFrame, metric: str) -> None:
     """Raise `UserError` where a cell has no value."""
     without = table[table["value"].isna()]
     if len(without):
-        raise UserError(f"no value of {metric}: {names(without)}")
+        raise UserError(f"no value of {metric}: {in_words(without)}")
 
 
 def refuse_missing_cells(table: pd.DataFrame, across: str, within: Sequence[str]) -> None:
-    """Raise `UserError` where a combination of `within` that one value of `across` has is lacking at another.
+    """Raise `UserError` where one value of `across` lacks a combination of `within` that another has.
 
-    `refuse_missing_cells(table, "entry", ["task", "seed"])`: every entry has every task and seed that any has.
+    `refuse_missing_cells(table, "entry", ["task", "seed"])` asks that every entry has every task and seed of any entry.
     """
     have = set(table[[across, *within]].itertuples(index=False, name=None))
-    asked = set(table[list(within)].itertuples(index=False, name=None))
-    lacking = sorted((name, *key) for name in table[across].unique() for key in asked if (name, *key) not in have)
+    wanted = set(table[list(within)].itertuples(index=False, name=None))
+    lacking = sorted((name, *key) for name in table[across].unique() for key in wanted if (name, *key) not in have)
     if lacking:
-        raise UserError(f"missing: {names(pd.DataFrame(lacking, columns=[across, *within]))}; run these cells first")
+        raise UserError(f"missing: {in_words(pd.DataFrame(lacking, columns=[across, *within]))}; run these cells first")
 
 
-def names(cells: pd.DataFrame) -> str:
-    """Cells in words, the first few of them."""
+def in_words(cells: pd.DataFrame) -> str:
+    """Name cells in words, the first few of them."""
     columns = [c for c in (*CELL, "clip") if c in cells]
     words = [cell_in_words(dict(zip(columns, row, strict=True))) for row in cells[columns].itertuples(index=False)]
-    return listed(words)
+    return first_few(words)
 
 
 def cell_in_words(cell: dict[str, object]) -> str:
-    """fe-44136fa3 biped2quad finetune 5 % seed 0."""
+    """Name a cell in words, such as "fe-44136fa3 biped2quad finetune 5 % seed 0"."""
     words = dict(cell)
     if "fraction" in words:
-        words["fraction"] = f"{100 * float(str(words['fraction'])):g} %"
+        words["fraction"] = percent(float(str(words["fraction"])))
     if "seed" in words:
         words["seed"] = f"seed {words['seed']}"
     return " ".join(str(word) for word in words.values())
 
 
-def listed(words: Iterable[str]) -> str:
-    """The first few, and how many more."""
+def first_few(words: Iterable[str]) -> str:
+    """List the first few words, and say how many more there are."""
     known = list(dict.fromkeys(words))
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return "; ".join(known[:SHOWN]) + more
+    more = f" and {len(known) - MOST_WORDS} more" if len(known) > MOST_WORDS else ""
+    return "; ".join(known[:MOST_WORDS]) + more

@@ -1,8 +1,8 @@
-"""The thesis' claims as comparisons, and what is found of them.
+"""The thesis' claims as comparisons, and the verdicts on them.
 
-A claim is a list of parts, each one comparison. A part `holds` or `fails` where its effect is decided (p < 0.05, by
-Holm's method adjusted for the claim's parts in our statistics, not adjusted in the published ones), else it is
-`undecided`. A claim that any part contradicts is overturned; one whose parts all hold is confirmed.
+A claim is a list of comparisons. A comparison `holds` or `fails` where its effect is decided: p < 0.05, adjusted by
+Holm's method for the claim's comparisons in our statistics, not adjusted in the published ones. Else it is `undecided`.
+A claim is overturned if any comparison fails, and confirmed if all hold.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rae_bench.statistics.significance import holm
-from rae_bench.study.effects import Effect, Side, decided
+from rae_bench.study.effects import Effect, ModelRegime, decided
 from rae_bench.study.published import RIGS, ratio
 
-LAYERS = ("rbf", "vae", "dec")
-CATS = tuple(f"fc-{layer}-cat" for layer in LAYERS)
-MODELS = ("fe", *CATS, *(f"fc-{layer}-in" for layer in LAYERS), "fs", "fe+omg-lstm")
+FC_LAYERS = ("rbf", "vae", "dec")
+CATS = tuple(f"fc-{layer}-cat" for layer in FC_LAYERS)
+MODELS = ("fe", *CATS, *(f"fc-{layer}-in" for layer in FC_LAYERS), "fs", "fe+omg-lstm")
 TRANSFER = ("frozen", "finetune")
 ALIKE = 1.25
-"""Two errors do not differ clearly where their ratio is within this and its inverse."""
+"""Two errors do not differ clearly where their ratio is between this and its inverse."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A's errors are smaller than B's; or, `alike`, they do not differ clearly."""
+class Comparison:
+    """A's errors are smaller than B's; or, if `alike`, they do not differ clearly."""
 
-    a: Side
-    b: Side
+    a: ModelRegime
+    b: ModelRegime
     alike: bool = False
 
     @property
@@ -41,11 +41,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the thesis; the third has no parts here, see `rae_bench.study.cost`."""
+    """A claim of the thesis. The third has no parts here; `rae_bench.study.cost` judges it."""
 
     number: int
     text: str
-    parts: tuple[Part, ...]
+    parts: tuple[Comparison, ...]
 
 
 CLAIMS = (
@@ -53,7 +53,7 @@ CLAIMS = (
         1,
         "Every transferred model but DEC-CAT frozen beats its own cold start.",
         tuple(
-            Part((model, regime), (model, "cold"))
+            Comparison((model, regime), (model, "cold"))
             for model in MODELS
             for regime in TRANSFER
             if (model, regime) != ("fc-dec-cat", "frozen") and model != "fe+omg-lstm"
@@ -62,22 +62,30 @@ CLAIMS = (
     Claim(
         2,
         "FE and FC-CAT transfer better than FS; FE and FC do not differ clearly.",
-        tuple(Part((model, regime), ("fs", regime)) for model in ("fe", *CATS[:2]) for regime in TRANSFER)
-        + tuple(Part(("fe", regime), (model, regime), alike=True) for model in CATS[:2] for regime in TRANSFER),
+        tuple(Comparison((model, regime), ("fs", regime)) for model in ("fe", *CATS[:2]) for regime in TRANSFER)
+        + tuple(Comparison(("fe", regime), (model, regime), alike=True) for model in CATS[:2] for regime in TRANSFER),
     ),
     Claim(3, "FE is the cheapest.", ()),
-    Claim(4, "The mixture of experts beats the LSTM.", (Part(("fe", "full"), ("fe+omg-lstm", "full")),)),
+    Claim(4, "The mixture of experts beats the LSTM.", (Comparison(("fe", "full"), ("fe+omg-lstm", "full")),)),
     Claim(
         5,
         "CAT beats IN.",
-        tuple(Part((f"fc-{layer}-cat", "full"), (f"fc-{layer}-in", "full")) for layer in LAYERS),
+        tuple(Comparison((f"fc-{layer}-cat", "full"), (f"fc-{layer}-in", "full")) for layer in FC_LAYERS),
     ),
 )
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found of a part: `effect` is None where cells are missing."""
+class Judgement:
+    """What was found of one comparison.
+
+    Attributes:
+        words: the comparison in words.
+        effect: the measured effect; None where cells are missing.
+        p: the p-value that decides, adjusted or not.
+        verdict: holds, fails, undecided, or `not run`.
+        published: the thesis' number, where there is one.
+    """
 
     words: str
     effect: Effect | None
@@ -88,35 +96,40 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of a claim: confirmed, overturned, undecided, or `not run`."""
+    """What was found of a claim: `verdict` is confirmed, overturned, undecided, or `not run`."""
 
     number: int
     text: str
     verdict: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Judgement, ...]
 
 
 def judge(
-    claim: Claim, measure: Callable[[Side, Side], Effect | None], rigs: tuple[str, ...] = RIGS, *, adjusted: bool
+    claim: Claim,
+    measure: Callable[[ModelRegime, ModelRegime], Effect | None],
+    rigs: tuple[str, ...] = RIGS,
+    *,
+    adjusted: bool,
 ) -> Verdict:
-    """A claim against measured effects.
+    """Judge a claim by measured effects.
 
     Args:
-        measure: effect of A over B.
-        rigs: of the published numbers beside them.
+        claim: a claim with parts.
+        measure: measure(a, b) returns the effect of A over B.
+        rigs: the rigs of the published numbers.
         adjusted: whether p is adjusted for the number of parts.
     """
     effects = [measure(part.a, part.b) for part in claim.parts]
     plain = [math.nan if e is None else e.p for e in effects]
     ps = holm(plain) if adjusted else plain
     found = tuple(
-        Finding(part.words, e, float(p), _word(part, e, float(p)), ratio(part.a, part.b, rigs))
+        Judgement(part.words, e, float(p), _part_verdict(part, e, float(p)), ratio(part.a, part.b, rigs))
         for part, e, p in zip(claim.parts, effects, ps, strict=True)
     )
-    return Verdict(claim.number, claim.text, overall([f.verdict for f in found]), found)
+    return Verdict(claim.number, claim.text, claim_verdict([f.verdict for f in found]), found)
 
 
-def _word(part: Part, found: Effect | None, p: float) -> str:
+def _part_verdict(part: Comparison, found: Effect | None, p: float) -> str:
     if found is None:
         return "not run"
     if part.alike:
@@ -129,8 +142,8 @@ def _word(part: Part, found: Effect | None, p: float) -> str:
     return "holds" if found.times > 1 else "fails"
 
 
-def overall(words: Sequence[str]) -> str:
-    """The word for a claim, of those for its parts."""
+def claim_verdict(words: Sequence[str]) -> str:
+    """Return the verdict on a claim from the verdicts on its parts."""
     if all(word == "not run" for word in words):
         return "not run"
     if "fails" in words:

@@ -1,4 +1,4 @@
-"""What the entries cost: training and roll-out side by side in one run, by turns, so that noise falls on all alike."""
+"""What the entries cost: training and roll-out side by side in one run, in turns, so that noise meets all alike."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ import numpy as np
 from rae_bench.model.api import Budget, Context, Prompt
 from rae_bench.model.registry import make_model
 from rae_bench.statistics.intervals import ratio_interval
-from rae_bench.study.claims import Claim, Finding, Verdict, overall
+from rae_bench.study.claims import Claim, Judgement, Verdict, claim_verdict
 from rae_bench.study.effects import Effect
 from rae_bench.task.sides import Side
 
 ROUNDS, UPDATES, FRAMES = 5, 41, 30
 REFERENCE = "fe"
-MEASURES = {"ms_update": "ms an update", "ms_frame": "ms a frame", "parameters": "parameters"}
+COST_MEASURES = {"ms_update": "ms an update", "ms_frame": "ms a frame", "parameters": "parameters"}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One model's cost: core-milliseconds of an update and of a frame of one character, a value a round; parameters."""
+    """One model's cost.
+
+    Attributes:
+        model: its name.
+        ms_update: core-milliseconds of an update, a value for each round.
+        ms_frame: core-milliseconds of a frame of one character, a value for each round.
+        parameters: the number of parameters.
+    """
 
     model: str
     ms_update: list[float]
@@ -31,14 +38,17 @@ class Cost:
     parameters: int
 
 
-def measure(
+def measure_costs(
     models: Sequence[str], options: Mapping[str, Any], target: Side, *, rounds: int = ROUNDS, updates: int = UPDATES
 ) -> list[Cost]:
     """Train every model for a few updates and have it make a second of one clip, round by round.
 
     Args:
-        target: whose training segments are learnt from and whose test clip is generated.
-        updates: of a round; the first is not counted.
+        models: names.
+        options: the options of every model.
+        target: the side whose training segments are learnt from and whose test clip is generated.
+        rounds: the number of rounds.
+        updates: the number of updates in a round. The first is not counted.
     """
     protocol = target.protocol
     domain = target.domain(target.fraction(min(protocol.fractions)))
@@ -68,11 +78,14 @@ def _once(instance: Any, domain: Any, one: Prompt, budget: Budget, seed: int) ->
         start = time.process_time()
         instance.generate(one, ctx)
         took.append(time.process_time() - start)
-    return 1000 * (ended - began) / (last - first), 1000 * min(took) / FRAMES, int(ctx.spent["parameters"])
+    return 1000 * (ended - began) / (last - first), 1000 * min(took) / FRAMES, int(ctx.declared["parameters"])
 
 
 def cheaper(costs: Sequence[Cost], a: str, b: str, what: str) -> Effect:
-    """How many times less A costs than B: geometric mean over rounds and its 95 % interval; parameters are exact."""
+    """Return how many times less A costs than B: the geometric mean over rounds with its 95 % interval.
+
+    The number of parameters is exact.
+    """
     by_name = {cost.model: cost for cost in costs}
     one, other = (getattr(by_name[name], what) for name in (a, b))
     if what == "parameters":
@@ -82,12 +95,12 @@ def cheaper(costs: Sequence[Cost], a: str, b: str, what: str) -> Effect:
 
 
 def judge_cost(claim: Claim, costs: Sequence[Cost]) -> Verdict:
-    """The third claim: the reference against every other codec on the same core, in each measure."""
+    """Judge the third claim: the reference against every other codec on the same core, in each measure."""
     found = []
     others = [cost.model for cost in costs if cost.model != REFERENCE and "+" not in cost.model]
-    for what, words in MEASURES.items():
+    for what, words in COST_MEASURES.items():
         for model in others:
             e = cheaper(costs, REFERENCE, model, what)
             word = "holds" if e.low > 1 else "fails" if e.high < 1 else "undecided"
-            found.append(Finding(f"{words}: {REFERENCE} less than {model}", e, e.p, word, None))
-    return Verdict(claim.number, claim.text, overall([f.verdict for f in found]), tuple(found))
+            found.append(Judgement(f"{words}: {REFERENCE} less than {model}", e, e.p, word, None))
+    return Verdict(claim.number, claim.text, claim_verdict([f.verdict for f in found]), tuple(found))

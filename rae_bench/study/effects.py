@@ -1,4 +1,4 @@
-"""One regime of one model against another: errors of clips in, times better out."""
+"""One regime of one model against another: from errors of clips to how many times better it is."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rae_bench.statistics.compare import compare
+from rae_bench.statistics.comparison import compare
 from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.statistics.significance import SIGNIFICANT, mann_whitney
 
-Side = tuple[str, str]
-"""Model and regime; `full` is a regime."""
+ModelRegime = tuple[str, str]
+"""A model and a regime; `full` is a regime."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Effect:
     """How many times smaller the errors of A are than those of B.
 
     Attributes:
-        low, high: 95 % interval; NaN with one seed.
+        times: the effect.
+        low, high: the 95 % interval; NaN with one seed.
         p: two-sided, of no effect, not adjusted; NaN where it cannot be known.
-        rigs, seeds: how many were compared.
+        rigs, seeds: the number of rigs and seeds that were compared.
     """
 
     times: float
@@ -34,18 +35,19 @@ class Effect:
     seeds: int
 
 
-def pick(clips: pd.DataFrame, side: Side) -> pd.DataFrame:
-    """The rows of a model and regime, with the model as the entry."""
+def pick(clips: pd.DataFrame, side: ModelRegime) -> pd.DataFrame:
+    """Return the rows of a model and regime, with the model as the entry."""
     rows = clips[(clips["model"] == side[0]) & (clips["regime"] == side[1])]
     return rows.assign(entry=rows["model"])
 
 
-def effect(clips: pd.DataFrame, a: Side, b: Side, *, published: bool = False) -> Effect | None:
-    """A against B on the tasks and seeds that both have; None where they have none.
+def effect(clips: pd.DataFrame, a: ModelRegime, b: ModelRegime, *, published: bool = False) -> Effect | None:
+    """Compare A with B on the tasks and seeds that both have; None where they share none.
 
     Args:
-        clips: a row a clip: model, task, regime, fraction, seed, clip, group, value (an error, above 0).
-        published: by the thesis' statistics instead of ours.
+        clips: a row for each clip: model, task, regime, fraction, seed, clip, group, value (an error, above 0).
+        a, b: the two models and regimes.
+        published: whether to use the thesis' statistics instead of ours.
     """
     one, other = pick(clips, a), pick(clips, b)
     tasks = set(one["task"]) & set(other["task"])
@@ -61,17 +63,17 @@ def effect(clips: pd.DataFrame, a: Side, b: Side, *, published: bool = False) ->
 
 
 def _ours(one: pd.DataFrame, other: pd.DataFrame) -> Effect:
-    """Mean log-ratio of the same clips, interval over seeds and groups (`rae_bench.statistics.compare`)."""
+    """Return the mean log-ratio of the same clips, with an interval over seeds and groups."""
     found = compare(one, other, "lower", np.random.default_rng(0), across_regimes=True)
-    row = found.iloc[-1]  # all tasks where there are several
+    row = found.iloc[-1]  # over all tasks where there is more than one
     times, low, high, p = (float(row[name]) for name in ("effect", "low", "high", "p"))
     return Effect(times, low, high, p, int(row["tasks"]), int(row["seeds"]))
 
 
 def _published(one: pd.DataFrame, other: pd.DataFrame) -> Effect:
-    """Mean over rigs of ratios of means; the largest of the rigs' Mann-Whitney p over clips.
+    """Return the mean over rigs of ratios of means, with the largest of the rigs' Mann-Whitney p over clips.
 
-    The interval, which the thesis has not, is that of ratios over seeds. Clips are each the mean over seeds.
+    The interval, which the thesis does not have, is that of ratios over seeds. Each clip is its mean over seeds.
     """
     means = [side.groupby(["seed", "task"])["value"].mean().unstack() for side in (one, other)]
     ratios = means[1] / means[0]
@@ -84,5 +86,5 @@ def _published(one: pd.DataFrame, other: pd.DataFrame) -> Effect:
 
 
 def decided(p: float) -> bool:
-    """Whether a p-value, adjusted or not, says that there is an effect."""
+    """Return whether a p-value, adjusted or not, says that there is an effect."""
     return math.isfinite(p) and p < SIGNIFICANT

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from rae_bench.study.claims import CLAIMS, TRANSFER, Finding, Verdict, judge
+from rae_bench.study.claims import CLAIMS, TRANSFER, Judgement, Verdict, judge
 from rae_bench.study.cost import REFERENCE, Cost, judge_cost
-from rae_bench.study.effects import Effect, Side, decided, effect
+from rae_bench.study.effects import Effect, ModelRegime, decided, effect
 from rae_bench.study.published import ratio
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, as_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
 SWAPPED_MODEL = "swapped source"
+"""The name of the model that learnt from the source with swapped roles."""
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """A model and regime beside the full-data reference and beside its own cold start; more than 1 is better.
+class StudyRow:
+    """A model and regime compared with the full-data reference and with its cold start; more than 1 is better.
 
     Attributes:
         to_full, to_cold: mode -> measured effect, `published` -> the thesis' number; None where there is none.
@@ -41,15 +41,15 @@ class Study:
 
     Attributes:
         verdicts: mode -> the five claims.
-        sources: the true source and the one with swapped roles: gains over cold, and one over the other.
-        cells: arm -> (done, asked for).
+        sources: gains over cold of the true source and the one with swapped roles, and of one over the other.
+        cells: arm -> the number of cells that are done, and of those that it has.
     """
 
     rigs: tuple[str, ...]
     seeds: int
-    rows: tuple[Row, ...]
+    rows: tuple[StudyRow, ...]
     verdicts: dict[str, tuple[Verdict, ...]]
-    sources: tuple[Finding, ...]
+    sources: tuple[Judgement, ...]
     costs: tuple[Cost, ...]
     cells: dict[str, tuple[int, int]]
 
@@ -58,16 +58,20 @@ def find(
     clips: dict[str, pd.DataFrame], models: Sequence[str], costs: Sequence[Cost], rigs: Sequence[str], seeds: int,
     cells: dict[str, tuple[int, int]],
 ) -> Study:
-    """What the errors of clips say.
+    """Find what the errors of clips say.
 
     Args:
         clips: arm -> table of `rae_bench.study.thesis.clips_of`.
-        costs: of `rae_bench.study.cost`; empty where they were not measured.
+        models: names, the first one that of the swapped source.
+        costs: as from `rae_bench.study.cost`; empty where they were not measured.
+        rigs: the target rigs.
+        seeds: the number of seeds.
+        cells: arm -> the number of cells that are done, and of those that it has.
     """
     rigs = tuple(rigs)
 
     @cache
-    def measured(mode: str, a: Side, b: Side) -> Effect | None:
+    def measured(mode: str, a: ModelRegime, b: ModelRegime) -> Effect | None:
         return effect(clips[mode], a, b, published=mode == PAPER)
 
     modes = [mode for mode in (CORRECTED, PAPER) if mode in clips]
@@ -82,7 +86,7 @@ def find(
                 to["published"] = None if itself else ratio(side, yardstick, rigs)
                 for mode in modes:
                     to[mode] = None if itself else measured(mode, side, yardstick)
-            rows.append(Row(model, regime, to_full, to_cold))
+            rows.append(StudyRow(model, regime, to_full, to_cold))
     verdicts = {}
     for mode in modes:
         found = []
@@ -97,13 +101,13 @@ def find(
     return Study(rigs, seeds, tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells)
 
 
-def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Finding, ...]:
-    """The true source beside one whose roles are swapped: what is left of the gain is pre-training's."""
+def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Judgement, ...]:
+    """Compare the true source with one whose roles are swapped: what is left of the gain is due to any pre-training."""
     import pandas as pd
 
     if SWAPPED not in clips or CORRECTED not in clips or clips[SWAPPED].empty:
         return ()
-    both = pd.concat([clips[CORRECTED], as_of(clips[SWAPPED], f"-{SWAPPED}", SWAPPED_MODEL)], ignore_index=True)
+    sources = pd.concat([clips[CORRECTED], as_of(clips[SWAPPED], f"-{SWAPPED}", SWAPPED_MODEL)], ignore_index=True)
     out = []
     for regime in TRANSFER:
         for a, b, words in (
@@ -111,11 +115,11 @@ def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Finding, ...]:
             ((SWAPPED_MODEL, regime), (model, "cold"), f"{regime}, swapped source, against cold"),
             ((model, regime), (SWAPPED_MODEL, regime), f"{regime}, true against swapped source"),
         ):
-            found = effect(both, a, b)
+            found = effect(sources, a, b)
             p = math.nan if found is None else found.p
             if found is None:
                 word = "not run"
             else:
                 word = "undecided" if not decided(p) else "better" if found.times > 1 else "worse"
-            out.append(Finding(words, found, p, word, None))
+            out.append(Judgement(words, found, p, word, None))
     return tuple(out)

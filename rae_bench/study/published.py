@@ -1,7 +1,7 @@
 """Published numbers: "A study of transfer learning on data-driven motion synthesis frameworks", KTH, 2022.
 
-Reconstruction errors (mean over the test clips, normalised) of the entries with a mixture of experts; of the others
-only ratios were published.
+Reconstruction errors (mean over the test clips, normalised) are of the entries with a mixture of experts. For the
+others only ratios were published.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _read(text: str) -> dict[tuple[str, str], dict[str, float]]:
 
 ERRORS: Mapping[tuple[str, str], Mapping[str, float]] = _read(_TABLE)
 """(model, regime) -> error by rig."""
-RATIOS: Mapping[tuple[tuple[str, str], tuple[str, str]], float] = {
+PUBLISHED_RATIOS: Mapping[tuple[tuple[str, str], tuple[str, str]], float] = {
     (("fc-rbf-in", "frozen"), ("fc-rbf-in", "cold")): 1.04,
     (("fc-rbf-in", "finetune"), ("fc-rbf-in", "cold")): 1.148,
     (("fc-vae-in", "frozen"), ("fc-vae-in", "cold")): 1.327,
@@ -50,13 +50,13 @@ RATIOS: Mapping[tuple[tuple[str, str], tuple[str, str]], float] = {
     (("fc-dec-cat", "full"), ("fc-dec-in", "full")): 1.728,
     (("fe", "full"), ("fe+omg-lstm", "full")): 1 / 0.319,
 }
-"""(A, B) -> error of B over that of A, the published mean over rigs and clips, where no table of errors was given."""
+"""(A, B) -> error of B over error of A, the published mean over rigs and clips, where no table of errors was given."""
 
 
 def ratio(a: tuple[str, str], b: tuple[str, str], rigs: tuple[str, ...] = RIGS) -> float | None:
-    """Error of B over error of A, the mean over rigs of per-rig ratios as the thesis has it; None where not known."""
+    """Return error of B over error of A, the mean over rigs of per-rig ratios as in the thesis; None where unknown."""
     if a in ERRORS and b in ERRORS:
         return sum(ERRORS[b][rig] / ERRORS[a][rig] for rig in rigs) / len(rigs)
-    if (a, b) in RATIOS:
-        return RATIOS[a, b]
-    return 1 / RATIOS[b, a] if (b, a) in RATIOS else None
+    if (a, b) in PUBLISHED_RATIOS:
+        return PUBLISHED_RATIOS[a, b]
+    return 1 / PUBLISHED_RATIOS[b, a] if (b, a) in PUBLISHED_RATIOS else None

@@ -1,7 +1,7 @@
 """Which metric sees which fault: known faults are put into true motion at rising strength and measured.
 
 A metric's response to a fault is how far it moves from its value on the truth, as a share of the farthest that any
-fault moves it. A primary must rise with the fault of its own category, and no fault may go unseen by all.
+fault moves it. A primary must rise with the fault of its category, and every fault must move some metric.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ import numpy as np
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.forward import global_to_local
 from rae_bench.metrics import METRICS, PRIMARY, adversarial, evaluate
+from rae_bench.metrics.headline import SPEED
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives
+from rae_bench.results.columns import COLUMNS
 
 Inject = Callable[[Motion, float], Motion]
 
 SEEN = 0.05
 """A response at least this large counts as seen."""
-OWN = {"reconstruction": "mean-pose collapse", "feet": "foot slide", "objective": "drift", "adversarial": "jitter"}
+FAULT_OF_CATEGORY = {
+    "reconstruction": "mean-pose collapse", "feet": "foot slide", "objective": "drift", "adversarial": "jitter",
+}  # fmt: skip
 """Category -> the fault that its primary must rise with."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A way of spoiling motion, at rising strengths in `unit`."""
+    """A way to spoil motion, at rising strengths in `unit`."""
 
     name: str
     unit: str
@@ -40,7 +44,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the metrics say of one fault at one strength; at strength 0 of the truth itself."""
+    """The metrics of one fault at one strength; strength 0 is the truth itself."""
 
     fault: str
     unit: str
@@ -49,7 +53,7 @@ class Reading:
 
 
 def foot_slide(motion: Motion, speed: float) -> Motion:
-    """The body rides a circle of one turn a second at `speed` cm/s: feet slide, and nothing drifts away."""
+    """Move the body on a circle of one turn a second at `speed` cm/s: feet slide, and nothing drifts away."""
     angle = 2 * np.pi * np.arange(motion.root_positions.shape[1]) / motion.fps
     radius = speed / 100 / (2 * np.pi)
     circle = radius * np.stack([np.cos(angle) - 1, 0 * angle, np.sin(angle)], -1)
@@ -57,14 +61,14 @@ def foot_slide(motion: Motion, speed: float) -> Motion:
 
 
 def jitter(motion: Motion, degrees: float) -> Motion:
-    """Every joint turned anew in every frame; `degrees` is the standard deviation about each axis."""
+    """Turn every joint at random in every frame; `degrees` is the standard deviation about each axis."""
     turn = np.random.default_rng(0).standard_normal((*motion.rotations.shape[:3], 3)) * np.radians(degrees)
     angle = np.linalg.norm(turn, axis=-1)
     return _turned(motion, quat.mul(quat.from_axis_angle(turn / angle[..., None], angle), motion.rotations))
 
 
 def collapse(motion: Motion, percent: float) -> Motion:
-    """Every joint `percent` of the way to its mean over the clip; the root goes on as it did."""
+    """Turn every joint `percent` of the way to its mean over the clip, without the root."""
     weight = motion.valid[..., None, None]
     mean = quat.normalize((motion.rotations * weight).sum(1, keepdims=True))
     rotations = quat.slerp(motion.rotations, np.broadcast_to(mean, motion.rotations.shape), percent / 100)
@@ -73,24 +77,24 @@ def collapse(motion: Motion, percent: float) -> Motion:
 
 
 def lag(motion: Motion, milliseconds: float) -> Motion:
-    """Everything so much later; the first pose is held until then."""
+    """Delay everything; the first pose is held until then."""
     late = np.maximum(np.arange(motion.root_positions.shape[1]) - round(milliseconds / 1000 * motion.fps), 0)
     return replace(motion, root_positions=motion.root_positions[:, late], rotations=motion.rotations[:, late])
 
 
 def hover(motion: Motion, percent: float) -> Motion:
-    """Raised by `percent` of the rig's height."""
+    """Raise the body by `percent` of the rig's height."""
     return _placed(motion, motion.root_positions + np.array([0, percent / 100 * motion.rig.height, 0]))
 
 
 def drift(motion: Motion, speed: float) -> Motion:
-    """Carried away at `speed` cm/s."""
+    """Carry the body away at `speed` cm/s."""
     time = np.arange(motion.root_positions.shape[1])[:, None] / motion.fps
     return _placed(motion, motion.root_positions + speed / 100 * time * np.array([0.6, 0, 0.8]))
 
 
 def reverse(motion: Motion, percent: float) -> Motion:
-    """So many of the clips run backwards."""
+    """Run `percent` of the clips backwards."""
     frame = np.arange(motion.root_positions.shape[1])
     backwards = np.maximum(motion.lengths[:, None] - 1 - frame, 0)
     order = np.where(_some(motion, percent)[:, None], backwards, np.minimum(frame, motion.lengths[:, None] - 1))
@@ -99,7 +103,7 @@ def reverse(motion: Motion, percent: float) -> Motion:
 
 
 def swap_sides(motion: Motion, percent: float) -> Motion:
-    """In so many of the clips left and right change places, each pose mirrored where it stands."""
+    """Exchange left and right in `percent` of the clips, each pose mirrored in its place."""
     rest, facing = motion.rig.rest_global[1], motion.root.rotation[:, :, None]
     turns = quat.mul(quat.mul(quat.inverse(facing), motion.global_rotations), quat.inverse(rest))
     mirrored = turns[:, :, motion.rig.mirror] * np.array([1, 1, -1, -1], turns.dtype)
@@ -108,7 +112,7 @@ def swap_sides(motion: Motion, percent: float) -> Motion:
 
 
 def _some(motion: Motion, percent: float) -> np.ndarray:
-    """(N,) bool: this share of the clips, spread evenly; more percent keeps those that were in."""
+    """Pick a share of the clips, (N,) bool, spread evenly. A larger share holds every smaller one."""
     order = np.random.default_rng(0).permutation(len(motion))
     return order < round(percent / 100 * len(motion))
 
@@ -136,7 +140,7 @@ FAULTS = (
 def readings(
     truth: Motion, objectives: Objectives, faults: Sequence[Fault] = FAULTS, seed: int = 0
 ) -> list[Reading]:
-    """All metrics of the truth itself, then of every fault at every strength."""
+    """Measure all metrics of the truth itself, then of every fault at every strength."""
 
     def measured(motion: Motion) -> dict[str, float]:
         trajectory = Trajectory(motion.root_positions[None], motion.rotations[None])
@@ -151,9 +155,9 @@ def readings(
 
 
 def responses(found: Sequence[Reading]) -> dict[str, dict[str, float]]:
-    """{fault: {metric: response}} at the greatest strength, between -1 and 1."""
+    """Return {fault: {metric: response}} at the greatest strength, between -1 and 1."""
     sound, strongest = found[0].values, {reading.fault: reading for reading in found}
-    names = [name for name in sound if name != "truth_contact_speed"]
+    names = [name for name in sound if name != SPEED]
     farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) for n in names}
     return {
         fault: {n: (r.values[n] - sound[n]) / farthest[n] if farthest[n] > 1e-9 else 0.0 for n in names}
@@ -162,9 +166,9 @@ def responses(found: Sequence[Reading]) -> dict[str, dict[str, float]]:
 
 
 def failings(found: Sequence[Reading]) -> list[str]:
-    """What should not be, in words: a primary that does not rise with its own fault, a fault that nothing sees."""
+    """Return the failures in words: a primary that does not rise with its fault, a fault that no metric sees."""
     out = []
-    for category, fault in OWN.items():
+    for category, fault in FAULT_OF_CATEGORY.items():
         values = [r.values[PRIMARY[category]] for r in found if r.fault == fault]
         if len(values) > 1 and any(b <= a for a, b in pairwise(values)):
             out.append(f"{PRIMARY[category]} does not rise with {fault}: {', '.join(f'{v:.3g}' for v in values)}")
@@ -175,7 +179,7 @@ def failings(found: Sequence[Reading]) -> list[str]:
 
 
 def table(found: Sequence[Reading]) -> str:
-    """Markdown: the primaries at every strength, then every metric's response to the greatest, in percent."""
+    """Return Markdown: the primaries at every strength, then every metric's response to the greatest, in percent."""
     names = list(PRIMARY.values())
     lines = ["| fault | strength | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     for i, r in enumerate(found):
@@ -192,20 +196,20 @@ def table(found: Sequence[Reading]) -> str:
 
 
 def plot(found: Sequence[Reading], path: Path) -> Path:
-    """A panel a fault: the primaries over strength, each as a share of the farthest that any fault moves it."""
-    from rae_bench.viewer.plots import PANELS, make_axes, save_figure
+    """Draw a panel for each fault: the primaries over strength, as shares of the farthest that any fault moves them."""
+    from rae_bench.viewer.plots import make_axes, save_figure
 
     faults = list(dict.fromkeys(r.fault for r in found))
     sound = found[0].values
-    farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) or 1.0 for n, _ in PANELS}
+    farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) or 1.0 for n in PRIMARY.values()}
     columns = min(4, len(faults))
     rows = -(-len(faults) // columns)
     figure, axes = make_axes(rows, columns, (3.1 * columns, 2.6 * rows), sharey=True)
     for axis, fault in zip(axes.flat, faults, strict=False):
         here = [r for r in found if r.fault == fault]
-        for name, label in PANELS:
+        for name in PRIMARY.values():
             share = [(r.values[name] - sound[name]) / farthest[name] for r in here]
-            axis.plot([r.strength for r in here], share, marker="o", markersize=3, label=label.split(",")[0])
+            axis.plot([r.strength for r in here], share, marker="o", markersize=3, label=COLUMNS[name].label)
         axis.set_title(fault, fontsize=10)
         axis.set_xlabel(here[0].unit, fontsize=9)
         axis.set_ylim(-0.05, 1.05)

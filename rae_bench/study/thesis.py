@@ -1,4 +1,4 @@
-"""What the study runs, and what has been measured of it."""
+"""What the study runs, and the errors that have been measured."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from rae_bench.task.task import MODES, Protocol, Task, load_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rae_bench.harness.plan import Observer, Plan
+    from rae_bench.harness.events import Observer
+    from rae_bench.harness.plan import Plan
+    from rae_bench.harness.spec import RunSpec
 
-REGIMES = ("cold", *TRANSFER, "full")
+STUDY_REGIMES = ("cold", *TRANSFER, "full")
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
 ARMS = (CORRECTED, PAPER, SWAPPED)
-ERROR = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAPPED: "reconstruction_error"}
+ERROR_OF_ARM = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAPPED: "reconstruction_error"}
 """The error that an arm is judged by: the thesis looks one frame ahead of the true one."""
 PAPER_STEP = 2 * 32
 """Frames of an optimiser step in the thesis: 32 windows, a frame given and one to predict."""
 
 
 @dataclass(frozen=True)
-class Arm:
+class StudyArm:
     """A part of the study: models on tasks under one protocol.
 
     Attributes:
-        name: `corrected`; `paper`, the published protocol with its faults; or `swapped`, the corrected one with a
+        name: `corrected`; `paper`, the published protocol with its faults; or `swapped`, the corrected protocol with a
             source whose hands are called feet.
-        options: of every model.
+        models, tasks, regimes: what is run.
+        options: the options of every model.
         controls: whether the rows that learn nothing are run too.
     """
 
     name: str
     models: tuple[str, ...]
     tasks: tuple[Task, ...]
-    regimes: tuple[str, ...] = REGIMES
+    regimes: tuple[str, ...] = STUDY_REGIMES
     options: Mapping[str, Any] = field(default_factory=dict)
     controls: bool = False
 
@@ -47,12 +50,15 @@ class Arm:
 def arms(
     rigs: Sequence[str] = RIGS, names: Sequence[str] = ARMS, models: Sequence[str] = MODELS,
     options: Mapping[str, Any] | None = None, budget: float = 1.0,
-) -> list[Arm]:
-    """The arms of these names. Each variant of a task has a name and a hash of its own, so cells never meet.
+) -> list[StudyArm]:
+    """Return the arms of the study. Variants of a task have different names and hashes, so their cells never mix.
 
     Args:
-        options: of every model.
-        budget: share of the tasks' updates.
+        rigs: the target rigs.
+        names: the arms.
+        models: the models of every arm; `swapped` takes the first.
+        options: the options of every model.
+        budget: the share of the tasks' updates.
     """
     given = dict(options or {})
     tasks = [_at(load_task(f"thesis-{rig}"), budget) for rig in rigs]
@@ -61,9 +67,9 @@ def arms(
         replace(task, name=f"{task.name}-swapped", sources=({**task.source, "swap_roles": True},)) for task in tasks
     )
     known = {
-        CORRECTED: Arm(CORRECTED, tuple(models), tuple(tasks), options=given, controls=True),
-        PAPER: Arm(PAPER, tuple(models), of_paper, options={**given, "mode": PAPER}),
-        SWAPPED: Arm(SWAPPED, tuple(models)[:1], swapped, TRANSFER, given),
+        CORRECTED: StudyArm(CORRECTED, tuple(models), tuple(tasks), options=given, controls=True),
+        PAPER: StudyArm(PAPER, tuple(models), of_paper, options={**given, "mode": PAPER}),
+        SWAPPED: StudyArm(SWAPPED, tuple(models)[:1], swapped, TRANSFER, given),
     }
     return [known[name] for name in names]
 
@@ -78,43 +84,48 @@ def _at(task: Task, share: float) -> Task:
 
 
 def _as_published(p: Protocol) -> Protocol:
-    """The thesis' protocol with its small steps, as many as see the same number of frames in all."""
+    """Return the thesis' protocol with its small steps, so many that they see the same number of frames."""
     more = p.frames_per_update / PAPER_STEP
     pretrain, adapt = (round(more * updates) for updates in (p.pretrain_updates, p.adapt_updates))
     return replace(p, mode=PAPER, frames_per_update=PAPER_STEP, pretrain_updates=pretrain, adapt_updates=adapt)
 
 
-def _arguments(arm: Arm, seeds: int, out: Path) -> dict[str, Any]:
-    fractions = arm.tasks[0].protocol.fractions
-    return {
-        "regimes": arm.regimes, "fractions": fractions, "seeds": seeds, "out": out, "options": arm.options,
-        "controls": arm.controls,
-    }  # fmt: skip
+def _specs(arm: StudyArm, seeds: int, out: Path) -> list[RunSpec]:
+    from rae_bench.harness.sweep import make_specs
+
+    return make_specs(
+        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions, seeds=seeds, out=out,
+        options=arm.options, controls=arm.controls,
+    )  # fmt: skip
 
 
-def plan_arm(arm: Arm, seeds: int, out: Path) -> list[Plan]:
-    """What is done and what is to do of an arm."""
-    from rae_bench.harness.sweep import plans_of, requests
+def plan_arm(arm: StudyArm, seeds: int, out: Path) -> list[Plan]:
+    """Return what is done and what is left to do of an arm."""
+    from rae_bench.harness.plan import make_plans
 
-    return plans_of(requests(arm.models, arm.tasks, **_arguments(arm, seeds, out)))
+    return make_plans(_specs(arm, seeds, out))
 
 
-def run_arm(arm: Arm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
-    """Sweep what is missing of an arm. Returns how many jobs failed."""
-    from rae_bench.harness.sweep import sweep_cells
+def run_arm(arm: StudyArm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
+    """Sweep what is missing of an arm. Return how many jobs failed."""
+    from rae_bench.harness.sweep import sweep_specs
 
-    outcomes = sweep_cells(arm.models, arm.tasks, observe=observe, **_arguments(arm, seeds, out), **resources)
+    outcomes = sweep_specs(_specs(arm, seeds, out), observe=observe, **resources)
     return len({job for outcome in outcomes for job in outcome.failed})
 
 
-def clips_of(arm: Arm, plans: Sequence[Plan], metric: str) -> pd.DataFrame:
-    """The errors of an arm's finished cells, a row a clip: model, task, regime, fraction, seed, clip, group, value.
+def clips_of(arm: StudyArm, plans: Sequence[Plan], metric: str) -> pd.DataFrame:
+    """Return the errors of an arm's finished cells, with a row for each clip.
 
-    Cells that no longer match their hashes are not there. `cold` on all data is the regime `full`.
+    Cells that no longer match their hashes are left out. `cold` on all data is the regime `full`.
+
+    Returns:
+        Columns model, task, regime, fraction, seed, clip, group, value.
     """
     import pandas as pd
 
-    from rae_bench.results.files import load_clips, load_results
+    from rae_bench.results.clips import load_clips
+    from rae_bench.results.files import load_results
     from rae_bench.statistics.tables import with_entry
 
     columns = ["model", "task", "regime", "fraction", "seed", "clip", "group", "value"]
@@ -129,6 +140,6 @@ def clips_of(arm: Arm, plans: Sequence[Plan], metric: str) -> pd.DataFrame:
 
 
 def as_of(clips: pd.DataFrame, suffix: str, model: str) -> pd.DataFrame:
-    """The rows of a variant as those of another model on the task that it varies, to be compared there."""
+    """Return the rows of a variant of a task as those of another model on that task, so that they compare."""
     tasks = clips["task"].str.removesuffix(suffix)
     return clips.assign(task=tasks, model=model)

@@ -105,9 +105,9 @@ class Side:
     def held_out(self, fraction: float) -> np.ndarray:
         """Indices of the segments that cells of a fraction are scored on.
 
-        The test segments, whatever the fraction; in the mode `paper` all that were not trained on, val too.
+        The test segments, whatever the fraction; in the published protocol all that were not trained on, val too.
         """
-        if self.protocol.mode == "paper":
+        if self.protocol.published:
             return np.setdiff1d(np.arange(len(self.corpus.ids)), self.fraction(fraction))
         return self.split.test
 

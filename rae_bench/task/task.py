@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, check_keys, unknown
+from rae_bench.model.config import MODES
 from rae_bench.storage import read_toml
 
 
@@ -39,6 +40,14 @@ class Protocol:
     frames_per_update: int = 128
     roles: tuple[str, ...] = ("pelvis",)
     mode: str = "corrected"
+
+    @property
+    def published(self) -> bool:
+        """Whether held-out clips, budgets and tests are those of the thesis, to compare with its tables.
+
+        It tests single frames alone, and on all clips that were not trained on.
+        """
+        return self.mode == "paper"
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,6 @@ class Task:
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
-MODES = ("corrected", "paper")
 KINDS: dict[str, tuple[str, set[str] | None]] = {
     "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table

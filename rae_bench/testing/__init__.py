@@ -11,8 +11,8 @@ or, one test per check:
     def test_conforms(check: PendingCheck) -> None:
         check.require()
 
-A model is tried on two tiny built-in domains, a few clips of 2.5 s each. The checks tell whether it keeps to the API,
-not whether it moves well. They see outputs only: a model that looks for test data on disk is beyond them.
+A model is tried on two tiny built-in domains, with a few clips of 2.5 s each. The checks say whether it keeps to the
+API, not whether it moves well. They see outputs only, and cannot find out a model that looks for test data on disk.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one check; `reason` says what is wrong, or why a check that passes was skipped."""
+    """The result of one check; `reason` says what is wrong, or why a check that passes was skipped."""
 
     name: str
     ok: bool
@@ -66,7 +66,7 @@ class PendingCheck:
         return self.name
 
     def run(self) -> Check:
-        """Run it. A model that raises fails the check, with what it raised as the reason."""
+        """Run the check. A model that raises fails it, with what it raised as the reason."""
         try:
             reason = self.function(self.subject)
         except Skipped as skipped:
@@ -79,7 +79,7 @@ class PendingCheck:
         return Check(self.name, not reason, reason)
 
     def require(self) -> None:
-        """Run it, and raise `AssertionError` with the reason where it fails."""
+        """Run the check. Raises `AssertionError` with the reason where it fails."""
         check = self.run()
         if not check.ok:
             raise AssertionError(f"{check.name}: {check.reason}")
@@ -101,27 +101,33 @@ def check_model(
     Args:
         model: name of an entry, `package.module:Class`, `path/to/file.py:Class`, or the class itself.
         options: keyword arguments of the model.
-        updates: optimiser steps of each training; a handful is enough to see whether the API is kept.
+        updates: optimiser steps of each training; a handful is enough to see whether a model keeps to the API.
         seed: of the trainings.
 
     Raises:
-        UserError: there is no such model, or it does not take these options. Whatever else a model raises is a
-            failed check.
+        UserError: there is no such model, or it does not take these options. Whatever else a model raises is a failed
+            check.
     """
     checks = list_checks(model, options=options, updates=updates, seed=seed)
-    try:
-        checks[0].subject.make()
-    except UserError:
-        raise
-    except Exception:  # whatever else a model raises is for the checks to tell
-        pass
+    error = _error_in(checks[0].subject)
+    if isinstance(error, UserError):
+        raise error
     return [pending.run() for pending in checks]
+
+
+def _error_in(subject: Subject) -> Exception | None:
+    """What a model raises when it is made. The checks report it, unless it is the caller's."""
+    try:
+        subject.make()
+    except Exception as error:
+        return error
+    return None
 
 
 def assert_model(
     model: str | type, *, options: Mapping[str, Any] | None = None, updates: int = 20, seed: int = 0
 ) -> None:
-    """`check_model`, raising `AssertionError` with every failure. Arguments as of `check_model`."""
+    """As `check_model`, but raises `AssertionError` with every failure. Arguments are those of `check_model`."""
     failed = [check for check in check_model(model, options=options, updates=updates, seed=seed) if not check.ok]
     if failed:
         lines = "\n".join(f"  {check.name}: {check.reason}" for check in failed)

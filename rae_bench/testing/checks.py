@@ -1,4 +1,4 @@
-"""The checks. Each returns what is wrong with a model, "" where nothing is."""
+"""The checks. Each returns what is wrong with a model in words, or an empty text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.model.api import REGIMES, SAMPLES, SEVERAL_SOURCES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model.regimes import COLD, FROZEN, REGIMES, ZERO_SHOT, is_pretrained
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.testing.faults import (
     change_since,
@@ -19,16 +20,18 @@ from rae_bench.testing.faults import (
     finite_fault,
     gap_between,
     shape_fault,
+    unit_fault,
 )
 from rae_bench.testing.subject import PROTOCOL, Subject
 
 TOLERANCE = 1e-3
-"""Metres and radians. Not zero: a matrix product over another number of clips adds in another order, so the last bits
-of float32 (1e-7) differ, and a roll-out feeds them back frame by frame."""
+"""Metres and radians by which two outputs that are to be equal may differ. It is not zero, because a matrix product
+over another number of clips adds in another order. The last bits of float32 (1e-7) differ then, and a roll-out feeds
+them back frame by frame."""
 
 
 class Skipped(Exception):
-    """Raised by a check that does not apply to a model; the text says why."""
+    """A check that does not apply to a model raises this; the text says why."""
 
 
 def card_complete(subject: Subject) -> str:
@@ -39,7 +42,7 @@ def card_complete(subject: Subject) -> str:
     empty = [name for name in ("name", "version", "authors", "licence", "description") if not getattr(card, name)]
     if empty:
         return f"card says nothing under: {', '.join(empty)}"
-    known = (*REGIMES, SAMPLES, SEVERAL_SOURCES)
+    known = (*REGIMES, SAMPLES, MULTIPLE_SOURCES)
     strange = sorted(set(card.capabilities) - set(known))
     if strange:
         return f"card has unknown capabilities: {', '.join(strange)}; known: {', '.join(known)}"
@@ -51,13 +54,9 @@ def card_complete(subject: Subject) -> str:
 def shapes(subject: Subject) -> str:
     """Trajectories are float32, (S, N, T, 3) and (S, N, T, J, 4), and rotations are unit quaternions."""
     prompt = subject.material.prompt
-    fault = shape_fault(subject.output, prompt)
+    fault = shape_fault(subject.output, prompt) or unit_fault(subject.output, prompt)
     if fault:
         return fault
-    for n, frames in enumerate(prompt.frames):
-        off = np.abs(np.linalg.norm(subject.output.rotations[:, n, :frames], axis=-1) - 1)
-        if off.max() > 0.01:
-            return f"rotations of clip {n} are not unit quaternions: a length is off by {off.max():.2g}"
     if "samples" in subject.card.capabilities:
         return shape_fault(subject.generate(subject.adapted, replace(prompt, num_samples=3)), prompt, samples=3)
     return ""
@@ -104,7 +103,7 @@ def batch_split(subject: Subject) -> str:
 
 
 def only(prompt: Prompt, clips: np.ndarray) -> Prompt:
-    """Some clips as they would come alone: objectives no longer than theirs."""
+    """Some clips as they would come alone, with objectives that are no longer than theirs."""
     part = prompt[clips]
     rows = part.history.root_positions.shape[1] + int(part.frames.max())
     return replace(part, objectives=part.objectives.cut(0, rows))
@@ -130,7 +129,7 @@ def no_future_objectives(subject: Subject) -> str:
 
 
 def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
-    """The same prompt with other objectives in the rows from `row` on: elsewhere, turned, later, of another kind."""
+    """The same prompt, whose objectives are elsewhere, turned, later and of another kind in the rows from `row` on."""
     old = prompt.objectives
     late = np.arange(old.kinds.shape[1])[:, None] >= row
     moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, 0.2, -0.5], np.float32)
@@ -146,7 +145,7 @@ def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
 
 
 def inputs_unchanged(subject: Subject) -> str:
-    """Domains and prompts are the caller's: pretrain, adapt and generate leave every array as it was."""
+    """Domains and prompts belong to the caller: pretrain, adapt and generate leave every array as it was."""
     model, material = subject.make(), deepcopy(subject.material)
     regime = subject.regimes[0]
     domain, prompt, source = material.target, material.prompt, material.source
@@ -189,7 +188,7 @@ def save_pretrained(subject: Subject) -> str:
         raise Skipped("the card claims no regime that starts from pre-training")
     kept, _ = subject.pretrained
     transferred = subject.transferred
-    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    target = subject.material.empty if subject.transfer == ZERO_SHOT else subject.material.target
     kept.adapt(deepcopy(target), subject.context(subject.transfer))
     got = subject.generate(kept, regime=subject.transfer)
     gap, where = gap_between(got, transferred, subject.material.prompt.frames)
@@ -209,7 +208,7 @@ def save_adapted(subject: Subject) -> str:
 
 
 def saved_files(subject: Subject) -> str:
-    """What is saved is arrays and JSON: nothing that runs code when it is loaded."""
+    """A model saves arrays and JSON, and nothing that runs code when it is loaded."""
     folders = [subject.folder / "files"]
     subject.adapted.save(folders[0])
     if subject.transfer is not None:
@@ -227,13 +226,13 @@ def claimed_regimes(subject: Subject) -> str:
     if not subject.card.learns:
         raise Skipped("the card says that it learns nothing")
     for regime in subject.regimes:
-        if regime == "cold":
+        if regime == COLD:
             output = subject.output
         elif regime == subject.transfer:
             output = subject.transferred
         else:
-            load = subject.pretrained[1] if regime in ("frozen", "finetune", "zero-shot") else None
-            target = subject.material.empty if regime == "zero-shot" else None
+            load = subject.pretrained[1] if is_pretrained(regime) else None
+            target = subject.material.empty if regime == ZERO_SHOT else None
             output = subject.generate(subject.adapt(regime, load=load, target=target), regime=regime)
         fault = fault_of(output, subject.material.prompt)
         if fault:
@@ -242,29 +241,29 @@ def claimed_regimes(subject: Subject) -> str:
 
 
 def frozen_needs_pretraining(subject: Subject) -> str:
-    """Frozen without pre-training is refused, or differs: otherwise the source taught nothing."""
-    if "frozen" not in subject.card.capabilities:
+    """Frozen without pre-training is refused, or gives something else than with it; else the source taught nothing."""
+    if FROZEN not in subject.card.capabilities:
         raise Skipped("the card does not claim frozen")
     try:
-        bare = subject.generate(subject.adapt("frozen"), regime="frozen")
+        bare = subject.generate(subject.adapt(FROZEN), regime=FROZEN)
     except Exception:  # refusing is right, in whatever words
         return ""
-    taught = subject.generate(subject.adapt("frozen", load=subject.pretrained[1]), regime="frozen")
+    taught = subject.generate(subject.adapt(FROZEN, load=subject.pretrained[1]), regime=FROZEN)
     if gap_between(bare, taught, subject.material.prompt.frames)[0] == 0:
         return "frozen gives the same with and without pretrain: nothing of the source is used"
     return ""
 
 
-def several_sources(subject: Subject) -> str:
+def multiple_sources(subject: Subject) -> str:
     """With two sources pre-training gives something else than with the first alone, and it can be adapted."""
-    if SEVERAL_SOURCES not in subject.card.capabilities:
+    if MULTIPLE_SOURCES not in subject.card.capabilities:
         raise Skipped("the card does not claim several-sources")
     if subject.transfer is None:
         raise Skipped("the card claims no regime that starts from pre-training")
     sources = (deepcopy(subject.material.source), deepcopy(subject.material.target))
     model = subject.make()
     model.pretrain(sources[0], replace(subject.context("pretrain"), sources=sources))
-    target = subject.material.empty if subject.transfer == "zero-shot" else subject.material.target
+    target = subject.material.empty if subject.transfer == ZERO_SHOT else subject.material.target
     model.adapt(deepcopy(target), replace(subject.context(subject.transfer), sources=sources))
     got = subject.generate(model, regime=subject.transfer)
     fault = fault_of(got, subject.material.prompt)
@@ -290,5 +289,5 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     saved_files,
     claimed_regimes,
     frozen_needs_pretraining,
-    several_sources,
+    multiple_sources,
 )

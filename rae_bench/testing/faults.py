@@ -1,4 +1,4 @@
-"""What can be wrong with a trajectory, an input or a saved file, in words; "" where nothing is."""
+"""What is wrong with a trajectory, an input or a saved file, in words. The text is empty where nothing is wrong."""
 
 from __future__ import annotations
 
@@ -11,48 +11,60 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.model.api import Prompt, Trajectory
+from rae_bench.model.api import Prompt
+from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory, TrajectoryFault, trajectory_fault
 from rae_bench.motion.motion import Motion
 
 SUFFIXES = (".npz", ".npy", ".safetensors", ".json", ".toml", ".csv", ".txt")
+"""Endings that a saved file may have."""
 
 
 def shape_fault(trajectory: Any, prompt: Prompt, samples: int = 1) -> str:
     """Wrong types or shapes."""
-    clips, frames, joints = len(prompt.frames), int(prompt.frames.max()), len(prompt.rig)
-    for name, tail in (("root_positions", (3,)), ("rotations", (joints, 4))):
-        array = getattr(trajectory, name, None)
-        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
-            found = f"{array.dtype} array" if isinstance(array, np.ndarray) else type(array).__name__
-            return f"generate gave {name} as {found}; a numpy float32 array is needed"
-        wanted = (samples, clips, frames, *tail)
-        if array.shape != wanted:
-            return f"generate gave {name} of shape {array.shape}; (S, N, T, ...) = {wanted} is needed"
-    return ""
+    fault = _first_fault(trajectory, prompt, samples)
+    return f"generate gave {fault.text}" if fault is not None and fault.kind != "finite" else ""
+
+
+def unit_fault(trajectory: Trajectory, prompt: Prompt) -> str:
+    """Rotations within the clips' frames that are not unit quaternions."""
+    fault = _first_fault(trajectory, prompt, unit_tolerance=UNIT_TOLERANCE)
+    return f"generate gave {fault.text}" if fault is not None and fault.kind == "unit" else ""
 
 
 def finite_fault(trajectory: Trajectory, prompt: Prompt) -> str:
     """NaN or infinity within the clips' frames."""
-    for name in ("root_positions", "rotations"):
-        for n, frames in enumerate(prompt.frames):
-            bad = np.argwhere(~np.isfinite(getattr(trajectory, name)[:, n, :frames]))
-            if len(bad):
-                return f"{name} of clip {n} are not finite from generated frame {bad[:, 1].min()} on"
-    return ""
+    fault = _first_fault(trajectory, prompt)
+    if fault is None or fault.kind != "finite":
+        return ""
+    return f"{fault.array} of clip {fault.place[0]} are not finite from generated frame {fault.place[1]} on"
 
 
 def fault_of(trajectory: Trajectory, prompt: Prompt) -> str:
-    """Wrong types, shapes or numbers."""
+    """Wrong types, wrong shapes, NaN or infinity."""
     return shape_fault(trajectory, prompt) or finite_fault(trajectory, prompt)
 
 
+def _first_fault(
+    trajectory: Any, prompt: Prompt, samples: int = 1, unit_tolerance: float | None = None
+) -> TrajectoryFault | None:
+    return trajectory_fault(
+        trajectory,
+        samples=samples,
+        clips=len(prompt.frames),
+        frames=int(prompt.frames.max()),
+        joints=len(prompt.rig),
+        lengths=prompt.frames,
+        unit_tolerance=unit_tolerance,
+    )
+
+
 def gap_between(a: Trajectory, b: Trajectory, frames: np.ndarray) -> tuple[float, str]:
-    """The largest difference over each clip's first `frames` (N,), in metres or radians, and where it is."""
+    """The largest difference over each clip's first frames (N,), in metres or radians, and where it is."""
     if a.root_positions.shape != b.root_positions.shape or a.rotations.shape != b.rotations.shape:
         return np.inf, f"the shapes differ: {a.rotations.shape} and {b.rotations.shape}"
     valid = np.arange(a.rotations.shape[2]) < frames[:, None]
     worst, where = 0.0, ""
-    # What is not finite is for the check `finite` to say; here it counts as zero.
+    # The check `finite` complains about what is not finite; here it counts as zero.
     p, q, root_a, root_b = (
         np.nan_to_num(x.astype(float)) for x in (a.rotations, b.rotations, a.root_positions, b.root_positions)
     )
@@ -70,7 +82,10 @@ def gap_between(a: Trajectory, b: Trajectory, frames: np.ndarray) -> tuple[float
 
 
 def arrays_of(value: Any, path: str) -> dict[str, np.ndarray]:
-    """Every array within a dataclass, by its path; of motions the derived world positions too, which are kept there."""
+    """Every array within a dataclass, by its path.
+
+    Of a motion these are the derived world transforms too, which it keeps once they have been asked for.
+    """
     if isinstance(value, np.ndarray):
         return {path: value}
     found: dict[str, np.ndarray] = {}
@@ -88,7 +103,7 @@ def copies_of(value: Any, path: str) -> dict[str, np.ndarray]:
 
 
 def change_since(value: Any, path: str, before: Mapping[str, np.ndarray]) -> str:
-    """Which array is no longer what `copies_of` kept."""
+    """Which array differs from what `copies_of` kept."""
     for name, array in arrays_of(value, path).items():
         if not np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"):
             return f"{name} was changed; work on a copy"
@@ -96,7 +111,7 @@ def change_since(value: Any, path: str, before: Mapping[str, np.ndarray]) -> str
 
 
 def file_fault(path: Path) -> str:
-    """Why a saved file is neither arrays nor text; the content counts, not only the name."""
+    """Why a saved file is neither arrays nor text. Its content is looked at as well as its name."""
     if path.is_symlink():
         return "is a link; write a file"
     if path.suffix not in SUFFIXES:

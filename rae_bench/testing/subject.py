@@ -1,4 +1,4 @@
-"""What the checks try a model on: two tiny domains, and the trainings that several checks share."""
+"""What the checks try a model on: two tiny domains, and trainings that more than one check needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
-from rae_bench.model.api import REGIMES, Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.file import load_rig
@@ -30,11 +31,12 @@ LENGTHS = (75, 68, 60, 52)
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The tiny domains; only ever handed to a model as copies.
+    """The tiny domains. Models get copies of them alone.
 
     Attributes:
         source, target: training segments of two rigs.
-        one, empty: the first segment of the target, and none.
+        one: the first segment of the target alone.
+        empty: the target without a segment.
         prompt: N = 4 test clips of the target's rig, of uneven length.
     """
 
@@ -74,7 +76,7 @@ def material() -> Material:
 
 
 class Subject:
-    """A model under test. What several checks need (a pre-training, an adaptation) is made once, on first use."""
+    """A model under test. What more than one check needs, such as a pre-training, is made once, on first use."""
 
     def __init__(self, model: str | type, options: Mapping[str, Any] | None, updates: int, seed: int) -> None:
         self.model, self.options, self.updates, self.seed = model, dict(options or {}), updates, seed
@@ -93,13 +95,13 @@ class Subject:
 
     @property
     def regimes(self) -> list[str]:
-        """Regimes that the card claims; what learns nothing has only `none`."""
-        return ["cold", *(r for r in REGIMES if r in self.card.capabilities)] if self.card.learns else ["none"]
+        """Regimes that the card claims; a model that learns nothing has only `none`."""
+        return [COLD, *(r for r in REGIMES if r in self.card.capabilities)] if self.card.learns else [NO_REGIME]
 
     @property
     def transfer(self) -> str | None:
-        """A claimed regime that starts from pre-training."""
-        return next((r for r in ("finetune", "frozen", "zero-shot") if r in self.card.capabilities), None)
+        """A claimed regime that starts from pre-training; None if there is none."""
+        return next((r for r in (FINETUNE, FROZEN, ZERO_SHOT) if r in self.card.capabilities), None)
 
     def context(self, regime: str) -> Context:
         """A fresh context with a small budget."""
@@ -108,7 +110,7 @@ class Subject:
         return Context(regime, 1.0, budget, self.seed, source=source)
 
     def adapt(self, regime: str, *, load: Path | None = None, target: Domain | None = None) -> Model:
-        """A fresh instance, loaded from `load` where given, adapted to `target` (as a rule eight segments)."""
+        """A fresh instance, loaded from `load` if there is one, adapted to `target` or else to eight segments."""
         model = self.make()
         if load is not None:
             model.load(load)
@@ -116,7 +118,7 @@ class Subject:
         return model
 
     def generate(self, model: Model, prompt: Prompt | None = None, regime: str | None = None) -> Trajectory:
-        """What an adapted model makes of a copy of `prompt` (as a rule the four test clips)."""
+        """What an adapted model generates for a copy of `prompt`, or else of the four test clips."""
         prompt = self.material.prompt if prompt is None else prompt
         return model.generate(deepcopy(prompt), self.context(regime or self.regimes[0]))
 
@@ -127,7 +129,7 @@ class Subject:
 
     @cached_property
     def output(self) -> Trajectory:
-        """What `adapted` makes of the test clips."""
+        """What `adapted` generates for the test clips."""
         return self.generate(self.adapted)
 
     @cached_property
@@ -140,7 +142,7 @@ class Subject:
 
     @cached_property
     def transferred(self) -> Trajectory:
-        """What an instance makes of the test clips that was loaded from `pretrained` and adapted."""
+        """What an instance that was loaded from `pretrained` and adapted generates for the test clips."""
         assert self.transfer is not None
-        target = self.material.empty if self.transfer == "zero-shot" else None
+        target = self.material.empty if self.transfer == ZERO_SHOT else None
         return self.generate(self.adapt(self.transfer, load=self.pretrained[1], target=target), regime=self.transfer)

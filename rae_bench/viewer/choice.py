@@ -14,21 +14,24 @@ import numpy as np
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.rows import ERROR, row_label
-from rae_bench.viewer.plots import COLOURS
+from rae_bench.results.columns import COLUMNS, percent
+from rae_bench.results.rows import ERROR
+from rae_bench.task.cells import TRUTH, row_label
+from rae_bench.viewer.kinds import COLOURS, kind_of
 
-CLIPS = 4
+DEFAULT_CLIPS = 4
+"""Clips that are shown where nobody says how many."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a result or domain is shown.
+    """Which clips and roll-outs of a result or domain are shown.
 
     Attributes:
-        names: globs on ids and actions of clips; all where there are none.
-        clips: how many of them; 0: `CLIPS`, or as many as there are names.
-        regimes: kinds of roll-outs (keys of `COLOURS`); all where there are none.
-        fraction, seed: of the roll-outs; None: the first that there is of each kind.
+        names: globs on ids and actions of clips; all clips where there are none.
+        clips: the number of clips; 0 for `DEFAULT_CLIPS`, or as many as there are names.
+        regimes: kinds of roll-outs, keys of `COLOURS`; all kinds where there are none.
+        fraction, seed: of the roll-outs; None for the first of each kind.
     """
 
     names: tuple[str, ...] = ()
@@ -43,7 +46,14 @@ ALL = Choice()
 
 @dataclass(frozen=True)
 class Rollout:
-    """A cell's trajectory: `kind` is a regime, `full` or a control."""
+    """A cell's trajectory.
+
+    Attributes:
+        kind: a regime, `full` or a control.
+        label: the row in words.
+        file: the trajectory.
+        note: small print beside the label.
+    """
 
     kind: str
     label: str
@@ -52,14 +62,15 @@ class Rollout:
 
 
 def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, choice: Choice) -> list[int]:
-    """The longest clip of every action, then the second longest, as many as there should be.
+    """Pick the longest clip of every action, then the second longest, up to the number of clips of the choice.
 
     Args:
-        ids, actions: of N clips.
+        ids, actions: names of N clips.
         lengths: (N,) frames.
+        choice: which clips may be picked, and how many.
 
     Returns:
-        Their places among the N.
+        Places among the N clips.
 
     Raises:
         UserError: a name that no clip has.
@@ -74,23 +85,31 @@ def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, 
             continue
         rank[actions[n]] = rank.get(actions[n], 0) + 1
         order.append((rank[actions[n]], int(n)))
-    return [n for _, n in sorted(order, key=lambda pair: pair[0])[: choice.clips or max(CLIPS, len(choice.names))]]
+    count = choice.clips or max(DEFAULT_CLIPS, len(choice.names))
+    return [n for _, n in sorted(order, key=lambda pair: pair[0])[:count]]
 
 
 def pick_rollouts(
     results: Iterable[tuple[dict[str, Any], Path]], choice: Choice = ALL
 ) -> tuple[list[Rollout], list[str]]:
-    """The first of every kind, in the order of the colours, and what of it cannot be shown.
+    """Pick the first roll-out of every kind.
 
-    What does not depend on the target's fraction (controls but `nearest`, `zero-shot`, `full`) is there for each.
+    Rows that do not depend on the target's fraction (`zero-shot`, `full`, controls but `nearest`) fit every fraction.
+
+    Args:
+        results: cell results and their paths.
+        choice: which roll-outs may be picked.
+
+    Returns:
+        The roll-outs in the order of `COLOURS`, and the kinds that cannot be shown, in words.
     """
     first: dict[str, Rollout] = {}
     missing: dict[str, str] = {}
     for result, path in results:
         label = row_label(result["model"], result["regime"], result["fraction"])
-        kind, file = label.partition(" ")[0], path.with_suffix(".npz")
+        kind, file = kind_of(label), path.with_suffix(".npz")
         varies = kind in ("cold", "cold-long", "frozen", "finetune", "nearest")
-        if kind not in COLOURS or kind == "truth" or (choice.regimes and kind not in choice.regimes):
+        if kind not in COLOURS or kind == TRUTH or (choice.regimes and kind not in choice.regimes):
             continue
         if varies and choice.fraction is not None and not math.isclose(result["fraction"], choice.fraction):
             continue
@@ -100,23 +119,24 @@ def pick_rollouts(
             missing.setdefault(label, result["status"] if result["status"] != "ok" else "no trajectory")
             continue
         error = result["metrics"].get(ERROR, {}).get("value")
-        note = f"{error:.2f} cm" if isinstance(error, (int, float)) else ""
+        column = COLUMNS[ERROR]
+        note = f"{error:.{column.digits}f} {column.unit}" if isinstance(error, (int, float)) else ""
         first.setdefault(kind, Rollout(kind, label, file, note))
-    absent = [f"{label} ({why})" for label, why in missing.items() if label.partition(" ")[0] not in first]
+    absent = [f"{label} ({why})" for label, why in missing.items() if kind_of(label) not in first]
     return [first[kind] for kind in COLOURS if kind in first], absent
 
 
 def check_choice(choice: Choice, results: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Words that nothing answers to are mistakes."""
-    kinds = [kind for kind in COLOURS if kind != "truth"]
+    """Raise `UserError` where a choice names a kind, fraction or seed that the results do not have."""
+    kinds = [kind for kind in COLOURS if kind != TRUTH]
     for regime in choice.regimes:
         if regime not in kinds:
             raise unknown("regime or control", regime, kinds)
     learned = [r for r in results if r["regime"] not in ("none", "zero-shot")]
     fractions = sorted({float(r["fraction"]) for r in learned})
     if choice.fraction is not None and not any(math.isclose(choice.fraction, f) for f in fractions):
-        known = ", ".join(f"{100 * f:g}%" for f in fractions)
-        raise UserError(f"{folder}: no cells of --fraction {100 * choice.fraction:g}%; there are {known or 'none'}")
+        known = ", ".join(map(percent, fractions))
+        raise UserError(f"{folder}: no cells of --fraction {percent(choice.fraction)}; there are {known or 'none'}")
     seeds = sorted({int(r["seed"]) for r in learned})
     if choice.seed is not None and choice.seed not in seeds:
         raise UserError(f"{folder}: no cells of --seed {choice.seed}; there are {', '.join(map(str, seeds)) or 'none'}")

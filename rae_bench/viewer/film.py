@@ -1,4 +1,4 @@
-"""A scene as a film: a panel for each figure over the truth, seen from the same side, as GIF or through ffmpeg."""
+"""A scene as a film: a panel for each actor over the truth, seen from the same side, as GIF or through ffmpeg."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, TARGET
 from rae_bench.storage import whole_file
-from rae_bench.viewer.page import Character, Clip, Scene, bulk
+from rae_bench.viewer.page import Actor, Clip, Scene, bulk
 
 WIDTH, HEIGHT, HEAD, FOOT = 960, 540, 46, 34
-"""Pixels: of the picture, of its title and of its time line. Even, as video wants it."""
+"""Pixels of the picture, of its title and of its time line. They are even, as video needs it."""
 GIF_FPS, MP4_FPS, PAUSE = 12.5, 30, 0.4
 """Frames a second (a GIF counts in hundredths of a second), and seconds for which the last frame of a clip stays."""
 LENS = math.tan(math.radians(18))
+SQUARES = 7
+"""Squares of the ground on each side of the middle."""
 PAPER, INK, SOFT, GROUND, AMBER = "#14171c", "#eceff3", "#a0a9b5", "#2c333d", "#e09a00"
 MARKERS = {CONTACT: "o", KEYFRAME: "D", TARGET: "o"}
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Looks at a middle that moves over the ground.
+    """A camera that looks at a middle, which moves over the ground.
 
     Attributes:
-        axes: (3, 3) rows right, up, near.
+        axes: (3, 3), its rows right, up and near.
         far: metres from the middle to the eye.
-        pixels: of one metre at the middle.
+        pixels: pixels of one metre at the middle.
     """
 
     axes: np.ndarray
@@ -42,14 +44,14 @@ class Camera:
     pixels: float
 
     def __call__(self, points: np.ndarray, middle: np.ndarray) -> np.ndarray:
-        """(..., 2) pixels from the middle of the panel, of (..., 3) metres; NaN where too near to be drawn."""
+        """Project (..., 3) metres to (..., 2) pixels from the middle of the panel; NaN where too near to be drawn."""
         local = (points - middle) @ self.axes.T
         depth = 1 - local[..., 2:] / self.far
         return np.where(depth > 0.15, local[..., :2] * self.pixels / np.maximum(depth, 0.15), np.nan)
 
 
 def _middles(truth: np.ndarray, root: int, height: float, fps: float) -> np.ndarray:
-    """(T, 3) what the camera follows: the middle of the body, smoothed; of one that stays, its mean."""
+    """Return what the camera follows, (T, 3): the middle of the body, smoothed, or its mean if the body stays."""
     centre = truth.mean(1)
     centre[:, 1] = (truth[..., 1].min() + truth[..., 1].max()) / 2
     way = np.linalg.norm((truth[:, root] - truth[:1, root])[:, [0, 2]], axis=-1).max()
@@ -61,7 +63,7 @@ def _middles(truth: np.ndarray, root: int, height: float, fps: float) -> np.ndar
 
 
 def _axes(truth: np.ndarray, root: int, height: float) -> np.ndarray:
-    """Right, up and near of an eye that sees the truth go by, from the front and above."""
+    """Return right, up and near of an eye that sees the truth go by from the front and above."""
     way = (truth[-1, root] - truth[0, root]) * [1, 0, 1]
     length = np.linalg.norm(way)
     way = way / length if length > 0.2 * height else np.array([0.0, 0, 1])
@@ -73,13 +75,13 @@ def _axes(truth: np.ndarray, root: int, height: float) -> np.ndarray:
 
 
 def _far(local: np.ndarray, wide: float, tall: float) -> float:
-    """How far off the eye must stand to see points (..., 3), right, up and near, in a panel of that many pixels."""
+    """Return how far the eye must be to see points (..., 3), right, up and near, in a panel of `wide` by `tall`."""
     side = np.maximum(np.abs(local[..., 0]) / (LENS * wide / tall), np.abs(local[..., 1]) / LENS)
     return float(max((local[..., 2] + 1.12 * side).max(), np.linalg.norm(local, axis=-1).max()))
 
 
 def _panels(local: np.ndarray, count: int) -> list[tuple[float, float, float, float]]:
-    """Left, bottom, width and height of each panel: as many columns as make the figures largest."""
+    """Return left, bottom, width and height of each panel, with the columns that make the actors largest."""
     tall = HEIGHT - HEAD - FOOT
 
     def smallness(columns: int) -> float:
@@ -93,14 +95,14 @@ def _panels(local: np.ndarray, count: int) -> list[tuple[float, float, float, fl
 
 
 def _between(track: np.ndarray, at: float) -> np.ndarray:
-    """What a track (T, ...) holds at a time between two frames."""
+    """Interpolate a track (T, ...) at a time between two frames."""
     first = min(int(at), len(track) - 1)
     after = min(first + 1, len(track) - 1)
     return track[first] + (at - first) * (track[after] - track[first])
 
 
 def frames(scene: Scene, fps: float) -> Iterator[np.ndarray]:
-    """(HEIGHT, WIDTH, 3) uint8 pictures of all clips, one after the other, in real time at `fps`."""
+    """Yield pictures (HEIGHT, WIDTH, 3) uint8 of all clips, one after the other, in real time at `fps`."""
     for clip in scene.clips:
         stage = _Stage(scene, clip)
         last = len(clip.truth) - 1
@@ -110,7 +112,7 @@ def frames(scene: Scene, fps: float) -> Iterator[np.ndarray]:
 
 
 class _Stage:
-    """One clip's picture: what stays is made once, what moves is set for each frame."""
+    """One clip's picture. What stays is drawn once; what moves is set for each frame."""
 
     def __init__(self, scene: Scene, clip: Clip) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -120,13 +122,13 @@ class _Stage:
         self.scene, self.clip, self.rig = scene, clip, rig
         root = rig.roles.get("pelvis", 0)
         tracks = [clip.truth, *(np.concatenate([clip.truth[: clip.start], made]) for made in clip.made)]
-        shown = [(c, t) for c, t in zip(scene.characters, tracks, strict=True) if c.shown]
+        shown = [(actor, track) for actor, track in zip(scene.actors, tracks, strict=True) if actor.shown]
         if len(shown) > 1 and shown[0][1] is clip.truth:
-            shown = shown[1:]  # it stands behind every other figure
+            shown = shown[1:]  # the truth stands behind every other actor
         self.middles = [_middles(track, root, rig.height, scene.fps) for _, track in shown]
         axes = _axes(clip.truth, root, rig.height)
-        own = _middles(clip.truth, root, rig.height, scene.fps)
-        local = (clip.truth - own[:, None]) @ axes.T
+        middles = _middles(clip.truth, root, rig.height, scene.fps)
+        local = (clip.truth - middles[:, None]) @ axes.T
         boxes = _panels(local, len(shown))
         wide, high = boxes[0][2:]
         far = _far(local, wide, high)
@@ -141,32 +143,32 @@ class _Stage:
         self.movers: list[Any] = []
         self._text(14, HEIGHT - 13, scene.title, INK, 11, va="top")
         others = shown[0][1] is not clip.truth
-        key = [f"white: {scene.characters[0].label}"] * others + ["amber: objectives"]
+        key = [f"white: {scene.actors[0].label}"] * others + ["amber: objectives"]
         if len(rig.contact_joints):
             key.append(f"rings: feet that stand{' in the truth' if others else ''}")
         self._text(14, HEIGHT - 31, clip.name, SOFT, 9, va="top")
         self._text(WIDTH - 14, HEIGHT - 31, "; ".join(key), SOFT, 9, va="top", ha="right")
         width = float(np.clip(0.018 * bulk(rig) * self.camera.pixels, 1.2, 5))
         self.panels = [
-            _Panel(self, box, character, track, middle, width)
-            for box, (character, track), middle in zip(boxes, shown, self.middles, strict=True)
+            _Panel(self, box, actor, track, middle, width)
+            for box, (actor, track), middle in zip(boxes, shown, self.middles, strict=True)
         ]
         self._words()
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def _text(self, x: float, y: float, words: str, colour: str, size: float, **how: Any) -> Any:
-        # No mathematics, whatever dollars are in a name.
+        # Dollars in a name are no mathematics.
         return self.axis.text(x, y, words, color=colour, fontsize=size, parse_math=False, **how)
 
     def moving(self, *style: str, **how: Any) -> Any:
-        """A line or marks that are drawn anew for each frame."""
+        """Make a line or marks that are drawn anew for each frame."""
         (made,) = self.axis.plot([], [], *style, animated=True, **how)
         self.movers.append(made)
         return made
 
     def _words(self) -> None:
-        """The time line: history, then what was generated."""
+        """Draw the time line: history, then what was generated."""
         clip, last = self.clip, max(len(self.clip.truth) - 1, 1)
         self.left, self.wide = 14, WIDTH - 210
         mark = self.left + self.wide * clip.start / last
@@ -179,7 +181,7 @@ class _Stage:
         self.time = self._text(WIDTH - 14, FOOT / 2, "", INK, 10, family="monospace", animated=True, **middle)
 
     def draw(self, at: float) -> np.ndarray:
-        """The picture at a frame, which may lie between two."""
+        """Return the picture at a time in frames, which may lie between two frames."""
         last = len(self.clip.truth) - 1
         for panel in self.panels:
             panel.draw(at)
@@ -194,13 +196,13 @@ class _Stage:
 
 
 class _Panel:
-    """One figure over the truth."""
+    """One actor over the truth."""
 
     def __init__(
         self,
         stage: _Stage,
         box: tuple[float, float, float, float],
-        character: Character,
+        actor: Actor,
         track: np.ndarray,
         middles: np.ndarray,
         width: float,
@@ -224,26 +226,26 @@ class _Panel:
             made.set_clip_path(frame)
             return made
 
-        colour = character.colours[1]
+        colour = actor.colours[1]
         self.ground, self.path = lines(GROUND, 0.8), lines(colour, 0.8)
         self.ground.set_antialiased(False)
         self.threads = lines(AMBER, 0.7)
-        self.ghost = lines(stage.scene.characters[0].colours[1], width)
+        self.ghost = lines(stage.scene.actors[0].colours[1], width)
         self.ghost.set_alpha(0.6)
         self.rings, self.limbs = lines(colour, 1.2), lines(colour, width)
         self.gems = {
             kind: dots(marker, AMBER, 5, fillstyle="none" if kind == CONTACT else "full")
             for kind, marker in MARKERS.items()
         }
-        note = f"  {character.note}" if character.note else ""
-        label = stage._text(left + 10, bottom + high - 9, f"{character.label}{note}", colour, 10, va="top")
+        note = f"  {actor.note}" if actor.note else ""
+        label = stage._text(left + 10, bottom + high - 9, f"{actor.label}{note}", colour, 10, va="top")
         label.set_clip_path(frame)
 
     def _on(self, points: np.ndarray) -> np.ndarray:
         return self.stage.camera(points, self.middle) + self.centre
 
     def draw(self, at: float) -> None:
-        """Set all that moves."""
+        """Set everything that moves."""
         stage, rig = self.stage, self.stage.rig
         t = min(int(at), len(self.track) - 1)
         self.middle, now, truth = (_between(x, at) for x in (self.middles, self.track, stage.clip.truth))
@@ -267,32 +269,32 @@ class _Panel:
 
 
 def _broken(lines: np.ndarray) -> np.ndarray:
-    """(2, S * (P + 1)) x and y of lines (S, P, 2) as one line with gaps, which is drawn much faster than many."""
+    """Return lines (S, P, 2) as x and y, (2, S * (P + 1)), of one line with gaps, which is much faster to draw."""
     return np.concatenate([lines, np.full_like(lines[:, :1], np.nan)], 1).reshape(-1, 2).T
 
 
-def _squares(middle: np.ndarray, cell: float, count: int = 7) -> np.ndarray:
-    """(S, 2, 3) the sides of the ground's squares around a place."""
-    i, k = (axis.ravel() for axis in np.meshgrid(np.arange(-count, count + 1), np.arange(-count, count)))
+def _squares(middle: np.ndarray, cell: float) -> np.ndarray:
+    """Return the sides, (S, 2, 3), of the ground's squares around a place."""
+    i, k = (axis.ravel() for axis in np.meshgrid(np.arange(-SQUARES, SQUARES + 1), np.arange(-SQUARES, SQUARES)))
     along = np.stack([np.stack([i, 0 * i, k], -1), np.stack([i, 0 * i, k + 1], -1)], 1)
     return cell * (np.concatenate([along, along[..., ::-1]]) + np.round(middle / cell) * [1, 0, 1])
 
 
 def _nice(length: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """Round a length up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(length))
     return power * next(m for m in (1, 2, 5, 10) if length <= m * power * (1 + 1e-9))
 
 
 def write_gif(scene: Scene, path: Path) -> Path:
-    """The film as a GIF, whole or not at all."""
+    """Write the film as a GIF, whole or not at all."""
     from PIL import Image
 
     def pictures() -> Iterator[Any]:
         palette = None
         for frame in frames(scene, GIF_FPS):
             picture = Image.fromarray(frame)
-            # One palette for all: the colours are the same throughout, and what stands still stays the same.
+            # One palette for all frames, so that what stands still keeps its colour.
             palette = palette or picture.quantize(64)
             yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
@@ -304,10 +306,10 @@ def write_gif(scene: Scene, path: Path) -> Path:
 
 
 def find_encoder() -> str:
-    """The ffmpeg of this machine: on the PATH, or that of the package imageio-ffmpeg.
+    """Return the ffmpeg of this machine: the one on the PATH, or that of the package imageio-ffmpeg.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no ffmpeg.
     """
     found = shutil.which("ffmpeg")
     if found:
@@ -324,7 +326,7 @@ def find_encoder() -> str:
 
 
 def write_mp4(scene: Scene, path: Path, encoder: str) -> Path:
-    """The film as MP4, whole or not at all. Raises `UserError` with the encoder's words where it fails."""
+    """Write the film as MP4, whole or not at all. Raise `UserError` with the encoder's message where it fails."""
     fps = min(scene.fps, MP4_FPS)
     with whole_file(path) as scratch, tempfile.TemporaryFile() as said:
         command = [encoder, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
@@ -336,7 +338,7 @@ def write_mp4(scene: Scene, path: Path, encoder: str) -> Path:
             for frame in frames(scene, fps):
                 process.stdin.write(frame.tobytes())
             process.stdin.close()
-        except BrokenPipeError:  # it has ended, and says why
+        except BrokenPipeError:  # the encoder has ended; its message says why
             pass
         except BaseException:
             process.kill()

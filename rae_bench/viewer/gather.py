@@ -1,4 +1,4 @@
-"""What a page shows: the roll-outs of a run or of a result folder over the truth, or the motion of a domain."""
+"""What a page shows: the roll-outs of a run or a result folder over the truth, or the motion of a domain."""
 
 from __future__ import annotations
 
@@ -16,40 +16,28 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.results.files import read_result
+from rae_bench.results.rows import TRUTH
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.sides import Examination, Side, load_side
 from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
-from rae_bench.viewer.page import Character, Clip, Scene
-from rae_bench.viewer.plots import COLOURS
+from rae_bench.viewer.kinds import COLOURS
+from rae_bench.viewer.page import Actor, Clip, Scene
 
 if TYPE_CHECKING:
     from rae_bench.harness.generate import Generated
     from rae_bench.harness.run import Outcome
 
-ON_DARK = {
-    "truth": "#ffffff",
-    "cold": "#5b9bff",
-    "cold-long": "#a5cbf7",
-    "frozen": "#ff6b6b",
-    "finetune": "#4cc972",
-    "zero-shot": "#e8a548",
-    "full": "#b583ee",
-    "hold": "#9a9a9a",
-    "interpolate": "#d1a45c",
-    "nearest": "#82b8b8",
-}
 
-
-def _character(kind: str, label: str, note: str = "", shown: bool = True) -> Character:
-    return Character(label, (COLOURS[kind], ON_DARK[kind]), note, shown)
+def _actor(kind: str, label: str, note: str = "", shown: bool = True) -> Actor:
+    return Actor(label, COLOURS[kind], note, shown)
 
 
 def exam_scene(
     title: str, subtitle: str, exam: Examination, rollouts: Sequence[Rollout], choice: Choice = ALL
 ) -> Scene:
-    """The truth of some test clips with its history, and what models made of them.
+    """Show the truth of some test clips with its history, and what models made of them.
 
     Raises:
         UserError: a trajectory of other clips or of another rig.
@@ -77,10 +65,9 @@ def exam_scene(
         )
         for k, n in enumerate(picked)
     ]
-    # Controls are on the page, but hidden until somebody asks for them.
-    figures = [_character(r.kind, r.label, r.note, r.kind not in CONTROLS or bool(choice.regimes)) for r in rollouts]
-    characters = [_character("truth", "truth"), *figures]
-    return Scene(title, subtitle, rig, truth.fps, characters, clips)
+    # Controls are on the page, but hidden until the reader asks for them.
+    actors = [_actor(r.kind, r.label, r.note, r.kind not in CONTROLS or bool(choice.regimes)) for r in rollouts]
+    return Scene(title, subtitle, rig, truth.fps, [_actor(TRUTH, TRUTH), *actors], clips)
 
 
 def _clip(
@@ -92,7 +79,7 @@ def _clip(
     objectives: Objectives,
     contacts: np.ndarray,
 ) -> Clip:
-    """A clip cut to its length."""
+    """Make a clip, cut to its length."""
     return Clip(
         name,
         start,
@@ -103,12 +90,12 @@ def _clip(
     )
 
 
-def run_scene(outcome: Outcome, model: str) -> Scene:
-    """What a run left: the first seed and fraction of every regime, and the controls."""
+def run_scene(outcome: Outcome) -> Scene:
+    """Show what a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
     exam = outcome.target.examination(outcome.target.split.test)
     rollouts, missing = pick_rollouts(found)
-    return exam_scene(*_words(model, outcome.task, exam, missing), exam, rollouts)
+    return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
 
 
 def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) -> tuple[str, str]:
@@ -120,8 +107,12 @@ def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
-    """A folder of finished cells, `<out>/<model>-<hash>/<task>`, and what they were asked."""
+class ResultFolder:
+    """A folder of finished cells, `<out>/<model>-<hash>/<task>`, with their task and its test clips.
+
+    Attributes:
+        missing: what cannot be shown, in words.
+    """
 
     folder: Path
     model: str
@@ -133,7 +124,7 @@ class Result:
 
 def open_result(
     folder: Path, task_spec: str | None = None, data_root: Path | None = None, choice: Choice = ALL
-) -> Result:
+) -> ResultFolder:
     """Read the cells of a folder, and the controls of the same task in its siblings.
 
     Raises:
@@ -163,11 +154,11 @@ def open_result(
             "trajectories lie beside the cells as .npz, and running again makes what is missing"
         )
     side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
-    return Result(folder, model, task, side.examination(side.split.test), rollouts, missing)
+    return ResultFolder(folder, model, task, side.examination(side.split.test), rollouts, missing)
 
 
 def _task_of(name: str, spec: str | None) -> Task:
-    """The task of a folder of that name: the one that was named, a built-in one, or one of two domains."""
+    """Return the task of a folder: the given one, the built-in one of that name, or the one of two domains."""
     if spec is not None:
         return load_task(spec)
     if name in builtin_tasks():
@@ -180,17 +171,21 @@ def _task_of(name: str, spec: str | None) -> Task:
     raise UserError(f"no task is called '{name}'; name its file with --task")
 
 
-def result_scene(result: Result, choice: Choice = ALL) -> Scene:
-    """The roll-outs of a result folder."""
+def result_scene(result: ResultFolder, choice: Choice = ALL) -> Scene:
+    """Show the roll-outs of a result folder."""
     words = _words(result.model, result.task, result.exam, result.missing)
     return exam_scene(*words, result.exam, result.rollouts, choice)
 
 
 def open_domain(name: str, motion: str | None = None) -> Corpus:
-    """An imported domain, or built-in motion of a built-in rig, by name: reaching where the rig has nothing to walk on.
+    """Open an imported domain, or built-in motion of a built-in rig, by name.
+
+    Args:
+        name: the name of the domain or rig.
+        motion: the kind of built-in motion; locomotion unless given, or reaching where the rig has no contact joints.
 
     Raises:
-        UserError: no such domain, or one that is as it is where `motion` asks for a kind.
+        UserError: no such domain, or a kind of motion for an imported domain.
     """
     from rae_bench.rigs.builtin import builtin_rigs
     from rae_bench.storage import list_domains
@@ -210,7 +205,7 @@ def open_domain(name: str, motion: str | None = None) -> Corpus:
 
 
 def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
-    """The motion of a domain, as it is."""
+    """Show the motion of a domain."""
     picked = pick_clips(corpus.ids, corpus.actions, corpus.motion.lengths, choice)
     motion = corpus.motion[picked]
     objectives = objectives_of(motion, None if corpus.targets is None else corpus.targets[picked])
@@ -228,13 +223,13 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
     ]
     rig = motion.rig
     subtitle = f"rig {rig.name}, {as_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
-    return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_character("truth", "motion")], clips)
+    return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_actor(TRUTH, "motion")], clips)
 
 
 def generated_scene(made: Generated, title: str) -> Scene:
-    """What `generate` made after its history, with what was asked of it."""
+    """Show what `generate` made after its history, with its objectives."""
     whole, start = made.whole, made.history.root_positions.shape[1]
     clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
     height = as_length(whole.rig.height)
     subtitle = f"rig {whole.rig.name}, {height}; generated after {start / whole.fps:g} s of history"
-    return Scene(title, subtitle, whole.rig, whole.fps, [_character("finetune", "generated")], [clip])
+    return Scene(title, subtitle, whole.rig, whole.fps, [_actor("finetune", "generated")], [clip])

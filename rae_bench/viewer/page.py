@@ -1,4 +1,4 @@
-"""From arrays to the text of a page. What is shown may come from anybody: names reach it as JSON and as text only."""
+"""From arrays to the text of a page. Names may come from anybody, so they reach the page only as JSON and as text."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from rae_bench.objectives.objectives import Objectives
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
 
-LIMIT = 32767
+LARGEST_STEP = 32767
+"""The largest 16-bit step."""
 ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
 @dataclass(frozen=True)
-class Character:
+class Actor:
     """One skeleton of the page.
 
     Attributes:
-        label: in the legend.
-        colours: on light and on dark ground, "#rrggbb".
+        label: its name in the legend.
+        colours: its colour on a light and on a dark ground, "#rrggbb".
         note: small print beside the label.
-        shown: from the start.
+        shown: whether it is shown from the start.
     """
 
     label: str
@@ -40,13 +41,13 @@ class Character:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip, T frames of it, the first `start` of them history, which is the truth's for every character.
+    """One clip of T frames. The first `start` frames are history, which is the truth's for every actor.
 
     Attributes:
         truth: (T, J, 3) metres, world.
-        made: (T - start, J, 3) of every other character.
-        objectives: of this clip alone, (1, T, 8, ...).
-        contacts: (T, C) bool, the truth's.
+        made: (T - start, J, 3) metres, world, of every other actor.
+        objectives: the clip's objectives, (1, T, 8, ...).
+        contacts: the truth's contacts, (T, C) bool.
     """
 
     name: str
@@ -59,22 +60,22 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """All that a page shows; the first character is the truth."""
+    """All that a page shows. The first actor is the truth."""
 
     title: str
     subtitle: str
     rig: Rig
     fps: float
-    characters: Sequence[Character]
+    actors: Sequence[Actor]
     clips: Sequence[Clip]
 
 
 def _packed(points: np.ndarray) -> dict[str, Any]:
-    """(..., 3) metres as 16-bit steps: a fifth of a millimetre where they span ten metres."""
+    """Pack (..., 3) metres as 16-bit steps, each a fifth of a millimetre where the points span ten metres."""
     points = np.nan_to_num(np.asarray(points, np.float64), posinf=0, neginf=0).reshape(-1, 3)
     low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
-    offset, step = (low + high) / 2, max(float((high - low).max()) / 2, 1e-3) / LIMIT
-    whole = np.clip(np.round((points - offset) / step), -LIMIT, LIMIT).astype("<i2")
+    offset, step = (low + high) / 2, max(float((high - low).max()) / 2, 1e-3) / LARGEST_STEP
+    whole = np.clip(np.round((points - offset) / step), -LARGEST_STEP, LARGEST_STEP).astype("<i2")
     return {"offset": [float(v) for v in offset], "step": step, "data": _text(whole)}
 
 
@@ -95,12 +96,12 @@ def _clip(clip: Clip) -> dict[str, Any]:
 
 
 def bulk(rig: Rig) -> float:
-    """Metres: what thickness is measured by. The height, and of a rig much longer than high more than that."""
+    """Return the size that thicknesses go by, metres: the height, or more for a rig much longer than high."""
     return float(max(rig.height, 0.6 * np.ptp(rig.rest_global[0], axis=0).max()))
 
 
 def page_data(scene: Scene) -> dict[str, Any]:
-    """What the page's script reads, JSON-ready."""
+    """Return what the page's script reads, ready for JSON."""
     rig = scene.rig
     return {
         "title": scene.title,
@@ -112,7 +113,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
         "contactJoints": [int(j) for j in rig.contact_joints],
         "keyJoints": [int(j) if filled else -1 for j, filled in zip(rig.key_joints, rig.role_mask, strict=True)],
         "characters": [
-            {"label": c.label, "note": c.note, "colours": list(c.colours), "shown": c.shown} for c in scene.characters
+            {"label": a.label, "note": a.note, "colours": list(a.colours), "shown": a.shown} for a in scene.actors
         ],
         "clips": [_clip(clip) for clip in scene.clips],
     }
@@ -120,7 +121,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _template() -> tuple[str, str, str]:
-    """The page before the data, between the data and the library, and after, the library filled in."""
+    """Return the page before the data, the part between data and library with the library, and the rest."""
     folder = resources.files("rae_bench.viewer")
     text = (folder / "template.html").read_text(encoding="utf-8")
     head, _, rest = text.partition("{{data}}")
@@ -129,15 +130,15 @@ def _template() -> tuple[str, str, str]:
 
 
 def page(scene: Scene) -> str:
-    """The whole page: one HTML file that asks nothing of the network."""
-    # No "<", so that no name can end the script element that the JSON stands in.
+    """Return the whole page: one HTML file that needs no network."""
+    # The JSON has no "<", so no name in it can end its script element.
     data = json.dumps(page_data(scene), allow_nan=False, separators=(",", ":")).translate(ESCAPES)
     head, middle, tail = _template()
     return head + data + middle + tail
 
 
 def write_page(scene: Scene, path: Path) -> Path:
-    """`page` as a file, whole or not at all."""
+    """Write the page, whole or not at all."""
     with whole_file(path) as scratch:
         scratch.write_text(page(scene), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Pictures of a run: error over the target fraction, and a contact sheet of truth and roll-outs."""
+"""Pictures of a run: error over the target's fraction, and sheets of poses of truth and roll-outs."""
 
 from __future__ import annotations
 
@@ -10,43 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rae_bench.motion.root import RootSpace, root_space
-from rae_bench.results.rows import Row, row_label
+from rae_bench.results.columns import PRIMARY_COLUMNS
+from rae_bench.results.rows import ERROR, Row
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.rig import Rig
 from rae_bench.statistics.intervals import interval
 from rae_bench.storage import whole_file
+from rae_bench.task.cells import TRUTH, row_label
+from rae_bench.viewer.kinds import COLOURS, kind_of
 
 if TYPE_CHECKING:
     from rae_bench.data.corpus import Corpus
     from rae_bench.harness.run import Outcome
     from rae_bench.task.sides import Examination
 
-COLOURS = {
-    "truth": "#444444",
-    "cold": "#2a6fdb",
-    "cold-long": "#7fb2f0",
-    "frozen": "#d43d3d",
-    "finetune": "#2e9e4f",
-    "zero-shot": "#c77f1a",
-    "full": "#7b3fa0",
-    "hold": "#6b6b6b",
-    "interpolate": "#b07d2b",
-    "nearest": "#5b8c8c",
-}
-"""The thesis' colours (truth, blue cold, red frozen, green finetune) on white paper."""
-PANELS = (
-    ("reconstruction_error", "reconstruction, cm"),
-    ("foot_sliding", "foot sliding, cm/s"),
-    ("objective_error", "objective error, cm"),
-    ("adversarial_score", "adversarial score"),
-)
+ON_PAPER = {kind: light for kind, (light, _) in COLOURS.items()}
+"""Kind of a row -> its colour on white paper."""
 SHEET_CLIPS, SHEET_COLUMNS, SHEET_WIDTH, SHEET_ROW = 3, 3, 6.2, 1.0
-"""Clips, those side by side, and inches: of a clip, and of a row at least (where that leaves enough poses of a long
-rig)."""
+"""The clips of a sheet and how many stand side by side; inches of a clip's width, and of a row's height at least, where
+that leaves room for enough poses of a long rig."""
 
 
 def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
-    """A figure of `size` inches and its (rows, columns) axes."""
+    """Make a figure of `size` inches and its axes (rows, columns)."""
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
@@ -54,24 +40,29 @@ def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """As a PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all."""
     with whole_file(path) as scratch:
         figure.savefig(scratch, dpi=110, format="png")
     return path
 
 
 def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> Path | None:
-    """Primary errors over the fraction of target data, one line a regime, controls as dashes."""
+    """Draw the primary errors over the fraction of target data, a line for each regime; controls are dashed.
+
+    Returns:
+        `path`; None where there is nothing to draw.
+    """
     lines: dict[str, list[Row]] = {}
     for row in table_rows:
-        if row.values.get("reconstruction_error") and row.fraction is not None:
+        if row.values.get(ERROR) and row.fraction is not None:
             lines.setdefault("cold" if row.label == "full" else row.label, []).append(row)
     learned = [row for points in lines.values() for row in points if row.kind == "model"]
     if not learned:
         return None
     figure, axes = make_axes(1, 4, (15, 4))
     fractions = sorted({row.fraction or 0 for row in learned})
-    for (name, title), axis in zip(PANELS, axes[0], strict=True):
+    for (category, column), axis in zip(PRIMARY_COLUMNS.items(), axes[0], strict=True):
+        name = column.name
         for k, (label, points) in enumerate(lines.items()):
             points = sorted(points, key=lambda r: r.fraction or 0)
             # Side by side, so that the bars of one regime do not hide another's.
@@ -81,18 +72,18 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
             style: dict[str, Any] = {"ls": "-", "marker": "o"}
             if points[0].kind != "model":
                 style = {"ls": "--", "marker": ".", "lw": 1}
-            axis.errorbar(x, means, yerr=bars, capsize=3, elinewidth=1, label=label, color=COLOURS[label], **style)
+            axis.errorbar(x, means, yerr=bars, capsize=3, elinewidth=1, label=label, color=ON_PAPER[label], **style)
         level = [row for row in table_rows if row.fraction is None and row.values.get(name)]
         for row in level:
             dashes = ":" if row.kind == "truth" else "--"
-            axis.axhline(row.values[name][0], color=COLOURS[row.label], ls=dashes, lw=1, label=row.label)
-        axis.set(xscale="log", xlabel="target training data, %", title=title)
+            axis.axhline(row.values[name][0], color=ON_PAPER[row.label], ls=dashes, lw=1, label=row.label)
+        axis.set(xscale="log", xlabel="target training data, %", title=column.title)
         axis.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
         axis.minorticks_off()
         axis.grid(alpha=0.2)
-        # Fitted to values, not bars: those of two seeds can be ten times as long. Nor to controls where they miss
-        # their objectives by metres: the models would lie on the axis.
-        fitted = learned if name == "objective_error" else [*learned, *level]
+        # The scale fits values and not bars, which can be ten times as long with two seeds. It does not fit controls
+        # that miss their objectives by metres, since the models would then lie on the axis.
+        fitted = learned if category == "objective" else [*learned, *level]
         top = max((v for row in fitted for v in row.values[name] if math.isfinite(v)), default=0)
         axis.set_ylim(0, 1.15 * top if top > 0 else 1)
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -105,16 +96,20 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
 
 
 def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
-    """Frames in a row of a few test clips: every roll-out of the first seed and fraction over the truth in grey.
+    """Draw poses of a few test clips in rows: every roll-out of the first seed and fraction over the truth in grey.
 
-    Seen from the left and a little above, each pose in its own root frame, as the reconstruction error compares them.
+    Poses are seen from the left and a little above, each in its own root space, as the reconstruction error compares
+    them.
+
+    Returns:
+        `path`; None where there is no roll-out.
     """
     rows: dict[str, tuple[str, Path]] = {}  # kind of row -> its label and trajectory
     for p in outcome.cells:
         file = p.path.with_suffix(".npz")
-        if p.cell.model != "truth" and file.exists():
+        if p.cell.model != TRUTH and file.exists():
             label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
-            rows.setdefault(label.partition(" ")[0], (label, file))
+            rows.setdefault(kind_of(label), (label, file))
     if not rows:
         return None
     exam = outcome.target.examination(outcome.target.split.test)
@@ -127,7 +122,15 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
 def exam_sheet(
     task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], clips: Sequence[int], path: Path
 ) -> Path:
-    """`contact_sheet` of these clips, and of the trajectories in `rows`: kind (a key of `COLOURS`) -> label, file."""
+    """Draw a `contact_sheet` of some clips.
+
+    Args:
+        task: the name of the task.
+        exam: its test clips.
+        rows: kind of a row, a key of `COLOURS` -> its label and the file of its trajectory.
+        clips: places of the clips among the test clips.
+        path: the file to write.
+    """
     truth, rig = exam.truth, exam.truth.rig
     order = [kind for kind in COLOURS if kind in rows]
     pictures = {clip: _side(truth.positions[clip], truth.root.origin[clip], truth.root.yaw[clip]) for clip in clips}
@@ -152,11 +155,11 @@ def exam_sheet(
             made, turned = rig.forward_kinematics(
                 trajectory.rotations[0, clip, frames], trajectory.root_positions[0, clip, frames]
             )
-            own = root_space(made, turned, rig)
-            drawn = _side(made, own.origin, own.yaw)
+            space = root_space(made, turned, rig)
+            drawn = _side(made, space.origin, space.yaw)
             for n, t in enumerate(frames):
                 _draw(axis, rig, pictures[clip][t], n * pitch, "#d0d0d0", 2)
-                _draw(axis, rig, drawn[n], n * pitch, COLOURS[kind], 1)
+                _draw(axis, rig, drawn[n], n * pitch, ON_PAPER[kind], 1)
             every = f"every {(length - 1) / (poses - 1) / truth.fps:.2f} s" if row == 0 else ""
             _strip(axis, low, high, poses, f"{exam.actions[clip]} ({exam.ids[clip]}), {every}" if every else "")
             if k % columns == 0:
@@ -164,7 +167,7 @@ def exam_sheet(
                     -0.01,
                     0.5,
                     label,
-                    color=COLOURS[kind],
+                    color=ON_PAPER[kind],
                     fontsize=9,
                     ha="right",
                     va="center",
@@ -175,7 +178,7 @@ def exam_sheet(
 
 
 def domain_sheet(corpus: Corpus, clips: Sequence[int], path: Path) -> Path:
-    """Frames in a row of some clips, seen as in `contact_sheet`."""
+    """Draw poses of some clips of a domain in rows, seen as in `contact_sheet`."""
     motion, rig = corpus.motion, corpus.motion.rig
     part = motion[list(clips)]
     drawn = _side(part.positions, part.root.origin, part.root.yaw)  # (N, T, J, 2)
@@ -189,7 +192,7 @@ def domain_sheet(corpus: Corpus, clips: Sequence[int], path: Path) -> Path:
         axis.axis("off")
         frames = np.linspace(0, motion.lengths[n] - 1, poses).round().astype(int)
         for k, t in enumerate(frames):
-            _draw(axis, rig, drawn[row, t], k * pitch, COLOURS["truth"], 1)
+            _draw(axis, rig, drawn[row, t], k * pitch, ON_PAPER[TRUTH], 1)
         every = f"every {(motion.lengths[n] - 1) / (poses - 1) / motion.fps:.2f} s"
         _strip(axis, low, high, poses, f"{corpus.actions[n]} ({corpus.ids[n]}), {every}")
     figure.suptitle(_plain(f"{corpus.name}: in its own root frame"))
@@ -197,7 +200,7 @@ def domain_sheet(corpus: Corpus, clips: Sequence[int], path: Path) -> Path:
 
 
 def _strip(axis: Any, low: np.ndarray, high: np.ndarray, poses: int, title: str) -> None:
-    """Room for so many poses in a row, each between the corners `low` and `high`."""
+    """Give an axis room for a row of poses, each between the corners `low` and `high`."""
     axis.set(xlim=(low[0], low[0] + poses * (high[0] - low[0])), ylim=(low[1], high[1]))
     axis.set_aspect("equal")
     if title:
@@ -205,12 +208,12 @@ def _strip(axis: Any, low: np.ndarray, high: np.ndarray, poses: int, title: str)
 
 
 def _plain(text: str) -> str:
-    """Not mathematics, whatever dollars are in it."""
+    """Escape dollars, which matplotlib reads as mathematics."""
     return text.replace("$", r"\$")
 
 
 def _side(positions: np.ndarray, origin: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """(T, J, 2) of world positions (T, J, 3), seen from the left of their root frames, a little from above."""
+    """Return (T, J, 2) of world positions (T, J, 3), seen from the left of their root spaces, a little from above."""
     local = RootSpace(origin, yaw).points_in(positions)
     x, y, z = np.moveaxis(local, -1, 0)
     return np.stack([z + 0.25 * x, y - 0.12 * x], -1)

@@ -1,6 +1,6 @@
 """A report on a domain as one HTML file: warnings, plots, tables, and its motion in the viewer.
 
-Names come from files of anybody: all text is escaped, and the viewer stands in a frame whose text is an attribute.
+Names come from files of anybody, so all text is escaped, and the viewer is in a frame whose text is an attribute.
 """
 
 from __future__ import annotations
@@ -19,58 +19,64 @@ from rae_bench.viewer.choice import Choice
 from rae_bench.viewer.gather import domain_scene
 from rae_bench.viewer.page import page
 
-CLIPS = 6
-WOBBLY = 0.1
-"""Bones that vary by more than this share of their length stand out."""
-ROWS = 14
+SHOWN_CLIPS = 6
+"""Clips that move on the page."""
+VARYING_BONE = 0.1
+"""Bones that vary by more than this share of their length are marked."""
+SHOWN_ROWS = 14
 """Rows of a table before the rest is folded away."""
 
 
-def write_report(corpus: Corpus, told: dict[str, Any], path: Path) -> Path:
-    """The page of what `measure` tells, whole or not at all."""
+def write_report(corpus: Corpus, measured: dict[str, Any], path: Path) -> Path:
+    """Write the report on a domain, whole or not at all.
+
+    Args:
+        corpus: the domain.
+        measured: what `rae_bench.data.importing.measures.measure` found.
+        path: the file to write.
+    """
     with whole_file(path) as scratch:
-        scratch.write_text(report_page(corpus, told), encoding="utf-8")
+        scratch.write_text(report_page(corpus, measured), encoding="utf-8")
     return path
 
 
-def report_page(corpus: Corpus, told: dict[str, Any]) -> str:
-    """The whole page: one HTML file that asks nothing of the network."""
+def report_page(corpus: Corpus, measured: dict[str, Any]) -> str:
+    """Return the whole page: one HTML file that needs no network."""
     template = (resources.files("rae_bench.viewer") / "report.html").read_text(encoding="utf-8")
     head, _, rest = template.partition("{{title}}")
     middle, _, tail = rest.partition("{{body}}")
-    body = [_header(told), _tiles(told), _findings(told), _moving(corpus), _speeds(told)]
-    body += [_feet(told), _bones(told), _recordings(told), _clips(told), _facts(told)]
-    return f"{head}{escape(told['name'])} - data report{middle}{chr(10).join(filter(None, body))}{tail}"
+    body = [_header(measured), _tiles(measured), _warnings(measured), _moving(corpus), _speeds(measured)]
+    body += [_feet(measured), _bones(measured), _recordings(measured), _clips(measured), _facts(measured)]
+    return f"{head}{escape(measured['name'])} - data report{middle}{chr(10).join(filter(None, body))}{tail}"
 
 
-def _header(told: dict[str, Any]) -> str:
-    count = f"{told['files']} file{'s' if told['files'] != 1 else ''}"
-    about = [f"{count} of {told['source']}", told["licence"], told["citation"]]
-    return (
-        f"<header><h1>{escape(told['name'])}</h1><p class='soft'>{escape(' · '.join(filter(None, about)))}</p></header>"
-    )
+def _header(measured: dict[str, Any]) -> str:
+    count = f"{measured['files']} file{'s' if measured['files'] != 1 else ''}"
+    about = [f"{count} of {measured['source']}", measured["licence"], measured["citation"]]
+    small = f"<p class='soft'>{escape(' · '.join(filter(None, about)))}</p>"
+    return f"<header><h1>{escape(measured['name'])}</h1>{small}</header>"
 
 
-def _tiles(told: dict[str, Any]) -> str:
-    rates = ", ".join(f"{rate:g}" for rate in told["recorded_fps"] if rate != told["fps"])
+def _tiles(measured: dict[str, Any]) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in measured["recorded_fps"] if rate != measured["fps"])
     pairs = [
-        ("segments", f"{told['segments']:,}"),
-        ("groups", f"{told['groups']:,}"),
-        ("frames", f"{told['frames']:,}"),
-        ("time", _time(told["seconds"])),
-        ("frames per second", f"{told['fps']:g} from {rates}" if rates else f"{told['fps']:g}"),
-        ("joints", str(told["joints"])),
-        ("standing height", as_length(told["height"])),
-        ("pelvis at", as_length(told["pelvis_height"])),
+        ("segments", f"{measured['segments']:,}"),
+        ("groups", f"{measured['groups']:,}"),
+        ("frames", f"{measured['frames']:,}"),
+        ("time", _time(measured["seconds"])),
+        ("frames per second", f"{measured['fps']:g} from {rates}" if rates else f"{measured['fps']:g}"),
+        ("joints", str(measured["joints"])),
+        ("standing height", as_length(measured["height"])),
+        ("pelvis at", as_length(measured["pelvis_height"])),
     ]
     return "<dl class='tiles'>" + "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs) + "</dl>"
 
 
-def _findings(told: dict[str, Any]) -> str:
-    warnings = told["warnings"]
+def _warnings(measured: dict[str, Any]) -> str:
+    warnings = measured["warnings"]
     words = f"{len(warnings)} warning{'s' if len(warnings) != 1 else ''}" if warnings else "No warnings"
     blocks = [f"<section class='{'warnings' if warnings else ''}'><h2>{words}</h2>{_list(warnings)}</section>"]
-    for title, lines in (("Mended at import", told["fixed"]), ("Dropped at import", told["dropped"])):
+    for title, lines in (("Mended at import", measured["fixed"]), ("Dropped at import", measured["dropped"])):
         if lines:
             blocks.append(f"<section><h2>{title}</h2>{_list(lines)}</section>")
     return "\n".join(blocks)
@@ -81,18 +87,18 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _moving(corpus: Corpus) -> str:
-    viewer = escape(page(domain_scene(corpus, Choice(clips=CLIPS))), quote=True)
+    viewer = escape(page(domain_scene(corpus, Choice(clips=SHOWN_CLIPS))), quote=True)
     return f'<iframe title="Moving clips" srcdoc="{viewer}"></iframe>'
 
 
-def _speeds(told: dict[str, Any]) -> str:
-    top = max(told["speed"].values(), default=0.0)
+def _speeds(measured: dict[str, Any]) -> str:
+    top = max(measured["speed"].values(), default=0.0)
     rows = [
         (escape(action), _meter(speed / top if top else 0), f"{_speed(speed, top)}")
-        for action, speed in sorted(told["speed"].items(), key=lambda item: -item[1])
+        for action, speed in sorted(measured["speed"].items(), key=lambda item: -item[1])
     ]
-    unit, factor = ("m/s", 1.0) if told["speeds"]["edges"][-1] >= 0.1 else ("mm/s", 1000.0)
-    plot = _histogram(told["speeds"], lambda v: f"{v * factor:.3g}", [])
+    unit, factor = ("m/s", 1.0) if measured["speeds"]["edges"][-1] >= 0.1 else ("mm/s", 1000.0)
+    plot = _histogram(measured["speeds"], lambda v: f"{v * factor:.3g}", [])
     return (
         "<section><h2>Speed of the pelvis over the ground</h2><div class='plots pair'>"
         f"<figure>{plot}<figcaption>{unit}, share of all frames</figcaption></figure>"
@@ -100,13 +106,13 @@ def _speeds(told: dict[str, Any]) -> str:
     )
 
 
-def _feet(told: dict[str, Any]) -> str:
-    if not told["feet"]:
+def _feet(measured: dict[str, Any]) -> str:
+    if not measured["feet"]:
         return "<section><h2>Ground</h2><p>No joint touches the ground.</p></section>"
     figures = []
-    tall = max(foot["heights"]["edges"][-1] for foot in told["feet"])
+    tall = max(foot["heights"]["edges"][-1] for foot in measured["feet"])
     unit, factor = ("cm", 100.0) if tall >= 0.02 else ("mm", 1000.0)
-    for foot in told["feet"]:
+    for foot in measured["feet"]:
         marks = [(foot["stance"], "mark"), (foot["limit"], "limit")]
         plot = _histogram(foot["heights"], lambda v: f"{v * factor:.2g}", marks)
         slide = "" if foot["slide"] is None else f", slides at {_speed(foot['slide'], foot['slide'])}"
@@ -117,7 +123,7 @@ def _feet(told: dict[str, Any]) -> str:
         figures.append(
             f"<figure><h3>{escape(foot['joint'])}</h3>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
         )
-    raised = f"; the files' ground was raised by {as_length(told['raised'])}" if told["raised"] else ""
+    raised = f"; the files' ground was raised by {as_length(measured['raised'])}" if measured["raised"] else ""
     return (
         f"<section><h2>Feet and ground</h2><p class='soft'>Height over the ground in {unit}, share of all frames. "
         f"Line: stance height, the 5th percentile. Dashes: contacts lie below it{raised}.</p>"
@@ -125,26 +131,26 @@ def _feet(told: dict[str, Any]) -> str:
     )
 
 
-def _bones(told: dict[str, Any]) -> str:
-    longest = max((bone["length"] for bone in told["bones"]), default=0.0) or 1.0
-    moving = any(bone["spread"] or bone["apart"] for bone in told["bones"])
+def _bones(measured: dict[str, Any]) -> str:
+    longest = max((bone["length"] for bone in measured["bones"]), default=0.0) or 1.0
+    moving = any(bone["spread"] or bone["apart"] for bone in measured["bones"])
     rows, odd = [], []
-    for bone in told["bones"]:
+    for bone in measured["bones"]:
         other = bone["other_side"]
         uneven = other is not None and abs(other - bone["length"]) > 0.05 * max(other, bone["length"])
         words = [escape(bone["joint"]), _meter(bone["length"] / longest), as_length(bone["length"])]
         words += [f"{100 * bone['spread']:.2g} %", as_length(bone["apart"])] if moving else []
         rows.append((*words, "" if other is None else as_length(other)))
-        odd.append(uneven or bone["spread"] > WOBBLY)
+        odd.append(uneven or bone["spread"] > VARYING_BONE)
     heads = [("bone to", ""), ("", "meter"), ("length", "n")]
     heads += [("over time", "n"), ("between files", "n")] if moving else []
     still = "" if moving else "<p class='soft'>All bones keep their lengths, over time and between files.</p>"
     return f"<section><h2>Bones</h2>{still}{_table((*heads, ('other side', 'n')), rows, odd)}</section>"
 
 
-def _recordings(told: dict[str, Any]) -> str:
+def _recordings(measured: dict[str, Any]) -> str:
     rows, odd = [], []
-    for each in sorted(told["recordings"], key=lambda each: -len(each["events"])):
+    for each in sorted(measured["recordings"], key=lambda each: -len(each["events"])):
         counts = [str(each[kind]) if each[kind] else "" for kind in FAULTS]
         size = (f"{each['frames']:,}", f"{each['fps']:g}", f"{each['seconds']:.1f} s", str(each["segments"]))
         rows.append((escape(each["file"]), *size, *counts, _timeline(each)))
@@ -168,7 +174,7 @@ def _recordings(told: dict[str, Any]) -> str:
 
 
 def _timeline(recording: dict[str, Any]) -> str:
-    """The file from its first frame to its last, and a tick for each fault; where, in words, under the pointer."""
+    """Draw a file from its first frame to its last with a tick for each fault, which says where it is."""
     last = max(recording["frames"] - 1, 1)
     ticks = []
     for event in recording["events"]:
@@ -187,8 +193,8 @@ def _timeline(recording: dict[str, Any]) -> str:
     return f"<svg class='line' role='img' aria-label='{len(ticks)} faults'>{rail}{''.join(ticks)}</svg>"
 
 
-def _clips(told: dict[str, Any]) -> str:
-    top = max((clip["top_speed"] for clip in told["clips"]), default=0.0)
+def _clips(measured: dict[str, Any]) -> str:
+    top = max((clip["top_speed"] for clip in measured["clips"]), default=0.0)
     rows = [
         (
             escape(clip["id"]),
@@ -199,29 +205,29 @@ def _clips(told: dict[str, Any]) -> str:
             _speed(clip["top_speed"], top),
             as_length(clip["distance"]),
         )
-        for clip in told["clips"]
+        for clip in measured["clips"]
     ]
     heads = (("segment", ""), ("action", ""), ("group", ""), ("length", "n"), ("mean speed", "n"), ("top", "n"))
     return f"<section><h2>Segments</h2>{_table((*heads, ('gets', 'n')), rows, shown=6)}</section>"
 
 
-def _facts(told: dict[str, Any]) -> str:
-    unit = told["unit"]
+def _facts(measured: dict[str, Any]) -> str:
+    unit = measured["unit"]
     pairs = [
-        ("roles", ", ".join(f"{role} {joint}" for role, joint in told["roles"].items())),
-        ("", "guessed from names; --roles says better" if told["guessed"] else ""),
-        ("rest pose", told["rest_pose"]),
+        ("roles", ", ".join(f"{role} {joint}" for role, joint in measured["roles"].items())),
+        ("", "guessed from names; --roles says better" if measured["guessed"] else ""),
+        ("rest pose", measured["rest_pose"]),
         ("unit of the files", f"{unit:g} m" if isinstance(unit, float) else unit or ""),
-        ("identity", told["identity"][:16]),
+        ("identity", measured["identity"][:16]),
     ]
-    listed = "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in pairs if v)
-    return f"<section><h2>How it was read</h2><dl class='facts'>{listed}</dl></section>"
+    lines = "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in pairs if v)
+    return f"<section><h2>How it was read</h2><dl class='facts'>{lines}</dl></section>"
 
 
 def _table(
-    heads: Iterable[tuple[str, str]], rows: Sequence[Sequence[str]], odd: Sequence[bool] = (), shown: int = ROWS
+    heads: Iterable[tuple[str, str]], rows: Sequence[Sequence[str]], odd: Sequence[bool] = (), shown: int = SHOWN_ROWS
 ) -> str:
-    """A table of ready HTML cells whose columns have classes; what is beyond `shown` rows is folded away."""
+    """Make a table of HTML cells whose columns have classes; rows beyond `shown` are folded away."""
     kinds = list(heads)
     top = "<tr>" + "".join(f"<th class='{kind}'>{word}</th>" for word, kind in kinds) + "</tr>"
     lines = [
@@ -230,7 +236,7 @@ def _table(
         + "</tr>"
         for k, row in enumerate(rows)
     ]
-    # A few rows more are not worth a fold.
+    # A fold of a few rows is not worth it.
     cut = len(lines) if len(lines) <= shown + 4 else shown
     text = f"<div class='wide' tabindex='0'><table>{top}{''.join(lines[:cut])}</table></div>"
     if cut < len(lines):
@@ -246,7 +252,7 @@ def _meter(share: float) -> str:
 def _histogram(
     histogram: dict[str, list[float]], words: Callable[[float], str], marks: Sequence[tuple[float, str]]
 ) -> str:
-    """Bars over the width of the picture, upright lines at `marks` (value, class), three numbers below."""
+    """Draw bars over the width of the picture, upright lines at `marks` (value, class), and three numbers below."""
     edges, shares = histogram["edges"], histogram["shares"]
     low, high, top = edges[0], edges[-1], max(shares) or 1.0
 

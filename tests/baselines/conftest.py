@@ -8,9 +8,9 @@ from torch import nn
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model.api import Domain
-from rae_bench.model.control import Targets
+from rae_bench.model.control import ControlTargets
 from rae_bench.model.features import make_skeleton
-from rae_bench.model.step import Carry, Frame, Next, needs_of, step
+from rae_bench.model.step import Carry, Frame, Next, needs_of, run_step
 from rae_bench.model.streams import Streams, statistics
 from rae_bench.model.training import TrainConfig
 from rae_bench.rigs.file import load_rig
@@ -51,7 +51,7 @@ def walk(domains: dict[str, Domain]) -> Walk:
     ) -> list[Next]:
         domain, batch = domains[rig], batches[rig]
         skeleton, normal = make_skeleton(domain.rig, domain.motion.fps), statistics(domain)
-        given, needs = Targets(batch.frames[rows], batch.flags[rows]), needs_of(network)
+        given, needs = ControlTargets(batch.frames[rows], batch.flags[rows]), needs_of(network)
         states, count = batch.states[rows], len(batch.states[rows])
         drawn = torch.zeros(count, needs.noise) if noise is None else noise
         carry = Carry(states[:, 0], batch.start[rows], torch.zeros(count, needs.memory), drawn)
@@ -59,7 +59,7 @@ def walk(domains: dict[str, Domain]) -> Walk:
         for t in range(LENGTH - 1):
             true = carry._replace(state=states[:, t + 1])
             following = Frame(true, given.at(t), skeleton, normal) if needs.reads_following and taught else None
-            carry, made = step(network, Frame(carry, given.at(t), skeleton, normal, following, progress))
+            carry, made = run_step(network, Frame(carry, given.at(t), skeleton, normal, following, progress))
             out.append(made)
         return out
 

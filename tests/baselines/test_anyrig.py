@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from rae_bench.baselines.anyrig import AnyRig, AnyRigNetwork, graph_of, other_rig, vary
+from rae_bench.baselines.anyrig import AnyRig, AnyRigNetwork, graph_of
 from rae_bench.baselines.controls import Hold
+from rae_bench.baselines.variants import other_rig, vary
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.metrics import measure
 from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.control import Targets, targets
+from rae_bench.model.control import ControlTargets, control_targets
 from rae_bench.model.features import Skeleton, make_skeleton, states
 from rae_bench.model.registry import list_models
 from rae_bench.model.step import Carry, Frame, Next
@@ -47,13 +48,13 @@ def network(joints: int, core: dict[str, torch.Tensor] | None = None) -> AnyRigN
 def frame(motion: Motion, at: int) -> Frame:
     """What a network sees of all clips at one frame."""
     state = states(motion)[:, at]
-    asked = targets(objectives_of(motion), motion.fps)
+    asked = control_targets(objectives_of(motion), motion.fps)
     skeleton = make_skeleton(motion.rig, motion.fps)
     phase = torch.from_numpy(local_phases(motion)).flatten(2)[:, at]
     rows = len(state)
     carry = Carry(state, phase, torch.zeros(rows, 0), torch.zeros(rows, 0))
     normal = AnyRig().statistics(domain_of(motion))
-    return Frame(carry, Targets(*asked).at(at), skeleton, normal)
+    return Frame(carry, ControlTargets(*asked).at(at), skeleton, normal)
 
 
 def joints_of(made: Next) -> torch.Tensor:

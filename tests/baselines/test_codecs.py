@@ -10,7 +10,7 @@ from torch import Tensor
 from rae_bench.baselines.codecs.fc import Centres, Dec, Rbf, Vae, divergence_from_target, square_distances
 from rae_bench.baselines.codecs.fs import FeatureSelection
 from rae_bench.model.api import Domain
-from rae_bench.model.control import targets
+from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.step import Carry, Frame
 from rae_bench.model.streams import statistics
@@ -108,7 +108,7 @@ def read(domain: Domain, change: Callable[[Any, Tensor], None]) -> Tensor:
     state = states(domain.motion)[:3, 40].clone()
     change(skeleton.layout, state)
     carry = Carry(state, torch.zeros(3, 16), torch.zeros(3, 0), torch.zeros(3, 0))
-    frame = Frame(carry, targets(domain.objectives, domain.motion.fps).at(40), skeleton, statistics(domain))
+    frame = Frame(carry, control_targets(domain.objectives, domain.motion.fps).at(40), skeleton, statistics(domain))
     torch.manual_seed(0)
     return FeatureSelection(sizes_for(len(domain.rig)), 16, 8).read(frame)
 

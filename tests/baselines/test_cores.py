@@ -10,6 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from rae_bench.baselines.catalogue import parts
 from rae_bench.baselines.cores.lmp_moe import LmpMoE, next_phase, turned
 from rae_bench.baselines.cores.mann import gate_inputs
 from rae_bench.baselines.cores.mvae import Mvae, active_units, divergence
@@ -17,11 +18,10 @@ from rae_bench.baselines.cores.nsm import gate_inputs as nsm_gate_inputs
 from rae_bench.baselines.cores.nsm import goal_frames
 from rae_bench.baselines.cores.rtn import noise_scale, plu, time_embedding
 from rae_bench.baselines.layers import MixedLinear, Recurrence
-from rae_bench.baselines.pairs import parts
 from rae_bench.baselines.parts import Widths
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.control import targets
+from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.registry import make_model
 from rae_bench.model.step import Carry, Frame, Next, StepNetwork
@@ -87,7 +87,7 @@ def test_overfits_one_segment(core: str, domains: dict[str, Domain]) -> None:
         return evaluate(which.generate(exam.prompt, ctx), exam.truth, exam.objectives)["reconstruction_error"]
 
     got, hold = error(model), error(make_model("hold", {}))
-    print(f"{core}: {got:.3f} cm, hold {hold:.3f} cm; {ctx.spent}")
+    print(f"{core}: {got:.3f} cm, hold {hold:.3f} cm; {ctx.declared}")
     assert got < 0.1 * hold
 
 
@@ -122,7 +122,7 @@ def frame_at(domain: Domain, t: int) -> tuple[Frame, Tensor]:
     empty = torch.zeros(len(state), 0)
     carry = Carry(state, torch.from_numpy(domain.phases[:, t]).flatten(1), empty, empty)
     skeleton = make_skeleton(domain.rig, motion.fps)
-    return Frame(carry, targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain)), state
+    return Frame(carry, control_targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain)), state
 
 
 # mann
@@ -274,9 +274,9 @@ def test_mvae_does_not_collapse(domains: dict[str, Domain]) -> None:
     model, ctx = make_model("mvae", {"windows": 24}), Context("cold", 1.0, Budget(600, 10**9), 0)
     domain = domains["quad"]
     model.adapt(domain, ctx)
-    print(ctx.spent)
-    assert ctx.spent["active_units"] >= 2
-    assert ctx.spent["kl"] > 0.5
+    print(ctx.declared)
+    assert ctx.declared["active_units"] >= 2
+    assert ctx.declared["kl"] > 0.5
     exam = examine(domain.motion[:2], 30, list(domain.ids[:2]), list(domain.groups[:2]))
     made = model.generate(replace(exam.prompt, num_samples=3), ctx)
     spread = np.abs(made.root_positions - made.root_positions.mean(0)).max()

@@ -8,14 +8,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from rae_bench.baselines.pairs import names
+from rae_bench.baselines.options import OUTPUTS
 from rae_bench.errors import UserError
-from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.features import make_skeleton
-from rae_bench.model.registry import make_model
-from rae_bench.model.step import Carry
-from rae_bench.model.streams import Streams, statistics
-from rae_bench.model.training import TrainConfig, Training, sizes_for
+from rae_bench.model import Budget, Carry, Context, Domain, Frame, TrainConfig, control_targets, make_skeleton, states
+from rae_bench.model.registry import CONTROLS, list_models, make_model
+from rae_bench.model.step import run_step
+from rae_bench.model.streams import Streams
+from rae_bench.model.training import Training, sizes_for
+from rae_bench.task.sides import examine
 
 CONFIG = TrainConfig(windows=6, length=5)
 GPU = torch.device("cuda", 0)
@@ -53,12 +53,22 @@ def _placed(made: Any) -> Any:
     return made
 
 
-@pytest.mark.parametrize("name", [*names(), "fc-rbf-in", "fc-dec-cat"])
-def test_a_window_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
+ENTRIES = sorted(list_models())
+NETWORKS = [name for name in ENTRIES if name not in CONTROLS]
+WINDOWS = [*((name, {}) for name in (*NETWORKS, "fc-rbf-in", "fc-dec-cat"))]
+WINDOWS += [("fe", {"output": output}) for output in OUTPUTS[1:]] + [("fc-rbf-in+omg-lstm", {"mode": "paper"})]
+
+
+@pytest.mark.parametrize(("name", "options"), WINDOWS, ids=str)
+def test_a_window_on_a_gpu(name: str, options: dict[str, Any], domains: dict[str, Domain]) -> None:
     domain = domains["r4"]
-    network = make_model(name, {}).network(sizes_for(len(domain.rig)))
+    model = make_model(name, options)
+    network = model.network(sizes_for(len(domain.rig)))
     skeleton = make_skeleton(domain.rig, domain.motion.fps)
-    training = Training(network, statistics(domain), skeleton, CONFIG, 9, Context("full", 1.0, Budget(9, 216), 0))
+    normal = model.statistics(domain)
+    training = Training(
+        network, normal, skeleton, CONFIG, 9, Context("full", 1.0, Budget(9, 216), 0), loss=model.loss
+    )
     first, second = Streams(domain, CONFIG, 2, 0)
     training.training_step(first, 0)  # what looks at values, such as where to put centres, is done once
 
@@ -68,6 +78,41 @@ def test_a_window_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
         training.skeleton = skeleton.to(GPU)
         loss = training.training_step(second, 1)
     assert _is_there(loss)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name in ("anyrig", "mvae", "rtn")])
+def test_generation_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
+    """A frame without the truth beside it, in evaluation mode, as in a roll-out."""
+    domain = domains["quad"]
+    network = make_model(name, {}).network(sizes_for(len(domain.rig))).eval()
+    normal, skeleton = make_model(name, {}).statistics(domain), make_skeleton(domain.rig, domain.motion.fps)
+    state, rows = states(domain.motion)[:, 3], len(domain)
+    carry = Carry(state, torch.zeros(rows, 16), torch.zeros(rows, network.memory), torch.zeros(rows, network.noise))
+    asked = control_targets(domain.objectives, domain.motion.fps).at(3)
+    tree_map(_placed, [*network.parameters(), *normal.buffers(), *carry, *asked])
+    with Pretended(), torch.no_grad():
+        after, _ = run_step(network, Frame(carry, asked, skeleton.to(GPU), normal))
+    assert all(_is_there(part) for part in after)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_controls_compute_the_same_whatever_the_device(name: str, domains: dict[str, Domain]) -> None:
+    """They use no torch, so there is nothing to mix."""
+    domain = domains["quad"]
+    exam = examine(domain.motion[:2], 30, *(["a", "b"] for _ in range(3)))
+    made = []
+    for device in ("cpu", "cuda"):
+        model, ctx = make_model(name, {}), Context("none", 1.0, Budget(0, 0), 0, device=device)
+        with Pretended():
+            model.adapt(domain, ctx)
+            made.append(model.generate(exam.prompt, ctx))
+    np.testing.assert_array_equal(made[0].rotations, made[1].rotations)
+    np.testing.assert_array_equal(made[0].root_positions, made[1].root_positions)
+
+
+def test_every_registered_model_is_tried() -> None:
+    tried = {name for name, _ in WINDOWS} | set(CONTROLS)
+    assert {"anyrig", "fe", "mann", *CONTROLS} <= set(ENTRIES) <= tried
 
 
 def test_streams_draw_the_same_on_every_device(domains: dict[str, Domain]) -> None:
@@ -84,14 +129,15 @@ def test_no_gpu_is_one_clear_line(domains: dict[str, Domain]) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_learns_what_the_cpu_learns(domains: dict[str, Domain]) -> None:
+@pytest.mark.parametrize("name", ["fe", "anyrig"])
+def test_a_gpu_learns_what_the_cpu_learns(name: str, domains: dict[str, Domain]) -> None:
     losses: dict[str, list[float]] = {}
     for device in ("cpu", "cuda"):
-        told = losses[device] = []
+        heard = losses[device] = []
 
-        def note(update: int, updates: int, loss: float, told: list[float] = told) -> None:
-            told.append(loss)
+        def note(update: int, updates: int, loss: float, heard: list[float] = heard) -> None:
+            heard.append(loss)
 
         context = Context("cold", 1.0, Budget(30, 2000), 0, device, progress=note)
-        make_model("fe", {"windows": 16}).adapt(domains["r4"], context)
+        make_model(name, {"windows": 16}).adapt(domains["r4"], context)
     np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=0.05)

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from rae_bench.baselines.codecs.fc import Rbf
 from rae_bench.baselines.cores.omg_lstm import OmgLstm
-from rae_bench.baselines.network import KEPT, OUTPUTS, PairNetwork
+from rae_bench.baselines.network import KEPT, PairNetwork
+from rae_bench.baselines.options import OUTPUTS
 from rae_bench.errors import UserError
 from rae_bench.model.api import Budget, Context, Domain, Prompt
-from rae_bench.model.control import targets
+from rae_bench.model.control import control_targets
 from rae_bench.model.features import changes, make_skeleton, states
-from rae_bench.model.outputs import rodrigues
 from rae_bench.model.registry import make_model
 from rae_bench.model.step import Carry, Frame, Next
 from rae_bench.model.streams import statistics
@@ -31,17 +31,7 @@ def frames_of(domain: Domain, t: int) -> tuple[Frame, Tensor]:
     skeleton, path = make_skeleton(domain.rig, domain.motion.fps), states(domain.motion)
     rows = len(path)
     carry = Carry(path[:, t], torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
-    return Frame(carry, targets(domain.objectives, domain.motion.fps).at(t), skeleton, statistics(domain)), path
-
-
-def test_rodrigues_is_half_the_angles_tangent_along_the_axis() -> None:
-    vector = 0.9 * Rotation.random(5, rng=2).as_rotvec()
-    old, turn = Rotation.random(5, rng=1), Rotation.from_rotvec(vector)
-    angle = np.linalg.norm(vector, axis=-1, keepdims=True)
-    expected = vector / angle * np.tan(angle / 2)
-    assert 2 < angle.max() < 2.9  # the bound begins at 2.92
-    columns = [torch.from_numpy(r.as_matrix()).permute(2, 0, 1)[None] for r in (old, turn * old)]
-    np.testing.assert_allclose(rodrigues(*columns)[0].numpy(), expected, rtol=1e-6)
+    return Frame(carry, control_targets(domain.objectives, domain.motion.fps).at(t), skeleton, statistics(domain)), path
 
 
 @pytest.mark.parametrize("rig", ["r4", "quad"])
@@ -176,7 +166,7 @@ def test_unknown_options_are_refused() -> None:
 
 def test_a_given_output_is_kept() -> None:
     made = [make_model("fe", options) for options in ({}, {"mode": "paper"}, {"mode": "paper", "output": "change"})]
-    assert [m.output for m in made] == ["change", "absolute", "change"]  # type: ignore[attr-defined]
+    assert [m.chosen.output for m in made] == ["change", "absolute", "change"]  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"'gaussain'.*gaussian"):
         make_model("fe", {"coin": "gaussain"})
 
@@ -219,11 +209,11 @@ def test_gaussian_coin_is_never_sure(domains: dict[str, Domain]) -> None:
     batch = next(iter(Streams(domain, config, 1, 0)))._replace(fresh=torch.zeros(4000, dtype=torch.bool))
     shares = []
     for index in (0, 9):
-        own = batch.states[:, 0] + 1e-3
-        training.carried = Carry(own, batch.start, torch.zeros(4000, 0), torch.zeros(4000, 0))
+        predicted = batch.states[:, 0] + 1e-3
+        training.carried = Carry(predicted, batch.start, torch.zeros(4000, 0), torch.zeros(4000, 0))
         seen: list[Tensor] = []
         handle = net.register_forward_pre_hook(lambda module, inputs, seen=seen: seen.append(inputs[0]._state))
         training.training_step(batch, index)
         handle.remove()
-        shares.append(float((seen[0] == own).all(1).float().mean()))
+        shares.append(float((seen[0] == predicted).all(1).float().mean()))
     assert shares == pytest.approx([0.5, 0.841], abs=0.03)

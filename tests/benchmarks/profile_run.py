@@ -22,7 +22,7 @@ PARTS = {
     "training": (("pretrain", "lightning_model.py"), ("adapt", "lightning_model.py")),
     "roll-out": (("generate", "lightning_model.py"),),
     "critic": (("adversarial", "evaluation.py"), ("null_interval", "critic.py")),
-    "other metrics": (("measure", "evaluation.py"), ("one_step_error", "one_step.py"), ("write_clips", "results.py")),
+    "other metrics": (("measure", "evaluation.py"), ("one_step_error", "one_step.py"), ("write_clips", "clips.py")),
     "data": (("", "rae_bench/data/"), ("", "protocol/domains.py")),
     "controls": (("", "controls.py"),),
     "pictures and page": (("", "plots.py"), ("", "rae_bench/viewer/")),

@@ -16,10 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rae_bench.baselines.layers import MixedLinear
 from rae_bench.model.api import Budget, Context, Domain
-from rae_bench.model.control import Targets, targets
+from rae_bench.model.control import ControlTargets, control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.registry import make_model
-from rae_bench.model.step import Carry, Frame, step
+from rae_bench.model.step import Carry, Frame, run_step
 from rae_bench.model.streams import Streams, statistics
 from rae_bench.model.training import Training, sizes_for
 from rae_bench.task.sides import load_sides
@@ -95,14 +95,14 @@ def _rolling(domain: Domain, preset: str, rows: int, frames: int) -> Callable[[]
     normal, skeleton = statistics(domain), make_skeleton(domain.rig, domain.motion.fps)
     clips = torch.arange(rows) % len(domain)
     start = states(domain.motion)[clips, 0]
-    given = targets(domain.objectives, domain.motion.fps)
-    given = Targets(given.frames[clips], given.flags[clips])
+    given = control_targets(domain.objectives, domain.motion.fps)
+    given = ControlTargets(given.frames[clips], given.flags[clips])
 
     def roll() -> None:
         with torch.inference_mode():
             carry = Carry(start, torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
             for t in range(frames):
-                carry, _ = step(network, Frame(carry, given.at(t), skeleton, normal))
+                carry, _ = run_step(network, Frame(carry, given.at(t), skeleton, normal))
 
     return roll
 

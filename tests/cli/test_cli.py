@@ -77,7 +77,7 @@ BAD = {
     "compared": (["compare", "empty", "fe"], "empty: no cell results here"),
     "unknown to compare": (["compare", "nothing", "fe"], "unknown entry or folder of results 'nothing'"),
     "regime to compare": (["compare", "empty:cold", "empty:colt"], "empty: no cell results here"),
-    "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty cannot be imported"),
+    "no module": (["check", "model", "./empty:X"], "model './empty:X': ./empty is a folder without __init__.py"),
     "mode of a study": (["study", "thesis", "--modes", "papr"], "unknown mode 'papr'; did you mean paper"),
     "rig of a study": (["study", "thesis", "--rigs", "quad"], "unknown rig of the study 'quad'"),
     "model of a study": (["study", "thesis", "--models", "mann"], "unknown model of the study 'mann'"),
@@ -271,18 +271,19 @@ def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: C
 
 
 def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    from helpers.running import cell_job
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
     from rae_bench.cli.run import render
-    from rae_bench.harness.plan import Job
+    from rae_bench.harness.events import Answered, DataWanted
+    from rae_bench.harness.jobs import Failed
     from rae_bench.results.rows import Row
 
     reason = "ValueError: " + "[/red] of a long [list] " * 8
-    cell = {"model": "m", "options": {}, "regime": "cold", "fraction": 0.05, "seed": 0}
-    event = {"kind": "failed", "job": Job("j", {"do": "cell", "cell": cell}), "worker": 0, "reason": reason}
+    event = Answered(cell_job("j", model="m"), 0, Failed(reason))
     with RunProgress(Console(file=sys.stdout), "m on [t]") as progress:
-        progress.observe({"kind": "data"})
+        progress.observe(DataWanted(("[t]",)))
         progress.observe(event)
     assert capsys.readouterr().out.splitlines() == [
         "m on [t]: making or finding the data",

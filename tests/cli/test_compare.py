@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from rae_bench.harness.run import Outcome
-from rae_bench.results.files import SCHEMA, cell_name, write_clips, write_json
+from rae_bench.results.clips import write_clips
+from rae_bench.results.files import SCHEMA, write_json
+from rae_bench.task.cells import cell_name
 
 NOISE = np.random.default_rng(0).normal(0, 0.05, (3, 4))
 IDENTITY = {"package": "0.1.0", "task": "t" * 64, "data": "d" * 64, "metrics": "m" * 64}
@@ -147,11 +149,11 @@ def test_other_data_do_not_compare(place: Path, compare: Call) -> None:
     assert "data eeeeeeee" in err
 
 
-def test_tables_of_clips_from_before_groups(place: Path, compare: Call) -> None:
+def test_damaged_tables_of_clips(place: Path, call: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").write_text("clip,action,reconstruction_error\nc0,g,1\n")
     code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2
-    assert "cold-f0.2-s1.csv: has no column 'group', so it is of an older version; run the cell again" in err
+    assert "cold-f0.2-s1.csv: its columns are not clip, group, action and metrics; run the cell again" in err
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").unlink()
     assert "not a readable table of clips" in compare(["m-00000000", "n-00000000"])[2]
 

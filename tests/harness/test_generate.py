@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.places import DOCS
+from helpers.running import plan_cells, run_cells
 
 import rae_bench as rb
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import kept_folder, read_kept
-from rae_bench.harness.plan import prepare
-from rae_bench.harness.run import Outcome, run_cells
+from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
@@ -93,11 +93,11 @@ def test_what_is_kept(kept_run: Outcome, model: Path) -> None:
 def test_a_cell_without_its_model_is_run_again(kept_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
     shutil.copytree(kept_run.cells[0].path.parents[2], tmp_path, dirs_exist_ok=True)
     asked: dict[str, Any] = {"out": tmp_path, "regimes": ["cold"], "controls": False}
-    folder = kept_folder(prepare("fe", str(tiny_task), **asked)[3][0].path)
+    folder = kept_folder(plan_cells("fe", str(tiny_task), **asked).cells[0].path)
     shutil.rmtree(folder)
 
     def state(keep: bool) -> tuple[str, str]:
-        planned = prepare("fe", str(tiny_task), keep=keep, **asked)[3]
+        planned = plan_cells("fe", str(tiny_task), keep=keep, **asked).cells
         return planned[0].state, planned[0].why
 
     assert state(False) == ("done", "")
@@ -111,7 +111,7 @@ def test_a_cell_without_its_model_is_run_again(kept_run: Outcome, tiny_task: Pat
 
 
 def test_controls_are_not_kept(tiny_task: Path, tmp_path: Path) -> None:
-    planned = prepare("fe", str(tiny_task), out=tmp_path, keep=True)[3]
+    planned = plan_cells("fe", str(tiny_task), out=tmp_path, keep=True).cells
     assert [p.cell.model for p in planned if not p.keep] == ["truth", "hold", "interpolate", "nearest"]
 
 

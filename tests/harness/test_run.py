@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.running import do_here, plan_cells, run_cells
 
-from rae_bench.harness.plan import prepare
-from rae_bench.harness.run import Outcome, run_cells
+from rae_bench.harness.events import DataWanted, Event, Planned
+from rae_bench.harness.run import Outcome
 from rae_bench.results.files import load_results, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.task.cells import Cell
@@ -177,12 +178,14 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
             "identity", "metrics", "cost", "environment", "reason",
         }  # fmt: skip
         assert (result["schema"], result["status"], result["task"], result["reason"]) == (
-            "rae-bench.result/1", "ok", "tiny", "",
+            "rae-bench.result/2", "ok", "tiny", "",
         )  # fmt: skip
         assert planned.path.name == f"{cell.regime}-f{cell.fraction:g}-s{cell.seed}.json"
         assert planned.path.parent.name == "tiny"
         assert planned.path.parents[1].name.rpartition("-")[0] == cell.model
-        assert set(result["identity"]) >= {"model", "config", "task", "data", "split", "metrics", "package"}
+        assert set(result["identity"]) == {
+            "engine", "model", "config", "options", "task", "data", "split", "metrics",
+        }  # fmt: skip
         for name, entry in result["metrics"].items():
             assert set(entry) == {"value", "unit", "direction"}, name
             assert entry["value"] is None or math.isfinite(entry["value"])
@@ -226,9 +229,9 @@ def test_nothing_temporary_stays(tiny_run: Outcome) -> None:
 def test_a_second_run_begins_no_job(tiny_run: Outcome, tiny_task: Path) -> None:
     out = tiny_run.cells[0].path.parents[2]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    events: list[str] = []
-    again = run_cells("fe", str(tiny_task), out=out, observe=lambda event: events.append(event["kind"]))
-    assert events == ["data", "plan"]
+    events: list[Event] = []
+    again = run_cells("fe", str(tiny_task), out=out, observe=events.append)
+    assert [type(event) for event in events] == [DataWanted, Planned]
     assert [p.state for p in again.cells] == ["done"] * len(tiny_run.cells)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
@@ -249,7 +252,7 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
     spec = f"{models}:Base"
     folders = []
     for options in ({}, {"log": "a"}, {"log": "b"}):
-        planned = prepare(spec, str(tiny_task), out=out, options=options)[3]
+        planned = plan_cells(spec, str(tiny_task), out=out, options=options).cells
         assert {p.state for p in planned if p.cell.model == spec} == {"to do"}
         assert {p.state for p in planned if p.cell.model != spec} == {"done"}
         folders += {p.path.parents[1].name for p in planned if p.cell.model == spec}
@@ -259,22 +262,22 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
     changed = tmp_path / tiny_task.name
     text = tiny_task.read_text(encoding="utf-8")
     changed.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
-    planned = prepare("fe", str(changed), out=out)[3]
+    planned = plan_cells("fe", str(changed), out=out).cells
     assert {(p.state, p.why) for p in planned} == {("stale", "changed: task")}
 
     changed.write_text(text.replace('rig = "quad"\n        clips = 24', 'rig = "quad"\n        clips = 25'), "utf-8")
-    planned = prepare("fe", str(changed), out=out)[3]
+    planned = plan_cells("fe", str(changed), out=out).cells
     assert {p.state for p in planned} == {"stale"}
     assert all("data" in p.why and "task" in p.why and "model" not in p.why for p in planned)
 
-    planned = prepare("fe", str(tiny_task), out=out, force=True)[3]
+    planned = plan_cells("fe", str(tiny_task), out=out, force=True).cells
     assert {p.state for p in planned} == {"to do"}
 
 
 def test_another_title_changes_no_result(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
     renamed = tmp_path / tiny_task.name
     renamed.write_text(tiny_task.read_text(encoding="utf-8").replace('"Tiny"', '"Small"'), encoding="utf-8")
-    planned = prepare("fe", str(renamed), out=tiny_run.cells[0].path.parents[2])[3]
+    planned = plan_cells("fe", str(renamed), out=tiny_run.cells[0].path.parents[2]).cells
     assert {p.state for p in planned} == {"done"}
 
 
@@ -287,7 +290,7 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
     )  # fmt: skip
     assert not outcome.failed
     notes = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    (source,), target = outcome.sources, outcome.target
+    (source,), target = outcome.plan.sources, outcome.target
 
     def ids(side: Any, indices: np.ndarray) -> list[str]:
         return [side.corpus.ids[i] for i in indices]
@@ -331,7 +334,7 @@ def test_a_failing_cell_says_why_and_the_others_go_on(models: Path, tiny_task: P
     assert len(results) == 5
     assert "no luck" in ended.stderr
 
-    planned = prepare(f"{models}:Raises", str(tiny_task), out=tmp_path, regimes=LOGIC)[3]
+    planned = plan_cells(f"{models}:Raises", str(tiny_task), out=tmp_path, regimes=LOGIC).cells
     assert [(p.state, p.why) for p in planned if p.state != "done"] == [
         ("to do", "failed before: ValueError: no luck")
     ]
@@ -370,7 +373,7 @@ def test_what_a_model_cannot_do_is_skipped(models: Path, tiny_task: Path, tmp_pa
     cold, frozen, zero = outcome.results
     assert (cold["status"], frozen["status"], zero["status"]) == ("ok", "skipped", "skipped")
     assert frozen["reason"] == "the model does not support the regime frozen"
-    planned = prepare(spec, str(tiny_task), out=tmp_path, regimes=LOGIC, controls=False)[3]
+    planned = plan_cells(spec, str(tiny_task), out=tmp_path, regimes=LOGIC, controls=False).cells
     assert {p.state for p in planned} == {"done"}
 
 
@@ -477,16 +480,29 @@ def test_the_published_protocol_looks_at_single_frames_alone(tiny_task: Path, tm
     """Nothing is rolled out, so a model that runs away has its single frames measured all the same."""
     from dataclasses import replace
 
-    from rae_bench.harness.cell import run_cell
-    from rae_bench.task.sides import load_sides
     from rae_bench.task.task import load_task
 
     task = load_task(tiny_task)
     task = replace(task, protocol=replace(task.protocol, mode="paper"))
-    path = tmp_path / "cold-f0.2-s0.json"
-    cell = Cell("fe", {"mode": "paper"}, "cold", 0.2, 0)
-    result = run_cell(cell, task, *load_sides(task), tmp_path / "none", path, {}, lambda *event: None)
+    asked: dict[str, Any] = {"options": {"mode": "paper"}, "regimes": ["cold"], "fractions": [0.2], "controls": False}
+    plan = plan_cells("fe", task, out=tmp_path, **asked)
+    do_here(plan)
+    (result,) = Outcome(plan, {}).results
     assert list(result["metrics"]) == ["one_step_error"]
     assert result["metrics"]["one_step_error"]["value"] > 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cold-f0.2-s0.csv", "cold-f0.2-s0.json"]
+    folder = plan.cells[0].path.parent
+    assert sorted(p.name for p in folder.iterdir()) == ["cold-f0.2-s0.csv", "cold-f0.2-s0.json"]
+    assert [p.state for p in plan_cells("fe", task, out=tmp_path, **asked).cells] == ["done"]
     assert "generate_seconds" not in result["cost"]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".csv"])
+def test_a_result_whose_files_are_gone_is_made_again(
+    ending: str, tiny_run: Outcome, tiny_task: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run.cells[0].path.parents[2], tmp_path, dirs_exist_ok=True)
+    victim = next(p.path for p in plan_cells("fe", str(tiny_task), out=tmp_path).cells if p.cell.regime == "frozen")
+    victim.with_suffix(ending).unlink()
+    states = {p.path: (p.state, p.why) for p in plan_cells("fe", str(tiny_task), out=tmp_path).cells}
+    assert states.pop(victim) == ("to do", f"missing: {victim.stem}{ending}")
+    assert set(states.values()) == {("done", "")}

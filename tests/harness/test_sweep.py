@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.running import cell_job, plan_cells, plan_sweep, pretrain_job, run_cells, sweep_cells
 from helpers.sweeps import LOGIC, MODELS, scrubbed
 from rich.console import Console
 
@@ -16,11 +17,12 @@ from rae_bench.cli import main
 from rae_bench.cli.sweep_progress import SweepProgress
 from rae_bench.errors import UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.plan import Job, jobs_of, prepare
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Planned, ignore, work_off
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
+from rae_bench.harness.plan import jobs_of_all
 from rae_bench.harness.ray.cluster import Resources, cluster
-from rae_bench.harness.run import Outcome, run_cells
-from rae_bench.harness.sweep import Purse, plans_of, requests, results_of, sweep_cells
-from rae_bench.harness.work import work_off
+from rae_bench.harness.run import Outcome
+from rae_bench.harness.sweep import Purse, make_specs, results_of
 from rae_bench.results.files import read_result
 
 
@@ -47,7 +49,7 @@ def test_results_are_those_of_a_run(
     spec = model if model == "fe" else f"{models}:{model}"
     there, here = tmp_path / "run", tmp_path / "sweep"
     run_cells(spec, str(tiny_task), out=there, keep=True, workers=1)
-    asked: dict[str, Any] = {"seeds": 1, "fractions": [0.05], "keep": True}
+    asked: dict[str, Any] = {"seeds": 1, "fractions": [0.05], "keep": True, "ray_address": "local"}
     (outcome,) = sweep_cells([spec], [str(tiny_task)], out=here, **asked)
     assert not outcome.failed
 
@@ -64,15 +66,16 @@ def test_results_are_those_of_a_run(
             assert (here / name).read_bytes() == (there / name).read_bytes(), name
 
     # Either command takes the other's results for its own.
-    assert {p.state for p in prepare(spec, str(tiny_task), out=here, keep=True).cells} == {"done"}
-    events: list[str] = []
-    (again,) = sweep_cells([spec], [str(tiny_task)], out=there, observe=lambda e: events.append(e["kind"]), **asked)
-    assert events == ["data", "plan", "end"]
+    assert {p.state for p in plan_cells(spec, str(tiny_task), out=here, keep=True).cells} == {"done"}
+    events: list[Event] = []
+    (again,) = sweep_cells([spec], [str(tiny_task)], out=there, observe=events.append, **asked)
+    assert [type(event) for event in events] == [DataWanted, Planned, Ended]
     assert {p.state for p in again.cells} == {"done"}
 
 
+@pytest.mark.parametrize("address", [None, "local"])
 def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
-    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str | None, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(models.parent)  # the file is named by a path that means nothing elsewhere
     log = tmp_path / "log"
@@ -81,8 +84,8 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
         "regimes": (*LOGIC, "finetune"), "fractions": [0.05, 0.3], "seeds": 1, "out": tmp_path / "out",
         "options": {"log": str(log)},
     }  # fmt: skip
-    events: list[dict[str, Any]] = []
-    outcomes = sweep_cells(names, [str(tiny_task)], observe=lambda e: events.append(dict(e)), **asked)
+    events: list[Event] = []
+    outcomes = sweep_cells(names, [str(tiny_task)], observe=events.append, ray_address=address, **asked)
     base, raises, quits = ({(r["regime"], r["fraction"]): r for r in o.results} for o in outcomes)
     assert {r["status"] for r in base.values()} == {"ok"}
     for fraction in (0.05, 0.3):
@@ -91,44 +94,57 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
         )  # fmt: skip
         assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
         assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
-    assert all("no luck" in e["trace"] for e in events if e["kind"] == "failed" and "no luck" in e["reason"])
+    failures = [e.answer for e in events if isinstance(e, Answered) and isinstance(e.answer, Failed)]
+    assert {"no luck" in f.trace for f in failures if f.reason == "ValueError: no luck"} == {True}
 
     notes = log.read_text(encoding="utf-8").splitlines()
     assert notes.count("pretrain 0") == 3  # one a model
-    begun = [e["job"].name for e in events if e["kind"] == "begin"]
+    begun = [e.job.name for e in events if isinstance(e, Begun)]
     assert len(begun) == len(set(begun)) == 3 * (1 + 6) + 5  # the controls once for all models
 
-    states = [p.state for o in plans_of(requests(names, [str(tiny_task)], **asked)) for p in o.cells]
+    states = [p.state for o in plan_sweep(names, [str(tiny_task)], **asked) for p in o.cells]
     assert states.count("to do") == 2 + 6
 
 
+@pytest.mark.parametrize(("address", "word"), [(None, "killed"), ("local", "died")])
 def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
-    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+    address: str | None, word: str, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
 ) -> None:
     asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
     for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
         log = tmp_path / name
         (outcome,) = sweep_cells(
-            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)}, **asked
-        )
+            [f"{models}:{name}"], [str(tiny_task)], out=tmp_path, options={"log": str(log)},
+            ray_address=address, **asked,
+        )  # fmt: skip
         (result,) = outcome.results
         assert result["status"] == status
         assert log.read_text(encoding="utf-8").count("adapt") == tries
-    assert "died" in result["reason"]
+    assert word in result["reason"]
 
 
 def test_a_plugin_of_another_machine_travels(
-    one_ray: None, models: Path, tiny_task: Path, tmp_path: Path, home_folder: Path
+    one_ray: None, tiny_task: Path, tmp_path: Path, home_folder: Path
 ) -> None:
-    """A worker that does not find the file, or finds another one there, takes the copy that it was given."""
-    from rae_bench.harness.ray.node import _here
+    """A worker that does not find a plug-in's files takes the copy that it was given."""
+    folder, away, log = tmp_path / "there", tmp_path / "away", tmp_path / "log"
+    folder.mkdir()
+    (folder / "base.py").write_text(MODELS, encoding="utf-8")
+    (folder / "model.py").write_text("from base import Base\n\nclass Mine(Base):\n    pass\n", encoding="utf-8")
 
-    assert _here(str(models), models.read_bytes()) == models
-    copy = _here(str(models), b"other = 1")
-    assert copy.read_bytes() == b"other = 1"
-    assert copy.is_relative_to(home_folder)
-    assert copy.name == models.name  # the name counts for the identity
-    assert _here("/nowhere/m.py", b"x = 1") == _here("/nowhere/m.py", b"x = 1")
+    def observe(event: Event) -> None:
+        if isinstance(event, Planned):
+            folder.rename(away)
+
+    (outcome,) = sweep_cells(
+        [f"{folder}/model.py:Mine"], [str(tiny_task)], regimes=["cold"], fractions=[0.05], seeds=1, controls=False,
+        out=tmp_path / "out", options={"log": str(log)}, observe=observe, ray_address="local",
+    )  # fmt: skip
+    (result,) = outcome.results
+    assert (result["status"], result["model"]) == ("ok", "there/model.py:Mine")
+    ran = Path(log.read_text(encoding="utf-8").split()[-1])
+    assert ran.is_relative_to(home_folder)
+    assert ran.name == "base.py"
 
 
 def test_more_cores_a_cell_are_threads_and_too_many_are_told(
@@ -139,37 +155,42 @@ def test_more_cores_a_cell_are_threads_and_too_many_are_told(
         "regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False, "options": {"log": str(log)},
         "out": tmp_path,
     }  # fmt: skip
-    (outcome,) = sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=2, **asked)
-    assert outcome.results[0]["environment"]["threads"] == 2
-    assert log.read_text(encoding="utf-8").split()[4] == "2"
+    for address in (None, "local"):
+        (outcome,) = sweep_cells(
+            [f"{models}:Base"], [str(tiny_task)], cpus_per_cell=2, force=True, ray_address=address, **asked
+        )
+        assert outcome.results[0]["environment"]["threads"] == 2
+        assert log.read_text(encoding="utf-8").splitlines()[-1].split()[4] == "2"
     with pytest.raises(UserError, match="no node of the Ray cluster has 3 CPU"):
-        sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=3, force=True, **asked)
+        sweep_cells([f"{models}:Base"], [str(tiny_task)], cpus_per_cell=3, force=True, ray_address="local", **asked)
 
 
-def test_core_hours_are_kept(one_ray: None, models: Path, tiny_task: Path, tmp_path: Path) -> None:
+def test_core_hours_are_kept(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 3, "controls": False}
     seen = []
     for hours in (1e-9, 1e-9, 1.0):
-        events: list[dict[str, Any]] = []
+        events: list[Event] = []
         (outcome,) = sweep_cells(
-            [f"{models}:Base"], [str(tiny_task)], out=tmp_path, max_core_hours=hours,
-            observe=lambda event, events=events: events.append(dict(event)), **asked,
+            [f"{models}:Base"], [str(tiny_task)], out=tmp_path, max_core_hours=hours, workers=1,
+            observe=events.append, **asked,
         )  # fmt: skip
         assert not outcome.failed
-        seen.append((events[-1]["refused"], len(outcome.results)))
+        end = events[-1]
+        assert isinstance(end, Ended)
+        seen.append((end.refused, len(outcome.results)))
     # Of the first cell's cost nothing is known, so it begins.
     assert seen == [(True, 1), (True, 1), (False, 3)]
 
 
 def test_a_purse_counts_what_runs() -> None:
     purse = Purse(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
-    jobs = {name: Job(name, {}) for name in "abc"}
+    jobs = {name: cell_job(name) for name in "abc"}
     assert purse.affordable(jobs["a"])
-    purse.observe({"kind": "begin", "job": jobs["a"]})
+    purse.observe(Begun(jobs["a"], 0))
     assert not purse.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
     assert purse.refused
     assert purse.affordable(jobs["c"])
-    purse.observe({"kind": "done", "job": jobs["a"]})  # took no time in truth
+    purse.observe(Answered(jobs["a"], 0, Done()))  # took no time in truth
     assert purse.affordable(jobs["b"])
     assert Purse(None, 1, {}).affordable(jobs["a"])
 
@@ -178,35 +199,35 @@ class FakeCrew:
     """Does one job at a time, at once."""
 
     def __init__(self, fail: str = "") -> None:
-        self.fail, self.now = fail, [Job("", {})][:0]
+        self.fail, self.slots = fail, 1
+        self.now: list[AnyJob] = []
         self.order: list[str] = []
 
     def room(self) -> bool:
         return not self.now
 
-    def begin(self, job: Job) -> int:
+    def begin(self, job: AnyJob) -> int:
         self.now.append(job)
         self.order.append(job.name)
         return 0
 
-    def news(self) -> list[tuple[Job, int, dict[str, Any]]]:
+    def news(self) -> list[tuple[AnyJob, int, Answer]]:
         job = self.now.pop()
-        event = {"kind": "failed", "reason": "why"} if job.name == self.fail else {"kind": "done"}
-        return [(job, 0, event)]
+        return [(job, 0, Failed("why") if job.name == self.fail else Done())]
 
 
 def test_jobs_wait_for_what_they_need() -> None:
-    jobs = [Job("late", {}, {"early"}), Job("free", {}), Job("early", {})]
+    jobs = [cell_job("late", ["early"]), cell_job("free"), cell_job("early")]
     crew = FakeCrew()
-    assert work_off(jobs, crew, lambda event: None) == {}
+    assert work_off(jobs, crew, ignore) == {}
     assert crew.order == ["free", "early", "late"]
 
     crew = FakeCrew(fail="early")
-    assert work_off(jobs, crew, lambda event: None) == {"early": "why", "late": "pre-training failed: why"}
+    assert work_off(jobs, crew, ignore) == {"early": "why", "late": "pre-training failed: why"}
     assert crew.order == ["free", "early"]
 
     crew = FakeCrew()
-    assert work_off(jobs, crew, lambda event: None, affordable=lambda job: job.name == "free") == {}
+    assert work_off(jobs, crew, ignore, affordable=lambda job: job.name == "free") == {}
     assert crew.order == ["free"]
 
 
@@ -216,16 +237,16 @@ def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     cost = {"core_seconds": 10.0, "total_core_seconds": 13.0, "budget": {"updates": 100}}
     named = {"model": "m", "task": "t", "regime": "cold", "fraction": 0.05, "seed": 0}
-    result = {"schema": "rae-bench.result/1", "status": "ok", **named, "identity": {}, "metrics": {}, "cost": cost}
+    result = {"schema": "rae-bench.result/2", "status": "ok", **named, "identity": {}, "metrics": {}, "cost": cost}
     (folder / "cold-f0.05-s0.json").write_text(json.dumps(result))
     there, other = folder / "cold-f0.05-s1.json", tmp_path / "m-00000000" / "u" / "cold-f1-s0.json"
     jobs = [
-        Job("same task", {"do": "cell", "path": str(there)}, updates=50),
-        Job("other task", {"do": "cell", "path": str(other)}, updates=200),
-        Job("pre-training", {"do": "pretrain", "folder": str(folder / "pretrained-s1")}, updates=30),
-        Job("other model", {"do": "cell", "path": str(tmp_path / "n" / "t" / "cold.json")}, updates=50),
+        cell_job(there, updates=50),
+        cell_job(other, updates=200),
+        pretrain_job(folder / "pretrained-s1", updates=30),
+        cell_job(tmp_path / "n" / "t" / "cold.json", updates=50),  # another model
     ]
-    expected = {"same task": 8.0, "other task": 23.0, "pre-training": 3.0}
+    expected = {jobs[0].name: 8.0, jobs[1].name: 23.0, jobs[2].name: 3.0}
     assert estimate(jobs) == pytest.approx(expected)
 
 
@@ -275,24 +296,24 @@ def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> N
     text = tiny_task.read_text(encoding="utf-8")
     other.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
     with pytest.raises(UserError, match="two tasks are named 'tiny'"):
-        requests(["fe"], [str(tiny_task), str(other)])
+        make_specs(["fe"], [str(tiny_task), str(other)])
 
 
 def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None:
-    plans = plans_of(requests([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path))
-    jobs = jobs_of(plans)
+    plans = plan_sweep([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path)
+    jobs = jobs_of_all(plans)
 
-    class Two:
-        slots = 2
+    crew = FakeCrew()
+    crew.slots = 2
 
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     progress = SweepProgress(console)
-    progress.observe({"kind": "plan", "plans": plans, "jobs": jobs, "expected": {}, "crew": Two()})
+    progress.observe(Planned(plans, jobs, {}, crew))
     for job in jobs[:3]:
-        progress.observe({"kind": "begin", "job": job, "worker": 0})
+        progress.observe(Begun(job, 0))
     assert "no estimate yet" in progress.clock.words()
-    progress.observe({"kind": "done", "job": jobs[0], "worker": 0})
-    progress.observe({"kind": "failed", "job": jobs[1], "worker": 0, "reason": "[why]", "trace": ""})
+    progress.observe(Answered(jobs[0], 0, Done()))
+    progress.observe(Answered(jobs[1], 0, Failed("[why]")))
     assert "left" in progress.clock.words()
     console.print(progress.table())
     rows = [line.split() for line in console.export_text().splitlines()]

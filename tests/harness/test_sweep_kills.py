@@ -13,9 +13,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from helpers.running import run_cells
 from helpers.sweeps import LOGIC, MODELS, scrubbed
 
-from rae_bench.harness.run import Outcome, run_cells
+from rae_bench.harness.run import Outcome
 from rae_bench.results.files import read_result
 
 ASKED = {"seeds": 6, "fractions": [0.02, 0.05, 0.2, 0.5, 1.0], "regimes": ("cold", "frozen")}
@@ -26,7 +27,8 @@ GROUPS = ("driver", "worker", "head")
 
 
 def _command(*more: str) -> list[str]:
-    return [sys.executable, "-P", "-c", "from rae_bench.cli import main; main()", "sweep", *more]
+    program = "from rae_bench.cli import main; main()"
+    return [sys.executable, "-P", "-c", program, "sweep", "--ray-address", "local", *more]
 
 
 def _finished(out: Path) -> dict[Path, int]:
@@ -183,20 +185,22 @@ import os, shutil, tempfile
 folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
 os.environ |= {{"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": folder}}
 from ray.cluster_utils import Cluster
-from rae_bench.harness.sweep import sweep_cells
+from rae_bench.harness.jobs import Answered, Done
+from rae_bench.harness.sweep import make_specs, sweep_specs
 head = {{"num_cpus": 1, "include_dashboard": False}}
 nodes = Cluster(initialize_head=True, head_node_args=head)
 second = nodes.add_node(num_cpus=1)
 done = []
 def observe(event):
-    if event["kind"] == "done":
-        done.append(event["job"].name)
+    if isinstance(event, Answered) and isinstance(event.answer, Done):
+        done.append(event.job.name)
         if len(done) == 6:
             nodes.remove_node(second, allow_graceful=False)
-(outcome,) = sweep_cells(
-    ["{plugin}:Base"], ["{tiny_task}"], ray_address=nodes.address, seeds=4, regimes=["cold", "frozen"],
-    fractions=[0.05], out="{tmp_path}/out", options={{"log": "{tmp_path}/log", "nap": 1}}, observe=observe,
+specs = make_specs(
+    ["{plugin}:Base"], ["{tiny_task}"], seeds=4, regimes=["cold", "frozen"], fractions=[0.05], out="{tmp_path}/out",
+    options={{"log": "{tmp_path}/log", "nap": 1}},
 )
+(outcome,) = sweep_specs(specs, ray_address=nodes.address, observe=observe)
 nodes.shutdown()
 shutil.rmtree(folder, ignore_errors=True)
 assert not outcome.failed, outcome.failed

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.running import plan_cells, run_cells
 
 from rae_bench.cli import main
 from rae_bench.errors import UserError
-from rae_bench.harness.plan import prepare, request
 from rae_bench.harness.preset import Preset, read_preset, write_preset
 from rae_bench.harness.ray.cluster import Resources, cluster
-from rae_bench.harness.run import run_cells
 from rae_bench.harness.search_space import check_space, draw, grid
+from rae_bench.harness.spec import make_spec
 from rae_bench.harness.tuning import Ledger, tune
 from rae_bench.model.lightning import LightningModel
 from rae_bench.model.registry import make_model
@@ -126,14 +126,14 @@ def test_presets_are_options_of_a_run(tiny_task: Path, tmp_path: Path) -> None:
     write_preset(Preset("fe", {"rate": 0.002, "preset": "small"}, 12, "tiny", 3.25), path)
     preset = read_preset(path)
     assert (preset.model, preset.options, preset.trials) == ("fe", {"rate": 0.002, "preset": "small"}, 12)
-    asked = request("fe", str(tiny_task), preset=path, options={"rate": 0.001}, out=tmp_path)
+    asked = make_spec("fe", str(tiny_task), preset=path, options={"rate": 0.001}, out=tmp_path)
     assert asked.options == {"rate": 0.001, "preset": "small"}
     assert {cell.trials for cell in asked.cells() if cell.regime != "none"} == {12}
     with pytest.raises(UserError, match="a preset of model 'fe', not of 'hold'"):
-        request("hold", str(tiny_task), preset=path, out=tmp_path)
+        make_spec("hold", str(tiny_task), preset=path, out=tmp_path)
     # The same cells as where the options are given by hand.
-    plans = [prepare("fe", str(tiny_task), out=tmp_path, options=asked.options),
-             prepare("fe", str(tiny_task), out=tmp_path, options={"rate": 0.001}, preset=path)]  # fmt: skip
+    plans = [plan_cells("fe", str(tiny_task), out=tmp_path, options=asked.options),
+             plan_cells("fe", str(tiny_task), out=tmp_path, options={"rate": 0.001}, preset=path)]  # fmt: skip
     assert [p.path for p in plans[0].cells] == [p.path for p in plans[1].cells]
     assert [p.identity for p in plans[0].cells] == [p.identity for p in plans[1].cells]
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from rae_bench.leaderboard.entries.packing import digest, pack
 from rae_bench.leaderboard.verify.grading import Grader
-from rae_bench.leaderboard.verify.verify import Report, verify
+from rae_bench.leaderboard.verify.verifier import Report, verify
 from rae_bench.model.api import Trajectory
-from rae_bench.results.files import write_clips
+from rae_bench.results.clips import write_clips
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.task.task import load_task
 

@@ -1,91 +1,143 @@
-"""Entries that nobody ran: the form of real ones, numbers from a seeded generator, for tests."""
+"""Entries that nobody ran: the form of real ones, with given numbers or with numbers from a seeded generator."""
 
 from __future__ import annotations
 
-import csv
-import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rae_bench.leaderboard.entries.entry import Card, Trajectories
-from rae_bench.leaderboard.entries.rules import required_cells
-from rae_bench.leaderboard.entries.writing import write_entry_file
+from rae_bench.leaderboard.entries.card import Card, Trajectories
+from rae_bench.leaderboard.entries.entry import write_entry_file
+from rae_bench.leaderboard.entries.entry_files import CELLS
+from rae_bench.leaderboard.entries.rules import CellKey, required_cells
 from rae_bench.metrics import METRICS
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.files import cell_name
-from rae_bench.task.task import Task, load_task
+from rae_bench.results.clips import write_clips
+from rae_bench.results.files import SCHEMA, write_json
+from rae_bench.results.rows import PRIMARIES
+from rae_bench.task.cells import cell_name
+from rae_bench.task.task import load_task
 
 TASKS = ("biped2quad", "reach-biped2monster")
-HASHES = {"package": "0.1.0", "engine": "e" * 64, "model": "a" * 64, "config": "44136fa3", "metrics": "c" * 64}
+HASHES = {"package": "0.1.0", "engine": "e" * 64, "model": "a" * 64, "config": "44136fa3", "metrics": "c" * 64,
+          "data": "d" * 64}  # fmt: skip
 LEVELS = {  # reconstruction cm, sliding cm/s, objective cm, adversarial
     "truth": (0.0, 0.0, 0.0, 0.0), "hold": (5.2, 0.0, 180.0, 0.92), "interpolate": (4.8, 67.0, 0.0, 0.95),
     "nearest": (5.3, 39.0, 117.0, 0.32), "model": (1.5, 5.0, 1.8, 0.2),
 }  # fmt: skip
-NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
-CLIPS = [(f"walk-{n:02d}", f"walk/{n % 5}") for n in range(10)]
+
+
+def write_cell(
+    entry: Path,
+    card: Card,
+    task: str,
+    key: CellKey,
+    metrics: Mapping[str, float],
+    clips: Mapping[str, np.ndarray],
+    *,
+    identity: Mapping[str, str],
+    cost: Mapping[str, Any],
+) -> None:
+    """Write a finished cell of an entry and its table of clips, of which every two are a group."""
+    path = entry / CELLS / task / f"{cell_name(*key)}.json"
+    facts = {
+        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
+        for name, value in metrics.items()
+    }
+    result = {
+        "schema": SCHEMA, "status": "ok", "model": card.model, "task": task, "regime": key.regime,
+        "fraction": key.fraction, "seed": key.seed, "fps": 30.0, "options": {}, "identity": dict(identity),
+        "metrics": facts, "reason": "", "cost": {
+            "core_seconds": 30.0, "ms_per_frame": 1.5, "parameters": 338178, "trained": 338178,
+            "peak_memory_mb": 700.0, "total_core_seconds": 40.0, "enforced": True, **cost,
+        },
+        "environment": {"python": "3.11.7", "machine": "x86_64", "numpy": "2.4.6", "torch": "2.13.0", "threads": 1},
+    }  # fmt: skip
+    write_json(path, result)
+    count = len(next(iter(clips.values())))
+    names = [f"clip-{i}" for i in range(count)], [f"g{i // 2}" for i in range(count)], ["walk"] * count
+    write_clips(path.with_suffix(".csv"), *names, clips)
+
+
+def write_entry(
+    entries: Path,
+    name: str,
+    cells: Mapping[tuple[str, str, float, int], Mapping[str, float]],
+    *,
+    regime: str = "finetune",
+    clips: int = 6,
+    card: Mapping[str, Any] | None = None,
+    identity: Mapping[str, str] | None = None,
+    external: Iterable[str] = (),
+    **cost: Any,
+) -> Path:
+    """Write an entry with given numbers to `entries/<name>`.
+
+    Args:
+        cells: (task, regime, fraction, seed) -> metrics. Every clip has the same values, so that means are known.
+        card: what differs from the usual card; `model` is the entry's name unless given.
+        identity: what differs from the usual identity.
+        cost: more costs of every cell.
+    """
+    facts = {
+        "title": name, "authors": "A. Author", "model": name, "config": "44136fa3",
+        "capabilities": ["frozen", "finetune", "cold-long"],
+    } | dict(card or {})  # fmt: skip
+    made = Card(**facts)
+    for (task, *key), metrics in cells.items():
+        cell = CellKey(*key)
+        known = HASHES | {"config": made.config, "task": "t", "split": f"s{cell.fraction}"} | dict(identity or {})
+        values = {metric: np.full(clips, value) for metric, value in metrics.items()}
+        write_cell(entries / name, made, task, cell, metrics, values, identity=known, cost=cost)
+    packed = None if made.model == "truth" else Trajectories("0" * 64, 1)
+    division = "open" if any(external) else "closed"
+    write_entry_file(entries / name, made, division, list(external), regime, packed)
+    return entries / name
 
 
 def make_entry(
-    folder: Path, name: str, skill: float = 1.0, *, regime: str = "finetune", tasks: Sequence[str] = TASKS,
+    entries: Path, name: str, skill: float = 1.0, *, regime: str = "finetune", tasks: Sequence[str] = TASKS,
     seeds: int = 3, gain: float = 1.2, card: dict[str, str] | None = None, model: str = "",
     leave_out: Sequence[str] = (),
 ) -> Path:  # fmt: skip
-    """Write an entry. Errors are `skill` times the middle model's; the transfer is `gain` times better than cold."""
+    """Write a complete entry: errors are `skill` times the usual ones, the transfer is `gain` times better than cold.
+
+    Args:
+        leave_out: names of cells that it lacks.
+    """
     fixed = name in ("truth", *CONTROLS)
-    model = model or name
-    facts = {"title": name, "authors": "nobody", "model": model, "config": "44136fa3", "learns": not fixed}
+    facts = {"title": name, "authors": "nobody", "model": model or name, "config": "44136fa3", "learns": not fixed}
     if not fixed:
         facts["capabilities"] = ["frozen", "finetune", "cold-long"] + (["zero-shot"] if regime == "zero-shot" else [])
-    packed = None if name == "truth" else Trajectories("d" * 64, 1000)
-    entry = folder / name
-    write_entry_file(entry, Card(**(facts | (card or {}))), "closed", [], "none" if fixed else regime, packed)
+    declared = "none" if fixed else regime
+    made = Card(**(facts | (card or {})))
     for task in map(load_task, tasks):
-        keys = {
-            (key.regime, key.fraction, seed)
-            for key in required_cells(Card(**facts), "none" if fixed else regime, task)
-            for seed in (range(seeds) if not fixed else (0,))
-        }
+        rows = {(key.regime, key.fraction) for key in required_cells(Card(**facts), declared, task)}
+        keys = {CellKey(*row, seed) for row in rows for seed in (range(seeds) if not fixed else (0,))}
         for key in sorted(keys):
-            if cell_name(*key) not in leave_out:
-                _cell(entry, model, task, *key, level=_level(name, skill, key, gain))
-    return entry
+            if cell_name(*key) in leave_out:
+                continue
+            level = dict(zip(PRIMARIES, map(float, _level(name, skill, key, gain)), strict=True))
+            rng = np.random.default_rng(zlib.crc32(f"{name} {task.name} {cell_name(*key)}".encode()))
+            spread = np.exp(0.1 * rng.standard_normal((10, 3)))
+            clips = {metric: level[metric] * spread[:, i] for i, metric in enumerate(PRIMARIES[:3])}
+            identity = HASHES | {"task": task.content_hash, "split": "f" * 64}
+            metrics = level | {"truth_contact_speed": 78.0}
+            cost = {"pretrain_core_seconds": 60.0}
+            write_cell(entries / name, made, task.name, key, metrics, clips, identity=identity, cost=cost)
+    packed = None if name == "truth" else Trajectories("d" * 64, 1000)
+    write_entry_file(entries / name, made, "closed", [], declared, packed)
+    return entries / name
 
 
-def _level(name: str, skill: float, key: tuple[str, float, int], gain: float) -> np.ndarray:
-    regime, fraction, seed = key
+def _level(name: str, skill: float, key: CellKey, gain: float) -> np.ndarray:
     if name in LEVELS:
         return np.array(LEVELS[name])
-    rng = np.random.default_rng([zlib.crc32(f"{name} {regime} {fraction}".encode()), seed])
-    better = {"finetune": gain, "frozen": gain / 1.8, "cold-long": 1.1, "zero-shot": 0.4}.get(regime, 1.0)
-    share = (max(fraction, 0.02) / 0.05) ** -0.18
+    rng = np.random.default_rng([zlib.crc32(f"{name} {key.regime} {key.fraction}".encode()), key.seed])
+    better = {"finetune": gain, "frozen": gain / 1.8, "cold-long": 1.1, "zero-shot": 0.4}.get(key.regime, 1.0)
+    share = (max(key.fraction, 0.02) / 0.05) ** -0.18
     level = np.array(LEVELS["model"]) * skill * share / better * np.exp(0.04 * rng.standard_normal(4))
     return np.minimum(level, [np.inf, np.inf, np.inf, 1.0])
-
-
-def _cell(entry: Path, model: str, task: Task, regime: str, fraction: float, seed: int, *, level: np.ndarray) -> None:
-    values = dict(zip(NAMES, map(float, level), strict=True)) | {"truth_contact_speed": 78.0}
-    result = {
-        "schema": "rae-bench.result/1", "status": "ok", "model": model, "task": task.name, "regime": regime,
-        "fraction": fraction, "seed": seed, "fps": task.protocol.fps, "options": {},
-        "identity": HASHES | {"task": task.content_hash, "data": "d" * 64, "split": "f" * 64},
-        "metrics": {
-            n: {"value": v, "unit": METRICS[n].unit, "direction": METRICS[n].direction} for n, v in values.items()
-        },
-        "cost": {"core_seconds": 30.0, "pretrain_core_seconds": 60.0, "parameters": 338178, "trained": 338178,
-                 "ms_per_frame": 1.5, "peak_memory_mb": 700.0, "enforced": True},
-        "environment": {"python": "3.11.7", "machine": "x86_64", "numpy": "2.4.6", "torch": "2.13.0", "threads": 1},
-        "reason": "", "card": {},
-    }  # fmt: skip
-    path = entry / "cells" / task.name / f"{cell_name(regime, fraction, seed)}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result), encoding="utf-8")
-    rng = np.random.default_rng(zlib.crc32(f"{entry.name} {task.name} {path.stem}".encode()))
-    with path.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["clip", "group", "action", *NAMES[:3]])
-        for clip, group in CLIPS:
-            row = level[:3] * np.exp(0.1 * rng.standard_normal(3))
-            writer.writerow([clip, group, clip.split("-")[0], *(f"{v:.6g}" for v in row)])

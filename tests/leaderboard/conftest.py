@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from helpers.forger import MODEL, Forger
+from helpers.running import do_here, plan_cells
 
-from rae_bench.harness.cell import run_cell
-from rae_bench.harness.plan import prepare
-from rae_bench.leaderboard.submit import gather, make_card, submit
+from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +16,11 @@ def sway_results(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """What `run` leaves of a model that is fast, on a task that is small; without worker processes."""
     place = tmp_path_factory.mktemp("sway")
     (place / "sway.py").write_text(MODEL, encoding="utf-8")
-    plan = prepare(
+    plan = plan_cells(
         f"{place}/sway.py:Sway", str(tiny_task), regimes=["cold", "full"], fractions=[0.05, 0.2], seeds=3,
         out=place / "results", controls=False,
     )  # fmt: skip
-    for p in plan.cells:
-        run_cell(p.cell, *plan[:3], p.pretrained, p.path, p.identity, lambda *event: None)
+    do_here(plan)
     return place / "results"
 
 
@@ -30,8 +28,8 @@ def sway_results(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def honest(sway_results: Path, tiny_task: Path) -> Forger:
     """The entry that `submit` makes of it."""
     place = sway_results.parent
-    found = gather(sway_results)
-    report = submit(
+    found = gather_cells(sway_results)
+    report = submit_entry(
         found, "sway", make_card(found), out=place / "entries", packed=place / "packed.zip", tasks=[tiny_task]
     )
     assert report.findings == []

@@ -12,9 +12,9 @@ import pytest
 from helpers.places import ROOT
 
 from rae_bench.cli import main
-from rae_bench.leaderboard.board import words
-from rae_bench.leaderboard.board.board import Board
+from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import read_board, stale_files
+from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.model.registry import CONTROLS
 
@@ -59,8 +59,8 @@ def test_the_command_on_an_entrys_page_makes_its_cells(
             main([*command, "--dry-run", "--json", "--out", str(tmp_path)])
         cells = json.loads(capsys.readouterr().out)
         planned = {(c["regime"], c["fraction"], c["seed"]) for c in cells if c["model"] == entry.card.model}
-        own = {(c.regime, c.fraction, c.seed) for c in entry.of(command[command.index("--task") + 1])}
-        assert planned == own if name in MODELS else planned > own
+        cells_of_entry = {(c.regime, c.fraction, c.seed) for c in entry.of(command[command.index("--task") + 1])}
+        assert planned == cells_of_entry if name in MODELS else planned > cells_of_entry
 
 
 def test_every_number_was_recomputed(board: Board) -> None:
@@ -73,14 +73,16 @@ def quoted(board: dict[str, Any]) -> Iterator[str]:
     rows = [*board["overall"]["rows"], *(c for c in board["overall"]["controls"] if c["control"] != "truth")]
     for row in rows:
         name = row.get("entry") or row["control"]
-        cells = [words.rank(row), name, words.with_ends(row["score"], 3)] if "entry" in row else ["", f"*{name}*"]
-        cells += [] if "entry" in row else [words.number(row["score"], 3)]
+        if "entry" in row:
+            cells = [formatting.rank(row), name, formatting.with_ends(row["score"], 3)]
+        else:
+            cells = ["", f"*{name}*", formatting.number(row["score"], 3)]
         for task in TASKS:
             part = board["tasks"][task]
-            (own,) = [r for r in (*part["rows"], *part["controls"]) if name in (r.get("entry"), r.get("control"))]
-            error = own["categories"]["reconstruction"]
-            cells += [words.number(error["value"] if isinstance(error, dict) else error, 2)]
-            cells += [words.with_ends(own["gain"]["cold"], 2) if "gain" in own else ""]
+            (found,) = [r for r in (*part["rows"], *part["controls"]) if name in (r.get("entry"), r.get("control"))]
+            error = found["categories"]["reconstruction"]
+            cells += [formatting.number(error["value"] if isinstance(error, dict) else error, 2)]
+            cells += [formatting.with_ends(found["gain"]["cold"], 2) if "gain" in found else ""]
         yield "| " + " | ".join(cells) + " |"
 
 

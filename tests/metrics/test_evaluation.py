@@ -13,7 +13,7 @@ from helpers.walking import as_trajectory, noisy, relabel, walk
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.metrics import CATEGORIES, METRICS, PRIMARY, adversarial, evaluate, evaluate_clips
-from rae_bench.metrics.registry import discover
+from rae_bench.metrics.catalogue import discover
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
@@ -127,6 +127,8 @@ def test_table_is_complete_and_ordered() -> None:
     for name, info in METRICS.items():
         assert name == info.name
         assert info.direction in ("lower", "higher", "none")
+        assert info.label
+        assert info.digits >= 0
         assert info.source
         assert info.description
     truth = walk(2, 130)
@@ -142,7 +144,8 @@ def test_a_metric_is_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "from rae_bench.metrics import MetricInfo, Sums\n"
         "def late(generated, truth, objectives):\n"
         "    return Sums.over(truth.valid * 1.0, truth.valid)\n"
-        "METRICS = (MetricInfo('late', 's', 'lower', 'quality', False, 'here', 'test', late),)\n"
+        "METRICS = (MetricInfo(name='late', label='late', unit='s', digits=1, direction='lower', category='quality',\n"
+        "                      primary=False, source='here', description='test', measure=late),)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()

@@ -23,8 +23,10 @@ GOLDEN = {
     ("interpolation", "npss"): (0.002363, 0.203302, 0.909371),
 }
 
+Clips = tuple[list[lafan1.LocalClip], list[lafan1.LocalClip]]
 
-def closed_form(frames: int, seed: int) -> lafan1.Clip:
+
+def closed_form(frames: int, seed: int) -> lafan1.LocalClip:
     t, j = np.arange(frames)[:, None], np.arange(22)[None]
     angle = 0.8 * np.sin(2 * np.pi * t * (1 + j % 4) / 120 + j + seed)
     axis = np.stack([np.sin(j + 1), np.cos(j + 1), 0.5 + 0 * j], -1)
@@ -39,7 +41,7 @@ def closed_form(frames: int, seed: int) -> lafan1.Clip:
 
 
 @pytest.fixture(scope="module")
-def clips() -> tuple[list[lafan1.Clip], list[lafan1.Clip]]:
+def clips() -> Clips:
     return [closed_form(1000, 0), closed_form(800, 1)], [closed_form(900, 2)]
 
 
@@ -47,7 +49,7 @@ def _golden() -> dict[tuple[str, str, int], float]:
     return {(*key, n): value for key, row in GOLDEN.items() for n, value in zip((5, 15, 30), row, strict=True)}
 
 
-def test_golden_numbers(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]]) -> None:
+def test_golden_numbers(clips: Clips) -> None:
     assert lafan1.benchmark(*clips) == pytest.approx(_golden(), abs=1e-5)
 
 
@@ -57,13 +59,13 @@ def test_windows_are_counted_as_published() -> None:
     assert len(lafan1._windows(closed_form(900, 2), *lafan1.TEST)[1]) == 21
 
 
-def _moved(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]]) -> dict[tuple[str, str], float]:
+def _moved(clips: Clips) -> dict[tuple[str, str], float]:
     """What differs from the golden numbers at 30 frames."""
     values = lafan1.benchmark(*clips, lengths=(30,))
     return {key: values[*key, 30] for key in GOLDEN if abs(values[*key, 30] - GOLDEN[key][2]) > 1e-4}
 
 
-def test_no_facing(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_facing(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lafan1, "_facing", lambda rotations: np.zeros(len(rotations)))
     moved = _moved(clips)
     assert moved["zero_velocity", "l2p"] == pytest.approx(9.611, abs=5e-4)
@@ -71,21 +73,21 @@ def test_no_facing(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]], monkeypat
     assert not {key for key in moved if key[1] == "l2q"}
 
 
-def test_no_centring(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_centring(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lafan1, "_centre", lambda root: np.zeros((len(root), 3)))
     moved = _moved(clips)
     assert moved["zero_velocity", "l2p"] == pytest.approx(3.696, abs=5e-4)
     assert {key[1] for key in moved} == {"l2p"}
 
 
-def test_whole_power(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_power(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lafan1, "real_power", power)
     moved = _moved(clips)
     assert moved["zero_velocity", "npss"] == pytest.approx(2.695, abs=5e-4)
     assert {key[1] for key in moved} == {"npss"}
 
 
-def test_antipodal_alignment(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]]) -> None:
+def test_antipodal_alignment(clips: Clips) -> None:
     """What L2Q would be if the sign of a quaternion did not count."""
     rig = lafan1._rig(clips[0][0][1][0])
     rotations, root = lafan1._canonical(*lafan1._windows(clips[1][0], *lafan1.TEST))
@@ -96,7 +98,7 @@ def test_antipodal_alignment(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]])
     assert lafan1._length(sign * made - truth) == pytest.approx(3.1145, abs=5e-5)
 
 
-def test_bad_clips_are_refused(clips: tuple[list[lafan1.Clip], list[lafan1.Clip]]) -> None:
+def test_bad_clips_are_refused(clips: Clips) -> None:
     train, test = clips
     with pytest.raises(UserError, match="1 to 45"):
         lafan1.benchmark(train, test, lengths=(46,))

@@ -6,7 +6,7 @@ import torch
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.kinematics import quat
-from rae_bench.model.control import ARRIVAL_SCALE, CONTROL_SIZE, control_vector, targets
+from rae_bench.model.control import ARRIVAL_SCALE, CONTROL_SIZE, control_targets, control_vector
 from rae_bench.model.features import SLOTS, Layout, advance, changes, frame_of, make_skeleton, states, to_motion
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
@@ -102,7 +102,7 @@ def perfect(motion: Motion) -> Objectives:
 
 def test_control_costs_nothing_at_the_objective(motion: Motion) -> None:
     skeleton = make_skeleton(motion.rig, motion.fps)
-    given, path = targets(perfect(motion), motion.fps), states(motion)
+    given, path = control_targets(perfect(motion), motion.fps), states(motion)
     for t in (0, 10, 40):
         features = control_vector(path[:, t], given.at(t), frame_of(path[:, t]), skeleton).view(-1, SLOTS, 24)
         assert features[:, :, 9:21].abs().max() < 1e-3  # costs and the velocity that would close them
@@ -142,7 +142,7 @@ def reference_control(motion: Motion, objectives: Objectives, clip: int, t: int)
 def test_control_against_an_explicit_reference(motion: Motion) -> None:
     skeleton = make_skeleton(motion.rig, motion.fps)
     objectives = keyframe_objectives(motion)
-    given, path = targets(objectives, motion.fps), states(motion)
+    given, path = control_targets(objectives, motion.fps), states(motion)
     for t in range(0, motion.root_positions.shape[1], 7):
         got = control_vector(path[:, t], given.at(t), frame_of(path[:, t]), skeleton)
         assert got.shape == (len(motion), CONTROL_SIZE)
@@ -152,7 +152,7 @@ def test_control_against_an_explicit_reference(motion: Motion) -> None:
 
 def test_control_is_zero_where_nothing_is_asked(motion: Motion) -> None:
     skeleton = make_skeleton(motion.rig, motion.fps)
-    given, path = targets(keyframe_objectives(motion), motion.fps), states(motion)
+    given, path = control_targets(keyframe_objectives(motion), motion.fps), states(motion)
     last = motion.root_positions.shape[1] - 1  # no objective is left at the last frame
     assert not control_vector(path[:, last], given.at(last), frame_of(path[:, last]), skeleton).any()
 

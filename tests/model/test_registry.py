@@ -11,10 +11,9 @@ from rae_bench.model.registry import (
     CONTROLS,
     config_hash,
     list_models,
-    load_model_class,
     make_model,
     model_name,
-    source_hash,
+    resolve_model,
 )
 
 MODEL = """
@@ -49,7 +48,7 @@ def test_entries_are_listed_by_name() -> None:
 
 def test_listing_imports_no_model() -> None:
     code = (
-        "import sys, rae_bench.model.registry as r; r.list_models(); r.source_hash('fe'); "
+        "import sys, rae_bench.model.registry as r; r.list_models(); r.resolve_model('fe'); "
         "print([m for m in ('torch', 'pandas', 'rae_bench.baselines.network') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -57,11 +56,11 @@ def test_listing_imports_no_model() -> None:
 
 
 def test_three_ways_to_a_model(plugin: Path) -> None:
-    assert load_model_class("hold").__name__ == "Hold"
-    assert load_model_class("rae_bench.baselines.controls:Hold") is load_model_class("hold")
-    mine = load_model_class(f"{plugin}:Mine")
+    assert resolve_model("hold").load().__name__ == "Hold"
+    assert resolve_model("rae_bench.baselines.controls:Hold").load() is resolve_model("hold").load()
+    mine = resolve_model(f"{plugin}:Mine").load()
     assert mine.__name__ == "Mine"
-    assert load_model_class(f"{plugin}:Mine") is mine
+    assert resolve_model(f"{plugin}:Mine").load() is mine
     assert make_model(f"{plugin}:Mine", {"size": 4}).size == 4
 
 
@@ -75,7 +74,7 @@ def test_short_names(plugin: Path) -> None:
     ("spec", "message"),
     [
         ("holt", "unknown model 'holt'; did you mean hold"),
-        ("no_such_package.module:Class", "No module named 'no_such_package'"),
+        ("no_such_package.module:Class", "no module no_such_package"),
         ("rae_bench.baselines.controls:Hodl", "unknown class in rae_bench.+controls 'Hodl'; did you mean Hold"),
         ("nowhere/mine.py:Mine", "no such file nowhere/mine.py"),
         ("PLUGIN:Mein", "unknown class in .*mine.py 'Mein'; did you mean Mine"),
@@ -85,7 +84,7 @@ def test_short_names(plugin: Path) -> None:
 )
 def test_what_is_not_there(plugin: Path, spec: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        load_model_class(spec.replace("PLUGIN", str(plugin)))
+        resolve_model(spec.replace("PLUGIN", str(plugin))).load()
 
 
 @pytest.mark.parametrize("text", ["class Mine(", "import no_such_package", "1 / 0"])
@@ -94,7 +93,7 @@ def test_files_that_do_not_import(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     for _ in range(2):  # the second time nothing is left of the first
         with pytest.raises(UserError, match=r"broken\.py cannot be imported: "):
-            load_model_class(f"{path}:Mine")
+            resolve_model(f"{path}:Mine").load()
 
 
 def test_options_that_a_model_does_not_take(plugin: Path) -> None:
@@ -110,18 +109,23 @@ def test_config_hash_does_not_depend_on_order() -> None:
     assert len(config_hash({})) == 8
 
 
-def test_source_hash_follows_the_file(plugin: Path) -> None:
-    before = source_hash(f"{plugin}:Mine")
-    assert before == source_hash(f"{plugin}:Half")  # of the file
+def test_the_identity_of_a_plugin_follows_its_code(plugin: Path) -> None:
+    before = resolve_model(f"{plugin}:Mine").identity
+    assert before == resolve_model(f"{plugin}:Half").identity  # of the file
     plugin.write_text(MODEL + "# another line\n")
-    assert source_hash(f"{plugin}:Mine") != before
+    assert resolve_model(f"{plugin}:Mine").identity == before
+    plugin.write_text(MODEL + "value = 4\n")
+    assert resolve_model(f"{plugin}:Mine").identity != before
 
 
-def test_source_hash_of_entries_is_of_their_whole_package() -> None:
-    assert source_hash("fe") == source_hash("fe+omg-moe") == source_hash("hold")
+def test_the_identity_of_entries_is_the_versions_of_their_parts() -> None:
+    assert resolve_model("fe").identity == resolve_model("fe+omg-moe").identity
+    assert {"fe", "omg-moe"} < set(resolve_model("fe").identity)
+    assert list(resolve_model("hold").identity) == ["hold"]
+    assert resolve_model("rae_bench.baselines.controls:Hold").identity == {"Hold": 1}
 
 
 @pytest.mark.parametrize("spec", ["holt", "no_such_package.module:Class", "nowhere/mine.py:Mine"])
-def test_source_hash_of_nothing(spec: str) -> None:
+def test_no_such_model(spec: str) -> None:
     with pytest.raises(UserError):
-        source_hash(spec)
+        resolve_model(spec)

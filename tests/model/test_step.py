@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+from rae_bench.model import LightningModel, Sizes
 from rae_bench.model.api import Budget, Context, Domain, ModelCard
-from rae_bench.model.control import targets
+from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
-from rae_bench.model.lightning import LightningModel, Sizes
 from rae_bench.model.step import Carry, Frame, Next, StepNetwork
 from rae_bench.model.streams import Streams, statistics
 from rae_bench.model.training import TrainConfig, Training
@@ -125,7 +125,7 @@ def test_losses_are_added_and_notes_reported(domain: Domain) -> None:
         training = Training(network, normal, skeleton, config, 1, ctx)
         losses.append(training.training_step(next(iter(Streams(domain, config, 1, seed=0))), 0))
     assert float((losses[0] - losses[1]).detach()) == pytest.approx(3, abs=1e-4)
-    assert ctx.spent["note"] == 7
+    assert ctx.declared["note"] == 7
 
 
 def test_roll_out_reads_the_history_first(side: Side, domain: Domain) -> None:
@@ -154,22 +154,22 @@ def test_samples_differ_and_do_not_depend_on_the_batch(side: Side, domain: Domai
     assert (again.root_positions == whole.root_positions).all()
 
 
-def test_steering_puts_the_root_where_it_is_told(domain: Domain) -> None:
+def test_steering_puts_the_root_where_the_step_says(domain: Domain) -> None:
     """With weight 1 the root goes the step, in its own axes and rig heights; with 0 where the change says."""
     motion, rig = domain.motion, domain.rig
     skeleton, state = make_skeleton(rig, motion.fps), states(motion)[:, 40]
     rows = len(state)
     carry = Carry(state, torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
-    frame = Frame(carry, targets(domain.objectives, motion.fps).at(40), skeleton, statistics(domain))
+    frame = Frame(carry, control_targets(domain.objectives, motion.fps).at(40), skeleton, statistics(domain))
     change = torch.randn(rows, skeleton.layout.size_change)
     step = torch.tensor([[0.1, 0.2]]).expand(rows, -1)
     plain, whole, half = (frame.moved(frame.steered(change, step, torch.full((rows, 1), w))) for w in (0.0, 1.0, 0.5))
     torch.testing.assert_close(plain, frame.moved(change))
     forward = state[:, 3:6]
     side = torch.stack([forward[:, 2], forward[:, 1], -forward[:, 0]], 1)  # x where z is forward and y is up
-    told = state[:, :3] + rig.height * (0.1 * side + 0.2 * forward)
-    torch.testing.assert_close(whole[:, :3], told, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(half[:, :3], (plain[:, :3] + told) / 2, rtol=1e-4, atol=1e-5)
+    expected = state[:, :3] + rig.height * (0.1 * side + 0.2 * forward)
+    torch.testing.assert_close(whole[:, :3], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(half[:, :3], (plain[:, :3] + expected) / 2, rtol=1e-4, atol=1e-5)
 
 
 def test_frame_in_rig_heights(domain: Domain) -> None:
@@ -179,7 +179,7 @@ def test_frame_in_rig_heights(domain: Domain) -> None:
     state = states(motion)[:, t]
     count = len(state)
     carry = Carry(state, torch.zeros(count, 16), torch.zeros(count, 0), torch.zeros(count, 0))
-    frame = Frame(carry, targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain))
+    frame = Frame(carry, control_targets(domain.objectives, motion.fps).at(t), skeleton, statistics(domain))
     seconds = torch.from_numpy(domain.objectives.time_to_arrival(motion.fps)[:, t])
     torch.testing.assert_close(frame.seconds, seconds, rtol=1e-3, atol=1e-4)
     assert torch.equal(frame.active, torch.from_numpy(domain.objectives.active[:, t]).float())
@@ -193,7 +193,7 @@ def test_frame_in_rig_heights(domain: Domain) -> None:
 
 
 def test_control_is_what_is_asked_times_its_scale(domain: Domain) -> None:
-    path, given = states(domain.motion), targets(domain.objectives, domain.motion.fps).at(10)
+    path, given = states(domain.motion), control_targets(domain.objectives, domain.motion.fps).at(10)
     rows = len(path)
     carry = Carry(path[:, 10], torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
     frame = Frame(carry, given, make_skeleton(domain.rig, domain.motion.fps), statistics(domain))

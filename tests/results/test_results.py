@@ -11,10 +11,11 @@ import pytest
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
-from rae_bench.results.files import SCHEMA, cell_name, load_results, read_result, strict, write_clips, write_json
+from rae_bench.results.files import SCHEMA, load_results, read_result, reported_number, strict, write_json
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.rigs.file import load_rig
 from rae_bench.storage import whole_file
+from rae_bench.task.cells import cell_name
 
 
 def test_strict() -> None:
@@ -171,7 +172,7 @@ def test_cell_names() -> None:
     assert cell_name("cold-long", 1.0, 0) == "cold-long-f1-s0"
 
 
-def test_clips_table(tmp_path: Path) -> None:
-    path = tmp_path / "cell.csv"
-    write_clips(path, ["a,1", "b"], ["g", "h"], ["walk", "trot"], {"x": np.array([1.5, np.nan]), "y": np.array([2, 3])})
-    assert path.read_text() == 'clip,group,action,x,y\n"a,1",g,walk,1.5,2\nb,h,trot,,3\n'
+@pytest.mark.parametrize("value", [True, "3", None, math.nan, math.inf, [1]])
+def test_a_report_that_is_no_number_is_none(value: object) -> None:
+    assert reported_number(value) is None
+    assert reported_number(3) == 3.0

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import math
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rae_bench.results.rows import Row, by_action, row_label, rows
+from rae_bench.results.rows import Row, rows
+from rae_bench.task.cells import row_label
 
 NAMES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
 ERRORS = {
@@ -188,14 +188,3 @@ def test_labels() -> None:
     assert row_label("m", "frozen", 1.0) == "frozen 100 %"
     assert row_label("hold", "none", 1.0) == "hold"
 
-
-def test_by_action_averages_clips_and_seeds(tmp_path: Path) -> None:
-    files = []
-    for seed, (walk, run) in enumerate(((1.0, 5.0), (2.0, 7.0))):
-        path = tmp_path / f"{seed}.csv"
-        path.write_text(f"clip,action,error\na,walk,{walk}\nb,walk,3\nc,run,{run}\nd,sit,\n", encoding="utf-8")
-        files.append(path)
-    assert by_action({"cold": files}, ["error", "other"]) == {
-        "run": {"cold": {"error": 6.0}},
-        "walk": {"cold": {"error": 2.25}},
-    }

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from helpers.places import DOCS
 
-from rae_bench.statistics.coverage import EVEN, METHODS, SCENARIOS, Scenario, coverage, draw, markdown
+from rae_bench.statistics.coverage import EVEN, METHODS, SCENARIOS, Scenario, coverage, coverage_table, draw_effects
 from rae_bench.statistics.curves import data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import effect
 
@@ -12,7 +12,7 @@ def test_data_sets_have_the_spread_that_they_are_told() -> None:
     """Variance of one task's effect: seed^2 / S + group^2 / G + both^2 / (S G), groups of one clip weight alike."""
     rng = np.random.default_rng(0)
     scenario = Scenario("", 0.5, 0.3, 0.4, 0.0, tasks=1)
-    found = [effect(draw(scenario, 3, rng)) for _ in range(4000)]
+    found = [effect(draw_effects(scenario, 3, rng)) for _ in range(4000)]
     # Groups have 1 to 3 clips, so their weights' squares sum to more than 1 / G: E[n^2] / E[n]^2 = (14 / 3) / 4.
     more = (14 / 3) / 4
     expected = 0.25 / 3 + more * 0.09 / 10 + more * 0.16 / 30
@@ -24,7 +24,7 @@ def test_shapes_are_standardised() -> None:
     for shape in ("normal", "skewed", "heavy"):
         rng = np.random.default_rng(0)
         scenario = Scenario("", 1.0, 0.0, 0.0, 0.0, shape=shape, groups=1, tasks=1)
-        values = [effect(draw(scenario, 20, rng)) for _ in range(2000)]
+        values = [effect(draw_effects(scenario, 20, rng)) for _ in range(2000)]
         assert np.var(values) == pytest.approx(1 / 20, rel=0.2), shape
 
 
@@ -32,7 +32,7 @@ def test_table() -> None:
     found = coverage([EVEN], seeds=(3,), sets=30)
     assert found["method"].tolist() == list(METHODS)
     assert found["coverage"].between(0.5, 1).all()
-    assert markdown(found).count("\n") == 2
+    assert coverage_table(found).count("\n") == 2
     assert coverage([EVEN], seeds=(3,), sets=5).equals(coverage([EVEN], seeds=(3,), sets=5))
 
 

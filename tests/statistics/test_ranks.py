@@ -66,7 +66,7 @@ def test_missing_scores_are_refused_by_name() -> None:
     gone = (table["entry"] == "b") & (table["task"] == "u") & (table["seed"] == 3)
     with pytest.raises(UserError, match="missing: b u seed 3"):
         ranks(table[~gone])
-    with pytest.raises(UserError, match="no score: b u 3"):
+    with pytest.raises(UserError, match="no score: b u seed 3"):
         ranks(table.assign(value=table["value"].where(~gone)))
     with pytest.raises(UserError, match="twice"):
         ranks(pd.concat([table, table[:1]]))

@@ -62,9 +62,9 @@ def test_sides_are_mirrored_in_place(truth: Motion) -> None:
 
 
 def test_every_category_sees_its_own_fault(truth: Motion) -> None:
-    own = [f for f in FAULTS if f.name in robustness.OWN.values()]
-    assert len(own) == len(PRIMARY)
-    mild = [Fault(f.name, f.unit, f.strengths[1::2], f.inject) for f in own]
+    chosen = [f for f in FAULTS if f.name in robustness.FAULT_OF_CATEGORY.values()]
+    assert len(chosen) == len(PRIMARY)
+    mild = [Fault(f.name, f.unit, f.strengths[1::2], f.inject) for f in chosen]
     found = robustness.readings(truth, keyframe_objectives(truth), mild)
     assert len(found) == 4 * 3
     assert robustness.failings(found) == []

@@ -16,12 +16,12 @@ from rae_bench.objectives.objectives import TARGET
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 from rae_bench.statistics.significance import mann_whitney
-from rae_bench.study.claims import CLAIMS, MODELS, Claim, Part, judge, overall
-from rae_bench.study.cost import Cost, cheaper, judge_cost, measure
+from rae_bench.study.claims import CLAIMS, MODELS, Claim, Comparison, claim_verdict, judge
+from rae_bench.study.cost import Cost, cheaper, judge_cost, measure_costs
 from rae_bench.study.effects import Effect, effect
 from rae_bench.study.findings import find
 from rae_bench.study.published import ERRORS, ratio
-from rae_bench.study.report import lines
+from rae_bench.study.report import report_lines
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, arms
 from rae_bench.task.cells import budget_of
 from rae_bench.task.sides import Side
@@ -124,9 +124,9 @@ def some(times: float, low: float, high: float, p: float) -> Effect:
     ],
 )
 def test_verdicts(effects: list[Effect | None], words: list[str], verdict: str) -> None:
-    parts = (Part(("fe", "frozen"), ("fe", "cold")), Part(("fs", "frozen"), ("fs", "cold")))
+    parts = (Comparison(("fe", "frozen"), ("fe", "cold")), Comparison(("fs", "frozen"), ("fs", "cold")))
     known = dict(zip(parts, effects, strict=True))
-    found = judge(Claim(1, "", parts), lambda a, b: known[Part(a, b)], adjusted=True)
+    found = judge(Claim(1, "", parts), lambda a, b: known[Comparison(a, b)], adjusted=True)
     assert [f.verdict for f in found.findings] == words
     assert found.verdict == verdict
 
@@ -142,12 +142,12 @@ def test_verdicts(effects: list[Effect | None], words: list[str], verdict: str) 
     ],
 )
 def test_alike(found: Effect, word: str) -> None:
-    claim = Claim(2, "", (Part(("fe", "frozen"), ("fs", "frozen"), alike=True),))
+    claim = Claim(2, "", (Comparison(("fe", "frozen"), ("fs", "frozen"), alike=True),))
     assert judge(claim, lambda a, b: found, adjusted=True).findings[0].verdict == word
 
 
 def test_one_counterexample_overturns_what_is_said_of_all() -> None:
-    assert overall(["holds", "undecided", "fails", "not run"]) == "overturned"
+    assert claim_verdict(["holds", "undecided", "fails", "not run"]) == "overturned"
 
 
 def test_claims_speak_of_what_is_run() -> None:
@@ -192,7 +192,7 @@ def test_report_has_every_claim_and_a_row_for_each_regime() -> None:
     true = words["finetune, true against swapped source"]
     assert true is not None
     assert true.times == pytest.approx(1.5 / 1.2, rel=0.03)
-    text = "\n".join(lines(study))
+    text = "\n".join(report_lines(study))
     assert text.count("**undecided**") + text.count("**not run**") == 5
 
 
@@ -275,7 +275,7 @@ def test_the_published_test_set_is_what_was_not_trained_on() -> None:
 
 def test_measured_costs_are_of_every_model_and_round() -> None:
     side = Side(reach(), Protocol(fps=60, seconds=2.0, history=0.5, frames_per_update=32, fractions=(0.2,)))
-    found = measure(["fe", "fs"], {}, side, rounds=2, updates=3)
+    found = measure_costs(["fe", "fs"], {}, side, rounds=2, updates=3)
     assert [cost.model for cost in found] == ["fe", "fs"]
     for cost in found:
         assert len(cost.ms_update) == len(cost.ms_frame) == 2

@@ -176,9 +176,9 @@ def test_only_https_and_only_with_a_trusted_certificate(place: Place, tmp_path: 
             place.opener.open(other, timeout=1)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{nobody.getsockname()[1]}"
         with pytest.raises(UserError, match="refused"):
-            url = f"https://127.0.0.1:{nobody.getsockname()[1]}"
-            download.download_missing(recordings(url), tmp_path, place.opener)
+            download.download_missing(recordings(address), tmp_path, place.opener)
     assert not list(tmp_path.iterdir())
     assert not place.asked
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rae_bench.errors import UserError
-from rae_bench.model.api import REGIMES
+from rae_bench.model.regimes import REGIMES
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 from rae_bench.task.task import Protocol, adhoc_task, builtin_tasks, load_task, task_from_table
@@ -110,4 +110,4 @@ def test_adhoc_task_of_two_rigs() -> None:
 
 
 def test_regimes_are_the_designs() -> None:
-    assert REGIMES == ("cold", "frozen", "finetune", "cold-long", "zero-shot")
+    assert list(REGIMES) == ["cold", "cold-long", "frozen", "finetune", "zero-shot"]

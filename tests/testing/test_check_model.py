@@ -1,17 +1,16 @@
 """The conformance suite passes the reference entries and tells what is wrong with broken models."""
 
-import json
-import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from helpers.still_model import Still, failures, moved
 
 from rae_bench.errors import UserError
-from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Trajectory
-from rae_bench.testing import CHECKS, PendingCheck, assert_model, check_model, list_checks
+from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory
+from rae_bench.testing import PendingCheck, assert_model, check_model, list_checks
 
 
 @pytest.mark.parametrize("check", list_checks("hold"), ids=str)
@@ -27,50 +26,6 @@ def test_controls_conform(name: str) -> None:
 def test_reference_entry_conforms() -> None:
     # Fewer updates than the default: what is tested is the API, and 15 checks of a network take their time.
     assert_model("fe", updates=6)
-
-
-class Still:
-    """Holds the last pose; a correct model to break."""
-
-    card = ModelCard(
-        name="still",
-        authors="test",
-        licence="MIT",
-        description="holds the last pose",
-        capabilities=frozenset({"frozen", "finetune"}),
-    )
-    taught = 0.0
-
-    def pretrain(self, source: Domain, ctx: Context) -> None:
-        self.taught = 0.01
-
-    def adapt(self, target: Domain, ctx: Context) -> None:
-        if ctx.regime in ("frozen", "finetune") and not self.taught:
-            raise UserError("pretrain first")
-
-    def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-        frames = int(prompt.frames.max())
-        root = np.repeat(prompt.history.root_positions[:, -1:], frames, 1)
-        rotations = np.repeat(prompt.history.rotations[:, -1:], frames, 1)
-        return Trajectory(root[None] + np.float32(self.taught), rotations[None])
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "state.json").write_text(json.dumps(self.taught))
-
-    def load(self, folder: Path) -> None:
-        self.taught = json.loads((folder / "state.json").read_text())
-
-
-def failures(model: type) -> dict[str, str]:
-    checks = check_model(model)
-    assert len(checks) == len(CHECKS)
-    return {check.name: check.reason for check in checks if not check.ok}
-
-
-def moved(trajectory: Trajectory, shift: np.ndarray) -> Trajectory:
-    """Roots moved by (N, T, 3) metres."""
-    return replace(trajectory, root_positions=(trajectory.root_positions + shift).astype(np.float32))
 
 
 def test_correct_model_passes() -> None:
@@ -186,113 +141,6 @@ def test_inputs(model: type, reason: str) -> None:
     found = failures(model)
     assert list(found) == ["inputs_unchanged"]
     assert found["inputs_unchanged"].startswith(reason)
-
-
-def test_shape() -> None:
-    class Clipped(Still):
-        """Forgets the samples axis."""
-
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            out = super().generate(prompt, ctx)
-            return Trajectory(out.root_positions[0], out.rotations[0])
-
-    assert failures(Clipped)["shapes"] == (
-        "generate gave root_positions of shape (4, 45, 3); (S, N, T, ...) = (1, 4, 45, 3) is needed"
-    )
-
-
-def test_dtype() -> None:
-    class Double(Still):
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            out = super().generate(prompt, ctx)
-            return Trajectory(out.root_positions.astype(float), out.rotations)
-
-    assert "root_positions as float64 array; a numpy float32 array" in failures(Double)["shapes"]
-
-
-def test_unit_quaternions() -> None:
-    class Long(Still):
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            out = super().generate(prompt, ctx)
-            return Trajectory(out.root_positions, 2 * out.rotations)
-
-    found = failures(Long)
-    assert list(found) == ["shapes"]
-    assert "not unit quaternions" in found["shapes"]
-
-
-def test_nan() -> None:
-    class Diverges(Still):
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            out = super().generate(prompt, ctx)
-            out.rotations[:, 2, 20:] = np.nan
-            return out
-
-    found = failures(Diverges)
-    assert found["finite"] == "rotations of clip 2 are not finite from generated frame 20 on"
-    assert set(found) <= {"finite", "batch_split", "one_segment", "no_segments", "claimed_regimes"}
-
-
-def test_padding_may_be_anything() -> None:
-    class Padding(Still):
-        """Frames past a clip's length are nobody's."""
-
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            out = super().generate(prompt, ctx)
-            for n, frames in enumerate(prompt.frames):
-                out.root_positions[:, n, frames:] = np.nan
-            return out
-
-    assert not failures(Padding)
-
-
-def test_global_randomness() -> None:
-    class Random(Still):
-        def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
-            return moved(super().generate(prompt, ctx), np.random.normal(0, 0.1, 3))  # noqa: NPY002
-
-    assert "generate called twice with the same seed differs" in failures(Random)["deterministic"]
-
-
-def test_unseeded_training() -> None:
-    class Random(Still):
-        def adapt(self, target: Domain, ctx: Context) -> None:
-            super().adapt(target, ctx)
-            self.taught += np.random.default_rng().normal(0, 0.1)
-
-    found = failures(Random)
-    assert "two instances trained with the same seed differ" in found["deterministic"]
-    assert "batch_split" not in found
-
-
-def test_pickles() -> None:
-    class Pickles(Still):
-        """A pickle under the name of a text file."""
-
-        def save(self, folder: Path) -> None:
-            super().save(folder)
-            (folder / "more.txt").write_bytes(pickle.dumps(self.taught))
-
-    class Objects(Still):
-        """Pickled objects within an npz file."""
-
-        def save(self, folder: Path) -> None:
-            super().save(folder)
-            np.savez(folder / "more.npz", a=np.array([{}], dtype=object))
-
-    class Checkpoint(Still):
-        def save(self, folder: Path) -> None:
-            super().save(folder)
-            (folder / "more.ckpt").write_bytes(b"PK\3\4")
-
-    for model, reason in (
-        (Pickles, "saved file more.txt is not text as its name says"),
-        (Objects, "saved file more.npz does not load with allow_pickle=False"),
-        (Checkpoint, "saved file more.ckpt has the ending '.ckpt'"),
-    ):
-        found = failures(model)
-        assert list(found) == ["saved_files"]
-        assert found["saved_files"].startswith(reason)
 
 
 def test_forgetful() -> None:

@@ -25,7 +25,7 @@ SECONDS, HISTORY = 0.6, 10
 @pytest.fixture(scope="module")
 def scene(tiny_run: Outcome) -> Scene:
     """One clip: a third of a second of history, then what was made."""
-    whole = run_scene(tiny_run, "fe")
+    whole = run_scene(tiny_run)
     clip, length = whole.clips[0], round(SECONDS * whole.fps) + 1
     first = clip.start - HISTORY
     short = Clip(
@@ -90,15 +90,15 @@ def test_a_gif_in_real_time(scene: Scene, tmp_path: Path) -> None:
     assert seconds == pytest.approx(SECONDS + films.PAUSE, abs=0.17)
     assert len(pictures) >= SECONDS * films.GIF_FPS
     assert all((a != b).any() for a, b in pairwise(pictures))
-    seen = [c.label for c in scene.characters[1:] if c.shown and near(pictures[-1], c.colours[1]) > 100]
+    seen = [c.label for c in scene.actors[1:] if c.shown and near(pictures[-1], c.colours[1]) > 100]
     assert seen == ["cold 5 %", "frozen 5 %", "finetune 5 %", "full"]
 
 
 def test_hidden_figures_have_no_panel(scene: Scene) -> None:
     """The truth stands behind the others; alone it has a panel of its own."""
     assert len(films._Stage(scene, scene.clips[0]).panels) == 4
-    alone = [replace(c, shown=c.label == "truth") for c in scene.characters]
-    assert len(films._Stage(replace(scene, characters=alone), scene.clips[0]).panels) == 1
+    alone = [replace(c, shown=c.label == "truth") for c in scene.actors]
+    assert len(films._Stage(replace(scene, actors=alone), scene.clips[0]).panels) == 1
 
 
 def test_the_figures_are_those_of_the_scene(scene: Scene) -> None:

@@ -29,7 +29,7 @@ HOSTILE = "</script><script>window.hacked = 1</script><!--<b>\"'&\u2028"
 
 @pytest.fixture(scope="module")
 def scene(tiny_run: Outcome) -> Scene:
-    return run_scene(tiny_run, "fe")
+    return run_scene(tiny_run)
 
 
 def result_folder(outcome: Outcome) -> Path:
@@ -37,9 +37,9 @@ def result_folder(outcome: Outcome) -> Path:
 
 
 def test_regimes_and_controls_are_there(scene: Scene) -> None:
-    kinds = [c.label.split()[0] for c in scene.characters]
+    kinds = [c.label.split()[0] for c in scene.actors]
     assert kinds == ["truth", "cold", "frozen", "finetune", "full", "hold", "interpolate", "nearest"]
-    assert [c.shown for c in scene.characters] == [True] * 5 + [False] * 3
+    assert [c.shown for c in scene.actors] == [True] * 5 + [False] * 3
     assert 1 <= len(scene.clips) <= 4
 
 
@@ -105,7 +105,7 @@ def test_a_clip_that_is_not_there() -> None:
 
 def test_a_result_folder_shows_what_the_run_showed(tiny_run: Outcome, tiny_task: Path, scene: Scene) -> None:
     again = result_scene(open_result(result_folder(tiny_run), str(tiny_task)))
-    assert [c.label for c in again.characters] == [c.label for c in scene.characters]
+    assert [c.label for c in again.actors] == [c.label for c in scene.actors]
 
 
 def test_folders_that_cannot_be_shown(tiny_run: Outcome, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_command_imports_no_torch(tmp_path: Path) -> None:
 
 def labels(folder: Path, task: Path, **choice: Any) -> list[str]:
     wanted = Choice(**choice)
-    return [c.label for c in result_scene(open_result(folder, str(task), choice=wanted), wanted).characters]
+    return [c.label for c in result_scene(open_result(folder, str(task), choice=wanted), wanted).actors]
 
 
 def test_regimes_fractions_and_seeds_are_chosen(tiny_run: Outcome, tiny_task: Path) -> None:
@@ -139,7 +139,7 @@ def test_regimes_fractions_and_seeds_are_chosen(tiny_run: Outcome, tiny_task: Pa
     for choice, words in (
         ({"regimes": ("colt",)}, "did you mean cold"),
         ({"regimes": ("zero-shot",)}, "no such cells"),
-        ({"fraction": 0.5}, "there are 5%, 100%"),
+        ({"fraction": 0.5}, "there are 5 %, 100 %"),
         ({"seed": 7}, "there are 0"),
     ):
         with pytest.raises(UserError, match=words):
@@ -148,7 +148,7 @@ def test_regimes_fractions_and_seeds_are_chosen(tiny_run: Outcome, tiny_task: Pa
 
 def test_a_control_that_was_asked_for_is_seen(tiny_run: Outcome, tiny_task: Path) -> None:
     choice = Choice(regimes=("hold",))
-    shown = result_scene(open_result(result_folder(tiny_run), str(tiny_task), choice=choice), choice).characters
+    shown = result_scene(open_result(result_folder(tiny_run), str(tiny_task), choice=choice), choice).actors
     assert [c.shown for c in shown] == [True, True]
 
 
@@ -159,7 +159,7 @@ def test_what_failed_is_named(tiny_run: Outcome, tiny_task: Path, tmp_path: Path
     file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "failed", "metrics": {}}))
     next(folder.glob("finetune*.npz")).unlink()
     made = result_scene(open_result(folder, str(tiny_task)))
-    assert [c.label for c in made.characters] == ["truth", "cold 5 %", "full"]
+    assert [c.label for c in made.actors] == ["truth", "cold 5 %", "full"]
     assert "frozen 5 % (failed)" in made.subtitle
     assert "finetune 5 % (no trajectory)" in made.subtitle
     for trajectory in folder.glob("*.npz"):
@@ -227,9 +227,9 @@ SHIFT = """new Promise((done) => {
 
 @pytest.mark.parametrize("size", SIZES)
 def test_it_draws_plays_and_scrubs_in_a_browser(size: str, scene: Scene, browser: Browser, tmp_path: Path) -> None:
-    hostile = [replace(c, label=f"{HOSTILE}{n}") for n, c in enumerate(scene.characters)]
+    hostile = [replace(c, label=f"{HOSTILE}{n}") for n, c in enumerate(scene.actors)]
     clips = [replace(c, name=f"{HOSTILE}{c.name}" * 5) for c in scene.clips]
-    file = write_page(replace(scene, title=HOSTILE, characters=hostile, clips=clips), tmp_path / "page.html")
+    file = write_page(replace(scene, title=HOSTILE, actors=hostile, clips=clips), tmp_path / "page.html")
     browser.complaints.clear()
     browser.requests.clear()
     width, height = SIZES[size]
@@ -274,7 +274,7 @@ def test_it_draws_plays_and_scrubs_in_a_browser(size: str, scene: Scene, browser
     browser.until(f"Math.hypot(...eye.position.toArray().map((v, k) => v - {stood}[k])) > 0.1")  # it turns
     browser.select("#layout", "beside")
     counts = browser.run(PIXELS)["cells"]
-    assert len(counts) == sum(c.shown for c in scene.characters)
+    assert len(counts) == sum(c.shown for c in scene.actors)
     assert min(counts) > 300
     for mark in "ocp":
         browser.key(mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import shutil
@@ -10,13 +11,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import RayLost, UserError
-from rae_bench.storage import alive, scratch_folder, sweep
+from rae_bench.storage import alive, remove_leftovers, scratch_folder
+
+LOCAL = "local"
+"""The address of a Ray that is started on this machine."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,51 @@ class Resources:
     cpus: int = 1
     gpus: float = 0.0
 
-    def fit(self) -> int:
-        """Cells at a time on this machine: as many as it has cores for."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(cores // self.cpus, 1)
+
+def require_ray() -> None:
+    """Raise `UserError` where Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("Ray is not installed: pip install 'rae-bench[sweep]' (sweep --workers N needs none)")
+
+
+class Cluster:
+    """A Ray to work on, started when it is wanted and left when the block ends.
+
+    Args:
+        address: of an existing one; `local` for one of this machine's own with room for `cells` cells.
+    """
+
+    def __init__(self, address: str, cells: int, resources: Resources) -> None:
+        self.address, self.cells, self.resources = address, cells, resources
+        self._stack = ExitStack()
+        self._started = False
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start or join it, unless that has been done. Takes seconds."""
+        if self._started:
+            return
+        self._started = True
+        local = self.address == LOCAL
+        self._stack.enter_context(cluster(None if local else self.address, self.cells, self.resources))
+        if local:
+            _warm_up(self.cells, self.resources)
+
+
+def _warm_up(workers: int, resources: Resources) -> None:
+    """Have this machine's workers import what cells need while the cells are planned. Returns at once."""
+    import ray
+
+    from rae_bench.harness.ray import node
+
+    job = ray.remote(node.shipped(node.__name__, "imports")).options(num_cpus=resources.cpus, max_retries=0)
+    for _ in range(workers):
+        job.remote()
 
 
 @contextmanager
@@ -70,7 +115,7 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
     os.environ |= threads
     # Sockets lie in Ray's folder, and their paths must be short.
     parent = Path("/tmp") if os.name == "posix" else Path(tempfile.gettempdir())
-    sweep(parent)
+    remove_leftovers(parent)
     folder = scratch_folder(parent)
     try:
         ray.init(
@@ -91,7 +136,7 @@ def cluster(address: str | None, cells: int, resources: Resources) -> Iterator[N
 
 def require_answer(address: str | None) -> None:
     """Raise `UserError` where nobody listens at a cluster's address: Ray would try for minutes."""
-    if address in (None, "auto"):
+    if address in (None, "auto", LOCAL):
         return
     host, _, port = str(address).removeprefix("ray://").rpartition(":")
     try:

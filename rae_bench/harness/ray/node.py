@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import structs
+
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import installation, stale_parts
+from rae_bench.harness.identity import changes, installation
+from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.harness.worker import failure, perform
-from rae_bench.model.registry import plugin_file, source_hash, use_copy
-from rae_bench.storage import home, pack, scratch, unpack, whole_file
+from rae_bench.model.plugins.plugin import Parcel, take_plugin
+from rae_bench.model.registry import resolve_model
+from rae_bench.storage import pack, scratch, unpack
+from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -55,73 +61,44 @@ _SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(
-    payload: dict[str, Any], corpora: Sequence[ray.ObjectRef], plugin: tuple[str, bytes] | None,
+    encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: Parcel | None,
     pretrained: Sequence[ray.ObjectRef] | None,
-) -> dict[str, Any]:
-    """Do a job on a worker: {kind: done, files} or {kind: failed, reason, trace}."""
+) -> tuple[dict[str, bytes], tuple[str, str] | None]:
+    """Do a job (JSON) on a worker: the files that it leaves, and reason and trace where it failed."""
     import ray
 
-    spec = payload["model"] if payload["do"] == "pretrain" else payload["cell"]["model"]
+    job = msgspec.json.decode(encoded, type=AnyJob)
     key = corpora[0].hex()
     if key not in _SIDES:
         _SIDES.clear()  # a worker goes from task to task and needs one at a time
         _SIDES[key] = ray.get(corpora[0])
     try:
-        take_plugin(spec, plugin)
-        check_installation(payload["identity"], spec)
+        take_plugin(job.model, plugin)
+        check_installation(job.identity, job.model, job.options)
         with scratch() as folder:
             before, after = folder / "pretrained", folder / "out"
             if pretrained is not None:
                 unpack(ray.get(pretrained[0]), before)
-            if payload["do"] == "pretrain":
-                moved = {"folder": str(after)}
+            if isinstance(job, PretrainJob):
+                job = structs.replace(job, folder=str(after))
             else:
-                moved = {"path": str(after / Path(payload["path"]).name), "pretrained": str(before)}
-            perform(payload | moved, *_SIDES[key], progress=lambda *_: None)
-            return {"kind": "done", "files": pack(after)}
+                job = structs.replace(job, path=str(after / Path(job.path).name), pretrained=str(before))
+            perform(job, *_SIDES[key], report=lambda *_: None)
+            return pack(after), None
     except ray.exceptions.RayError:
         raise
     except SystemExit as error:
-        return {"kind": "failed", "reason": f"the worker process ended with exit code {error.code}", "trace": ""}
+        return {}, (f"the worker process ended with exit code {error.code}", "")
     except Exception as error:
-        return {"kind": "failed", **failure(error)}
+        failed = failure(error)
+        return {}, (failed.reason, failed.trace)
 
 
-def ship_plugin(spec: str) -> tuple[str, bytes] | None:
-    """Path and content of a plug-in's file; None for models that are installed."""
-    file = plugin_file(spec)
-    return None if file is None else (str(file.resolve()), file.read_bytes())
-
-
-def take_plugin(spec: str, plugin: tuple[str, bytes] | None) -> None:
-    """Have this machine load the model from what `ship_plugin` gave."""
-    if plugin is not None:
-        use_copy(spec, _here(*plugin))
-
-
-def _here(path: str, content: bytes) -> Path:
-    """A plug-in's file: the original where this machine has it, else a copy of it in the cache."""
-    original = Path(path)
-    try:
-        if original.read_bytes() == content:
-            return original
-    except OSError:
-        pass
-    copy = home() / "plugins" / hashlib.sha256(content).hexdigest()[:16] / original.name
-    if not copy.is_file():
-        with whole_file(copy) as part:
-            part.write_bytes(content)
-    return copy
-
-
-def check_installation(wanted: Mapping[str, str], spec: str) -> None:
+def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:
     """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
-    found = installation()
-    if spec != "truth":
-        found |= {"model": source_hash(spec)}
-    other = stale_parts(wanted, found)
+    other = changes(wanted, installation(None if model == TRUTH else resolve_model(model), options))
     if other:
         raise UserError(
-            f"node {os.uname().nodename} has another rae-bench than the one that planned this cell "
+            f"node {platform.node()} has another rae-bench than the one that planned this cell "
             f"(different: {', '.join(other)}); install the same version there"
         )

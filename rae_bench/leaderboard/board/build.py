@@ -1,8 +1,9 @@
-"""Writing the board's files, and telling whether those that are there are of the entries that are there."""
+"""Writing the board's files, and telling whether the files that are there belong to the entries that are there."""
 
 from __future__ import annotations
 
 import difflib
+import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,41 +12,41 @@ from typing import Any
 import msgspec
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board.badge import badge_svg
-from rae_bench.leaderboard.board.benchmark import BENCHMARK
-from rae_bench.leaderboard.board.board import SCHEMA, Board, make_board
-from rae_bench.leaderboard.board.markdown import board_markdown
+from rae_bench.leaderboard.board.make import SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
+from rae_bench.leaderboard.board.text_tables import board_markdown, entry_count
 from rae_bench.leaderboard.entries.entry import load_entries
-from rae_bench.leaderboard.entries.finding import plain
+from rae_bench.leaderboard.entries.finding import one_line
+from rae_bench.leaderboard.entries.rules import BENCHMARK
 from rae_bench.storage import whole_file
 
 JSON, CSV, MARKDOWN, BADGE = "board.json", "board.csv", "README.md", "badge.svg"
 ENTRIES, SITE = "entries", "site"
-"""Folders beside the files; the site is made anew wherever it is wanted, and not committed."""
-MOST_BYTES = 1 << 28
+"""Folders beside the files. The site is not committed; it is made wherever it is wanted."""
+LARGEST_BOARD = 1 << 28
+"""Bytes of a board's JSON that are read."""
 
 
 def read_board(folder: Path) -> Board:
-    """The board of the entries in `folder`/entries."""
+    """Make the board of the entries in `folder`/entries. Raise `UserError` where there is no such folder."""
     entries = folder / ENTRIES
     if not entries.is_dir():
         raise UserError(f"{entries}: no such folder; --folder names it, or make an entry by rae-bench submit")
     return make_board(load_entries(entries))
 
 
+def board_json(data: Mapping[str, Any]) -> str:
+    """Return the board as JSON."""
+    return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def board_files(data: Mapping[str, Any]) -> dict[str, str]:
-    """Name -> text of every file that is committed."""
-    return {
-        MARKDOWN: board_markdown(data),
-        CSV: board_csv(data),
-        JSON: json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-        BADGE: badge_svg(data),
-    }
+    """Return name -> text of every file that is committed."""
+    return {MARKDOWN: board_markdown(data), CSV: board_csv(data), JSON: board_json(data), BADGE: badge_svg(data)}
 
 
 def write_board(board: Board, folder: Path) -> list[Path]:
-    """Write what changed; give the paths of all."""
+    """Write the files that changed; return the paths of all files."""
     paths = []
     for name, text in board_files(board.data).items():
         path = folder / name
@@ -57,7 +58,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 
 
 def stale_files(board: Board, folder: Path) -> dict[str, str]:
-    """Name -> the first line that differs, of each file that is not what the entries give."""
+    """Return name -> the first line that differs, of each file that is not what the entries give."""
     out = {}
     for name, text in board_files(board.data).items():
         old = _text_of(folder / name)
@@ -66,7 +67,7 @@ def stale_files(board: Board, folder: Path) -> dict[str, str]:
         elif old != text:
             changed = difflib.unified_diff(old.splitlines(), text.splitlines(), "old", "new", n=0, lineterm="")
             line = next((line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")), "line ends")
-            out[name] = f"differs, first in: {plain(line, 120)}"
+            out[name] = f"differs, first in: {one_line(line, 120)}"
     return out
 
 
@@ -78,23 +79,52 @@ def _text_of(path: Path) -> str | None:
 
 
 def load_board(path: Path) -> dict[str, Any]:
-    """A board that was written before: its JSON, or a folder that holds it.
+    """Read a board that was written before.
+
+    Args:
+        path: its JSON, or a folder that holds it.
 
     Raises:
         UserError: no board, or one of another benchmark version.
     """
     file = path / JSON if path.is_dir() else path
     try:
-        if file.stat().st_size > MOST_BYTES:
+        if file.stat().st_size > LARGEST_BOARD:
             raise UserError(f"{file}: larger than any board")
         data = msgspec.json.decode(file.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: not a board ({plain(error)}); rae-bench leaderboard build makes it") from None
+        raise UserError(f"{file}: not a board ({one_line(error)}); rae-bench leaderboard build makes it") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")
     if data.get("benchmark") != BENCHMARK:
         raise UserError(
-            f"{file}: of benchmark version {plain(data.get('benchmark'))}, and this is {BENCHMARK}: their numbers do "
-            "not compare; see docs/leaderboard.md"
+            f"{file}: of benchmark version {one_line(data.get('benchmark'))}, and this is {BENCHMARK}: their numbers "
+            "do not compare; see docs/leaderboard.md"
         )
     return data
+
+
+BADGE_LABEL = "rae-bench"
+LETTER_WIDTH, BADGE_MARGIN, BADGE_HEIGHT = 6.6, 8, 20
+"""Pixels. Widths are estimates for an 11 pixel sans-serif, so that no font is needed to make a badge."""
+
+
+def badge_svg(data: Mapping[str, Any]) -> str:
+    """Return a badge for other READMEs as SVG: the number of entries and the benchmark's version."""
+    message = f"v{data['benchmark']} · {entry_count(data)}"
+    left, right = (round(len(words) * LETTER_WIDTH + 2 * BADGE_MARGIN) for words in (BADGE_LABEL, message))
+    title = html.escape(f"{BADGE_LABEL} leaderboard: {message}", quote=True)
+    size = f'width="{left + right}" height="{BADGE_HEIGHT}"'
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}">
+<title>{title}</title>
+<clipPath id="r"><rect {size} rx="4"/></clipPath>
+<g clip-path="url(#r)">
+<rect width="{left}" height="{BADGE_HEIGHT}" fill="#2f3742"/>
+<rect x="{left}" width="{right}" height="{BADGE_HEIGHT}" fill="#1f5fc4"/>
+</g>
+<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+<text x="{left / 2:g}" y="14" textLength="{left - 2 * BADGE_MARGIN}">{html.escape(BADGE_LABEL)}</text>
+<text x="{left + right / 2:g}" y="14" textLength="{right - 2 * BADGE_MARGIN}">{html.escape(message)}</text>
+</g>
+</svg>
+"""

@@ -1,53 +1,44 @@
-"""Text that others wrote, made harmless for where it is to stand. HTML is escaped by Jinja2's autoescape.
+"""Text that others wrote, made harmless for where it stands. Jinja2's autoescape does the same for HTML.
 
 An entry's card may hold anything. Here it stays text: no markup of Markdown or HTML, no formula of a spreadsheet, no
-address but of the web.
+address but one of the web.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from urllib.parse import urlsplit
+
+from rae_bench.leaderboard.entries.finding import Refused, one_line
+from rae_bench.leaderboard.entries.text import check_link
 
 MARKS = re.compile(r"([\\`*_{}\[\]#!|~$^@])")
 FORMULA = ("=", "+", "-", "@")
-SCHEMES = ("https", "http")
-LONGEST = 200
-
-
-def one_line(text: object, longest: int = LONGEST) -> str:
-    """Printable characters on one line, at most so many of them."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+LONGEST_CELL = 200
+"""Characters of a text in a table."""
 
 
 def markdown(text: object) -> str:
-    """Text within a line or a table cell of Markdown, not at a line's start: marks and HTML are escaped.
+    """Escape text for a line or a table cell of Markdown, not at a line's start: marks and HTML.
 
-    The colon of an address is cut from its slashes, so that no renderer makes a link of it by itself.
+    The colon of an address is cut from its slashes, so that no renderer makes a link of it.
     """
-    line = html.escape(MARKS.sub(r"\\\1", one_line(text)), quote=False)
+    line = html.escape(MARKS.sub(r"\\\1", one_line(text, LONGEST_CELL)), quote=False)
     return line.replace("://", ":&#8203;//").replace("www.", "www&#8203;.")
 
 
 def csv_cell(text: object) -> str:
-    """Text as a cell of CSV: what a spreadsheet would take for a formula gets an apostrophe.
+    """Escape text for a cell of CSV: what a spreadsheet would take for a formula gets an apostrophe.
 
-    A semicolon, which parts cells in half of the world's spreadsheets, would let one begin within the text.
+    Spreadsheets of half of the world part cells at semicolons, and a formula could begin after one within the text.
     """
-    line = one_line(text).replace(";", ",")
+    line = one_line(text, LONGEST_CELL).replace(";", ",")
     return f"'{line}" if line.startswith(FORMULA) else line
 
 
 def web_address(text: object) -> str:
-    """The address where it is one of the web, else "": no `javascript:`, no `data:`, nothing without a host."""
-    line = str(text).strip()
-    if any(not c.isprintable() or c in " \"'<>\\`" for c in line):
-        return ""
+    """Return the text where it is an https address, else "": no `javascript:`, no `data:`, nothing without a host."""
     try:
-        parts = urlsplit(line)
-        parts.port  # noqa: B018  raises where it is none
-    except ValueError:
+        return check_link(str(text), "address")
+    except Refused:
         return ""
-    return line if parts.scheme.lower() in SCHEMES and parts.hostname and "@" not in parts.netloc else ""

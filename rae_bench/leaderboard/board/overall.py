@@ -1,94 +1,96 @@
-"""Rows over the ranked tasks: interquartile means of the entries that are complete on all of them."""
+"""The table over the ranked tasks: interquartile means of the entries that are complete on all of them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rae_bench.leaderboard.board.benchmark import TASKS
-from rae_bench.leaderboard.board.columns import GAINS, gain_effects, over_tasks, seed_effects
-from rae_bench.leaderboard.board.rows import SEED, TaskRows, head, place, rank_columns, ranks_of
-from rae_bench.leaderboard.entries.card import HOLD
-from rae_bench.leaderboard.entries.entry import TRUTH, Entry
+from rae_bench.leaderboard.board.estimates import mean_of_all, over_tasks, seed_effects
+from rae_bench.leaderboard.board.task_rows import TaskRows, gain_estimate, head, place, rank_columns, ranks_of
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import LEVELS
+from rae_bench.leaderboard.entries.rules import TASKS
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.registry import CONTROLS
+from rae_bench.results.rows import HOLD, TRUTH
+from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.intervals import interquartile_mean
 
 
-def overall(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, Any]:
-    """Rows over the ranked tasks, of the entries that are complete on all of them."""
+def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, Any]:
+    """Make the table over the ranked tasks, ready for JSON."""
     learners = [entry for entry in entries if entry.card.model not in (TRUTH, *CONTROLS)]
     scored = [set(task.scores["entry"]) for task in tasks]
-    everywhere = [entry for entry in learners if tasks and all(entry.name in names for names in scored)]
+    complete = [entry for entry in learners if tasks and all(entry.name in names for names in scored)]
     incomplete = [
         {"entry": e.name, "missing": [_lacking(t) for t, n in zip(tasks, scored, strict=True) if e.name not in n]}
         for e in learners
-        if e not in everywhere and set(e.tasks) & {task.cells.task.name for task in tasks}
+        if e not in complete and set(e.tasks) & {task.name for task in tasks}
     ]
-    controls = _overall_controls(tasks)
-    scores = [task.scores[task.scores["entry"].isin([e.name for e in everywhere])] for task in tasks]
-    ranks: dict[Any, Any] = {}
-    if everywhere:
-        table = pd.concat(scores, ignore_index=True)
-        count = table.groupby(["entry", "task"])["seed"].transform("size").groupby(table["entry"]).transform("min")
-        ranks = ranks_of(table[table["seed"] < count])
+    controls = _controls(tasks)
+    ranks = _ranks(tasks, [entry.name for entry in complete])
     rows = []
-    for entry in everywhere:
-        own = [task.rows[entry.name] for task in tasks]
+    for entry in complete:
+        on_tasks = [task.rows[entry.name] for task in tasks]
+        gains = [task.gains[entry.name] for task in tasks]
         rows.append(
             {
-                **head(entry, min((row["level"] for row in own), key=LEVELS.index)),
-                **rank_columns(ranks[entry.name], [row for row in controls if row["control"] != TRUTH]),
-                "seeds": min(row["seeds"] for row in own),
-                "seed_scores": {t.cells.task.name: row["seed_scores"] for t, row in zip(tasks, own, strict=True)},
+                **head(entry, min((row["level"] for row in on_tasks), key=LEVELS.index)),
+                **rank_columns(ranks[entry.name], controls),
+                "seeds": min(row["seeds"] for row in on_tasks),
+                "seed_scores": {t.name: row["seed_scores"] for t, row in zip(tasks, on_tasks, strict=True)},
                 "categories": {
-                    category: over_tasks([seed_effects(task.scaled[entry.name][category]) for task in tasks], SEED)
+                    category: over_tasks([seed_effects(task.scaled[entry.name][category]) for task in tasks])
                     for category in HEADLINE_CATEGORIES
                 },
-                "gain": {name: _overall_gain(tasks, entry.name, name) for name in GAINS},
-                "quality_of_full": _overall_gain(tasks, entry.name, "full", 100),
-                "cost": {column: _mean([row["cost"][column] for row in own]) for column in own[0]["cost"]},
+                "gain": {name: gain_estimate([gain[name] for gain in gains]) for name in GAINS},
+                "quality_of_full": gain_estimate([gain["full"] for gain in gains], times=100),
+                "cost": {
+                    column: mean_of_all([row["cost"][column] for row in on_tasks]) for column in on_tasks[0]["cost"]
+                },
             }
         )
+    present = [task.name for task in tasks]
     return {
-        "tasks": [task.cells.task.name for task in tasks],
-        "lacking_tasks": [name for name in TASKS if name not in {task.cells.task.name for task in tasks}],
+        "tasks": present, "lacking_tasks": [name for name in TASKS if name not in present],
         "rows": sorted(rows, key=place), "controls": controls, "incomplete": incomplete,
     }  # fmt: skip
 
 
+def _ranks(tasks: Sequence[TaskRows], names: Sequence[str]) -> dict[Any, Any]:
+    """Return the ranks of entries, each over the seeds that it has on every task."""
+    if not names:
+        return {}
+    table = pd.concat([task.scores[task.scores["entry"].isin(names)] for task in tasks], ignore_index=True)
+    count = table.groupby(["entry", "task"])["seed"].transform("size").groupby(table["entry"]).transform("min")
+    return ranks_of(table[table["seed"] < count])
+
+
 def _lacking(task: TaskRows) -> str:
-    """A task on which an entry has no score: for want of its own cells, or of those that the scale is made of."""
+    """Name a task on which an entry has no score, for lack of cells of its own or of those that make the scale."""
     lacks = [name for name in (TRUTH, HOLD) if name not in task.cells.controls]
-    return task.cells.task.name + (f" (no score without {' and '.join(lacks)})" if lacks else "")
+    return task.name + (f" (no score without {' and '.join(lacks)})" if lacks else "")
 
 
-def _overall_gain(tasks: Sequence[TaskRows], entry: str, name: str, times: float = 1) -> Any:
-    effects = [gain_effects(gain) if (gain := task.gains[entry][name]) else None for task in tasks]
-    known = [e for e in effects if e is not None]
-    return over_tasks(known if len(known) == len(effects) else None, SEED, lambda v: times * math.exp(v))
-
-
-def _overall_controls(tasks: Sequence[TaskRows]) -> list[dict[str, Any]]:
+def _controls(tasks: Sequence[TaskRows]) -> list[dict[str, Any]]:
     rows = []
     for name in (TRUTH, *CONTROLS):
-        own = [row for task in tasks for row in task.table["controls"] if row["control"] == name]
-        if not own or len(own) < len(tasks) or any(row["score"] is None for row in own):
+        on_tasks = [row for task in tasks for row in task.table["controls"] if row["control"] == name]
+        if not on_tasks or len(on_tasks) < len(tasks) or any(row["score"] is None for row in on_tasks):
             continue
-        middle = {
-            category: float(interquartile_mean(np.array([row["categories"][category]["normalised"] for row in own])))
-            for category in HEADLINE_CATEGORIES
-        }
-        score = float(interquartile_mean(np.array([row["score"] for row in own])))
-        rows.append({"control": name, "score": score, "categories": middle})
+        scaled = {c: [row["categories"][c]["normalised"] for row in on_tasks] for c in HEADLINE_CATEGORIES}
+        rows.append(
+            {
+                "control": name,
+                "score": _middle([row["score"] for row in on_tasks]),
+                "categories": {category: _middle(values) for category, values in scaled.items()},
+            }
+        )
     return rows
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+def _middle(values: Sequence[float]) -> float:
+    return float(interquartile_mean(np.array(values)))

@@ -7,15 +7,16 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rae_bench.leaderboard.board.columns import COSTS, GAINS
 from rae_bench.leaderboard.board.escape import csv_cell
-from rae_bench.leaderboard.board.words import CATEGORIES
+from rae_bench.leaderboard.board.estimates import COSTS
+from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.statistics.gains import GAINS
 
 ESTIMATES = (
     "score",
-    *CATEGORIES,
-    *(f"{c}_normalised" for c in CATEGORIES),
-    *(f"gain_{g}" for g in GAINS),
+    *HEADLINE_CATEGORIES,
+    *(f"{category}_normalised" for category in HEADLINE_CATEGORIES),
+    *(f"gain_{name}" for name in GAINS),
     "quality_of_full",
 )
 FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "level", "seeds",
@@ -23,44 +24,42 @@ FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "a
 
 
 def board_csv(data: Mapping[str, Any]) -> str:
-    """Text begins no formula; numbers are written as JSON has them; empty where there is none."""
+    """Return the board as CSV. No text begins a formula; numbers are written as in JSON; a missing number is empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = [*FACTS, *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")), *COSTS, "missing"]
     writer.writerow(columns)
     for name, part in (("overall", data["overall"]), *data["tasks"].items()):
         scaled = name == "overall"
-        head = {"benchmark": data["benchmark"], "table": name}
-        for row in part["rows"]:
-            writer.writerow(_line(columns, {**head, "kind": "entry", **_entry(row, scaled)}))
-        for row in part["controls"]:
-            writer.writerow(_line(columns, {**head, "kind": "control", **_control(row, scaled)}))
-        for row in part["incomplete"]:
-            lacks = row["missing"] if isinstance(row["missing"], int) else " ".join(row["missing"])
-            writer.writerow(_line(columns, {**head, "kind": "incomplete", "entry": row["entry"], "missing": lacks}))
+        lines = [{"kind": "entry", **_entry(row, scaled)} for row in part["rows"]]
+        lines += [{"kind": "control", **_control(row, scaled)} for row in part["controls"]]
+        lines += [{"kind": "incomplete", **_incomplete(row)} for row in part["incomplete"]]
+        for line in lines:
+            values = {"benchmark": data["benchmark"], "table": name, **line}
+            writer.writerow([_cell(values.get(column)) for column in columns])
     return file.getvalue()
 
 
-def _line(columns: list[str], values: Mapping[str, Any]) -> list[Any]:
-    return ["" if (v := values.get(column)) is None else csv_cell(v) if isinstance(v, str) else v for column in columns]
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _entry(row: Mapping[str, Any], scaled: bool) -> dict[str, Any]:
     low, high = row["rank"] or (None, None)
-    found = {"rank_low": low, "rank_high": high, "provisional": str(row["provisional"]).lower()}
-    facts = {name: row[name] for name in FACTS if name in row} | found
+    facts = {name: row[name] for name in FACTS if name in row}
+    facts |= {"rank_low": low, "rank_high": high, "provisional": str(row["provisional"]).lower()}
     estimates = {"score": row["score"], "quality_of_full": row["quality_of_full"]}
     for category, value in row["categories"].items():
-        estimates |= {f"{category}_normalised": value} if scaled else _both(category, value)
+        estimates |= {f"{category}_normalised": value if scaled else value["normalised"]}
+        estimates |= {} if scaled else {category: value}
     estimates |= {f"gain_{name}": value for name, value in row["gain"].items()}
     return {**facts, **_ends(estimates), **row["cost"]}
 
 
-def _both(category: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {category: value, f"{category}_normalised": value["normalised"]}
-
-
 def _ends(estimates: Mapping[str, Any]) -> dict[str, Any]:
+    """Spread estimates over columns of their values and ends."""
     out: dict[str, Any] = {}
     for name, found in estimates.items():
         if found is not None:
@@ -71,8 +70,11 @@ def _ends(estimates: Mapping[str, Any]) -> dict[str, Any]:
 def _control(row: Mapping[str, Any], scaled: bool) -> dict[str, Any]:
     out: dict[str, Any] = {"entry": row["control"], "score": row["score"]}
     for category, value in row["categories"].items():
-        if scaled:
-            out[f"{category}_normalised"] = value
-        else:
-            out |= {category: value["value"], f"{category}_normalised": value["normalised"]}
+        out |= {f"{category}_normalised": value if scaled else value["normalised"]}
+        out |= {} if scaled else {category: value["value"]}
     return out
+
+
+def _incomplete(row: Mapping[str, Any]) -> dict[str, Any]:
+    missing = row["missing"] if isinstance(row["missing"], int) else " ".join(row["missing"])
+    return {"entry": row["entry"], "missing": missing}

@@ -1,4 +1,4 @@
-"""Downloading an entry's trajectories: https only, never larger than announced, checked before use."""
+"""Downloading an entry's trajectories: https only, never larger than the entry says, checked before use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Trajectories, load_entry
+from rae_bench.leaderboard.entries.card import Trajectories
+from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.packing import CHUNK, digest
 from rae_bench.leaderboard.entries.text import check_link
@@ -19,11 +20,11 @@ from rae_bench.storage import scratch
 TIMEOUT = 60
 MAX_REDIRECTS = 5
 Open = Callable[[str], Any]
-"""open(address): a response to read from, with `headers`."""
+"""open(address) returns a response to read from, with `headers`."""
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects, to https addresses alone."""
+    """Follow a few redirects, to https addresses only."""
 
     max_redirections = MAX_REDIRECTS
 
@@ -33,7 +34,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 
 def open_https(address: str) -> Any:
-    """Open an https address. No other handler is there: neither file nor ftp nor plain http."""
+    """Open an https address. There is no handler of any other kind: neither file nor ftp nor plain http."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(), urllib.request.HTTPSHandler(), urllib.request.HTTPDefaultErrorHandler(),
@@ -46,17 +47,17 @@ def open_https(address: str) -> Any:
     return response
 
 
-def fetch(trajectories: Trajectories, path: Path, open_address: Open = open_https) -> None:
-    """Download to `path`. Raises `UserError` unless it has the size and sha256 that the entry says."""
+def download(trajectories: Trajectories, path: Path, open_address: Open = open_https) -> None:
+    """Download the trajectories to `path`. Raise `UserError` unless size and sha256 are those that the entry says."""
     address = trajectories.url
     if not address:
         raise UserError("entry.toml: trajectories.url is empty; upload the file and write its address there")
     check_link(address, "entry.toml: trajectories.url")
     try:
         with open_address(address) as response, path.open("wb") as file:
-            told = response.headers.get("Content-Length")
-            if told is not None and told.isdecimal() and int(told) != trajectories.size:
-                raise UserError(f"{address}: has {told} bytes; the entry says {trajectories.size}")
+            length = response.headers.get("Content-Length")
+            if length is not None and length.isdecimal() and int(length) != trajectories.size:
+                raise UserError(f"{address}: has {length} bytes; the entry says {trajectories.size}")
             left = trajectories.size
             while chunk := response.read(min(CHUNK, left + 1)):
                 left -= len(chunk)
@@ -77,15 +78,15 @@ def fetch(trajectories: Trajectories, path: Path, open_address: Open = open_http
 def fetched(
     folder: Path, wanted: bool, progress: Callable[[str], None], open_address: Open = open_https
 ) -> Iterator[Path | None]:
-    """The entry's trajectories in a temporary file, for the block; None where they are not wanted, or it has none."""
+    """Give the block a temporary file of the entry's trajectories, or None if they are not wanted or not there."""
     trajectories = None
     if wanted:
-        with suppress(Refused):  # verify says it
+        with suppress(Refused):  # verify reports it
             trajectories = load_entry(folder).trajectories
     if trajectories is None:
         yield None
         return
     with scratch() as place:
         progress(f"fetching {trajectories.size / 2**20:.0f} MiB")
-        fetch(trajectories, place / "trajectories.zip", open_address)
+        download(trajectories, place / "trajectories.zip", open_address)
         yield place / "trajectories.zip"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from rae_bench.errors import UserError
 
 LONGEST = 300
-"""Characters of a finding's parts; what they quote of an entry may be longer, and is not to be trusted."""
+"""Characters of a finding's parts. What they quote of an entry may be longer, and is not to be trusted."""
 
 
-def plain(text: object, longest: int = LONGEST) -> str:
-    """Text of an entry as one line that does nothing to a terminal."""
-    line = "".join(c if c.isprintable() else "?" for c in str(text))
+def one_line(text: object, longest: int = LONGEST) -> str:
+    """Return text that others wrote as one line that does nothing to a terminal, of at most `longest` characters."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -21,8 +21,8 @@ class Finding:
     """One fault of an entry, as plain text whatever it quotes.
 
     Attributes:
-        where: file, cell or field.
-        what: is wrong.
+        where: the file, cell or field.
+        what: what is wrong there.
         mend: what the author can do.
     """
 
@@ -32,7 +32,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         for name in ("where", "what", "mend"):
-            object.__setattr__(self, name, plain(getattr(self, name)))
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.mend}"

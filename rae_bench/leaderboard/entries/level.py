@@ -1,7 +1,7 @@
-"""How far an entry was checked, bound to the hashes of what was: a number edited later is noticed.
+"""How far an entry was checked, with the hashes of what was checked, so that a later edit shows.
 
-The record is a plain file, which anybody could write: it is worth what the one who merges it did. Whoever doubts it
-runs `verify` again.
+The record is a plain file that anybody could write. It is worth as much as the check of the person who merges it;
+anyone who doubts it runs `verify` again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from rae_bench.leaderboard.entries import files
+from rae_bench.leaderboard.entries.entry_files import LEVEL
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.storage import whole_file
 
@@ -22,43 +22,43 @@ CLAIMED: Final = "claimed"
 RESCORED: Final = "rescored"
 REPRODUCED: Final = "reproduced"
 LEVELS = (CLAIMED, RESCORED, REPRODUCED)
-"""Nobody but the author has checked it; metrics recomputed from the trajectories; and trained again besides."""
+"""Only the author has checked it; metrics were recomputed from the trajectories; cells were also trained again."""
 
-Text = Annotated[str, Meta(max_length=100)]
+ShortText = Annotated[str, Meta(max_length=100)]
 
 
 class TaskLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The level of a task's cells.
 
     Attributes:
-        sha256: `Entry.hash_of` when it was verified.
-        package: version of rae-bench that did.
+        sha256: `Entry.hash_of` at the time of the check.
+        package: the version of rae-bench that checked.
         rerun: names of the cells that were trained again.
     """
 
     level: Literal["rescored", "reproduced"]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    package: Text
-    rerun: Annotated[list[Text], Meta(max_length=100)] = []
+    package: ShortText
+    rerun: Annotated[list[ShortText], Meta(max_length=100)] = []
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a verifier found, by task."""
 
     schema: Literal["rae-bench.level/1"]
-    tasks: Annotated[dict[Text, TaskLevel], Meta(max_length=200)]
+    tasks: Annotated[dict[ShortText, TaskLevel], Meta(max_length=200)]
 
 
 def read_record(data: bytes) -> Record:
-    """The content of `level.json`. Raises `Refused`."""
+    """Return the record in the content of `level.json`. Raise `Refused` where it is none."""
     try:
         return msgspec.json.decode(data, type=Record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(files.LEVEL, f"not as expected ({error})", "remove it; verify --record makes it") from None
+        raise Refused(LEVEL, f"not as expected ({error})", "remove it; verify --record makes it") from None
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write `level.json` of an entry, atomically."""
-    with whole_file(folder / files.LEVEL) as scratch:
+    """Write `level.json` of an entry, whole or not at all."""
+    with whole_file(folder / LEVEL) as scratch:
         text = json.dumps(msgspec.to_builtins(record), indent=1, sort_keys=True, allow_nan=False)
         scratch.write_text(text + "\n", encoding="utf-8")

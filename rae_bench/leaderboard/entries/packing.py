@@ -1,6 +1,6 @@
-"""All trajectories of an entry in one file to be uploaded: a zip of the cells' npz files, stored as they are.
+"""All trajectories of an entry in one file for upload: a zip of the cells' npz files, stored as they are.
 
-Same trajectories, same bytes. Reading checks names, sizes, shapes and dtypes before memory is given to anything.
+The same trajectories give the same bytes. Reading checks names, sizes, shapes and dtypes before it allocates anything.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import MAX_TRAJECTORIES
-from rae_bench.leaderboard.entries.finding import Refused, plain
-from rae_bench.model.api import Trajectory
+from rae_bench.leaderboard.entries.finding import Refused, one_line
+from rae_bench.model.trajectory import Trajectory, trajectory_fault
 from rae_bench.motion.motion import Motion
 from rae_bench.storage import whole_file
 
 MAX_SAMPLES = 16
 OVERHEAD = 1 << 16
-"""Bytes of an npz beyond its arrays."""
+"""The most bytes of an npz besides its arrays."""
 NORM_TOLERANCE = 1e-3
-"""Of a stored unit quaternion, which has single precision: models may leave it by a little."""
+"""How far the length of a stored quaternion, in single precision, may be from 1."""
 CHUNK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AGAIN = "pack the trajectories again with rae-bench submit"
 
 
 def pack(members: Mapping[str, Path], path: Path) -> None:
-    """Write `members` ({<task>/<cell>.npz: file}) to a zip at `path`, whole or not at all."""
+    """Write `members`, {<task>/<cell>.npz: file}, to a zip at `path`, whole or not at all."""
     with whole_file(path) as scratch, zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as packed:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, _EPOCH)
@@ -43,7 +43,7 @@ def pack(members: Mapping[str, Path], path: Path) -> None:
 
 
 def digest(path: Path) -> tuple[str, int]:
-    """sha256 and size of a file, without holding it in memory. Raises `UserError` where it cannot be read."""
+    """Return sha256 and size of a file, read piece by piece. Raise `UserError` where it cannot be read."""
     found = hashlib.sha256()
     try:
         if path.stat().st_size > MAX_TRAJECTORIES:
@@ -60,7 +60,7 @@ class Pack:
     """The packed trajectories of an entry, one cell at a time."""
 
     def __init__(self, path: Path, names: set[str]) -> None:
-        """Open a pack that must hold exactly these members. Raises `Refused`."""
+        """Open a pack that must hold exactly these members. Raise `Refused` where it does not."""
         self.name = path.name
         try:
             self._zip = zipfile.ZipFile(path)
@@ -79,7 +79,7 @@ class Pack:
             raise Refused(self.name, f"holds {len(infos)} files, {len(names)} cells were expected", _AGAIN)
         found = [info.filename for info in infos]
         for info in infos:
-            where = f"{self.name}: {plain(info.filename, 100)}"
+            where = f"{self.name}: {one_line(info.filename, 100)}"
             if info.filename not in names:
                 raise Refused(where, "is no finished cell of the entry", _AGAIN)
             if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
@@ -103,10 +103,10 @@ class Pack:
         return iter(sorted(self._names))
 
     def read(self, name: str, truth: Motion) -> Trajectory:
-        """A cell's generated motion, checked against the clips that it continues.
+        """Return a cell's generated motion, checked against the clips that it continues.
 
         Raises:
-            Refused: another rig, rate or shape than the truth's, objects, and values that no motion has.
+            Refused: another rig, rate or shape than the truth's, objects, or values that no motion has.
         """
         where = f"{self.name}: {name}"
         samples = MAX_SAMPLES * truth.root_positions[..., 0].size * (12 + 16 * len(truth.rig))
@@ -142,7 +142,7 @@ class _Member(Source):
 
 
 def _check_shapes(archive: Archive, truth: Motion, where: str) -> None:
-    """Before anything is unpacked: a deflated array may be a thousand times what it takes on disk."""
+    """Check shapes before anything is unpacked: a deflated array may be a thousand times larger than on disk."""
     clips, frames = truth.root_positions.shape[:2]
     wanted = {
         "root_positions": ((clips, frames, 3), "f"),
@@ -175,23 +175,19 @@ def _check_facts(facts: Mapping[str, np.ndarray], truth: Motion, where: str) -> 
 
 
 FARTHEST = 1000.0
-"""Metres from the origin: nobody gets there in a clip of seconds, and far beyond it single precision is coarse."""
+"""The farthest place of a root, metres from the origin. No clip of seconds gets there; single precision gets coarse."""
 
 
 def check_motion(trajectory: Trajectory, where: str) -> Trajectory:
     """Raise `Refused` unless everything is finite, near, and rotations are unit quaternions; return it normalised."""
-    root, rotations = trajectory.root_positions, trajectory.rotations
-    bad = ~np.isfinite(root).all(-1)
-    if bad.any():
-        clip, frame = np.argwhere(bad)[0, 1:]
-        raise Refused(where, f"root position of clip {clip}, frame {frame} is not finite", "run the cell again")
-    if (np.abs(root) > FARTHEST).any():
-        clip, frame = np.argwhere(np.abs(root) > FARTHEST)[0, 1:3]
-        raise Refused(where, f"clip {clip}, frame {frame} is more than {FARTHEST:g} m away", "mend the model")
-    with np.errstate(over="ignore"):
-        norms = np.linalg.norm(rotations, axis=-1)
-    unit = np.abs(norms - 1) <= NORM_TOLERANCE  # NaN is none
-    if not unit.all():
-        clip, frame, joint = np.argwhere(~unit)[0, 1:]
-        raise Refused(where, f"clip {clip}, frame {frame}, joint {joint}: no unit quaternion", "run the cell again")
-    return Trajectory(root, rotations / norms[..., None])
+    fault = trajectory_fault(trajectory, unit_tolerance=NORM_TOLERANCE, farthest=FARTHEST)
+    if fault is not None:
+        clip, frame, *joint = fault.place
+        place = f"clip {clip}, frame {frame}"
+        if fault.array == "rotations":
+            raise Refused(where, f"{place}, joint {joint[0]}: no unit quaternion", "run the cell again")
+        if fault.kind == "far":
+            raise Refused(where, f"{place} is more than {FARTHEST:g} m away", "mend the model")
+        raise Refused(where, f"root position of {place} is not finite", "run the cell again")
+    norms = np.linalg.norm(trajectory.rotations, axis=-1, keepdims=True)
+    return Trajectory(trajectory.root_positions, trajectory.rotations / norms)

@@ -1,18 +1,28 @@
-"""Which cells an entry must have to be ranked, and which seeds are prescribed."""
+"""The rules of the board: its version, what it ranks, and which cells an entry must have."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from rae_bench.leaderboard.entries.entry import Card, Entry
-from rae_bench.model.api import SEVERAL_SOURCES
+from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.task.task import Task
 
+BENCHMARK = "1"
+"""The benchmark's version. docs/leaderboard.md says when it changes; a board holds one version only."""
+TASKS = ("biped2quad", "reach-biped2monster")
+"""The tasks that the overall score is over. Entries may have other tasks, each with a table of its own."""
+REFERENCES = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")
+"""Names of the reference entries. The best of their cold starts is the reference cold of a task and fraction."""
+SAME_IDENTITY = ("task", "data", "metrics")
+"""The parts of a cell's identity that all cells of a task on a board must share."""
+
 REGIMES = ("cold", "frozen", "finetune")
+"""The regimes that an entry must have, as far as its card says that the model can."""
 FRACTIONS = (0.05, 0.2)
-"""As far as the task has them; and the full data, cold."""
+"""The fractions that an entry must have, as far as the task has them, besides all data for `cold`."""
 SEEDS = (0, 1, 2)
-"""At least these; more are those that follow, without a gap, in every cell alike."""
+"""The seeds that every cell must have. More may follow without a gap, the same in every cell."""
 
 
 class CellKey(NamedTuple):
@@ -22,22 +32,25 @@ class CellKey(NamedTuple):
     fraction: float
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.regime} {100 * self.fraction:g} % seed {self.seed}"
+
 
 def compared_fractions(task: Task) -> tuple[float, ...]:
-    """The fractions, below all data, at which entries compare on a task."""
+    """Return the fractions below all data at which entries compare on a task."""
     return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
-    """The cells that an entry must have of a task, less what the card's capabilities excuse.
+    """Return the cells that an entry must have of a task, without those that the card's capabilities excuse.
 
     Args:
-        regime: that the entry declares.
+        regime: the regime that the entry declares.
     """
     fractions = compared_fractions(task)
     if regime == "none":
         return [CellKey("none", f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
-    learns_source = len(task.sources) == 1 or SEVERAL_SOURCES in card.capabilities
+    learns_source = len(task.sources) == 1 or MULTIPLE_SOURCES in card.capabilities
     wanted = [r for r in REGIMES if r == "cold" or (r in card.capabilities and learns_source)]
     wanted += [regime] if regime not in wanted else []
     keys = [(r, f) for r in wanted for f in ((0.0,) if r == "zero-shot" else fractions)] + [("cold", 1.0)]
@@ -45,6 +58,6 @@ def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
 
 
 def missing_cells(entry: Entry, task: Task) -> list[CellKey]:
-    """Required cells of a task that an entry does not have."""
+    """Return the required cells of a task that an entry does not have."""
     have = {CellKey(c.regime, c.fraction, c.seed) for c in entry.of(task.name) if c.status == "ok"}
     return [key for key in required_cells(entry.card, entry.regime, task) if key not in have]

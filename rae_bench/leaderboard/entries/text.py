@@ -1,4 +1,4 @@
-"""What words and links of an entry may look like. They are shown on pages: whoever shows them escapes them besides."""
+"""What words and links of an entry may look like. Pages and tables that show them escape them as well."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from rae_bench.leaderboard.entries.finding import Refused
 
-HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
-"""Unicode's kinds of characters that are not seen: controls, writing directions, private use, line separators."""
+UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+"""Unicode categories of characters that are not seen: controls, writing directions, private use, line separators."""
 MAX_TEXT = 2000
 MAX_DEPTH = 8
 MAX_INTEGER = 1 << 63
@@ -19,10 +19,10 @@ _ADDRESS = re.compile(r"[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+")
 
 
 def check_line(value: str, where: str, longest: int) -> str:
-    """One line of text. Raises `Refused` on unseen characters, white space at its ends, and too many words."""
+    """Return a line of text. Raise `Refused` on unseen characters, white space at its ends, and too great a length."""
     if len(value) > longest:
         raise Refused(where, f"has {len(value)} characters", f"shorten it to {longest}")
-    bad = next((c for c in value if unicodedata.category(c) in HIDDEN), None) if not value.isprintable() else None
+    bad = next((c for c in value if unicodedata.category(c) in UNSEEN), None) if not value.isprintable() else None
     if bad is not None:
         raise Refused(where, f"holds the unseen character U+{ord(bad):04X}", "write one line of plain text")
     if value != value.strip():
@@ -31,7 +31,7 @@ def check_line(value: str, where: str, longest: int) -> str:
 
 
 def check_link(value: str, where: str) -> str:
-    """An https address, or nothing."""
+    """Return an https address, or an empty text. Raise `Refused` on anything else."""
     if not value:
         return value
     check_line(value, where, 500)
@@ -49,7 +49,7 @@ def check_link(value: str, where: str) -> str:
 
 
 def check_words(value: Any, where: str, depth: int = 0) -> None:
-    """All text of a result. Raises `Refused` on text too long or unseen, on deep nesting, and on huge integers."""
+    """Check all text of a result. Raise `Refused` on long or unseen text, deep nesting, and huge integers."""
     if depth > MAX_DEPTH:
         raise Refused(where, "is nested too deep", "run the cell again")
     if isinstance(value, str):

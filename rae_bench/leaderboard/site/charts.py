@@ -1,36 +1,38 @@
-"""Numbers behind the curves of a page: error over the target's fraction, with intervals, as JSON for its script."""
+"""Pictures of a page: curves of error over the target's fraction as JSON for its script, and rigs as SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rae_bench.leaderboard.board.cells import Contestant, TaskCells
-from rae_bench.leaderboard.board.columns import over_seeds
-from rae_bench.leaderboard.board.words import CATEGORIES, DIGITS
-from rae_bench.leaderboard.entries.entry import TRUTH
-from rae_bench.metrics import METRICS, PRIMARY
-from rae_bench.viewer.gather import ON_DARK
-from rae_bench.viewer.plots import COLOURS
+import numpy as np
 
-LINES = (
+from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
+from rae_bench.leaderboard.board.estimates import over_seeds
+from rae_bench.results.columns import PRIMARY_COLUMNS
+from rae_bench.results.rows import TRUTH
+from rae_bench.rigs.rig import Rig
+from rae_bench.viewer.kinds import COLOURS
+
+LINE_COLOURS = (
     ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),
     ("#0e7490", "#22d3ee"), ("#a16207", "#facc15"), ("#be185d", "#f472b6"), ("#4d5b6b", "#a8b3c0"),
     ("#4d7c0f", "#bef264"), ("#7f1d1d", "#fda4af"),
 )  # fmt: skip
-"""Colours of entries on light and on dark ground."""
-SHOWN = 5
-"""Entries whose lines are on from the start."""
+"""Colours of entries on a light and on a dark ground."""
+SHOWN_LINES = 5
+"""The number of entries whose lines are shown from the start."""
 
 Place = tuple[str, float]
 """Regime and fraction."""
 
 
 def task_chart(cells: TaskCells, order: Sequence[str]) -> dict[str, Any]:
-    """A line for each entry: its transfer regime, then all of the target's data.
+    """Return a chart with a line for each entry: its transfer regime, then all of the target's data.
 
     Args:
-        order: entries as in the table.
+        cells: all entries on the task.
+        order: names of entries in the order of the table.
     """
     by_name = {c.name: c for c in cells.complete}
     lines = [
@@ -42,29 +44,30 @@ def task_chart(cells: TaskCells, order: Sequence[str]) -> dict[str, Any]:
 
 
 def entry_chart(contestant: Contestant, cells: TaskCells) -> dict[str, Any]:
-    """A line for each regime that the entry ran."""
+    """Return a chart with a line for each regime that the entry ran."""
     regimes = sorted({key.regime for key in contestant.cells} - {"zero-shot"}, key=list(COLOURS).index)
     lines = []
     for regime in regimes:
         fractions = sorted({key.fraction for key in contestant.cells if key.regime == regime})
         line = _line(contestant, [(regime, f) for f in fractions], regime, 0)
-        lines.append(line | {"colours": [COLOURS[regime], ON_DARK[regime]], "shown": True})
+        lines.append(line | {"colours": list(COLOURS[regime]), "shown": True})
     return _chart(cells, lines)
 
 
 def _line(c: Contestant, places: Sequence[Place], label: str, number: int) -> dict[str, Any]:
-    points: dict[str, list[Any]] = {"x": []} | {category: [] for category in CATEGORIES}
+    points: dict[str, list[Any]] = {"x": []} | {category: [] for category in PRIMARY_COLUMNS}
     for regime, fraction in places:
-        found = {k: over_seeds(c.values(regime, fraction, PRIMARY[k])) for k in CATEGORIES}
+        found = {k: over_seeds(c.values(regime, fraction, column.name)) for k, column in PRIMARY_COLUMNS.items()}
         if any(value is not None for value in found.values()):
             points["x"].append(100 * fraction)
             for category, value in found.items():
                 points[category].append(value and [_short(value[end]) for end in ("value", "low", "high")])
-    return {"label": label, "colours": list(LINES[number % len(LINES)]), "shown": number < SHOWN, **points}
+    colours = list(LINE_COLOURS[number % len(LINE_COLOURS)])
+    return {"label": label, "colours": colours, "shown": number < SHOWN_LINES, **points}
 
 
 def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Panels in the order of the categories; controls are dashed, level unless they read the fraction's clips."""
+    """Return panels in the order of the categories, with controls, which are level unless they read clips."""
     ticks = sorted({x for line in lines for x in line["x"]})
     controls: list[dict[str, Any]] = []
     for name, by_fraction in cells.controls.items():
@@ -72,11 +75,11 @@ def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, An
         at = {100 * fraction: values for fraction, values in by_fraction.items()}
         values = [fixed or at.get(x) for x in ticks]
         if name != TRUTH and any(values):
-            line = {c: [_short(v[PRIMARY[c]]) if v else None for v in values] for c in CATEGORIES}
-            controls.append({"label": name, "colours": [COLOURS[name], ON_DARK[name]], **line})
+            line = {k: [_short(v[c.name]) if v else None for v in values] for k, c in PRIMARY_COLUMNS.items()}
+            controls.append({"label": name, "colours": list(COLOURS[name]), **line})
     panels = [
-        {"category": c, "title": title, "unit": METRICS[PRIMARY[c]].unit, "digits": DIGITS[c]}
-        for c, title in CATEGORIES.items()
+        {"category": category, "title": column.label, "unit": column.unit, "digits": column.digits}
+        for category, column in PRIMARY_COLUMNS.items()
     ]
     return {"panels": panels, "lines": list(lines), "controls": controls, "ticks": ticks}
 
@@ -86,6 +89,38 @@ def _short(value: float | None) -> float | None:
 
 
 def scale_of(part: Mapping[str, Any]) -> float:
-    """The right end of the scale that a table's scores are drawn on: room for the entries; controls may lie beyond."""
+    """Return the right end of the scale of a table's scores. It has room for the entries; controls may lie beyond."""
     known = [row["score"]["high"] or row["score"]["value"] for row in part["rows"] if row["score"]]
     return max([1e-9, *known]) * 1.05
+
+
+DRAWING_WIDTH, DRAWING_HEIGHT, DRAWING_MARGIN = 300.0, 210.0, 14.0
+"""The size of a rig's drawing and its margin, pixels."""
+
+
+def rig_svg(rig: Rig) -> str:
+    """Draw a rig in its rest pose as an inline SVG, seen from its left and from the front.
+
+    The page styles the classes `bone`, `joint`, `key` and `ground`.
+    """
+    points = rig.rest_global[0].astype(float)
+    views = [np.stack([points[:, 2], points[:, 1]], 1), np.stack([-points[:, 0], points[:, 1]], 1)]
+    spans = [max(float(np.ptp(view[:, 0])), 0.05) for view in views]
+    tall = max(float(np.ptp(points[:, 1])), 0.05)
+    scale = min((DRAWING_WIDTH - 3 * DRAWING_MARGIN) / sum(spans), (DRAWING_HEIGHT - 2 * DRAWING_MARGIN) / tall)
+    left, ground = (DRAWING_WIDTH - scale * sum(spans) - DRAWING_MARGIN) / 2, DRAWING_HEIGHT - DRAWING_MARGIN
+    keys = {int(joint) for joint in rig.key_joints if joint >= 0}
+    parts = [f'<line class="ground" x1="0" x2="{DRAWING_WIDTH:g}" y1="{ground:g}" y2="{ground:g}"/>']
+    for view, span in zip(views, spans, strict=True):
+        x = left + scale * (view[:, 0] - view[:, 0].min())
+        y = ground - scale * (view[:, 1] - points[:, 1].min())
+        for joint, parent in enumerate(rig.parents):
+            if parent >= 0:
+                ends = f'x1="{x[parent]:.1f}" y1="{y[parent]:.1f}" x2="{x[joint]:.1f}" y2="{y[joint]:.1f}"'
+                parts.append(f'<line class="bone" {ends}/>')
+        for joint in range(len(rig)):
+            kind, radius = ("key", 4) if joint in keys else ("joint", 1.8)
+            parts.append(f'<circle class="{kind}" cx="{x[joint]:.1f}" cy="{y[joint]:.1f}" r="{radius}"/>')
+        left += scale * span + DRAWING_MARGIN
+    box = f'viewBox="0 0 {DRAWING_WIDTH:g} {DRAWING_HEIGHT:g}"'
+    return f'<svg class="rig" {box} aria-hidden="true">{"".join(parts)}</svg>'

@@ -1,4 +1,4 @@
-"""Writing the pages: templates filled with the board, beside the bundled script, style and charting library."""
+"""Writing the pages: templates filled with the board, beside the bundled scripts, style and charting library."""
 
 from __future__ import annotations
 
@@ -13,40 +13,47 @@ import pandas as pd
 from markupsafe import Markup
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board import words
-from rae_bench.leaderboard.board.board import Board
-from rae_bench.leaderboard.board.build import CSV, JSON
-from rae_bench.leaderboard.board.escape import one_line, web_address
-from rae_bench.leaderboard.entries.entry import Entry
-from rae_bench.leaderboard.site.charts import entry_chart, scale_of, task_chart
-from rae_bench.leaderboard.site.drawing import rig_svg
+from rae_bench.harness.identity import part_hash
+from rae_bench.leaderboard.board import formatting
+from rae_bench.leaderboard.board.build import CSV, JSON, board_json
+from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
+from rae_bench.leaderboard.board.make import Board
+from rae_bench.leaderboard.board.sheet import board_csv
+from rae_bench.leaderboard.board.text_tables import category_digits
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.finding import one_line
+from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, percent
+from rae_bench.results.files import reported_number
 from rae_bench.rigs.file import load_rig
-from rae_bench.statistics.transfer import source_target_matrix
+from rae_bench.statistics.gains import source_target_matrix
 from rae_bench.storage import whole_folder
 from rae_bench.task.task import Task
 from rae_bench.viewer.page import ESCAPES
 
 ASSETS = ("board.js", "charts.js", "style.css", "theme.js", "uplot.css", "uplot.js")
-NOTE = "rae-bench-board"
-"""A file of this name marks a folder that pages may be written over."""
+MARKER = "rae-bench-board"
+"""A file of this name marks a folder whose pages may be overwritten."""
 
 
 def write_site(board: Board, folder: Path, results: Path | None = None) -> Path:
-    """Write all pages, in place of those that were there; give the first one.
+    """Write all pages in place of those that were there; return the path of the first one.
 
     Args:
-        results: folder with results and trajectories, as `run` writes it; entries whose model is there get a viewer.
+        board: the board.
+        folder: the folder of the pages.
+        results: a folder of results and trajectories as `run` writes it. Entries whose model is there get a viewer.
 
     Raises:
         UserError: the folder holds something else.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / NOTE).exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UserError(f"{folder}: holds other files; name a new folder with --site")
     with whole_folder(folder) as part:
         for name, text in site_pages(board, _write_viewers(board, part, results)).items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_text(text, encoding="utf-8")
-        (part / NOTE).write_text("made by rae-bench leaderboard build\n", encoding="utf-8")
+        (part / MARKER).write_text("made by rae-bench leaderboard build\n", encoding="utf-8")
         assets = resources.files(__package__) / "assets"
         (part / "assets").mkdir()
         for name in ASSETS:
@@ -55,7 +62,7 @@ def write_site(board: Board, folder: Path, results: Path | None = None) -> Path:
 
 
 def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple[str, str], str]:
-    """(entry, task) -> address of a page of moving skeletons, for those whose trajectories are at hand."""
+    """Write a page of moving skeletons for each entry and task with trajectories; return (entry, task) -> address."""
     part.mkdir(parents=True)
     views = {}
     if results is not None:
@@ -68,7 +75,7 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
                 folder = results / f"{entry.card.model}-{entry.card.config}" / task
                 if entry.card.learns and any(folder.glob("*.npz")):
                     name = f"view/{entry.name}-{task}.html"
-                    least = min(board.tasks[task].fractions)  # that counts; an entry may have less
+                    least = min(board.tasks[task].fractions)  # the least that counts; an entry may have less
                     choice = Choice(fraction=least if any(c.fraction == least for c in entry.of(task)) else None)
                     write_page(result_scene(open_result(folder, choice=choice), choice), part / name)
                     views[entry.name, task] = name
@@ -76,15 +83,18 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
 
 
 def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None) -> dict[str, str]:
-    """File name -> text of every page; the same bytes for the same board."""
+    """Return file name -> text of every page. The same board gives the same bytes."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rae_bench.leaderboard.site"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
-        "address": web_address, "count": words.count, "json": _json, "line": one_line, "percent": words.percent,
+        "address": web_address, "count": formatting.count, "json": _json, "line": one_line, "percent": percent,
     }  # fmt: skip
-    environment.globals |= {"words": words, "data": board.data, "tables": [CSV, JSON]}
+    environment.globals |= {
+        "write": formatting, "columns": COLUMNS, "categories": PRIMARY_COLUMNS, "category_digits": category_digits,
+        "data": board.data, "tables": [CSV, JSON],
+    }  # fmt: skip
     pages = {
         "index.html": environment.get_template("index.html.j2").render(
             root="",
@@ -93,8 +103,8 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
             most=scale_of(board.data["overall"]),
             matrix=_matrix(board),
         ),
-        CSV: _csv(board),
-        JSON: json.dumps(board.data, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        CSV: board_csv(board.data),
+        JSON: board_json(board.data),
     }
     for name, cells in board.tasks.items():
         table = board.data["tasks"][name]
@@ -113,19 +123,13 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
     return pages
 
 
-def _csv(board: Board) -> str:
-    from rae_bench.leaderboard.board.sheet import board_csv
-
-    return board_csv(board.data)
-
-
 def _json(value: Any) -> Markup:
-    """For a script element of JSON: no "<", so that no name can end it."""
+    """Return JSON for a script element. It has no "<", so no name in it can end the element."""
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).translate(ESCAPES))
 
 
 def _sides(task: Task) -> list[dict[str, Any]]:
-    """Source and target in words, with a drawing where the rig is a built-in one."""
+    """Return source and target in words, with a drawing where the rig is a built-in one."""
     out = []
     for title, side in (*(("source", side) for side in task.sources), ("target", task.target)):
         facts = {k: v for k, v in side.items() if isinstance(v, (str, int, float, bool)) and k != "kind"}
@@ -145,7 +149,7 @@ def _sides(task: Task) -> list[dict[str, Any]]:
 
 
 def domain_name(side: Mapping[str, Any]) -> str:
-    """A side of a task in a word or two."""
+    """Name a side of a task in a word or two."""
     if side["kind"] == "builtin":
         swept = " swept" if side.get("sweep") else ""
         return f"{side['rig']} {side.get('motion', 'locomotion')}{swept}"
@@ -153,7 +157,10 @@ def domain_name(side: Mapping[str, Any]) -> str:
 
 
 def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
-    """Gain over cold, sources down and targets across: of one entry, or the median of all; None of less than two."""
+    """Return the gain over cold, sources down and targets across, of one entry or the median of all.
+
+    It is None for fewer than two tasks, and where two tasks have the same source and target.
+    """
     rows = []
     for task, table in board.data["tasks"].items():
         gains = [r["gain"]["cold"]["value"] for r in table["rows"] if r["gain"]["cold"] and entry in (None, r["entry"])]
@@ -163,7 +170,7 @@ def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
         return None
     sides = {task: (domain_name(c.task.source), domain_name(c.task.target)) for task, c in board.tasks.items()}
     if len({sides[task] for task, _ in rows}) < len(rows):
-        return None  # two tasks of the same domains have no place of their own
+        return None
     found = source_target_matrix(pd.DataFrame(rows, columns=["task", "gain"]), sides, "gain")
     task_of = {sides[task]: task for task, _ in rows}
     lines = [
@@ -174,11 +181,11 @@ def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
 
 
 def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """What an entry's page says of one task."""
+    """Return what an entry's page says of one task."""
     cells, table = board.tasks[task], board.data["tasks"][task]
     contestant = next((c for c in cells.complete if c.name == entry.name), None)
     missing = next((row for row in table["incomplete"] if row["entry"] == entry.name), None)
-    own = entry.of(task)
+    entry_cells = entry.of(task)
     return {
         "task": task,
         "level": entry.level(task),
@@ -186,29 +193,27 @@ def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str],
         "units": table["units"],
         "missing": missing,
         "chart": entry_chart(contestant, cells) if contestant else None,
-        "cells": [_cell(cell) for cell in own],
-        "environments": sorted({_environment(cell.result["environment"]) for cell in own}),
-        "identity": sorted({f"{k} {str(v)[:8]}" for cell in own for k, v in cell.identity.items() if k != "split"}),
+        "cells": [_cell(cell) for cell in entry_cells],
+        "environments": sorted({_environment(cell.result["environment"]) for cell in entry_cells}),
+        "identity": sorted(
+            {f"{k} {part_hash(v)[:8]}" for cell in entry_cells for k, v in cell.identity.items() if k != "split"}
+        ),
         "command": _command(entry, task),
         "view": views.get((entry.name, task)),
     }
 
 
-def _cell(cell: Any) -> dict[str, Any]:
+def _cell(cell: EntryCell) -> dict[str, Any]:
     cost = cell.result["cost"]
     return {
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
         "status": cell.status if cell.status == "ok" else f"{cell.status}: {one_line(cell.reason, 80)}",
-        "values": [cell.metrics.get(name) for name in words.METRIC_NAMES],
-        "seconds": _number(cost.get("core_seconds")),
-        "ms": _number(cost.get("ms_per_frame")),
+        "values": [cell.metrics.get(column.name) for column in PRIMARY_COLUMNS.values()],
+        "seconds": reported_number(cost.get("core_seconds")),
+        "ms": reported_number(cost.get("ms_per_frame")),
     }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _environment(found: Mapping[str, Any]) -> str:
@@ -218,15 +223,15 @@ def _environment(found: Mapping[str, Any]) -> str:
 
 
 def _command(entry: Entry, task: str) -> str:
-    """What makes the cells again, as far as the results say it: model, options, task, regimes, fractions, seeds."""
+    """Return the command that makes the cells again: model, options, task, regimes, fractions, seeds."""
     import shlex
 
     options = dict(entry.cells[0].result.get("options") or {})
     parts = ["rae-bench", "run", "--model", entry.card.model, "--task", task]
     for key, value in sorted(options.items()):
-        parts += ["--set", f"{one_line(key)}={one_line(json.dumps(value))}"]
+        parts += ["--set", f"{one_line(key, LONGEST_CELL)}={one_line(json.dumps(value), LONGEST_CELL)}"]
     cells = entry.of(task)
-    alone = not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells)  # on all data, so it is `full`
+    alone = not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells)  # then cold on all data is `full`
     regimes = ["full" if alone and cell.regime == "cold" and cell.fraction == 1 else cell.regime for cell in cells]
     fractions = {cell.fraction for cell, regime in zip(cells, regimes, strict=True) if regime != "full"} - {0}
     learnt = [regime for regime in dict.fromkeys(regimes) if regime != "none"]
@@ -234,4 +239,4 @@ def _command(entry: Entry, task: str) -> str:
     if fractions:
         parts += ["--fractions", ",".join(f"{100 * fraction:g}%" for fraction in sorted(fractions))]
     parts += ["--seeds", str(len({cell.seed for cell in cells}))]
-    return shlex.join(one_line(part) for part in parts)
+    return shlex.join(one_line(part, LONGEST_CELL) for part in parts)

@@ -1,6 +1,6 @@
-"""Trajectories that know the truth, and entries that know each other.
+"""Trajectories that are copies of the truth, and cells that are copies of each other.
 
-What a copier adds slowly and by hand looks like an honest error: docs/submitting.md says what is not found.
+Slow, smooth changes of a copy look like an honest error; docs/submitting.md says what is not found.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 
 NEAR = 0.02
-"""Of the error of a held pose, which is left once a shift and a mix with it are taken away: constant mixes and shifts
-of up to 3 frames leave 0.000 to 0.014 in the median over clips, 76 honest cells 0.083 and more on any clip."""
+"""A copy leaves less than this share of a held pose's error once a shift and a mix with it are taken away. Constant
+mixes and shifts of up to 3 frames leave 0.000 to 0.014 in the median over clips, 76 honest cells 0.083 or more."""
 SHIFT = 3
-"""Frames by which a copy may be late or early."""
+"""The most frames by which a copy may be late or early."""
 BETTER = 0.8
-"""Of the error of a held pose: whoever comes no nearer than that has copied nothing worth having."""
+"""A copy has less than this share of a held pose's error; with more, it copies nothing worth having."""
 MOVES = 0.01
-"""Clips whose held pose is off by less than this share of the rig's height hardly move, and are left out."""
+"""Clips whose held pose is off by less than this share of the rig's height hardly move and are left out."""
 WINDOW = 0.2
-"""Seconds over which noise is averaged away. Longer ones would average steps away, which come twice a second."""
+"""Seconds over which noise is averaged away. More would also average steps away, which come twice a second."""
 WHITE = 0.55
-"""Noise leaves no more of itself after that. Independent noise leaves 0.23 to 0.43, honest clips 0.71 and more."""
+"""The most that noise leaves after that. Independent noise leaves 0.23 to 0.43, honest clips 0.71 and more."""
 SHARE = 0.1
-"""Of the clips (at least one) that must look so."""
+"""The share of the clips, at least one, that must look copied to make a finding."""
 FLOOR = 0.2
-"""Reconstruction error in percent of the rig's height below which nothing comes that does not know the truth."""
-SAME, MOST = 0.01, 0.9
-"""Two cells are one where nine tenths of their metrics differ by less than 1 %. Of 7,020 pairs of honest cells of one
-model the most alike differed by 3.5 % there (and by 0.7 % in the median, which would be no safe test), of 65,610 pairs
-of two models by 4.9 %: the first board."""
+"""A reconstruction error below this percentage of the rig's height needs knowledge of the truth."""
+SAME_VALUE, SAME_SHARE = 0.01, 0.9
+"""Two cells are copies where nine tenths of their metrics differ by less than 1 %. On the first board, the most similar
+of 7,020 pairs of honest cells of one model differed by 3.5 % (by 0.7 % in the median, which would be no safe test), and
+the most similar of 65,610 pairs of two models by 4.9 %."""
 
 
 def slowness(generated: Motion, truth: Motion) -> np.ndarray:
-    """(N,) share of each clip's error that outlives a moving mean of `WINDOW`; NaN for clips shorter than that.
+    """Return the share of each clip's error, (N,), that is left by a moving mean of `WINDOW`; NaN for shorter clips.
 
-    Errors of a roll-out are slow: a limb that is late stays late for a while. Noise is not.
+    Errors of a roll-out are slow, since a limb that is late stays late for a while. Noise is fast.
     """
     error = generated.root.points_in(generated.positions) - truth.root.points_in(truth.positions)
     error = np.where(truth.valid[..., None, None], error, 0).astype(np.float64)
@@ -58,13 +58,14 @@ def slowness(generated: Motion, truth: Motion) -> np.ndarray:
 def unexplained(
     generated: Motion, mixes: tuple[np.ndarray, np.ndarray, np.ndarray], lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What of each clip's error the nearest mix of the truth, up to `SHIFT` frames aside, and the held pose leaves.
+    """Return what is left of each clip's error after the nearest mix of a shifted truth and the held pose.
 
-    Least squares of a clip's error in root space on what a held pose and each shift differ from the truth by; the third
-    of `Grader.mixes` bends the way between truth and held pose, which turns and does not go straight.
+    A clip's error in root space is fitted, by least squares, with what the held pose and each shift of up to `SHIFT`
+    frames differ from the truth by. The third of `Grader.mixes` bends the way between truth and held pose, which turns
+    and is not straight.
 
     Returns:
-        (N,) that, and (N,) the error itself; root mean squares, relative to the held pose's.
+        What is left, (N,), and the error itself, (N,): root mean squares relative to the held pose's.
     """
     places = generated.root.points_in(generated.positions)
     out = np.empty((2, len(lengths)))
@@ -81,8 +82,10 @@ def unexplained(
 
 
 def copied_clips(grader: Grader, trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) bool each: clips that are the truth, as it is, some frames aside or mixed with a held pose; and clips that
-    are the truth under noise. Any sample counts."""
+    """Return which clips are copies of the truth, (N,) bool, and which are the truth under noise, (N,) bool.
+
+    A copy may be some frames late or early, or mixed with a held pose. A clip counts where any sample of it does.
+    """
     from rae_bench.metrics.evaluation import samples
 
     truth = grader.exam.truth
@@ -96,16 +99,19 @@ def copied_clips(grader: Grader, trajectory: Trajectory) -> tuple[np.ndarray, np
 
 
 def enough(clips: np.ndarray) -> bool:
-    """Whether so many clips look copied that it is no accident."""
+    """Return whether so many clips look copied that it is no accident."""
     return bool(clips.sum() >= max(1, SHARE * len(clips)))
 
 
 def twins(
     mine: Mapping[str, Mapping[str, float]], others: Mapping[str, Mapping[str, float]]
 ) -> Iterator[tuple[str, str]]:
-    """Pairs of cells with the same numbers: {cell: metrics} of two entries on one task.
+    """Yield pairs of cells with the same numbers.
 
-    Two trainings of one model that differ in their seed differ by several percent somewhere.
+    Two trainings of one model with different seeds differ by some percent somewhere.
+
+    Args:
+        mine, others: cell -> metrics, of two entries on one task.
     """
     for name, values in mine.items():
         for other, theirs in others.items():
@@ -114,10 +120,10 @@ def twins(
 
 
 def same_numbers(values: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
-    """Whether two cells' metrics are those of one motion, a little noise aside."""
-    both = [(v, theirs[key]) for key, v in values.items() if key in theirs]
-    pairs = np.array([(a, b) for a, b in both if a or b]).reshape(-1, 2)
+    """Return whether two cells' metrics are those of one motion, apart from a little noise."""
+    shared = [(value, theirs[key]) for key, value in values.items() if key in theirs]
+    pairs = np.array([(a, b) for a, b in shared if a or b]).reshape(-1, 2)
     if len(pairs) < 3:
         return False
     gap = np.abs(pairs[:, 0] - pairs[:, 1]) / np.maximum(np.abs(pairs).max(1), 1e-9)
-    return bool(np.percentile(gap, 100 * MOST) < SAME)
+    return bool(np.percentile(gap, 100 * SAME_SHARE) < SAME_VALUE)

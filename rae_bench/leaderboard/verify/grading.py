@@ -1,9 +1,12 @@
-"""A task as the verifier knows it: hashes, test clips, and the metrics of a trajectory."""
+"""A task as the verifier knows it: hashes, test clips, the metrics of a trajectory, and how far they may be off.
+
+Trajectories are stored as they were generated, so a metric that is recomputed elsewhere differs only by that machine's
+rounding. docs/submitting.md has the measurements behind the tolerances.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +17,7 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity
 from rae_bench.kinematics import quat
-from rae_bench.leaderboard.entries.card import HOLD
-from rae_bench.leaderboard.entries.entry import EntryCell
-from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.metrics import adversarial, measure
+from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
@@ -26,14 +26,35 @@ from rae_bench.task.task import Task
 
 NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
-
-IDS = ("clip", "group", "action")
 HELD_PLACE, HELD_TURN = 1e-4, 1e-5
-"""Metres and 1 - |cos| of half an angle (half a degree) by which a held pose may be off."""
+"""How far a held pose may be off: metres, and 1 - |cos| of half an angle (half a degree)."""
+BY_UNIT = {"cm": (0.001, 1e-4), "cm/s": (0.005, 5e-4), "deg": (0.001, 1e-4), "%": (0.2, 1e-3), "": (0.001, 1e-3)}
+"""Unit of a metric -> absolute and relative tolerance."""
+BY_NAME = {"jerk_ratio": (0.15, 0.01), "npss": (0.2, 0.01), "frechet_distance": (0.005, 1e-3)}
+"""Metric -> its tolerances. Of a pose that is held, the first two measure only rounding."""
+DEFAULT = (0.001, 1e-3)
+
+
+def tolerance(name: str, value: float) -> float:
+    """Return the largest difference that passes for a metric whose recomputed value is `value`."""
+    unit = METRICS[name].unit if name in METRICS else ""
+    absolute, relative = BY_NAME.get(name) or BY_UNIT.get(unit, DEFAULT)
+    return absolute + relative * abs(value)
+
+
+def alike(name: str, claimed: float, recomputed: float, slack: float = 1.0) -> bool:
+    """Return whether a claimed value passes. NaN (nothing to measure) is like NaN alone.
+
+    Args:
+        slack: multiplies the tolerance.
+    """
+    if math.isnan(claimed) or math.isnan(recomputed):
+        return math.isnan(claimed) and math.isnan(recomputed)
+    return abs(claimed - recomputed) <= slack * tolerance(name, recomputed)
 
 
 class Unavailable(UserError):
-    """The task's recordings are not here: its cells stay `claimed`."""
+    """The task's recordings are not on this machine, so its cells stay `claimed`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +62,8 @@ class Graded:
     """What a trajectory scores.
 
     Attributes:
-        values: name -> value, of all clips together.
-        clips: name -> (N,) of each clip alone, NaN where it has nothing to measure.
+        values: name -> value over all clips.
+        clips: name -> value of each clip, (N,); NaN where it has nothing to measure.
     """
 
     values: Mapping[str, float]
@@ -59,7 +80,7 @@ class Grader:
 
     @classmethod
     def of(cls, task: Task, data_root: Path | None = None) -> Grader:
-        """Load a task's data. Raises `Unavailable` where recordings are missing."""
+        """Load a task's data. Raise `Unavailable` where recordings are missing."""
         try:
             return cls(task, *load_sides(task, data_root))
         except UserError as error:
@@ -73,16 +94,16 @@ class Grader:
         return self.target.examination(self.target.split.test)
 
     def hashes(self, fraction: float) -> dict[str, str]:
-        """What a cell's identity must say of task, data and split."""
-        facts = identity(HOLD, {}, self.task, self.sources, self.target, fraction)
+        """Return what a cell's identity must say of task, data and split."""
+        facts = identity(None, {}, self.task, self.sources, self.target, fraction)
         return {key: facts[key] for key in ("task", "data", "split")}
 
     def truth(self) -> Trajectory:
-        """The truth as a trajectory."""
+        """Return the truth as a trajectory."""
         return Trajectory(self.exam.truth.root_positions[None], self.exam.truth.rotations[None])
 
     def grade(self, trajectory: Trajectory, seed: int) -> Graded:
-        """Every metric that needs the trajectory alone; `seed` is the cell's, for the critics."""
+        """Return every metric that needs only the trajectory; `seed` is the cell's, for the critics."""
         exam = self.exam
         sums = measure(trajectory, exam.truth, exam.objectives)
         values = {name: s.value() for name, s in sums.items()} | adversarial(trajectory, exam.truth, seed=seed)
@@ -97,7 +118,7 @@ class Grader:
         )
 
     def is_held(self, trajectory: Trajectory) -> bool:
-        """Whether it holds the last true pose, up to rounding: `hold` is the yardstick of every score."""
+        """Return whether a trajectory holds the last true pose, up to rounding, as the yardstick of scores must."""
         valid = self.exam.truth.valid[None]
         apart = np.abs(trajectory.root_positions - self.held.root_positions).max(-1)
         turned = 1 - np.abs(np.sum(trajectory.rotations * self.held.rotations, -1)).min(-1)
@@ -105,13 +126,13 @@ class Grader:
 
     @cached_property
     def hold_error(self) -> np.ndarray:
-        """(N,) cm: reconstruction error of each clip where the last true pose is held."""
+        """The reconstruction error of each clip where the last true pose is held, (N,) cm."""
         truth = self.exam.truth
         return reconstruction_error(samples(self.held, truth)[0], truth, self.exam.objectives).per_clip()
 
     @cached_property
     def mixes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(N, T, J, 3) each, in root space: the truth, the held pose, and what is half-way in every joint's turn."""
+        """The truth, the held pose, and the pose half-way in every joint's turn: (N, T, J, 3) metres in root space."""
         truth, held = self.truth(), self.held
         nearer = np.where(np.sum(truth.rotations * held.rotations, -1, keepdims=True) < 0, -1, 1) * held.rotations
         halfway = Trajectory((truth.root_positions + held.root_positions) / 2, quat.normalize(truth.rotations + nearer))
@@ -121,29 +142,5 @@ class Grader:
 
 
 def is_builtin(task: Task) -> bool:
-    """Whether all of a task's motion is made here."""
+    """Return whether all of a task's motion is made by the package."""
     return all(side["kind"] == "builtin" for side in (*task.sources, task.target))
-
-
-def read_clips(cell: EntryCell, data: bytes) -> tuple[list[tuple[str, ...]], dict[str, np.ndarray]]:
-    """A cell's table of clips: (clip, group, action) of each, and metric -> (N,), NaN where empty.
-
-    Raises:
-        Refused: not such a table.
-    """
-    where = cell.where.removesuffix(".json") + ".csv"
-    mend = "put the file there as run wrote it"
-    try:
-        head, *lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
-    except (UnicodeDecodeError, ValueError, csv.Error) as error:
-        raise Refused(where, f"not a table of clips ({error})", mend) from None
-    if tuple(head[:3]) != IDS or any(len(line) != len(head) for line in lines) or len(set(head)) != len(head):
-        raise Refused(where, f"its columns are not {', '.join(IDS)} and metrics", mend)
-    try:
-        table = np.array([[float(v) if v else np.nan for v in line[3:]] for line in lines]).reshape(len(lines), -1)
-    except ValueError as error:
-        raise Refused(where, f"not a number ({error})", mend) from None
-    if np.isinf(table).any():
-        raise Refused(where, "holds infinite numbers", mend)
-    names = [tuple(line[:3]) for line in lines]
-    return names, {name: table[:, i] for i, name in enumerate(head[3:])}

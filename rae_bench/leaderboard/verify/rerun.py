@@ -1,7 +1,7 @@
-"""Training some cells of an entry again: the one check that sees through made-up trajectories. It runs model code.
+"""Training some cells of an entry again: the only check that finds made-up trajectories. It runs the model's code.
 
-The same cell again may differ as much as two seeds do: on another machine rounding grows over the frames of a roll-out.
-On motion that nobody has seen, absolute numbers mean other things, so errors are compared relative to a held pose's.
+The same cell may differ as much as two seeds do, since on another machine rounding grows over the frames of a roll-out.
+On motion that nobody has seen, absolute numbers do not compare, so errors are taken relative to a held pose's.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.harness.plan import Request, jobs_for, plan
+from rae_bench.harness.events import ignore, work_off
+from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
-from rae_bench.harness.work import work_off
-from rae_bench.leaderboard.entries.entry import TRUTH, Entry, EntryCell
-from rae_bench.leaderboard.entries.files import read_bytes
+from rae_bench.harness.spec import RunSpec
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import Finding
 from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
-from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, read_clips
-from rae_bench.leaderboard.verify.tolerance import tolerance
-from rae_bench.leaderboard.verify.verify import Progress, Report, check_hashes, known_tasks
-from rae_bench.model.registry import source_hash
+from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, tolerance
+from rae_bench.leaderboard.verify.verifier import Progress, Report, check_hashes, known_tasks
+from rae_bench.model.registry import resolve_model
+from rae_bench.results.clips import ClipTable, read_clips
 from rae_bench.results.files import read_result
-from rae_bench.results.rows import ERROR, PRIMARIES
+from rae_bench.results.rows import ERROR, PRIMARIES, TRUTH
+from rae_bench.statistics.intervals import half_width
 from rae_bench.storage import scratch
 from rae_bench.task.task import Task
 
-LEVEL = 0.975
-"""One side of the interval of the difference between two seeds."""
 LEAST = 0.02
-"""Of a value: a difference that nobody needs to explain, however alike the seeds are."""
+"""The share of a value by which it may always differ, however alike the seeds are."""
 UNSEEN_LEVEL = 0.99
-"""One-sided, of the test whether a model does worse on motion that nobody has seen; it must also be 10 % worse."""
+"""One-sided level of the test whether a model does worse on motion that nobody has seen."""
 WORSE = math.log(1.1)
+"""By how much the logarithm of the error must be greater at least, so that a model counts as worse there."""
 
 
 @dataclass(frozen=True)
 class Again:
-    """How cells are trained again: see `rerun`."""
+    """How cells are trained again; see `rerun`."""
 
-    spec: str
+    model: str
     out: Path
     data_root: Path | None
     progress: Progress
 
     def train(self, cell: EntryCell, grader: Grader) -> tuple[dict[str, Any] | None, Path, str]:
-        """Train a cell. Returns its result, where it lies, and why there is none."""
+        """Train a cell. Return its result, its path, and why there is no result."""
         options = dict(cell.result.get("options", {}))
-        asked = Request(
-            self.spec, options, grader.task, (cell.regime,), (cell.fraction,), (cell.seed,), self.out, self.data_root,
-            controls=False, force=False, keep=False,
+        spec = RunSpec(
+            resolve_model(self.model), grader.task, options, (cell.regime,), (cell.fraction,), (cell.seed,), self.out,
+            self.data_root, controls=False,
         )  # fmt: skip
-        made = plan(asked, grader.sources, grader.target)
+        made = make_plan(spec, (grader.sources, grader.target))
         self.progress(f"{grader.task.name}: training {cell.name} again")
         with Pool(1) as pool:
-            failed = work_off(jobs_for(made, self.data_root), pool, lambda event: None)
+            failed = work_off(list(jobs_of(made)), pool, ignore)
         path = made.cells[0].path
         return (None if failed else read_result(path)), path, "; ".join(failed.values())
 
@@ -75,18 +75,20 @@ def rerun(
     data_root: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> dict[str, list[str]]:
-    """Train cells of an entry again, chosen at random, and add what does not agree to the report.
+    """Train randomly chosen cells of an entry again, and add what does not agree to the report.
 
-    It needs no trajectories: whoever doubts an entry has its code. What was not rescored stays `claimed`.
+    This needs the model's code and no trajectories. A task that was not rescored stays `claimed`.
 
     Args:
-        cells: how many of each task.
-        data_seed: of built-in motion other than the task's, in place of it.
+        report: the report of `verify`.
+        cells: the number of cells of each task.
+        data_seed: the generator seed of built-in motion that takes the place of the task's.
         model: where the model is; the name on the card unless given.
+        tasks, data_root, progress: as for `verify`.
 
     Returns:
-        {task: names of the cells that were trained again and agree}, of tasks that were rescored: their level becomes
-        `reproduced`.
+        {task: names of the cells that were trained again and agree} of the tasks that were rescored. Their level
+        becomes `reproduced`.
 
     Raises:
         UserError: no such model.
@@ -98,8 +100,9 @@ def rerun(
     if entry.card.model == TRUTH:
         report.notes.append("the truth is not trained")
         return agreed
-    if any(cell.identity.get("model") != source_hash(spec) for cell in entry.cells):
-        report.notes.append(f"the code of {spec} is not that of the entry (another hash)")
+    code = resolve_model(spec).identity
+    if any(cell.identity.get("model") != code for cell in entry.cells):
+        report.notes.append(f"the code of {spec} is not that of the entry (another identity)")
     known = known_tasks(tasks)
     with scratch() as place:
         again = Again(spec, place, data_root, progress)
@@ -132,6 +135,7 @@ def rerun(
 
 
 def _unseen(task: Task, seed: int, data_root: Path | None, report: Report) -> Grader | None:
+    """Return the grader of a task on built-in motion of another seed; None for recordings."""
     if not is_builtin(task):
         report.notes.append(f"{task.name} is on recordings: there are no others that nobody has seen")
         return None
@@ -149,28 +153,28 @@ def _check(
     values = {name: float(result["metrics"][name]["value"]) for name in PRIMARIES}
     if unseen is None:
         return list(_same_data(entry, cell, values, where, report))
-    clips = read_clips(cell, path.with_suffix(".csv").read_bytes())
+    clips = read_clips(path.with_suffix(".csv"))
     return list(_other_data(entry, cell, grader, unseen, clips, where, report))
 
 
 def allowed(claimed: float, rows: Sequence[Sequence[float]], name: str) -> float:
-    """How far the same cell, trained again, may be from what was claimed.
+    """Return how far the same cell, trained again, may be from what was claimed.
 
-    Two draws of one seed's distribution differ by less than t s sqrt(2) in 95 of 100 cases. s, relative to the mean, is
-    pooled over the rows of the entry: three seeds alone would say little about it.
+    Two draws from the distribution of seeds differ by less than t s sqrt(2) in 95 of 100 cases. The spread s, relative
+    to the mean, is pooled over the rows of the entry, since three seeds alone say little about it.
 
     Args:
-        rows: the values of each regime and fraction, one a seed.
+        claimed: the claimed value.
+        rows: the values of each regime and fraction, one for each seed.
+        name: the metric.
     """
     least = max(LEAST * abs(claimed), tolerance(name, claimed))
     known = [row for row in rows if len(row) > 1 and np.mean(row) > 0]
     degrees = sum(len(row) - 1 for row in known)
     if not degrees:
         return least
-    from scipy import stats
-
     spread = math.sqrt(sum((len(row) - 1) * np.var(row, ddof=1) / np.mean(row) ** 2 for row in known) / degrees)
-    return max(least, float(stats.t.ppf(LEVEL, degrees)) * spread * abs(claimed) * math.sqrt(2))
+    return max(least, half_width(degrees) * spread * abs(claimed) * math.sqrt(2))
 
 
 def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where: str, report: Report) -> list[Finding]:
@@ -192,7 +196,7 @@ def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where
 
 
 def _by_group(groups: Sequence[str], errors: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """(G,) mean logarithm, over the clips of a group, of the error over a held pose's."""
+    """Return the mean logarithm over each group's clips, (G,), of the error over a held pose's."""
     found = defaultdict(list)
     for group, error, hold in zip(groups, errors.tolist(), held.tolist(), strict=True):
         if error > 0 and hold > 0:
@@ -205,22 +209,18 @@ def _other_data(
     cell: EntryCell,
     grader: Grader,
     unseen: Grader,
-    clips: tuple[list[tuple[str, ...]], Any],
+    clips: ClipTable,
     where: str,
     report: Report,
 ) -> list[Finding]:
-    rows = [c for c in entry.of(cell.task) if (c.regime, c.fraction, c.status) == (cell.regime, cell.fraction, "ok")]
-    public = []
-    for c in rows:
-        names, table = read_clips(c, read_bytes(c.path.with_suffix(".csv"), c.where))
-        public.append(_by_group([n[1] for n in names], table[ERROR], grader.hold_error))
-    names, table = clips
-    fresh = _by_group([n[1] for n in names], table[ERROR], unseen.hold_error)
+    row = [c for c in entry.of(cell.task) if (c.regime, c.fraction, c.status) == (cell.regime, cell.fraction, "ok")]
+    public = [_by_group(c.clips.groups, c.clips.values[ERROR], grader.hold_error) for c in row]
+    fresh = _by_group(clips.groups, clips.values[ERROR], unseen.hold_error)
     return _worse(public, fresh, where, report)
 
 
 def _worse(public: Sequence[np.ndarray], fresh: np.ndarray, where: str, report: Report) -> list[Finding]:
-    """Findings where `fresh` (G,) is above the seeds' `public` (G,) each, by a one-sided test over groups and seeds."""
+    """Find whether `fresh` (G,) is above `public` (G,) of each seed, by a one-sided test."""
     from scipy import stats
 
     if min(len(fresh), len(public[0])) < 2:

@@ -206,7 +206,7 @@ def kept_facts() -> dict[str, Any]:
 
 
 RESULT = {
-    "schema": "rae-bench.result/1",
+    "schema": "rae-bench.result/2",
     "status": "ok",
     "model": "fe",
     "task": "t",

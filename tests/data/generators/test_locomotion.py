@@ -202,12 +202,6 @@ def test_same_seed_same_motion_other_seed_or_rig_other_motion() -> None:
     assert generate_locomotion(load_rig("r5"), clips=12, seconds=2).identity != one.identity
 
 
-def test_golden_values_hold_on_any_machine() -> None:
-    corpus = generate_locomotion(load_rig("r1"), clips=48)
-    feet = corpus.motion.positions[[0, 20, 40], 149][:, corpus.motion.rig.contact_joints[0]]
-    np.testing.assert_allclose(feet, GOLDEN, atol=1e-5)
-
-
 def test_cache_gives_the_same_corpus_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
     rig = load_rig("r4")
@@ -278,6 +272,3 @@ def _stump() -> Rig:
         {"pelvis": "hips", "left_foot": "left_foot", "right_foot": "right_foot"},
         contact_joints=["left_foot", "right_foot"],
     )
-
-
-GOLDEN = [[0.02318317, 0.08746305, 3.368955], [1.051421, 0.01528952, 12.81808], [-2.313109, 0.06064884, 3.554844]]

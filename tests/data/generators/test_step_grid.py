@@ -197,15 +197,6 @@ def test_same_seed_same_motion_other_seed_other_clips_of_the_same_cells() -> Non
     assert (one.name, gaits.name) == ("r3-sweep", "r3-locomotion")
 
 
-def test_golden_values_hold_on_any_machine() -> None:
-    corpus = made("r1")
-    clips = [
-        corpus.groups.index(f"rate-{r}/step-{s}/lift-0.12") for r, s in (("0.16", 1.4), ("0.28", 0.8), ("0.40", 0.4))
-    ]
-    motion = corpus.motion[clips]
-    np.testing.assert_allclose(motion.positions[:, 200, motion.rig.index("wrist_l")], GOLDEN, atol=1e-5)
-
-
 def test_tasks_load_the_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
     task = load_task("loco-r1-r2")
@@ -235,6 +226,3 @@ def test_a_rig_too_stiff_for_every_cell_is_refused_in_one_line() -> None:
     rig = load_rig("r4")
     with pytest.raises(UserError, match="rig 'r4' cannot walk any cell of the sweep"):
         generate_locomotion(replace(rig, limits=0.05 * rig.limits), step_grid=True)
-
-
-GOLDEN = [[0.2179323, 1.021995, 2.597345], [0.2511213, 0.9893319, 2.481359], [0.295971, 0.931487, 1.5946]]

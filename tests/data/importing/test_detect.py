@@ -181,11 +181,32 @@ def imported(words: list[str], recordings: Path, monkeypatch: pytest.MonkeyPatch
     return CliRunner().invoke(data, ["import", str(recordings / words[3].split("/", 1)[1]), *words[4:]])
 
 
+WHOLE = {"dog_full": "dog_mann", "human_full": "human_bandai"}
+"""Folders that hold the recordings of another, and more of the same source."""
+
+
 def test_every_folder_has_a_command(recordings: Path) -> None:
     # Larger copies of a set (dog_full) are read as the set is.
     assert {words[3] for words in commands()} == {
-        f"$DATA/{each.name}" for each in recordings.iterdir() if each.is_dir() and not each.name.endswith("_full")
+        f"$DATA/{each.name}" for each in recordings.iterdir() if each.is_dir() and each.name not in WHOLE
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", WHOLE)
+def test_more_of_a_source_is_the_same_skeleton(folder: str, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def files(folder: str) -> set[str]:
+        return {path.name for path in (recordings / folder).glob("*.bvh")}
+
+    assert files(folder) > files(WHOLE[folder])
+    options = ["--name", folder, "--manifest", "manifest.json", "--json"]
+    result = imported(["", "", "", f"$DATA/{folder}", *options], recordings, monkeypatch)
+    assert result.exit_code == 0, result.exception
+    ((joints, pelvis, noticed),) = DOMAINS[WHOLE[folder]]
+    report = json.loads(result.output)
+    assert report["joints"] == joints
+    assert report["pelvis_height"] == pytest.approx(pelvis, rel=0.05)
+    assert noticed in " ".join(report["noticed"]), report["noticed"]
 
 
 DOMAINS = {  # folder: (joints, pelvis height in metres, what the summary has to notice) of each domain

@@ -21,17 +21,17 @@ from helpers.made_entries import HASHES, make_entry
 
 from rae_bench.cli import cli
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board import benchmark, build, words
-from rae_bench.leaderboard.board.board import make_board
+from rae_bench.leaderboard.board import build, formatting
 from rae_bench.leaderboard.board.build import board_files, load_board, read_board, stale_files, write_board
 from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
 from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
+from rae_bench.leaderboard.board.make import make_board
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.results.files import load_results
+from rae_bench.statistics.gains import transfer_summary
 from rae_bench.statistics.ranks import headline_scores
 from rae_bench.statistics.tables import cell_values
-from rae_bench.statistics.transfer import transfer_summary
 
 HOSTILE = {
     "title": '<img src=x onerror=alert(1)> [x](javascript:alert(1)) | `c` **b**',
@@ -239,7 +239,7 @@ def test_a_new_entry_is_apart_from_as_many_as_its_rank_says() -> None:
 def test_another_version_does_not_compare(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
     write_board(read_board(tmp_path), tmp_path)
-    monkeypatch.setattr(build, "BENCHMARK", benchmark.BENCHMARK + "1")
+    monkeypatch.setattr(build, "BENCHMARK", build.BENCHMARK + "1")
     with pytest.raises(UserError, match="of benchmark version 1, and this is 11"):
         load_board(tmp_path)
     for text in ("{}", "[" * 100_000, '"\udcff"'):
@@ -252,7 +252,7 @@ def test_a_damaged_table_of_clips_is_one_line(folder: Path, tmp_path: Path) -> N
     shutil.copytree(folder / "entries", tmp_path / "entries")
     path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
     path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
-    with pytest.raises(UserError, match="not a readable table of clips"):
+    with pytest.raises(UserError, match=r"cells/biped2quad/cold-f0.05-s0.csv: not a table of clips"):
         read_board(tmp_path)
 
 
@@ -271,8 +271,8 @@ def test_markdown_stays_text(data: Any) -> None:
 
 
 def test_a_zero_has_no_sign() -> None:
-    assert words.number(-0.0004, 3) == "0.000"
-    assert words.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
+    assert formatting.number(-0.0004, 3) == "0.000"
+    assert formatting.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
 
 
 def test_csv_begins_no_formula(data: Any) -> None:
@@ -291,7 +291,8 @@ def test_csv_begins_no_formula(data: Any) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x", "https://", "https://a b", "//x", "https://u@x",
+    ["javascript:alert(1)", "http://example.org", " JavaScript:alert(1)", "data:text/html,x", "https://",
+     "https://a b", "//x", "https://u@x",
      'https://x/"onload=', "java\nscript:x", "https://x:port"],
 )  # fmt: skip
 def test_addresses_that_are_not_of_the_web(address: str) -> None:

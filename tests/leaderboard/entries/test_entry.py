@@ -12,16 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board.benchmark import REFERENCES
 from rae_bench.leaderboard.entries.card import Card
 from rae_bench.leaderboard.entries.entry import load_entries, load_entry
-from rae_bench.leaderboard.entries.files import is_slug
+from rae_bench.leaderboard.entries.entry_files import is_slug
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
-from rae_bench.leaderboard.entries.rules import CellKey, missing_cells, required_cells
-from rae_bench.model.registry import CONTROLS, known_capabilities
+from rae_bench.leaderboard.entries.rules import REFERENCES, CellKey, missing_cells, required_cells
+from rae_bench.model.registry import CONTROLS, resolve_model
 from rae_bench.task.task import load_task
 
 CELLS = {
@@ -149,8 +148,6 @@ def test_required_cells() -> None:
     task = load_task("biped2quad")
 
     def keys(regime: str, **card: object) -> set[tuple[str, float]]:
-        from rae_bench.leaderboard.entries.entry import Card
-
         made = Card(**{"title": "x", "authors": "x", "model": "x", "config": "0" * 8} | entry_card | card)  # type: ignore
         cells = required_cells(made, regime, task)
         assert {cell.seed for cell in cells} == ({0} if regime == "none" else {0, 1, 2})
@@ -167,7 +164,7 @@ def test_required_cells() -> None:
 @pytest.mark.parametrize("model", [*REFERENCES, *CONTROLS])
 def test_a_model_of_the_package_can_be_an_entry(tmp_path: Path, model: str) -> None:
     """Its capabilities are words that a card may have."""
-    can = sorted(known_capabilities(model))
+    can = sorted(resolve_model(model).capabilities)
     regime = "finetune" if "finetune" in can else "none" if model in CONTROLS else "cold"
     folder = write_entry(tmp_path, "x", CELLS, card={"model": model, "capabilities": can}, regime=regime)
     assert load_entry(folder).card.capabilities == can

@@ -17,9 +17,9 @@ from helpers.browser import Browser
 from helpers.made_entries import make_entry
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board.board import Board
 from rae_bench.leaderboard.board.build import read_board
-from rae_bench.leaderboard.site.drawing import rig_svg
+from rae_bench.leaderboard.board.make import Board
+from rae_bench.leaderboard.site.charts import rig_svg
 from rae_bench.leaderboard.site.write import site_pages, write_site
 from rae_bench.rigs.file import load_rig
 

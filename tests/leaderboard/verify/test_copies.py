@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.forger import Forger
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.verify.checks import check_own_copies
 from rae_bench.leaderboard.verify.grading import Grader
+from rae_bench.leaderboard.verify.plausibility import check_copies_within
 from rae_bench.model.api import Trajectory
 
 
@@ -71,7 +71,7 @@ def _with_rows(folder: Path, rows: dict[tuple[str, float], float]) -> Path:
 
 def test_a_row_of_more_data_is_handed_in_as_one_of_less(tmp_path: Path) -> None:
     rows = {("cold", 0.05): 3.0, ("cold", 1.0): 1.0, ("finetune", 0.05): 1.0}
-    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    findings, notes = check_copies_within(load_entry(_with_rows(tmp_path, rows)))
     what = "has the numbers of cold-f1-s{}, another regime and fraction"
     assert [finding.what for finding in findings] == [what.format(seed) for seed in range(3)]
     assert notes == []
@@ -80,7 +80,7 @@ def test_a_row_of_more_data_is_handed_in_as_one_of_less(tmp_path: Path) -> None:
 def test_what_an_honest_model_may_do_is_noted(tmp_path: Path) -> None:
     """One that learns nothing from its source."""
     rows = {("cold", 0.05): 3.0, ("finetune", 0.05): 3.0, ("cold", 1.0): 1.0}
-    findings, notes = check_own_copies(load_entry(_with_rows(tmp_path, rows)))
+    findings, notes = check_copies_within(load_entry(_with_rows(tmp_path, rows)))
     assert findings == []
     assert len(notes) == 3
     assert "finetune-f0.05-s0.json has the numbers of cold-f0.05-s0" in notes[0]

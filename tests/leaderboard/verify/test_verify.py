@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.forger import Forger, npz
-from helpers.synthetic import write_entry
+from helpers.made_entries import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
-from rae_bench.leaderboard.verify.checks import check_cost, check_required
 from rae_bench.leaderboard.verify.grading import Grader
-from rae_bench.leaderboard.verify.verify import record, verify
+from rae_bench.leaderboard.verify.plausibility import check_cost, check_required
+from rae_bench.leaderboard.verify.verifier import record, verify
 from rae_bench.model.api import Trajectory
 from rae_bench.task.task import load_task
 
@@ -105,7 +105,7 @@ def test_missing_seed(forged: Forger) -> None:
     for ending in (".json", ".csv"):
         forged.cell.with_suffix(ending).unlink()
     findings = forged.form_findings()
-    assert "tiny cold 5 %, seed 1: is missing" in findings
+    assert "tiny cold 5 % seed 1: is missing" in findings
     assert "has the seeds [0, 2]; seeds are prescribed" in findings
     assert f"{forged.member}: is no finished cell of the entry" in forged.findings()
 
@@ -246,17 +246,17 @@ def test_a_level_of_recordings_that_are_not_here_stays(forged: Forger) -> None:
 
 def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path: Path) -> None:
     """Every score is measured by `hold`: whoever hands in another motion under its name would change them all."""
-    from rae_bench.harness.cell import run_cell
-    from rae_bench.harness.plan import prepare
-    from rae_bench.leaderboard.submit import gather, make_card, submit
+    from helpers.running import do_here, plan_cells
+
+    from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
     spec = f"{sway_results.parent}/sway.py:Sway"
-    plan = prepare(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], seeds=1, out=tmp_path)
+    plan = plan_cells(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], seeds=1, out=tmp_path)
     (p,) = (p for p in plan.cells if p.cell.model == "hold")
-    run_cell(p.cell, *plan[:3], p.pretrained, p.path, p.identity, lambda *event: None)
-    found = gather(p.path.parents[1], model="hold")
+    do_here(plan, lambda job: job.model == "hold")
+    found = gather_cells(p.path.parents[1], model="hold")
     packed = tmp_path / "packed.zip"
-    report = submit(found, "hold", make_card(found), out=tmp_path / "entries", packed=packed, tasks=[tiny_task])
+    report = submit_entry(found, "hold", make_card(found), out=tmp_path / "entries", packed=packed, tasks=[tiny_task])
     assert report.findings == []
 
     class Hold(Forger):
@@ -351,9 +351,9 @@ def test_unknown_task(forged: Forger) -> None:
 
 def test_verify_imports_no_torch(honest: Forger) -> None:
     code = (
-        "import sys; from rae_bench.leaderboard.verify.verify import verify; from pathlib import Path;"
+        "import sys; from rae_bench.leaderboard.verify.verifier import verify; from pathlib import Path;"
         "r = verify(sys.argv[1], Path(sys.argv[2]), tasks=[sys.argv[3]]); assert not r.findings;"
-        "import rae_bench.cli.verify, rae_bench.cli.submit, rae_bench.leaderboard.submit;"
+        "import rae_bench.cli.verify, rae_bench.cli.submit, rae_bench.leaderboard.submission;"
         "print([m for m in ('torch', 'pytorch_lightning', 'ray') if m in sys.modules])"
     )
     words = [sys.executable, "-c", code, honest.folder, honest.packed, honest.task]

@@ -1,0 +1,147 @@
+"""The cells of all entries, sorted for the board: which entry is complete on a task, and its numbers as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.harness.identity import part_hash
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.finding import one_line
+from rae_bench.leaderboard.entries.rules import SAME_IDENTITY, SEEDS, CellKey, compared_fractions, missing_cells
+from rae_bench.model.registry import CONTROLS
+from rae_bench.results.clips import ClipTable
+from rae_bench.results.rows import HOLD, TRUTH
+from rae_bench.task.task import Task, builtin_tasks, load_task
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """An entry that has every cell that a task asks for.
+
+    Attributes:
+        entry: the entry.
+        task: the name of the task.
+        seeds: the seeds that it has in every cell that is compared, 0 to S - 1.
+        low: the fractions of its transfer regime; (0,) where that takes no target data.
+        cells: (regime, fraction, seed) -> finished cell.
+    """
+
+    entry: Entry
+    task: str
+    seeds: tuple[int, ...]
+    low: tuple[float, ...]
+    cells: Mapping[CellKey, EntryCell] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the entry."""
+        return self.entry.name
+
+    @property
+    def regime(self) -> str:
+        """The regime whose score ranks the entry."""
+        return self.entry.regime
+
+    def at(self, regime: str, fraction: float, seeds: Sequence[int] | None = None) -> list[EntryCell]:
+        """Return the cells of a regime and fraction, one for each seed; none where any of them is missing."""
+        keys = [CellKey(regime, fraction, seed) for seed in (self.seeds if seeds is None else seeds)]
+        return [self.cells[key] for key in keys] if all(key in self.cells for key in keys) else []
+
+    @property
+    def transfer(self) -> list[EntryCell]:
+        """The cells of its transfer regime, fraction by fraction and seed by seed."""
+        return [cell for fraction in self.low for cell in self.at(self.regime, fraction)]
+
+    def values(self, regime: str, fraction: float, metric: str) -> np.ndarray:
+        """Return a metric of every seed, (S,); an empty array where a cell is missing."""
+        return np.array([cell.metrics.get(metric, np.nan) for cell in self.at(regime, fraction)])
+
+    def clips(self, regime: str, fraction: float, seeds: Sequence[int]) -> list[ClipTable]:
+        """Return the tables of clips, one for each seed; none where a cell is missing."""
+        return [cell.clips for cell in self.at(regime, fraction, seeds)]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskCells:
+    """All entries on one task.
+
+    Attributes:
+        fractions: the fractions at which entries are compared.
+        identity: the parts `SAME_IDENTITY` of every cell's identity.
+        controls: name of a control or of the truth -> fraction -> metrics. The fraction is 1 where it plays no part.
+        complete: the entries that have every cell.
+        missing: name of an entry -> the cells that it lacks.
+    """
+
+    task: Task
+    fractions: tuple[float, ...]
+    identity: Mapping[str, str]
+    controls: Mapping[str, Mapping[float, Mapping[str, float]]]
+    complete: tuple[Contestant, ...]
+    missing: Mapping[str, Sequence[CellKey]]
+
+    @property
+    def yardsticks(self) -> tuple[Mapping[str, float], Mapping[str, float]] | None:
+        """The metrics of the truth and of `hold`, which the score's scale is made of; None where one is missing."""
+        truth, hold = (self.controls.get(name, {}).get(1.0) for name in (TRUTH, HOLD))
+        return (truth, hold) if truth and hold else None
+
+
+def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
+    """Sort the cells of a task.
+
+    Raises:
+        UserError: an unknown task; cells of different versions of the task, its data or metrics; a control twice.
+    """
+    if name not in builtin_tasks():
+        known = ", ".join(builtin_tasks())
+        raise UserError(f"task '{one_line(name)}' is none of {known}; install the version that has it")
+    task = load_task(name)
+    present = [entry for entry in entries if entry.of(name)]
+    identity = _same_identity(name, present)
+    controls: dict[str, dict[float, Mapping[str, float]]] = {}
+    complete, missing = [], {}
+    for entry in present:
+        if entry.card.model in (TRUTH, *CONTROLS):
+            finished = {c.fraction: c.metrics for c in entry.of(name) if c.status == "ok"}
+            if controls.setdefault(entry.card.model, finished) is not finished:
+                raise UserError(f"{name}: more than one entry is the control '{entry.card.model}'; remove one")
+            continue
+        lacking = missing_cells(entry, task)
+        if lacking:
+            missing[entry.name] = lacking
+        else:
+            complete.append(_contestant(entry, task))
+    return TaskCells(task, compared_fractions(task), identity, controls, tuple(complete), missing)
+
+
+def _contestant(entry: Entry, task: Task) -> Contestant:
+    cells = {CellKey(c.regime, c.fraction, c.seed): c for c in entry.of(task.name) if c.status == "ok"}
+    fractions = compared_fractions(task)
+    low = (0.0,) if entry.regime == "zero-shot" else fractions
+    pairs = {(entry.regime, f) for f in low} | {("cold", f) for f in (*fractions, 1.0)}
+    count = len(SEEDS)
+    while all(CellKey(regime, f, count) in cells for regime, f in pairs):
+        count += 1
+    return Contestant(entry, task.name, tuple(range(count)), low, cells)
+
+
+def _same_identity(name: str, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return the shared identity of a task's cells. Raise `UserError` where two versions are mixed."""
+    first: dict[str, tuple[str, str]] = {}
+    for entry in entries:
+        for cell in entry.of(name):
+            for part in SAME_IDENTITY:
+                value = part_hash(cell.identity.get(part, ""))
+                known, whose = first.setdefault(part, (value, entry.name))
+                if value != known:
+                    raise UserError(
+                        f"{name}: {one_line(entry.name)} and {one_line(whose)} were measured with another {part} "
+                        f"({one_line(value, 8)} and {one_line(known, 8)}), so they do not stand in one table; run the "
+                        "older one again, or rescore it"
+                    )
+    return {part: value for part, (value, _) in first.items()}

@@ -1,0 +1,202 @@
+"""The table of a task: rows of the entries that are complete on it, of the controls, and what is incomplete."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
+from rae_bench.leaderboard.board.estimates import (
+    BOOTSTRAP_SEED,
+    Gain,
+    categories_of,
+    cost_of,
+    estimate,
+    gain_effects,
+    gains_of,
+    normalised,
+    over_seeds,
+    over_tasks,
+    reference_colds,
+    transfer_at,
+)
+from rae_bench.leaderboard.entries.entry import Entry
+from rae_bench.leaderboard.entries.rules import REFERENCES
+from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
+from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.model.registry import CONTROLS
+from rae_bench.results.columns import percent
+from rae_bench.results.rows import TRUTH
+from rae_bench.statistics.gains import GAINS
+from rae_bench.statistics.ranks import rank_table
+
+
+@dataclass(frozen=True, eq=False)
+class TaskRows:
+    """A task's table, and what of it goes on into the overall table.
+
+    Attributes:
+        scores: headline scores with the columns entry, task, seed, value.
+        scaled: entry -> category -> (S,) on the headline's scale.
+        gains: entry -> what it gained over each of `GAINS` and over `full`.
+        table: ready for JSON.
+    """
+
+    cells: TaskCells
+    scores: pd.DataFrame
+    scaled: Mapping[str, Mapping[str, np.ndarray]]
+    gains: Mapping[str, Mapping[str, Gain]]
+    table: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.cells.task.name
+
+    @cached_property
+    def rows(self) -> dict[str, Any]:
+        """The rows of the table by entry."""
+        return {row["entry"]: row for row in self.table["rows"]}
+
+
+def task_rows(cells: TaskCells) -> TaskRows:
+    """Make the table of a task, its rows in the order of their scores."""
+    scaled = {c.name: normalised(c, cells) for c in cells.complete}
+    scores = _scores(scaled, cells.task.name)
+    references = reference_colds(cells, REFERENCES)
+    gains = {c.name: gains_of(c, cells, references) for c in cells.complete}
+    ranks = ranks_of(scores) if len(scores) else {}
+    by_entry = {str(name): list(group["value"]) for name, group in scores.groupby("entry", sort=False)}
+    controls = _control_rows(cells)
+    rows = [
+        {
+            **head(c.entry, c.entry.level(c.task)),
+            **rank_columns(ranks.get(c.name), controls),
+            "seeds": len(c.seeds),
+            "seed_scores": by_entry.get(c.name, []),
+            "categories": categories_of(c, scaled[c.name]),
+            "gain": {name: gain_estimate([gains[c.name][name]]) for name in GAINS},
+            "quality_of_full": gain_estimate([gains[c.name]["full"]], times=100),
+            "by_fraction": _by_fraction(c, gains[c.name]["cold"], cells),
+            "cost": cost_of(c),
+        }
+        for c in cells.complete
+    ]
+    table = {
+        "title": cells.task.title,
+        "description": cells.task.description,
+        "fractions": list(cells.fractions),
+        "identity": dict(cells.identity),
+        "reference_cold": {percent(fraction): c.name for fraction, c in references.items()},
+        "units": {category: METRICS[PRIMARY[category]].unit for category in HEADLINE_CATEGORIES},
+        "rows": sorted(rows, key=place),
+        "controls": controls,
+        "incomplete": [
+            {"entry": name, "missing": len(keys), "first": str(keys[0])} for name, keys in cells.missing.items()
+        ],
+    }
+    return TaskRows(cells, scores, scaled, gains, table)
+
+
+def ranks_of(scores: pd.DataFrame) -> dict[Any, Any]:
+    """Return entry -> its line of `rank_table`."""
+    return rank_table(scores, np.random.default_rng(BOOTSTRAP_SEED)).set_index("entry").to_dict("index")
+
+
+def _scores(scaled: Mapping[str, Mapping[str, np.ndarray]], task: str) -> pd.DataFrame:
+    """Return the headline scores, means over categories: columns entry, task, seed, value."""
+    rows = [
+        (name, task, seed, float(value))
+        for name, categories in scaled.items()
+        if categories
+        for seed, value in enumerate(np.mean([categories[category] for category in HEADLINE_CATEGORIES], 0))
+    ]
+    return pd.DataFrame(rows, columns=["entry", "task", "seed", "value"])
+
+
+def _by_fraction(c: Contestant, gain: Gain, cells: TaskCells) -> list[dict[str, Any]]:
+    return [
+        {
+            "fraction": f,
+            **{metric: over_seeds(c.values(c.regime, f, metric)) for metric in PRIMARY.values()},
+            "gain": gain_estimate([gain], fractions=[f]),
+            **transfer_at(c, f, cells.fractions),
+        }
+        for f in c.low
+    ]
+
+
+def gain_estimate(gains: Sequence[Gain], *, times: float = 1, fractions: Sequence[float] | None = None) -> Any:
+    """Estimate a gain over tasks, `times` the ratio of errors; None where a task has none.
+
+    Args:
+        gains: the gain on each task.
+        fractions: the fractions that count; all where None.
+    """
+    effects = [gain_effects(gain, fractions) if gain else None for gain in gains]
+    return over_tasks(effects, lambda effect: times * math.exp(effect))
+
+
+def head(entry: Entry, level: str) -> dict[str, Any]:
+    """Return what a row says of its entry."""
+    return {
+        "entry": entry.name, "title": entry.card.title, "authors": entry.card.authors, "regime": entry.regime,
+        "access": entry.card.access, "division": entry.division, "level": level,
+    }  # fmt: skip
+
+
+def rank_columns(found: Mapping[Any, Any] | None, controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return score, rank interval, tie group, and the controls that are better than the interval's better end.
+
+    Args:
+        found: the entry's line of `ranks_of`; None where it has no score.
+        controls: the table's rows of controls and of the truth.
+    """
+    if found is None:
+        return {"score": None, "rank": None, "ties": "", "provisional": True, "behind": []}
+    least = found["low"] if math.isfinite(found["low"]) else found["score"]
+    rivals = [row for row in controls if row["control"] != TRUTH and row["score"] is not None]
+    return {
+        "score": estimate(found["score"], found["low"], found["high"]),
+        "rank": [int(found["rank_low"]), int(found["rank_high"])],
+        "ties": str(found["ties"]),
+        "provisional": bool(found["provisional"]),
+        "behind": [row["control"] for row in rivals if row["score"] < least],
+    }
+
+
+def place(row: Mapping[str, Any]) -> tuple[float, str]:
+    """Return the key that sorts rows by score; rows without a score come last."""
+    return (row["score"]["value"] if row["score"] else math.inf, row["entry"])
+
+
+def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
+    rows = []
+    for name in (TRUTH, *CONTROLS):
+        by_fraction = cells.controls.get(name, {})
+        # `nearest` searches the clips of a fraction, so it is measured at the fractions of entries; others read none.
+        used = [by_fraction[f] for f in cells.fractions if f in by_fraction] or [*by_fraction.values()]
+        if not used:
+            continue
+        scaled = [category_scores(values, *cells.yardsticks) for values in used] if cells.yardsticks else []
+        rows.append(
+            {
+                "control": name,
+                "score": headline_score(scaled) if scaled else None,
+                "categories": {
+                    category: {
+                        "metric": PRIMARY[category],
+                        "value": float(np.mean([values[PRIMARY[category]] for values in used])),
+                        "normalised": float(np.mean([scores[category] for scores in scaled])) if scaled else None,
+                    }
+                    for category in HEADLINE_CATEGORIES
+                },
+            }
+        )
+    return rows

@@ -1,0 +1,149 @@
+"""The board's tables as text: Markdown for `leaderboard/README.md`, and columns for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rae_bench.leaderboard.board import formatting
+from rae_bench.leaderboard.board.escape import markdown
+from rae_bench.leaderboard.entries.finding import one_line
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, percent
+from rae_bench.statistics.gains import GAINS
+
+README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->
+# rae-bench leaderboard
+
+**Benchmark version {version}**, {entries}. [How to read it](../docs/leaderboard.md).
+The same numbers: [CSV](board.csv), [JSON](board.json).
+
+A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
+
+- **score**: 0 is the truth, 1 is about standing still; lower is better
+- in brackets: 95 % intervals over seeds and, of gains, over groups of held-out clips
+- a **rank** is an interval; entries that share a letter in **ties** are not apart
+- \\*: provisional, by fewer than five seeds
+- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
+- controls learn nothing and have no rank
+"""
+SCORE = COLUMNS["score"]
+COLD, REFERENCE = COLUMNS[GAINS["cold"]], COLUMNS[GAINS["reference"]]
+FULL, SAVED, ADAPT = COLUMNS["quality_of_full"], COLUMNS["data_saved"], COLUMNS["core_seconds"]
+
+Units = Mapping[str, str] | None
+"""The units of the categories on a task; None over tasks, where categories are on the score's scale."""
+
+
+def category_digits(category: str, units: Units) -> int:
+    """Return the digits of a category's numbers: of its metric on a task, of the score over tasks."""
+    return PRIMARY_COLUMNS[category].digits if units else SCORE.digits
+
+
+def entry_count(data: Mapping[str, Any]) -> str:
+    """Return how many entries of a board learn, in words."""
+    number = sum(1 for facts in data["entries"].values() if facts["learns"])
+    return f"{number} entr{'y' if number == 1 else 'ies'}"
+
+
+def board_markdown(data: Mapping[str, Any]) -> str:
+    """Return all of the board's tables as Markdown."""
+    fractions = sorted({f for task in data["tasks"].values() for f in task["fractions"]})
+    seen = " and ".join(map(percent, fractions)) or "a part"
+    lines = [README_HEAD.format(version=markdown(data["benchmark"]), entries=entry_count(data), fractions=seen)]
+    overall = data["overall"]
+    if overall["tasks"]:
+        tasks = _list(overall["tasks"])
+        lines += [f"## Overall\n\nThe interquartile mean over {tasks}; categories on the score's scale.\n"]
+        if overall["lacking_tasks"]:
+            lines += [f"Of this version, but without an entry yet: {_list(overall['lacking_tasks'])}.\n"]
+        lines += markdown_table(overall, None)
+        lines += _incomplete(overall, "Not complete on all of these tasks, so without an overall score:")
+    for name, task in data["tasks"].items():
+        lines += [f"## {markdown(name)}\n", f"{markdown(task['title'])}. {markdown(task['description'])}\n"]
+        lines += markdown_table(task, task["units"])
+        if task["reference_cold"]:
+            best = ", ".join(f"{markdown(entry)} at {fraction}" for fraction, entry in task["reference_cold"].items())
+            lines.append(f"Reference cold: {best}.\n")
+        lines += _incomplete(task, "Incomplete, so neither ranked nor averaged:")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(markdown, names))
+
+
+def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
+    """Return the lines of a table: entries in order of their scores, controls where theirs lie, the truth on top."""
+    titles = [column.title if units else column.label for column in PRIMARY_COLUMNS.values()]
+    words = ["rank", "ties", "entry", "regime"]
+    numbers = [SCORE.label, *titles, COLD.title, REFERENCE.title, FULL.title]
+    numbers += [*([SAVED.title] if units else []), ADAPT.title]
+    align = ["---"] * len(words) + ["---:"] * len(numbers) + ["---"]
+
+    def entry(row: Mapping[str, Any]) -> list[str]:
+        title = f" ({markdown(row['title'])})" if row["title"] != row["entry"] else ""
+        division = " (open)" if row["division"] == "open" else ""
+        behind = f", behind {_list(row['behind'])}" if row["behind"] else ""
+        write, found = formatting.with_ends, row["categories"]
+        return [
+            formatting.rank(row).replace("*", "\\*"), row["ties"], markdown(row["entry"]) + title + division + behind,
+            markdown(row["regime"]), write(row["score"], SCORE.digits),
+            *(write(found[category], category_digits(category, units)) for category in PRIMARY_COLUMNS),
+            write(row["gain"]["cold"], COLD.digits), write(row["gain"]["reference"], REFERENCE.digits),
+            write(row["quality_of_full"], FULL.digits), *([formatting.data_saved(row)] if units else []),
+            formatting.count(row["cost"]["adapt_core_seconds"]), row["level"],
+        ]  # fmt: skip
+
+    def control(row: Mapping[str, Any]) -> list[str]:
+        score = formatting.number(row["score"], SCORE.digits)
+        blanks = [""] * (len(numbers) - len(titles))
+        return ["", "", f"*{markdown(row['control'])}*", "", score, *_category_values(row, units), *blanks]
+
+    body = formatting.in_order(part, entry, control)
+    return [f"| {' | '.join(cells)} |" for cells in ([*words, *numbers, "level"], align, *body)] + [""]
+
+
+def _category_values(row: Mapping[str, Any], units: Units) -> list[str]:
+    """Write the categories of a row without their intervals."""
+    found = {c: v["value"] if isinstance(v, Mapping) else v for c, v in row["categories"].items()}
+    return [formatting.number(found[c], category_digits(c, units)) for c in PRIMARY_COLUMNS]
+
+
+def _incomplete(part: Mapping[str, Any], title: str) -> list[str]:
+    """Return what has no place in the table, and what it lacks."""
+    lines = [f"- {markdown(row['entry'])}: lacks {formatting.lacking(row, markdown)}" for row in part["incomplete"]]
+    return [title, "", *lines, ""] if lines else []
+
+
+def terminal_table(name: str, part: Mapping[str, Any], version: str) -> list[str]:
+    """Return the lines of a table for a terminal, then what is incomplete.
+
+    Args:
+        name: the table's name.
+        part: the table of the board's data.
+        version: the benchmark's version.
+    """
+    units = part.get("units")
+    labels = [column.label for column in PRIMARY_COLUMNS.values()]
+    head = ["rank", "ties", "entry", "regime", SCORE.label, "95 %", *labels, f"gain {COLD.unit}", "95 %", "level"]
+
+    def entry(row: Mapping[str, Any]) -> list[str]:
+        score, gain = row["score"], row["gain"]["cold"]
+        return [
+            formatting.rank(row), row["ties"], one_line(row["entry"]), row["regime"],
+            formatting.number(score and score["value"], SCORE.digits), formatting.ends(score, SCORE.digits),
+            *_category_values(row, units),
+            formatting.number(gain and gain["value"], COLD.digits), formatting.ends(gain, COLD.digits), row["level"],
+        ]  # fmt: skip
+
+    def control(row: Mapping[str, Any]) -> list[str]:
+        score = formatting.number(row["score"], SCORE.digits)
+        return ["", "", row["control"], "", score, "", *_category_values(row, units), "", "", ""]
+
+    table = [head, *formatting.in_order(part, entry, control)]
+    lines = [f"{one_line(name)}, benchmark version {version}", "", *aligned(table), ""]
+    note = "score: 0 is the truth, lower is better. A rank is an interval; *: provisional, fewer than five seeds."
+    lines.append(note)
+    for row in part["incomplete"]:
+        lines.append(f"incomplete: {one_line(row['entry'])} lacks {formatting.lacking(row, one_line)}")
+    return lines

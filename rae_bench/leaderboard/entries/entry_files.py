@@ -1,0 +1,86 @@
+"""Reading an entry's folder, which others wrote: no links, no unknown names, nothing larger than it may be."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from rae_bench.leaderboard.entries.finding import Refused
+
+SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
+"""Names of entries and tasks, which become file names and addresses."""
+WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
+CELL_FILE = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
+ENTRY, LEVEL, CELLS = "entry.toml", "level.json", "cells"
+LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22}
+"""The most bytes of a file, by its ending. A level's record grows with tasks, not with cells."""
+MAX_FILES = 20_000
+MAX_BYTES = 1 << 30
+"""The most bytes of all files of an entry together."""
+
+
+def is_slug(name: str) -> bool:
+    """Return whether a name can be an entry's or a task's. Windows has no files with the names of its devices."""
+    is_device = WINDOWS_DEVICE.fullmatch(name.split(".")[0]) is not None
+    return SLUG.fullmatch(name) is not None and not name.endswith(".") and not is_device
+
+
+def list_files(folder: Path) -> dict[str, int]:
+    """Return {name within the folder: bytes} of all files of an entry, sorted by name.
+
+    Raises:
+        Refused: links, devices, hidden or unknown names, too many or too large files.
+    """
+    sizes: dict[str, int] = {}
+    _walk(folder, "", sizes)
+    if sum(sizes.values()) > MAX_BYTES:
+        raise Refused(folder.name, f"{sum(sizes.values())} bytes of files", f"at most {MAX_BYTES} are read")
+    return dict(sorted(sizes.items()))
+
+
+def _walk(folder: Path, within: str, sizes: dict[str, int]) -> None:
+    with os.scandir(folder) as found:
+        for item in found:
+            name = within + item.name
+            if item.is_symlink():
+                raise Refused(name, "is a symbolic link", "put the file itself there")
+            if item.is_dir(follow_symlinks=False):
+                depth = within.count("/")
+                if (depth == 0 and item.name != CELLS) or (depth == 1 and not is_slug(item.name)) or depth > 1:
+                    raise Refused(name, "is no folder of an entry", f"remove it; cells lie in {CELLS}/<task>/")
+                _walk(Path(item.path), name + "/", sizes)
+                continue
+            facts = item.stat(follow_symlinks=False)
+            if not stat.S_ISREG(facts.st_mode):
+                raise Refused(name, "is no regular file", "remove it")
+            _check_name(name)
+            limit = LIMITS[Path(name).suffix]
+            if facts.st_size > limit:
+                raise Refused(name, f"has {facts.st_size} bytes", f"at most {limit} are read")
+            sizes[name] = facts.st_size
+            if len(sizes) > MAX_FILES:
+                raise Refused(folder, f"more than {MAX_FILES} files", "submit one model's cells")
+
+
+def _check_name(name: str) -> None:
+    parts = name.split("/")
+    if not (name in (ENTRY, LEVEL) or (len(parts) == 3 and CELL_FILE.fullmatch(parts[2]))):
+        raise Refused(name, "is no file of an entry", f"remove it; there are {ENTRY}, {LEVEL} and {CELLS}/<task>/")
+
+
+def read_bytes(path: Path, where: str) -> bytes:
+    """Return the content of a regular file of an entry. Raise `Refused` on links and on files that are too long."""
+    limit = LIMITS[path.suffix]
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        raise Refused(where, f"cannot be read ({error.strerror})", "put the file there") from None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Refused(where, "is no regular file", "put the file itself there")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise Refused(where, f"has more than {limit} bytes", "shorten it")
+    return data

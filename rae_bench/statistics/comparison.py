@@ -1,0 +1,152 @@
+"""A against B: paired clip by clip and seed by seed, with an interval and a verdict.
+
+More is better for A in every effect. Errors compare as ratios: the mean over clips and seeds of log(b / a), for a
+metric of which less is better. A clip with almost no error, such as the sliding of a foot that only stands, would rule
+the mean of ratios. Values then compare as differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from rae_bench.errors import UserError
+from rae_bench.statistics.intervals import DRAWS, Effects, Interval, hierarchical_interval
+from rae_bench.statistics.pairing import Pairing, pair
+from rae_bench.statistics.significance import SIGNIFICANT, holm, wilcoxon
+from rae_bench.statistics.tables import in_words
+
+LEAST_SHARE = 0.01
+"""Values compare as ratios only if all are above 0 and above this share of their median."""
+COMPARISON_COLUMNS = (
+    *("task", "regime", "fraction", "tasks", "seeds", "groups", "clips"),
+    *("scale", "effect", "low", "high", "p", "p_holm", "p_wilcoxon", "verdict"),
+)
+
+
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, direction: str, rng: np.random.Generator, *, draws: int = DRAWS,
+    across_regimes: bool = False,
+) -> pd.DataFrame:
+    """Compare A with B: a row for each task, regime and fraction that both have, and one over all of them.
+
+    Args:
+        a, b: one metric of one entry each, with a row for each clip: `entry`, `task`, `regime`, `fraction`, `seed`,
+            `clip`, `group`, `value`. Metrics of a whole cell have one clip. NaN means that there is nothing to measure.
+        direction: "lower" or "higher" is better.
+        rng: the bootstrap's random numbers.
+        draws: the number of bootstrap draws.
+        across_regimes: whether A and B hold one regime each, to be compared with each other.
+
+    Returns:
+        Columns `COMPARISON_COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x"), or differences in the
+        metric's unit ("-"), positive where A is better. `p_holm` is adjusted over the rows of the same kind;
+        `p_wilcoxon` is of the clip groups alone. `verdict` is better, worse or undecided. A row over more than one task
+        has the task "all" and is an interquartile mean; one over more than one fraction has the fraction NaN and is a
+        mean.
+
+    Raises:
+        UserError: cells or clips that one side lacks, by name; nothing in common; a direction of "none".
+    """
+    if direction not in ("lower", "higher"):
+        raise UserError("neither more nor less of this metric is better; see docs/metrics.md")
+    pairings = list(pair(a, b, across_regimes=across_regimes))
+    if not pairings:
+        raise UserError("A and B have no task, regime and fraction in common")
+    values = np.concatenate([side.ravel() for p in pairings for side in (p.a, p.b)])
+    ratio = bool(values.min() > LEAST_SHARE * np.median(values) and values.min() > 0)
+    same = int(rng.integers(2**63))  # every row draws alike, whatever rows there are beside it
+    sign = 1.0 if direction == "lower" else -1.0
+    by_regime: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
+    for p in pairings:
+        gains = np.log(p.b / p.a) if ratio else p.b - p.a
+        by_regime.setdefault(p.regime, []).append((p, sign * gains))
+    single, overall = [], []
+    for regime, members in by_regime.items():
+        for p, gains in members:
+            effects = grouped(gains, p.groups)
+            single.append(_row(p.task, regime, p.fraction, [(p, effects)], ratio, same, draws))
+        if len(members) > 1:
+            overall.append(_overall(regime, members, ratio, same, draws))
+    return pd.DataFrame(_judged(single) + _judged(overall), columns=list(COMPARISON_COLUMNS))
+
+
+def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
+    """Sum gains (S, N) of seeds and clips over each group's clips, (S, G).
+
+    Args:
+        groups: the group of each clip, N names.
+    """
+    known, which = np.unique(np.asarray(groups), return_inverse=True)
+    totals = np.zeros((len(gains), len(known)))
+    np.add.at(totals.T, which, gains.T)
+    return Effects(totals, np.bincount(which))
+
+
+def _overall(
+    regime: str, members: Sequence[tuple[Pairing, np.ndarray]], ratio: bool, same: int, draws: int
+) -> dict[str, object]:
+    """Make the row over all fractions and tasks of a regime: means over fractions, then an interquartile mean."""
+    wanted = sorted({seed for p, _ in members for seed in p.seeds})
+    tasks: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
+    for p, gains in members:
+        lacking = sorted(set(wanted) - set(p.seeds))
+        if lacking:
+            cells = [(p.task, p.regime, p.fraction, seed) for seed in lacking]
+            table = pd.DataFrame(cells, columns=["task", "regime", "fraction", "seed"])
+            raise UserError(f"missing: {in_words(table)}, which other tasks or fractions have; compare fewer --seeds")
+        tasks.setdefault(p.task, []).append((p, gains))
+    parts = []
+    for task, found in tasks.items():
+        first = found[0][0]
+        if any(p.clips != first.clips for p, _ in found):
+            raise UserError(f"{task}: fractions were tested on different clips")
+        parts.append((first, grouped(np.mean([gains for _, gains in found], 0), first.groups)))
+    fractions = {p.fraction for p, _ in members}
+    return _row(
+        "all" if len(tasks) > 1 else parts[0][0].task,
+        regime,
+        fractions.pop() if len(fractions) == 1 else math.nan,
+        parts, ratio, same, draws,
+    )
+
+
+def _row(
+    task: str, regime: str, fraction: float, parts: Sequence[tuple[Pairing, Effects]], ratio: bool,
+    same: int, draws: int,
+) -> dict[str, object]:
+    effects = [e for _, e in parts]
+    found = hierarchical_interval(effects, np.random.default_rng(same), draws)
+    means = np.concatenate([(e.totals.mean(0) / e.clips) for e in effects])
+    seeds = len(parts[0][0].seeds)
+    return {
+        "task": task,
+        "regime": regime,
+        "fraction": fraction,
+        "tasks": len(parts),
+        "seeds": seeds,
+        "groups": sum(len(e.clips) for e in effects),
+        "clips": int(sum(e.clips.sum() for e in effects)),
+        "scale": "x" if ratio else "-",
+        **_shown(found, ratio),
+        "p_wilcoxon": wilcoxon(means.tolist()) if len(means) > len(effects) else math.nan,
+    }
+
+
+def _shown(found: Interval, ratio: bool) -> Mapping[str, float]:
+    ends = {"effect": found.estimate, "low": found.low, "high": found.high}
+    return {**{k: math.exp(v) if ratio else v for k, v in ends.items()}, "p": found.p}
+
+
+def _judged(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Add Holm's p and the verdict to rows."""
+    adjusted = holm([float(str(row["p"])) for row in rows])
+    out = []
+    for row, p in zip(rows, adjusted, strict=True):
+        gain = float(str(row["effect"])) - (1 if row["scale"] == "x" else 0)
+        word = "undecided" if not p < SIGNIFICANT else "better" if gain > 0 else "worse"
+        out.append({**row, "p_holm": float(p), "verdict": word})
+    return out

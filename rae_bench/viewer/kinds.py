@@ -1,0 +1,23 @@
+"""The kinds of rows that pictures and pages show, in their order, and their colours."""
+
+from __future__ import annotations
+
+COLOURS = {
+    "truth": ("#444444", "#ffffff"),
+    "cold": ("#2a6fdb", "#5b9bff"),
+    "cold-long": ("#7fb2f0", "#a5cbf7"),
+    "frozen": ("#d43d3d", "#ff6b6b"),
+    "finetune": ("#2e9e4f", "#4cc972"),
+    "zero-shot": ("#c77f1a", "#e8a548"),
+    "full": ("#7b3fa0", "#b583ee"),
+    "hold": ("#6b6b6b", "#9a9a9a"),
+    "interpolate": ("#b07d2b", "#d1a45c"),
+    "nearest": ("#5b8c8c", "#82b8b8"),
+}
+"""Kind of a row -> its colour on a light and on a dark ground, "#rrggbb". Truth, cold, frozen and finetune have the
+colours of the thesis on light."""
+
+
+def kind_of(label: str) -> str:
+    """Return the kind of a row with a label such as "cold 5 %"."""
+    return label.partition(" ")[0]

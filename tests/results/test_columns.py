@@ -1,0 +1,38 @@
+"""Columns: every metric has one, and headings fit a narrow terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics.base import Column
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, narrow_heading, percent
+
+
+def test_metrics_are_columns() -> None:
+    assert all(COLUMNS[name] is info for name, info in METRICS.items())
+    assert all(name == column.name and column.label for name, column in COLUMNS.items())
+    assert {category: column.name for category, column in PRIMARY_COLUMNS.items()} == dict(PRIMARY)
+
+
+def test_a_title_has_the_unit() -> None:
+    assert COLUMNS["foot_sliding"].title == "foot sliding, cm/s"
+    assert COLUMNS["adversarial_score"].title == "adversarial"
+
+
+@pytest.mark.parametrize(
+    "name", [*PRIMARY.values(), "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained"]
+)
+def test_headings_of_the_terminal_are_narrow(name: str) -> None:
+    assert max(map(len, narrow_heading(COLUMNS[name]).splitlines())) <= 9
+
+
+def test_headings_by_hand() -> None:
+    assert narrow_heading(COLUMNS["reconstruction_error"]) == "recon-\nstruction\ncm"
+    assert narrow_heading(Column("x", "gain over cold", "", 2)) == "gain over\ncold"
+    assert narrow_heading(Column("x", "reconstruction", "cm", 2), width=20) == "reconstruction\ncm"
+
+
+def test_words_in_columns() -> None:
+    assert aligned([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
+    assert (percent(0.05), percent(1.0)) == ("5 %", "100 %")
