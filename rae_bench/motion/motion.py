@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.contacts import find_contacts
 from rae_bench.motion.root import RootSpace, root_space
@@ -127,3 +128,24 @@ def make_motion(
         positions = rig.forward_kinematics(rotations, root_positions)[0]
         contacts = find_contacts(positions, rig, fps, lengths, stance=stance)
     return Motion(rig, float(fps), lengths, root_positions, rotations, np.asarray(contacts, bool)[clip, last])
+
+
+def clip_arrays(motion: Motion, clip: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the root positions (T, 3) in metres and local rotations (T, J, 4) of one clip, as float64.
+
+    Args:
+        motion: N clips.
+        clip: which of them, counted from 0.
+
+    Raises:
+        UserError: There is no such clip, it has no frame, or its numbers are not finite.
+    """
+    if not 0 <= clip < len(motion):
+        raise UserError(f"clip {clip} of a motion that has {len(motion)}; they are counted from 0")
+    frames = int(motion.lengths[clip])
+    if frames < 1:
+        raise UserError(f"clip {clip} has no frame")
+    root, rotations = motion.root_positions[clip, :frames], motion.rotations[clip, :frames]
+    if not (np.isfinite(root).all() and np.isfinite(rotations).all()):
+        raise UserError(f"clip {clip} has numbers that are not finite")
+    return root.astype(np.float64), rotations.astype(np.float64)

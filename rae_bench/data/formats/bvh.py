@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.data.formats.bvh_text import END, BvhJoint, free_name, parse_bvh
-from rae_bench.data.formats.clip import checked_clip
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.units import Up, metres_per_unit, turn_axes, upright
 from rae_bench.errors import unknown
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.motion.motion import Motion, clip_arrays, make_motion
 from rae_bench.motion.resample import resample
 from rae_bench.rigs.rig import Rig, make_rig
 from rae_bench.rigs.tree import children_of, joint_list
@@ -173,7 +172,7 @@ def write_bvh(path: str | Path, motion: Motion, clip: int = 0, *, unit: str | fl
         UserError: There is no such clip or unit, or the clip has no frame or numbers that are not finite.
     """
     scale = metres_per_unit(unit)
-    places, rotations = checked_clip(motion, clip, path)
+    places, rotations = clip_arrays(motion, clip)
     places, frames, rig = places / scale, len(places), motion.rig
     ends = end_sites(rig)
     angles = continuous_angles(rotations[:, ~ends])

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.formats.clip import checked_clip
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion
+from rae_bench.motion.motion import Motion, clip_arrays
 from rae_bench.rigs.rig import Rig
 from rae_bench.rigs.tree import children_of
 from rae_bench.storage import whole_file
@@ -47,7 +46,7 @@ def write_glb(path: str | Path, motion: Motion, clips: Sequence[int] = (0,), *, 
     """
     if not clips:
         raise UserError(f"no clip to write to {path}")
-    gathered = [_with_unit_turns(*checked_clip(motion, clip, path)) for clip in clips]
+    gathered = [_with_unit_turns(*clip_arrays(motion, clip)) for clip in clips]
     document, body = _document(motion.rig, motion.fps, gathered, [str(name) for name in names or clips])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rae_bench.data.generators.reach.key_poses import KeyPoses
+from rae_bench.data.generators.reach.key_poses import KeyPoses, MoveFrames, hands, make_pose, tolerance
 from rae_bench.data.generators.reach.limbs import Reacher
-from rae_bench.data.generators.reach.moves import MoveFrames, hands, make_pose, tolerance
 from rae_bench.data.generators.reach.solve_keys import hand_places, reach_keys
 from rae_bench.data.generators.reach.variants import LEVELS, POINTS, Variant, spawn_places
 from rae_bench.kinematics import quat

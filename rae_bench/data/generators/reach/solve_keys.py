@@ -11,9 +11,8 @@ import numpy as np
 from rae_bench.data.generators.locomotion.body import UP
 from rae_bench.data.generators.locomotion.pose import Pose
 from rae_bench.data.generators.locomotion.whole_body import swing_arm
-from rae_bench.data.generators.reach.key_poses import KeyPoses
+from rae_bench.data.generators.reach.key_poses import KeyPoses, sink
 from rae_bench.data.generators.reach.limbs import Limb, Reacher
-from rae_bench.data.generators.reach.moves import sink
 from rae_bench.data.generators.reach.variants import RADII
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
