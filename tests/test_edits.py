@@ -36,8 +36,8 @@ def run(copy: Path) -> Run:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(copy), str(TESTS)])}
         return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, cwd=copy)
 
-    where = call("-c", "import rae_bench.baselines.catalogue as a, rae_bench.errors as b; print(a.__file__, b.__file__)")
-    assert where.stdout.split() == [str(copy / f"rae_bench/{name}.py") for name in ("baselines/catalogue", "errors")]
+    where = call("-c", "from rae_bench import baselines as a, errors as b; print(a.__file__, b.__file__)")
+    assert where.stdout.split() == [str(copy / f"rae_bench/{name}.py") for name in ("baselines/__init__", "errors")]
     return call
 
 
