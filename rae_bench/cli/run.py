@@ -134,7 +134,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
     return table
 
 
-def _budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
+def budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which rows trained for longer than the budget, or did not say for how long."""
     from rae_bench.model.regimes import NO_REGIME, row_name
     from rae_bench.results.columns import percent
@@ -177,7 +177,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else f' {100 * row.fraction:g} %'}: {row.reason}")
-    lines += _budget_notes(outcome.results)
+    lines += budget_notes(outcome.results)
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [

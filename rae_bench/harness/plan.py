@@ -100,7 +100,7 @@ def _state(cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: R
         return "to do", ""
     changed = changes(result["identity"], facts)
     if changed:
-        hint = "; rae-bench rescore mends it without training" if only_metrics_changed(result["identity"], facts) else ""
+        hint = "; rescore mends it without training" if only_metrics_changed(result["identity"], facts) else ""
         return "stale", f"changed: {', '.join(changed)}{hint}"
     if result["status"] == "failed":
         return "to do", f"failed before: {result['reason']}"

@@ -302,3 +302,24 @@ def test_a_closed_pipe_makes_no_noise() -> None:
     ended = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert ended.stderr == b""
+
+
+def test_the_table_names_who_left_the_budget() -> None:
+    from rae_bench.cli.run import budget_notes
+
+    def cell(regime: str, cost: dict[str, object], **more: object) -> dict[str, object]:
+        return {"regime": regime, "fraction": 0.05, "cost": cost, **more}
+
+    honest = {"budget_status": "enforced", "over_budget": False, "pretrain_budget_status": "enforced"}
+    assert budget_notes([cell("cold", honest), cell("none", {"budget_status": "undeclared"})]) == []
+    assert budget_notes([cell("cold", {"budget_status": "undeclared"}, card={"learns": False})]) == []
+    assert budget_notes(
+        [
+            cell("cold", {"budget_status": "declared", "over_budget": True}),
+            cell("frozen", {**honest, "pretrain_over_budget": True}),
+            cell("finetune", {**honest, "pretrain_budget_status": "undeclared"}),
+        ]
+    ) == [
+        "The model did not say how long it trained (ctx.declare): finetune 5 %.",
+        "The model trained for longer than its budget: cold 5 %, frozen 5 %.",
+    ]
