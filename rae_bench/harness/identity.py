@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rae_bench.harness.versions import engine_versions, cell_metric_versions
+from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task

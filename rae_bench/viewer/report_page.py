@@ -32,7 +32,7 @@ def write_report(corpus: Corpus, measured: dict[str, Any], path: Path) -> Path:
 
     Args:
         corpus: the domain.
-        measured: what `rae_bench.data.importing.measures.measure` found.
+        measured: what `rae_bench.data.importing.domain_report.domain_report` found.
         path: the file to write.
     """
     with whole_file(path) as scratch:

@@ -149,7 +149,7 @@ def test_other_data_do_not_compare(place: Path, compare: Call) -> None:
     assert "data eeeeeeee" in err
 
 
-def test_damaged_tables_of_clips(place: Path, call: Call) -> None:
+def test_damaged_tables_of_clips(place: Path, compare: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").write_text("clip,action,reconstruction_error\nc0,g,1\n")
     code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import combinations
 
 from rae_bench.harness.identity import changes, part_hash
-from rae_bench.harness.versions import engine_versions, cell_metric_versions
+from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
