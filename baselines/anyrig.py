@@ -11,7 +11,7 @@ key joints arrive there:
 What is learnt of a rig is therefore where key joints go, which is the same question on every rig. Lengths are in rig
 heights, and nothing is scaled by statistics of a rig's motion. No weight belongs to a joint but those of the codec,
 which start at zero: `zero-shot` needs nothing of the target. Pre-training adds copies of the sources' motion on rigs
-with other bone lengths and fewer joints (`rae_bench.baselines.variants`), and hides joints from the others (as SAME,
+with other bone lengths and fewer joints (`rae_bench.baselines.other_rigs`), and hides joints from the others (as SAME,
 Lee et al. 2023).
 """
 
@@ -44,7 +44,7 @@ from rae_bench.model import (
     unknown,
 )
 
-from .variants import vary
+from .other_rigs import vary
 
 PRESETS = {"small": {"width": 32, "heads": 2, "layers": 2}, "paper": {"width": 128, "heads": 8, "layers": 4}}
 DAMPING = 1e-3

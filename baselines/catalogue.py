@@ -19,7 +19,8 @@ from rae_bench.model import UserError, unknown
 
 FOLDER = Path(__file__).resolve().parent
 PAIR_VERSION = 1
-"""Covers what joins a codec and a core (`network.py`, `parts.py`, `layers.py`): raise it when these numbers move."""
+"""Covers what joins a codec and a core (pair_options.py, network.py, parts.py, layers.py): raise it when these numbers
+move."""
 CODEC, CORE = "raw", "omg-moe"
 """The codec and the core of a name that leaves one out."""
 CAPABILITIES = ("frozen", "finetune", "cold-long", "several-sources")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .catalogue import Pair, about, find, names
-from .options import choose
+from .pair_options import choose
 
 __all__ = ["about", "find", "load", "names", "resolve"]
 

@@ -12,7 +12,7 @@ from torch import nn
 from rae_bench.model import Domain, Frame, Layout, LightningModel, ModelCard, Next, Normal, Sizes, StepNetwork
 
 from .catalogue import Pair, about
-from .options import CORRECTED, MODE, choose
+from .pair_options import CORRECTED, MODE, choose
 from .parts import Codec, Core
 
 KEPT = 0.9
@@ -20,7 +20,7 @@ KEPT = 0.9
 
 
 class PairNetwork(StepNetwork):
-    """Reads a frame into an embedding, lets the core change it, and decodes it to `output` (`options.OUTPUTS`)."""
+    """Reads a frame into an embedding, lets the core change it, and decodes it to `output` (`pair_options.OUTPUTS`)."""
 
     def __init__(self, codec: Codec, core: Core, output: str = "change", change: int = 0) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class PairModel(LightningModel):
 
     Options:
         preset: `small`, or `paper` with the published sizes, which need a budget of their own (docs/model.md).
-        output: one of `options.OUTPUTS`; None takes that of the mode.
+        output: one of `pair_options.OUTPUTS`; None takes that of the mode.
         mode: `corrected`, or `paper` with those faults of the thesis that are the model's (docs/study.md).
     """
 

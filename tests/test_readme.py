@@ -9,8 +9,6 @@ from helpers.places import ROOT
 
 from rae_bench.cli import cli
 
-COMING = ("rescore",)
-"""Commands that pages describe before they exist."""
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
 
 
@@ -50,8 +48,6 @@ def _commands(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_exist_and_take_these_options(page: str) -> None:
     for words in _commands(page):
-        if words[0] in COMING:
-            continue
         command: click.Command = cli
         rest = words
         while isinstance(command, click.Group) and rest:
@@ -71,11 +67,6 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
-
-
-def test_what_is_coming_has_not_come() -> None:
-    """Fails as soon as a command of `COMING` exists: take it out there, so that its options are checked too."""
-    assert not {*COMING} & {*cli.list_commands(click.Context(cli))}
 
 
 def test_readme_has_commands() -> None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("rae_bench.cli.compare", "compare", "Is one model better than another, and how sure is that?"),
     "submit": ("rae_bench.cli.submit", "submit", "Make an entry for the leaderboard."),
     "verify": ("rae_bench.cli.verify", "verify", "Is an entry what it says?"),
+    "rescore": ("rae_bench.cli.rescore", "rescore", "Compute metrics again from kept trajectories."),
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, or our metrics."),
     "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),

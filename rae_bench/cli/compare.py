@@ -12,11 +12,10 @@ import click
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.values import numbers, split
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-REGIMES = ("cold", "cold-long", "frozen", "finetune", "zero-shot", "full")
 
 
 @click.command()
@@ -80,19 +79,19 @@ class _EntryResults:
         from rae_bench.statistics.tables import with_entry
 
         name, _, regime = text.rpartition(":")
-        if name and regime not in REGIMES and not Path(text).exists():
-            raise unknown("regime", regime, REGIMES)
-        self.text, self.regime = text, regime if name and regime in REGIMES else ""
+        if name and regime not in ROWS and not Path(text).exists():
+            raise unknown("regime", regime, ROWS)
+        self.text, self.regime = text, regime if name and regime in ROWS else ""
         folder = _folder(name if self.regime else text, results)
         table = with_entry(load_results(folder))
         if table.empty:
             raise UserError(f"{folder}: no cell results here")
-        learned = table[table["regime"] != "none"]
+        learned = table[table["regime"] != NO_REGIME]
         table = learned if len(learned) else table
         entries = sorted(table["entry"].unique())
         if len(entries) > 1:
             raise UserError(f"{folder} holds {len(entries)} entries, name one of them: {', '.join(entries)}")
-        self.is_control = set(table["regime"]) == {"none"}
+        self.is_control = set(table["regime"]) == {NO_REGIME}
         if self.regime:
             table = table[table["regime"] == self.regime]
             if table.empty:
@@ -110,11 +109,11 @@ class _EntryResults:
                 raise unknown(f"task of {self.text}", task, set(table["task"]))
         if tasks:
             table = table[table["task"].isin(tasks)]
-        uses_fraction = ~table["regime"].isin(["none", "full", "zero-shot"])
+        uses_fraction = ~table["regime"].isin([NO_REGIME, FULL, ZERO_SHOT])
         for fraction in fractions:
             if uses_fraction.any() and fraction not in set(table["fraction"]):
-                cold = fraction == 1 and self.regime == "cold"
-                hint = f"; cold on all data is {self.text.removesuffix('cold')}full" if cold else ""
+                cold = fraction == 1 and self.regime == COLD
+                hint = f"; cold on all data is {self.text.removesuffix(COLD)}{FULL}" if cold else ""
                 raise UserError(f"{self.text}: no cell of {percent(fraction)}{hint}")
         if fractions:
             table = table[~uses_fraction | table["fraction"].isin(fractions)]

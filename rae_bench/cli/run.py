@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,20 +56,6 @@ def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **ask
     if as_json:
         click.echo(json.dumps(results, indent=1, allow_nan=False))
     return code
-
-
-COLUMNS = (
-    ("reconstruction_error", "recon-\nstruction\ncm", 2),
-    ("foot_sliding", "foot\nsliding\ncm/s", 1),
-    ("objective_error", "objec-\ntive\ncm", 2),
-    ("adversarial_score", "adver-\nsarial\n0..1", 2),
-    ("score", "score\n0 is\ntruth", 3),
-    ("gain_over_cold", "gain\nover\ncold x", 2),
-    ("quality_of_full", "of\nfull\n%", 0),
-    ("data_saved", "data\nsaved\nx", 1),
-    ("core_seconds", "adapt\ncore-s", 0),
-    ("trained", "trained\npara-\nmeters", 0),
-)
 
 
 def _print_outcome(outcome: Outcome, stderr: Any, by: str | None) -> None:
@@ -122,26 +109,47 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    from rae_bench.results.columns import narrow_heading
+    from rae_bench.results.rows import ROW_COLUMNS
+
     table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("regime", no_wrap=True)
     table.add_column("target\ndata", justify="right", no_wrap=True)
-    for _, heading, _ in COLUMNS:
-        table.add_column(heading, justify="right")
+    for column in ROW_COLUMNS:
+        table.add_column(narrow_heading(column), justify="right")
     last = ""
     for row in table_rows:
         if last and row.kind != last:
             table.add_section()
         last = row.kind
         cells = []
-        for name, _, digits in COLUMNS:
-            values = row.values.get(name, [])
+        for column in ROW_COLUMNS:
+            values = row.values.get(column.name, [])
             if not values or all(math.isnan(v) for v in values):
                 cells.append("")
                 continue
-            cells.append(_value(name, values, digits, row.capped))
+            cells.append(_value(column.name, values, column.digits, row.capped))
         fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
         table.add_row(Text(row.label + (" *" if row.reason else "")), fraction, *cells)
     return table
+
+
+def _budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which rows trained for longer than the budget, or did not say for how long."""
+    from rae_bench.model.regimes import NO_REGIME, row_name
+    from rae_bench.results.columns import percent
+
+    facts: dict[str, set[str]] = defaultdict(set)
+    for result in results:
+        if result["regime"] == NO_REGIME or not result.get("card", {}).get("learns", True):
+            continue
+        row = f"{row_name(result['regime'], result['fraction'])} {percent(result['fraction'])}"
+        cost = result["cost"]
+        if cost.get("over_budget") or cost.get("pretrain_over_budget"):
+            facts["trained for longer than its budget"].add(row)
+        if "undeclared" in (cost.get("budget_status"), cost.get("pretrain_budget_status")):
+            facts["did not say how long it trained (ctx.declare)"].add(row)
+    return [f"The model {fact}: {', '.join(sorted(found))}." for fact, found in sorted(facts.items())]
 
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
@@ -169,6 +177,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else f' {100 * row.fraction:g} %'}: {row.reason}")
+    lines += _budget_notes(outcome.results)
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [

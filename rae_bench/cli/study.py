@@ -11,6 +11,7 @@ import click
 
 from rae_bench.cli.values import assignments, expand, split
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.regimes import NO_REGIME
 
 if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan
@@ -147,7 +148,7 @@ def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool)
     from rae_bench.results.files import write_json
     from rae_bench.study import cost
 
-    learned = [p for p in plans[0].cells if p.cell.regime != "none"]
+    learned = [p for p in plans[0].cells if p.cell.regime != NO_REGIME]
     basis = {key: learned[0].identity[key] for key in ("engine", "model", "config", "task", "data")}
     path = folder / "cost.json"
     try:

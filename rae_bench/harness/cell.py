@@ -14,7 +14,7 @@ import numpy as np
 from rae_bench.harness.jobs import CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
-from rae_bench.metrics import METRICS, adversarial, measure, null_interval
+from rae_bench.metrics import adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
@@ -23,6 +23,7 @@ from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
 from rae_bench.results.clips import write_clips
 from rae_bench.results.files import SCHEMA, write_json
+from rae_bench.results.rows import as_metrics
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
 from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
@@ -134,14 +135,6 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
     write_json(path, result)
     return result
-
-
-def as_metrics(values: dict[str, float]) -> dict[str, dict[str, Any]]:
-    """Values of metrics as they stand in a result: with unit and direction."""
-    return {
-        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
-        for name, value in values.items()
-    }
 
 
 def _as_trajectory(motion: Motion) -> Trajectory:

@@ -64,11 +64,6 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def part_hash(part: Any) -> str:
-    """A part of an identity as one hash: versions are hashed together, hashes stay as they are."""
-    return part if isinstance(part, str) else _hash(part)
-
-
 def changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) -> list[str]:
     """What of an identity changed, in words: `features 1 -> 2`, `metric foot_sliding 1 -> 2`, `task`.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rae_bench.harness.cell import COST_FILE
-from rae_bench.harness.identity import changes, identity, pretraining_changes
+from rae_bench.harness.identity import changes, identity, only_metrics_changed, pretraining_changes
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import is_kept
 from rae_bench.harness.spec import RunSpec
@@ -93,16 +93,15 @@ def make_plans(specs: Sequence[RunSpec]) -> list[Plan]:
     return plans
 
 
-def _state(
-    cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: RunSpec
-) -> tuple[State, str]:
+def _state(cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: RunSpec) -> tuple[State, str]:
     """Whether a result that lies there is that of the cell, whole and up to date; and why it is not."""
     result = None if spec.force else read_result(path)
     if result is None:
         return "to do", ""
     changed = changes(result["identity"], facts)
     if changed:
-        return "stale", f"changed: {', '.join(changed)}"
+        hint = "; rae-bench rescore mends it without training" if only_metrics_changed(result["identity"], facts) else ""
+        return "stale", f"changed: {', '.join(changed)}{hint}"
     if result["status"] == "failed":
         return "to do", f"failed before: {result['reason']}"
     if result["status"] == "ok":

@@ -16,12 +16,13 @@ from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
 from rae_bench.leaderboard.entries.packing import digest, pack
 from rae_bench.leaderboard.verify.verifier import Progress, Report, verify
 from rae_bench.model.plugins.plugin import portable_spec
+from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
 from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import scratch, whole_folder
 from rae_bench.task.cells import TRUTH, cell_name
 
-PREFERRED = ("finetune", "frozen", "zero-shot", "cold-long", "cold")
+PREFERRED = (FINETUNE, FROZEN, ZERO_SHOT, COLD_LONG, COLD)
 """An entry declares the first of these regimes that it has cells of, unless its author names one."""
 
 
@@ -53,9 +54,9 @@ class Gathered:
     def regime(self) -> str:
         """The regime that an entry of these cells declares unless its author names one."""
         if self.model in (TRUTH, *CONTROLS):
-            return "none"
+            return NO_REGIME
         finished = {r["regime"] for r in self.cells.values() if r["status"] == "ok"}
-        return next((regime for regime in PREFERRED if regime in finished), "cold")
+        return next((regime for regime in PREFERRED if regime in finished), COLD)
 
 
 def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = ()) -> Gathered:

@@ -141,6 +141,7 @@ class MetricInfo(Column):
         compare: how a metric of all windows of all clips together is measured, as a critic sees them.
         spread: how a metric of more than one sample is measured.
         optional: whether a result leaves it out when no clip has anything to measure (a horizon beyond every clip).
+        version: raise it when the metric's numbers move.
     """
 
     direction: Literal["lower", "higher", "none"]

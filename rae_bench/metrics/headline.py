@@ -4,9 +4,9 @@
     feet                        (e - truth) / mean speed of the truth's contact joints
     adversarial                 as it is
 
-The mean over categories and over the fractions below 100 %; lower is better. This is the score of benchmark version 1,
-fixed in advance (docs/protocol.md#metrics); docs/design.md 4.10 has that of version 2. Holding a pose slides nothing,
-so it cannot be the yardstick of sliding.
+The score is the mean over categories and over the fractions below 100 %; lower is better. It is that of benchmark
+version 1, fixed in advance (docs/protocol.md#metrics); docs/design.md 4.10 has that of version 2. A held pose slides
+nothing, so it cannot be the yardstick of sliding.
 """
 
 from __future__ import annotations

@@ -67,14 +67,12 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 def basis(identity: Mapping[str, Any]) -> str:
     """Say in words what must be alike for two cells of a task to compare."""
-    parts = {part: identity.get(part, "?") for part in ("task", "data", "metrics")}
-    return ", ".join(f"{part} {_short(value)}" for part, value in parts.items())
+    return ", ".join(f"{part} {part_hash(identity.get(part, '?'))[:8]}" for part in ("task", "data", "metrics"))
 
 
-def _short(part: Any) -> str:
-    """Return eight characters that stand for a part of an identity."""
-    text = part if isinstance(part, str) else hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
-    return text[:8]
+def part_hash(part: Any) -> str:
+    """Return a part of an identity as one hash: versions are hashed together, hashes stay as they are."""
+    return part if isinstance(part, str) else hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rae_bench.metrics import PRIMARY, category_scores, headline_score
+from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
@@ -55,6 +55,14 @@ class Row:
 def metric_values(result: Mapping[str, Any]) -> dict[str, float]:
     """Return name -> value of a cell's metrics; NaN for null."""
     return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
+
+
+def as_metrics(values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """Values of metrics as they stand in a result: with unit and direction."""
+    return {
+        name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
+        for name, value in values.items()
+    }
 
 
 def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -121,5 +129,3 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))
         )
     return out
-
-

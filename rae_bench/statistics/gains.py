@@ -10,12 +10,15 @@ import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import error_area, gain_over_cold, gap_closed, is_negative_transfer, quality_of_full
+from rae_bench.model.regimes import COLD, COLD_LONG, FULL, REGIMES
 from rae_bench.statistics.curves import LEAST_FRACTIONS, CurveEstimate, data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.statistics.tables import CELL, in_words, refuse_twice
 
-GAINS = {"cold": "gain_over_cold", "cold-long": "gain_over_cold_long", "reference": "gain_over_reference_cold"}
+GAINS = {COLD: "gain_over_cold", COLD_LONG: "gain_over_cold_long", "reference": "gain_over_reference_cold"}
 """What the error of a transfer is compared with -> name of the gain."""
+TRANSFER_REGIMES = tuple(name for name, regime in REGIMES.items() if regime.pretrained)
+"""The regimes that start from what the source taught."""
 STRATUM = ["entry", "task", "regime", "fraction"]
 
 
@@ -37,24 +40,24 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
         UserError: cells that the other seeds have and one lacks, by name.
     """
     refuse_twice(cells, CELL)
-    table = cells[~cells["regime"].isin(["cold", "cold-long", "full", "none"])].copy()
+    table = cells[cells["regime"].isin(TRANSFER_REGIMES)].copy()
     if table.empty:
-        raise UserError("no cell of a transfer regime: frozen, finetune or zero-shot")
+        raise UserError(f"no cell of a transfer regime: {', '.join(TRANSFER_REGIMES)}")
     place = ["entry", "task", "seed"]
     pools = {
-        "cold": (cells[cells["regime"] == "cold"], [*place, "fraction"]),
-        "cold-long": (cells[cells["regime"] == "cold-long"], [*place, "fraction"]),
+        COLD: (cells[cells["regime"] == COLD], [*place, "fraction"]),
+        COLD_LONG: (cells[cells["regime"] == COLD_LONG], [*place, "fraction"]),
         "reference": (_reference_cold(cells, references), ["task", "seed", "fraction"]),
-        "full": (cells[cells["regime"] == "full"], place),
+        FULL: (cells[cells["regime"] == FULL], place),
     }
     for name, (pool, keys) in pools.items():
         table[name] = _beside(table, pool, keys, name)
     for name, column in GAINS.items():
         table[column] = _each(gain_over_cold, table[name], table["value"])
-    table["quality_of_full"] = _each(quality_of_full, table["full"], table["value"])
-    table["gap_closed"] = _each(gap_closed, table["cold"], table["value"], table["full"])
-    negative = _each(is_negative_transfer, table["cold"], table["value"])
-    table["negative"] = np.where(table["cold"].isna(), np.nan, negative)
+    table["quality_of_full"] = _each(quality_of_full, table[FULL], table["value"])
+    table["gap_closed"] = _each(gap_closed, table[COLD], table["value"], table[FULL])
+    negative = _each(is_negative_transfer, table[COLD], table["value"])
+    table["negative"] = np.where(table[COLD].isna(), np.nan, negative)
     return table.sort_values(CELL, ignore_index=True)
 
 
@@ -86,7 +89,7 @@ def error_areas(cells: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: a seed without one of the fractions of its regime; fewer than two fractions.
     """
-    curves = cells[~cells["regime"].isin(["full", "none", "zero-shot"])]
+    curves = cells[cells["regime"].isin([name for name, regime in REGIMES.items() if regime.needs_target])]
     rows = []
     for (task, regime), group in curves.groupby(["task", "regime"]):
         fractions = sorted(group["fraction"].unique())
@@ -128,16 +131,16 @@ def _with_ends(name: str, found: CurveEstimate) -> dict[str, object]:
 
 def _closed_by(group: pd.DataFrame) -> CurveEstimate:
     """Return the gap closed by one stratum of transfer cells."""
-    if group[["cold", "full"]].isna().any(axis=None):
+    if group[[COLD, FULL]].isna().any(axis=None):
         return CurveEstimate(math.nan, math.nan, math.nan, "no cold start and full data to go by")
-    cold, errors, full = (group[name].to_numpy(float) for name in ("cold", "value", "full"))
+    cold, errors, full = (group[name].to_numpy(float) for name in (COLD, "value", FULL))
     return gap_interval(cold, errors, full)
 
 
 def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
     """Return the data saved by one stratum of transfer cells."""
     entry, task, _, fraction = (group[name].iloc[0] for name in STRATUM)
-    mine = cells[(cells["entry"] == entry) & (cells["task"] == task) & cells["regime"].isin(["cold", "full"])]
+    mine = cells[(cells["entry"] == entry) & (cells["task"] == task) & cells["regime"].isin([COLD, FULL])]
     fractions = sorted(mine["fraction"].unique())
     if fraction <= 0:
         return _not_saved("used no target data")
@@ -147,7 +150,7 @@ def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
         return _not_saved("an error is 0")
     curves = mine[mine["seed"].isin(group["seed"])]
     for seed in group["seed"]:
-        _refuse_gaps(curves[curves["seed"] == seed].assign(seed=seed), fractions, (entry, task, "cold", seed))
+        _refuse_gaps(curves[curves["seed"] == seed].assign(seed=seed), fractions, (entry, task, COLD, seed))
     wide = curves.pivot(index="seed", columns="fraction", values="value").sort_index()
     errors = group.sort_values("seed")["value"].to_numpy(float)
     return data_saved_interval(fractions, wide.to_numpy(float), float(fraction), errors)
@@ -159,7 +162,7 @@ def _not_saved(why: str) -> CurveEstimate:
 
 def _reference_cold(cells: pd.DataFrame, references: Sequence[str]) -> pd.DataFrame:
     """Return the cold cells of the best reference entry of each task and fraction."""
-    pool = cells[(cells["regime"] == "cold") & cells["entry"].isin(references)]
+    pool = cells[(cells["regime"] == COLD) & cells["entry"].isin(references)]
     unknown = sorted(set(references) - set(pool["entry"]))
     if unknown:
         raise UserError(f"reference cold: no cold cell of {', '.join(unknown)}")
@@ -178,8 +181,8 @@ def _beside(table: pd.DataFrame, pool: pd.DataFrame, keys: list[str], name: str)
     places = set(pool[without_seed].itertuples(index=False, name=None))
     lacking = table[table[without_seed].apply(tuple, axis=1).isin(places) & joined.isna()]
     if len(lacking):
-        regime = "cold" if name == "reference" else name
-        cells = lacking.assign(regime=regime, fraction=1.0 if name == "full" else lacking["fraction"])
+        regime = COLD if name == "reference" else name
+        cells = lacking.assign(regime=regime, fraction=1.0 if name == FULL else lacking["fraction"])
         raise UserError(f"missing: {in_words(cells)}, which other seeds have; run these cells first")
     return joined
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
+from rae_bench.model.regimes import FULL, NO_REGIME, ZERO_SHOT
 from rae_bench.statistics.tables import cell_in_words, in_short, in_words, refuse_twice
 
 ANY = -1.0
@@ -56,8 +57,8 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
         for key_b, other in sorted(sides[1].items()):
             if key_a[0] != key_b[0] or not _meet(key_a, key_b, across_regimes):
                 continue
-            regimes = [regime for regime in dict.fromkeys((key_a[1], key_b[1])) if regime != "none"]
-            regime = " / ".join(regimes) or "none"
+            regimes = [regime for regime in dict.fromkeys((key_a[1], key_b[1])) if regime != NO_REGIME]
+            regime = " / ".join(regimes) or NO_REGIME
             fraction = max(key_a[2], key_b[2])
             yield _matched((key_a[0], regime, 1.0 if fraction == ANY else fraction), one, other)
 
@@ -80,9 +81,9 @@ def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[Key, pd.DataFrame
     if len(entries) != 1:
         raise UserError(f"one entry a side is compared; here are {in_short(sorted(entries))}")
     refuse_twice(table, ["task", "regime", "fraction", "seed", "clip"])
-    free = (table["regime"] == "none") & (table["fraction"] == 1)
+    free = (table["regime"] == NO_REGIME) & (table["fraction"] == 1)
     if across_regimes:
-        free |= table["regime"].isin(["full", "zero-shot"])
+        free |= table["regime"].isin([FULL, ZERO_SHOT])
     keyed = table.assign(fraction=table["fraction"].where(~free, ANY))
     strata = {}
     for (task, regime, fraction), rows in keyed.groupby(["task", "regime", "fraction"]):
@@ -91,14 +92,14 @@ def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[Key, pd.DataFrame
 
 
 def _meet(a: Key, b: Key, across_regimes: bool) -> bool:
-    regimes = across_regimes or a[1] == b[1] or "none" in (a[1], b[1])
+    regimes = across_regimes or a[1] == b[1] or NO_REGIME in (a[1], b[1])
     return regimes and (a[2] == b[2] or ANY in (a[2], b[2]))
 
 
 def _matched(key: Key, one: pd.DataFrame, other: pd.DataFrame) -> Pairing:
     """Make arrays of the same seeds and clips of both sides; a control's single cell is repeated."""
     wide = [t.pivot(index="seed", columns=["clip", "group"], values="value").sort_index(axis=1) for t in (one, other)]
-    control = [bool((t["regime"] == "none").all()) for t in (one, other)]
+    control = [bool((t["regime"] == NO_REGIME).all()) for t in (one, other)]
     if control[0] != control[1]:
         which = control.index(True)
         seeds = wide[1 - which].index

@@ -12,10 +12,12 @@ import pandas as pd
 from rae_bench.errors import UserError
 from rae_bench.metrics import category_scores, headline_score
 from rae_bench.metrics.headline import SPEED
-from rae_bench.results.rows import HOLD, PRIMARIES, TRUTH
+from rae_bench.model.regimes import NO_REGIME
+from rae_bench.results.rows import PRIMARIES
 from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
 from rae_bench.statistics.tables import cell_values, in_short, in_words, refuse_missing_cells, refuse_twice
+from rae_bench.task.cells import HOLD, TRUTH
 
 RANKED_SEEDS = 5
 """With fewer seeds a rank is provisional."""
@@ -58,7 +60,7 @@ def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.Dat
 def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
     """Return task -> metrics of the truth and of `hold`."""
     out = {}
-    controls = cells[cells["regime"] == "none"]
+    controls = cells[cells["regime"] == NO_REGIME]
     names = controls["entry"].str.rpartition("-")[0]
     for task, group in controls.groupby("task"):
         rows = [group[names[group.index] == name] for name in (TRUTH, HOLD)]

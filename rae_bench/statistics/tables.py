@@ -8,6 +8,7 @@ import pandas as pd
 
 from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError
+from rae_bench.model.regimes import COLD, FULL
 from rae_bench.results.columns import percent
 
 CELL = ["entry", "task", "regime", "fraction", "seed"]
@@ -39,10 +40,10 @@ def cell_values(results: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def with_entry(table: pd.DataFrame) -> pd.DataFrame:
     """Add a column `entry` to a table of results, and call `cold` at fraction 1 `full`."""
-    full = (table["regime"] == "cold") & (table["fraction"] == 1)
+    full = (table["regime"] == COLD) & (table["fraction"] == 1)
     return table.assign(
         entry=table["model"] + "-" + table["config"],
-        regime=table["regime"].where(~full, "full"),
+        regime=table["regime"].where(~full, FULL),
         value=table["value"].astype(float),
     )
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, FULL
 from rae_bench.statistics.significance import holm
 from rae_bench.study.effects import Effect, ModelRegime, decided
 from rae_bench.study.published import RIGS, ratio
@@ -18,7 +19,7 @@ from rae_bench.study.published import RIGS, ratio
 FC_LAYERS = ("rbf", "vae", "dec")
 CATS = tuple(f"fc-{layer}-cat" for layer in FC_LAYERS)
 MODELS = ("fe", *CATS, *(f"fc-{layer}-in" for layer in FC_LAYERS), "fs", "fe+omg-lstm")
-TRANSFER = ("frozen", "finetune")
+TRANSFER = (FROZEN, FINETUNE)
 ALIKE = 1.25
 """Two errors do not differ clearly where their ratio is between this and its inverse."""
 
@@ -53,10 +54,10 @@ CLAIMS = (
         1,
         "Every transferred model but DEC-CAT frozen beats its own cold start.",
         tuple(
-            Comparison((model, regime), (model, "cold"))
+            Comparison((model, regime), (model, COLD))
             for model in MODELS
             for regime in TRANSFER
-            if (model, regime) != ("fc-dec-cat", "frozen") and model != "fe+omg-lstm"
+            if (model, regime) != ("fc-dec-cat", FROZEN) and model != "fe+omg-lstm"
         ),
     ),
     Claim(
@@ -66,11 +67,11 @@ CLAIMS = (
         + tuple(Comparison(("fe", regime), (model, regime), alike=True) for model in CATS[:2] for regime in TRANSFER),
     ),
     Claim(3, "FE is the cheapest.", ()),
-    Claim(4, "The mixture of experts beats the LSTM.", (Comparison(("fe", "full"), ("fe+omg-lstm", "full")),)),
+    Claim(4, "The mixture of experts beats the LSTM.", (Comparison(("fe", FULL), ("fe+omg-lstm", FULL)),)),
     Claim(
         5,
         "CAT beats IN.",
-        tuple(Comparison((f"fc-{layer}-cat", "full"), (f"fc-{layer}-in", "full")) for layer in FC_LAYERS),
+        tuple(Comparison((f"fc-{layer}-cat", FULL), (f"fc-{layer}-in", FULL)) for layer in FC_LAYERS),
     ),
 )
 

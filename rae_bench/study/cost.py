@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.model.api import Budget, Context, Prompt
+from rae_bench.model.regimes import COLD
 from rae_bench.model.registry import make_model
 from rae_bench.statistics.intervals import ratio_interval
 from rae_bench.study.claims import Claim, Judgement, Verdict, claim_verdict
@@ -70,7 +71,7 @@ def measure_costs(
 
 def _once(instance: Any, domain: Any, one: Prompt, budget: Budget, seed: int) -> tuple[float, float, int]:
     stamps: list[tuple[int, float]] = []
-    ctx = Context("cold", 1.0, budget, seed, progress=lambda u, n, loss: stamps.append((u, time.process_time())))
+    ctx = Context(COLD, 1.0, budget, seed, progress=lambda u, n, loss: stamps.append((u, time.process_time())))
     instance.adapt(domain, ctx)
     (first, began), (last, ended) = stamps[0], stamps[-1]
     took = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from rae_bench.model.regimes import COLD, FULL
 from rae_bench.study.claims import CLAIMS, TRANSFER, Judgement, Verdict, judge
 from rae_bench.study.cost import REFERENCE, Cost, judge_cost
 from rae_bench.study.effects import Effect, ModelRegime, decided, effect
@@ -77,8 +78,8 @@ def find(
     modes = [mode for mode in (CORRECTED, PAPER) if mode in clips]
     rows = []
     for model in models:
-        for regime in ("cold", *TRANSFER, "full"):
-            side, full, cold = (model, regime), (REFERENCE, "full"), (model, "cold")
+        for regime in (COLD, *TRANSFER, FULL):
+            side, full, cold = (model, regime), (REFERENCE, FULL), (model, COLD)
             to_full: dict[str, Effect | float | None] = {}
             to_cold: dict[str, Effect | float | None] = {}
             for to, yardstick in ((to_full, full), (to_cold, cold)):
@@ -111,8 +112,8 @@ def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Judgement, ...
     out = []
     for regime in TRANSFER:
         for a, b, words in (
-            ((model, regime), (model, "cold"), f"{regime}, true source, against cold"),
-            ((SWAPPED_MODEL, regime), (model, "cold"), f"{regime}, swapped source, against cold"),
+            ((model, regime), (model, COLD), f"{regime}, true source, against cold"),
+            ((SWAPPED_MODEL, regime), (model, COLD), f"{regime}, swapped source, against cold"),
             ((model, regime), (SWAPPED_MODEL, regime), f"{regime}, true against swapped source"),
         ):
             found = effect(sources, a, b)

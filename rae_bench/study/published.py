@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, FULL
+
 RIGS = ("r2", "r3", "r4", "r5")
 _TABLE = """
 fe          full      .0270 .0213 .0138 .0220
@@ -39,16 +41,16 @@ def _read(text: str) -> dict[tuple[str, str], dict[str, float]]:
 ERRORS: Mapping[tuple[str, str], Mapping[str, float]] = _read(_TABLE)
 """(model, regime) -> error by rig."""
 PUBLISHED_RATIOS: Mapping[tuple[tuple[str, str], tuple[str, str]], float] = {
-    (("fc-rbf-in", "frozen"), ("fc-rbf-in", "cold")): 1.04,
-    (("fc-rbf-in", "finetune"), ("fc-rbf-in", "cold")): 1.148,
-    (("fc-vae-in", "frozen"), ("fc-vae-in", "cold")): 1.327,
-    (("fc-vae-in", "finetune"), ("fc-vae-in", "cold")): 1.644,
-    (("fc-dec-in", "frozen"), ("fc-dec-in", "cold")): 1.028,
-    (("fc-dec-in", "finetune"), ("fc-dec-in", "cold")): 1.187,
-    (("fc-rbf-cat", "full"), ("fc-rbf-in", "full")): 3.978,
-    (("fc-vae-cat", "full"), ("fc-vae-in", "full")): 2.475,
-    (("fc-dec-cat", "full"), ("fc-dec-in", "full")): 1.728,
-    (("fe", "full"), ("fe+omg-lstm", "full")): 1 / 0.319,
+    (("fc-rbf-in", FROZEN), ("fc-rbf-in", COLD)): 1.04,
+    (("fc-rbf-in", FINETUNE), ("fc-rbf-in", COLD)): 1.148,
+    (("fc-vae-in", FROZEN), ("fc-vae-in", COLD)): 1.327,
+    (("fc-vae-in", FINETUNE), ("fc-vae-in", COLD)): 1.644,
+    (("fc-dec-in", FROZEN), ("fc-dec-in", COLD)): 1.028,
+    (("fc-dec-in", FINETUNE), ("fc-dec-in", COLD)): 1.187,
+    (("fc-rbf-cat", FULL), ("fc-rbf-in", FULL)): 3.978,
+    (("fc-vae-cat", FULL), ("fc-vae-in", FULL)): 2.475,
+    (("fc-dec-cat", FULL), ("fc-dec-in", FULL)): 1.728,
+    (("fe", FULL), ("fe+omg-lstm", FULL)): 1 / 0.319,
 }
 """(A, B) -> error of B over error of A, the published mean over rigs and clips, where no table of errors was given."""
 

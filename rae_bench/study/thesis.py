@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rae_bench.model.regimes import COLD, FULL
 from rae_bench.study.claims import MODELS, TRANSFER
 from rae_bench.study.published import RIGS
 from rae_bench.task.task import MODES, Protocol, Task, load_task
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan
     from rae_bench.harness.spec import RunSpec
 
-STUDY_REGIMES = ("cold", *TRANSFER, "full")
+STUDY_REGIMES = (COLD, *TRANSFER, FULL)
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
 ARMS = (CORRECTED, PAPER, SWAPPED)
 ERROR_OF_ARM = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAPPED: "reconstruction_error"}

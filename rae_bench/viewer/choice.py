@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.regimes import NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import COLUMNS, percent
 from rae_bench.results.rows import ERROR
@@ -108,7 +109,7 @@ def pick_rollouts(
     for result, path in results:
         label = row_label(result["model"], result["regime"], result["fraction"])
         kind, file = kind_of(label), path.with_suffix(".npz")
-        varies = kind in ("cold", "cold-long", "frozen", "finetune", "nearest")
+        varies = kind == "nearest" or (kind in REGIMES and REGIMES[kind].needs_target)
         if kind not in COLOURS or kind == TRUTH or (choice.regimes and kind not in choice.regimes):
             continue
         if varies and choice.fraction is not None and not math.isclose(result["fraction"], choice.fraction):
@@ -132,7 +133,7 @@ def check_choice(choice: Choice, results: Sequence[dict[str, Any]], folder: Path
     for regime in choice.regimes:
         if regime not in kinds:
             raise unknown("regime or control", regime, kinds)
-    learned = [r for r in results if r["regime"] not in ("none", "zero-shot")]
+    learned = [r for r in results if r["regime"] not in (NO_REGIME, ZERO_SHOT)]
     fractions = sorted({float(r["fraction"]) for r in learned})
     if choice.fraction is not None and not any(math.isclose(choice.fraction, f) for f in fractions):
         known = ", ".join(map(percent, fractions))

@@ -12,13 +12,14 @@ import numpy as np
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
+from rae_bench.model.regimes import FINETUNE, NO_REGIME
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.results.files import read_result
-from rae_bench.results.rows import TRUTH
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
+from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import Examination, Side, load_side
 from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
@@ -136,7 +137,7 @@ def open_result(
     if not found:
         raise UserError(f"{folder}: no cell results; name a folder <out>/<model>-<hash>/<task> that a run wrote")
     found.sort(key=lambda pair: (pair[0]["seed"], pair[0]["fraction"]))
-    model = str(next((r["model"] for r, _ in found if r["regime"] != "none"), found[0][0]["model"]))
+    model = str(next((r["model"] for r, _ in found if r["regime"] != NO_REGIME), found[0][0]["model"]))
     task = _task_of(folder.name, task_spec)
     if any(r["identity"].get("task") != task.content_hash for r, _ in found):
         raise UserError(
@@ -232,4 +233,4 @@ def generated_scene(made: Generated, title: str) -> Scene:
     clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
     height = as_length(whole.rig.height)
     subtitle = f"rig {whole.rig.name}, {height}; generated after {start / whole.fps:g} s of history"
-    return Scene(title, subtitle, whole.rig, whole.fps, [_actor("finetune", "generated")], [clip])
+    return Scene(title, subtitle, whole.rig, whole.fps, [_actor(FINETUNE, "generated")], [clip])

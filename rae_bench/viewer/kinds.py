@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, FULL, ZERO_SHOT
+from rae_bench.task.cells import TRUTH
+
 COLOURS = {
-    "truth": ("#444444", "#ffffff"),
-    "cold": ("#2a6fdb", "#5b9bff"),
-    "cold-long": ("#7fb2f0", "#a5cbf7"),
-    "frozen": ("#d43d3d", "#ff6b6b"),
-    "finetune": ("#2e9e4f", "#4cc972"),
-    "zero-shot": ("#c77f1a", "#e8a548"),
-    "full": ("#7b3fa0", "#b583ee"),
+    TRUTH: ("#444444", "#ffffff"),
+    COLD: ("#2a6fdb", "#5b9bff"),
+    COLD_LONG: ("#7fb2f0", "#a5cbf7"),
+    FROZEN: ("#d43d3d", "#ff6b6b"),
+    FINETUNE: ("#2e9e4f", "#4cc972"),
+    ZERO_SHOT: ("#c77f1a", "#e8a548"),
+    FULL: ("#7b3fa0", "#b583ee"),
     "hold": ("#6b6b6b", "#9a9a9a"),
     "interpolate": ("#b07d2b", "#d1a45c"),
     "nearest": ("#5b8c8c", "#82b8b8"),

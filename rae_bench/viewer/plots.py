@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rae_bench.model.regimes import COLD, FULL
 from rae_bench.motion.root import RootSpace, root_space
 from rae_bench.results.columns import PRIMARY_COLUMNS
 from rae_bench.results.rows import ERROR, Row
@@ -55,7 +56,7 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     lines: dict[str, list[Row]] = {}
     for row in table_rows:
         if row.values.get(ERROR) and row.fraction is not None:
-            lines.setdefault("cold" if row.label == "full" else row.label, []).append(row)
+            lines.setdefault(COLD if row.label == FULL else row.label, []).append(row)
     learned = [row for points in lines.values() for row in points if row.kind == "model"]
     if not learned:
         return None

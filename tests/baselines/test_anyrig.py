@@ -8,7 +8,7 @@ import torch
 
 from rae_bench.baselines.anyrig import AnyRig, AnyRigNetwork, graph_of
 from rae_bench.baselines.controls import Hold
-from rae_bench.baselines.variants import other_rig, vary
+from rae_bench.baselines.other_rigs import other_rig, vary
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.metrics import measure
 from rae_bench.model.api import Budget, Context, Domain

@@ -8,7 +8,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from rae_bench.baselines.options import OUTPUTS
+from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.errors import UserError
 from rae_bench.model import Budget, Carry, Context, Domain, Frame, TrainConfig, control_targets, make_skeleton, states
 from rae_bench.model.registry import CONTROLS, list_models, make_model

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rae_bench.baselines.codecs.fc import Rbf
 from rae_bench.baselines.cores.omg_lstm import OmgLstm
 from rae_bench.baselines.network import KEPT, PairNetwork
-from rae_bench.baselines.options import OUTPUTS
+from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.errors import UserError
 from rae_bench.model.api import Budget, Context, Domain, Prompt
 from rae_bench.model.control import control_targets

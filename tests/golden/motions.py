@@ -19,6 +19,9 @@ RIGS = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod", "arm")
 
 def kinematics() -> Values:
     """Quaternions, chains, joint limits, and inverse kinematics."""
+    from helpers.positions import PARENTS, body
+
+    from rae_bench.kinematics.fit import fit_bones
     from rae_bench.kinematics.forward import forward_kinematics, global_to_local
     from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 
@@ -46,6 +49,8 @@ def kinematics() -> Values:
         "angle": close(quat.angle(a, b)),
         "forward": close(places),
         "local": close(global_to_local(world, rig.parents)),
+        "fitted_bones": close(fit_bones(body(), PARENTS)[0]),
+        "fitted_turns": close(fit_bones(body(), PARENTS)[1]),
         "limit_angles": close(angles),
         "from_limit_angles": close(from_limit_angles(0.5 * angles, limited)),
         "inverse": close(rig.forward_kinematics(solved, root)[0]),

@@ -23,7 +23,7 @@ from rae_bench.baselines import layers
 from rae_bench.baselines.anyrig import vary
 from rae_bench.baselines.catalogue import CODEC, Pair, PairPart, parts
 from rae_bench.baselines.network import PairModel
-from rae_bench.baselines.options import OUTPUTS
+from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.baselines.parts import Codec, Core, CoreOutput, Widths
 from rae_bench.model.outputs import rodrigues
 from rae_bench.model.registry import make_model

@@ -69,7 +69,7 @@ def test_every_metric_part_generator_and_stage_is_a_piece() -> None:
     known = pieces()
     for names in (engine_versions(), generator_versions(), metric_versions(), parts("codecs"), parts("cores")):
         assert set(names) <= set(known)
-    folders = {module.name for module in pkgutil.iter_modules(generators.__path__)}
+    folders = {module.name for module in pkgutil.iter_modules(generators.__path__) if module.ispkg}
     assert folders == {"locomotion", "reach"}, "a new generator needs a version in rae_bench/harness/versions.py"
     assert known["mann"].where == '"version" in ABOUT of baselines/cores/mann.py'
     assert known["nearest"].where == "version in the card of nearest in baselines/controls.py"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import part_hash
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.entries.rules import SAME_IDENTITY, SEEDS, CellKey, compared_fractions, missing_cells
+from rae_bench.model.regimes import COLD, REGIMES
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.clips import ClipTable
-from rae_bench.results.rows import HOLD, TRUTH
+from rae_bench.results.files import part_hash
+from rae_bench.task.cells import HOLD, TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 
@@ -122,8 +123,8 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
 def _contestant(entry: Entry, task: Task) -> Contestant:
     cells = {CellKey(c.regime, c.fraction, c.seed): c for c in entry.of(task.name) if c.status == "ok"}
     fractions = compared_fractions(task)
-    low = (0.0,) if entry.regime == "zero-shot" else fractions
-    pairs = {(entry.regime, f) for f in low} | {("cold", f) for f in (*fractions, 1.0)}
+    low = fractions if REGIMES[entry.regime].needs_target else (0.0,)
+    pairs = {(entry.regime, f) for f in low} | {(COLD, f) for f in (*fractions, 1.0)}
     count = len(SEEDS)
     while all(CellKey(regime, f, count) in cells for regime, f in pairs):
         count += 1

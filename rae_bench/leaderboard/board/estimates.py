@@ -17,6 +17,7 @@ from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.metrics import PRIMARY, category_scores
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import is_negative_transfer
+from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
 from rae_bench.results.rows import ERROR
 from rae_bench.statistics.comparison import grouped
@@ -95,7 +96,7 @@ def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, Conte
     pool = [c for c in cells.complete if c.name in names]
 
     def error(contestant: Contestant, fraction: float) -> float:
-        values = contestant.values("cold", fraction, ERROR)
+        values = contestant.values(COLD, fraction, ERROR)
         return float(np.log(values).mean()) if len(values) and (values > 0).all() else math.inf
 
     return {f: min(pool, key=lambda c: (error(c, f), c.name)) for f in cells.fractions if pool}
@@ -148,26 +149,26 @@ def gains_of(contestant: Contestant, cells: TaskCells, references: Mapping[float
     me, low = contestant, contestant.low
     starts = {f: f or min(cells.fractions) for f in low}  # without target data: against the smallest fraction
     out = {
-        "cold": log_gains(me, {f: (me, "cold", starts[f]) for f in low}),
-        "cold-long": log_gains(me, {f: (me, "cold-long", starts[f]) for f in low}),
-        "full": log_gains(me, dict.fromkeys(low, (me, "cold", 1.0))),
+        COLD: log_gains(me, {f: (me, COLD, starts[f]) for f in low}),
+        COLD_LONG: log_gains(me, {f: (me, COLD_LONG, starts[f]) for f in low}),
+        FULL: log_gains(me, dict.fromkeys(low, (me, COLD, 1.0))),
         "reference": {},
     }
     if references:
-        out["reference"] = log_gains(me, {f: (references[starts[f]], "cold", starts[f]) for f in low})
-    if me.regime == "cold":  # the entry is its cold start
-        out["cold"] = {}
+        out["reference"] = log_gains(me, {f: (references[starts[f]], COLD, starts[f]) for f in low})
+    if me.regime == COLD:  # the entry is its cold start
+        out[COLD] = {}
     return out
 
 
 def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[float]) -> dict[str, Any]:
     """Return data saved, gap closed, and the seeds worse than their cold start, at a fraction (docs/statistics.md)."""
     nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "negative": None}
-    if contestant.regime == "cold" or fraction == 0:
+    if contestant.regime == COLD or fraction == 0:
         return nothing
     errors = contestant.values(contestant.regime, fraction, ERROR)
     curve = [*fractions, 1.0]
-    cold = np.stack([contestant.values("cold", f, ERROR) for f in curve], -1)
+    cold = np.stack([contestant.values(COLD, f, ERROR) for f in curve], -1)
     start = cold[:, curve.index(fraction)]
     if not (np.isfinite(cold).all() and np.isfinite(errors).all() and (cold > 0).all() and (errors > 0).all()):
         return nothing

@@ -14,10 +14,11 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import LEVELS
 from rae_bench.leaderboard.entries.rules import TASKS
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.model.regimes import FULL
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.rows import HOLD, TRUTH
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.intervals import interquartile_mean
+from rae_bench.task.cells import HOLD, TRUTH
 
 
 def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[s
                     for category in HEADLINE_CATEGORIES
                 },
                 "gain": {name: gain_estimate([gain[name] for gain in gains]) for name in GAINS},
-                "quality_of_full": gain_estimate([gain["full"] for gain in gains], times=100),
+                "quality_of_full": gain_estimate([gain[FULL] for gain in gains], times=100),
                 "cost": {
                     column: mean_of_all([row["cost"][column] for row in on_tasks]) for column in on_tasks[0]["cost"]
                 },

@@ -30,11 +30,12 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.rules import REFERENCES
 from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.model.regimes import COLD, FULL
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import percent
-from rae_bench.results.rows import TRUTH
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.ranks import rank_table
+from rae_bench.task.cells import TRUTH
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +83,8 @@ def task_rows(cells: TaskCells) -> TaskRows:
             "seed_scores": by_entry.get(c.name, []),
             "categories": categories_of(c, scaled[c.name]),
             "gain": {name: gain_estimate([gains[c.name][name]]) for name in GAINS},
-            "quality_of_full": gain_estimate([gains[c.name]["full"]], times=100),
-            "by_fraction": _by_fraction(c, gains[c.name]["cold"], cells),
+            "quality_of_full": gain_estimate([gains[c.name][FULL]], times=100),
+            "by_fraction": _by_fraction(c, gains[c.name][COLD], cells),
             "cost": cost_of(c),
         }
         for c in cells.complete

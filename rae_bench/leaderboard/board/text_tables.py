@@ -8,6 +8,7 @@ from typing import Any
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.finding import one_line
+from rae_bench.model.regimes import COLD
 from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, percent
 from rae_bench.statistics.gains import GAINS
 
@@ -27,8 +28,8 @@ A model was trained on one rig. How well does it move another of which it has se
 - controls learn nothing and have no rank
 """
 SCORE = COLUMNS["score"]
-COLD, REFERENCE = COLUMNS[GAINS["cold"]], COLUMNS[GAINS["reference"]]
-FULL, SAVED, ADAPT = COLUMNS["quality_of_full"], COLUMNS["data_saved"], COLUMNS["core_seconds"]
+OVER_COLD, OVER_REFERENCE = COLUMNS[GAINS[COLD]], COLUMNS[GAINS["reference"]]
+SHARE_OF_FULL, SAVED, ADAPT = COLUMNS["quality_of_full"], COLUMNS["data_saved"], COLUMNS["core_seconds"]
 
 Units = Mapping[str, str] | None
 """The units of the categories on a task; None over tasks, where categories are on the score's scale."""
@@ -76,7 +77,7 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
     """Return the lines of a table: entries in order of their scores, controls where theirs lie, the truth on top."""
     titles = [column.title if units else column.label for column in PRIMARY_COLUMNS.values()]
     words = ["rank", "ties", "entry", "regime"]
-    numbers = [SCORE.label, *titles, COLD.title, REFERENCE.title, FULL.title]
+    numbers = [SCORE.label, *titles, OVER_COLD.title, OVER_REFERENCE.title, SHARE_OF_FULL.title]
     numbers += [*([SAVED.title] if units else []), ADAPT.title]
     align = ["---"] * len(words) + ["---:"] * len(numbers) + ["---"]
 
@@ -89,8 +90,8 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
             formatting.rank(row).replace("*", "\\*"), row["ties"], markdown(row["entry"]) + title + division + behind,
             markdown(row["regime"]), write(row["score"], SCORE.digits),
             *(write(found[category], category_digits(category, units)) for category in PRIMARY_COLUMNS),
-            write(row["gain"]["cold"], COLD.digits), write(row["gain"]["reference"], REFERENCE.digits),
-            write(row["quality_of_full"], FULL.digits), *([formatting.data_saved(row)] if units else []),
+            write(row["gain"][COLD], OVER_COLD.digits), write(row["gain"]["reference"], OVER_REFERENCE.digits),
+            write(row["quality_of_full"], SHARE_OF_FULL.digits), *([formatting.data_saved(row)] if units else []),
             formatting.count(row["cost"]["adapt_core_seconds"]), row["level"],
         ]  # fmt: skip
 
@@ -125,15 +126,16 @@ def terminal_table(name: str, part: Mapping[str, Any], version: str) -> list[str
     """
     units = part.get("units")
     labels = [column.label for column in PRIMARY_COLUMNS.values()]
-    head = ["rank", "ties", "entry", "regime", SCORE.label, "95 %", *labels, f"gain {COLD.unit}", "95 %", "level"]
+    head = ["rank", "ties", "entry", "regime", SCORE.label, "95 %", *labels, f"gain {OVER_COLD.unit}", "95 %", "level"]
 
     def entry(row: Mapping[str, Any]) -> list[str]:
-        score, gain = row["score"], row["gain"]["cold"]
+        score, gain = row["score"], row["gain"][COLD]
         return [
             formatting.rank(row), row["ties"], one_line(row["entry"]), row["regime"],
             formatting.number(score and score["value"], SCORE.digits), formatting.ends(score, SCORE.digits),
             *_category_values(row, units),
-            formatting.number(gain and gain["value"], COLD.digits), formatting.ends(gain, COLD.digits), row["level"],
+            formatting.number(gain and gain["value"], OVER_COLD.digits), formatting.ends(gain, OVER_COLD.digits),
+            row["level"],
         ]  # fmt: skip
 
     def control(row: Mapping[str, Any]) -> list[str]:

@@ -10,10 +10,13 @@ from msgspec import Meta
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.text import check_line, check_link
-from rae_bench.model.regimes import REGIMES
+from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES
+from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.rows import TRUTH
+from rae_bench.task.cells import TRUTH
 
+CAPABILITIES = (*(regime for regime in REGIMES if regime != COLD), SAMPLES, MULTIPLE_SOURCES)
+"""What a card may claim: regimes besides `cold`, and the properties of a `rae_bench.ModelCard`."""
 MAX_TRAJECTORIES = 4 << 30
 """The largest file of packed trajectories that is read, in bytes."""
 
@@ -26,7 +29,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         config: eight hex digits that stand for its options.
         paper: words, such as a title and a year. May be empty, as may `link` and `code`.
         link, code: https addresses.
-        capabilities: the regimes that it supports besides `cold`; `samples` and `several-sources` as on a `ModelCard`.
+        capabilities: what it supports besides `cold`, of `CAPABILITIES`.
         learns: false for controls and the truth.
     """
 
@@ -40,7 +43,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str = ""
     code: str = ""
     licence: str = ""
-    capabilities: list[Literal["frozen", "finetune", "cold-long", "zero-shot", "samples", "several-sources"]] = []
+    capabilities: list[str] = []
     access: Literal["causal", "offline"] = "causal"
     learns: bool = True
 
@@ -79,8 +82,12 @@ def check_facts(card: Card, division: str, external: list[str], regime: str) -> 
             ENTRY, f"division {division} with {len(external)} lines of external data",
             "an open entry says in `external` what it learnt from; a closed one has task data only",
         )  # fmt: skip
+    strange = sorted(set(card.capabilities) - set(CAPABILITIES))
+    if strange:
+        known = ", ".join(CAPABILITIES)
+        raise Refused(ENTRY, f"card.capabilities has '{strange[0]}'", f"choose of {known}")
     fixed = card.model in (TRUTH, *CONTROLS)
-    if fixed != (regime == "none") or (not fixed and regime not in REGIMES):
+    if fixed != (regime == NO_REGIME) or (not fixed and regime not in REGIMES):
         raise Refused(ENTRY, f"regime '{regime}' of model {card.model}", f"choose one of {', '.join(REGIMES)}")
-    if regime not in ("none", "cold", *card.capabilities):
+    if regime not in (NO_REGIME, COLD, *card.capabilities):
         raise Refused(ENTRY, f"regime '{regime}' is not among the card's capabilities", "choose one that is")

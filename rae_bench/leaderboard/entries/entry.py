@@ -25,6 +25,7 @@ from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import CLAIMED, Record, read_record
 from rae_bench.leaderboard.entries.text import check_link, check_words
+from rae_bench.model.regimes import NO_REGIME, REGIMES
 from rae_bench.results.clips import ClipTable, parse_clips
 from rae_bench.results.files import SCHEMA as RESULT
 from rae_bench.storage import whole_file
@@ -55,7 +56,7 @@ class _ResultFile(msgspec.Struct):
     status: Literal["ok", "skipped"]
     model: str
     task: str
-    regime: Literal["cold", "frozen", "finetune", "cold-long", "zero-shot", "none"]
+    regime: str
     fraction: Annotated[float, Meta(ge=0, le=1)]
     seed: Annotated[int, Meta(ge=0, lt=10**9)]
     identity: dict[str, str | dict[str, int]]
@@ -229,6 +230,8 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
     read = _convert(result, _ResultFile, name)
     if read.schema != RESULT:
         raise Refused(name, f"has the schema {read.schema}, not {RESULT}", "run the cell again with this version")
+    if read.regime not in (*REGIMES, NO_REGIME):
+        raise Refused(name, f"has the unknown regime {read.regime}", "put the file there as run wrote it")
     check_words(result, name)
     wanted = f"{entry_files.CELLS}/{read.task}/{cell_name(read.regime, read.fraction, read.seed)}.json"
     if name != wanted:
@@ -238,7 +241,7 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
             name, f"is of model {read.model}, config {read.identity.get('config')}",
             f"an entry is one model with one set of options, here {facts.card.model} {facts.card.config}",
         )  # fmt: skip
-    if read.regime == "none" and facts.regime != "none":
+    if read.regime == NO_REGIME and facts.regime != NO_REGIME:
         raise Refused(name, "has the regime of controls, and the entry is none", "remove it")
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     clips = name.removesuffix(".json") + ".csv"

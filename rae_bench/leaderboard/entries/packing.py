@@ -17,6 +17,8 @@ from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import MAX_TRAJECTORIES
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Refused, one_line
 from rae_bench.model.trajectory import Trajectory, trajectory_fault
 from rae_bench.motion.motion import Motion
@@ -54,6 +56,29 @@ def digest(path: Path) -> tuple[str, int]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     return found.hexdigest(), path.stat().st_size
+
+
+def member(cell: EntryCell) -> str:
+    """Return the name of a cell's trajectory in the pack."""
+    return f"{cell.task}/{cell.name}.npz"
+
+
+def open_pack(entry: Entry, path: Path) -> Pack:
+    """Open the packed trajectories of an entry.
+
+    Raises:
+        UserError: the file cannot be read.
+        Refused: it is not the file that the entry names, or no pack.
+    """
+    assert entry.trajectories is not None
+    sha256, size = digest(path)
+    if (sha256, size) != (entry.trajectories.sha256, entry.trajectories.size):
+        raise Refused(
+            path.name, f"is not the entry's file: {size} bytes, sha256 {sha256[:12]}…; {ENTRY} says "
+            f"{entry.trajectories.size} bytes, {entry.trajectories.sha256[:12]}…",
+            "give the file that submit packed",
+        )  # fmt: skip
+    return Pack(path, {member(cell) for cell in entry.cells if cell.status == "ok"})
 
 
 class Pack:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from rae_bench.leaderboard.entries.entry import Card, Entry
 from rae_bench.model.api import MULTIPLE_SOURCES
+from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES
+from rae_bench.results.columns import percent
 from rae_bench.task.task import Task
 
 BENCHMARK = "1"
@@ -17,7 +19,7 @@ REFERENCES = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-ls
 SAME_IDENTITY = ("task", "data", "metrics")
 """The parts of a cell's identity that all cells of a task on a board must share."""
 
-REGIMES = ("cold", "frozen", "finetune")
+REQUIRED_REGIMES = tuple(regime.name for regime in REGIMES.values() if regime.usual)
 """The regimes that an entry must have, as far as its card says that the model can."""
 FRACTIONS = (0.05, 0.2)
 """The fractions that an entry must have, as far as the task has them, besides all data for `cold`."""
@@ -33,7 +35,7 @@ class CellKey(NamedTuple):
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.regime} {100 * self.fraction:g} % seed {self.seed}"
+        return f"{self.regime} {percent(self.fraction)} seed {self.seed}"
 
 
 def compared_fractions(task: Task) -> tuple[float, ...]:
@@ -48,12 +50,12 @@ def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
         regime: the regime that the entry declares.
     """
     fractions = compared_fractions(task)
-    if regime == "none":
-        return [CellKey("none", f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
+    if regime == NO_REGIME:
+        return [CellKey(NO_REGIME, f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
     learns_source = len(task.sources) == 1 or MULTIPLE_SOURCES in card.capabilities
-    wanted = [r for r in REGIMES if r == "cold" or (r in card.capabilities and learns_source)]
+    wanted = [r for r in REQUIRED_REGIMES if r == COLD or (r in card.capabilities and learns_source)]
     wanted += [regime] if regime not in wanted else []
-    keys = [(r, f) for r in wanted for f in ((0.0,) if r == "zero-shot" else fractions)] + [("cold", 1.0)]
+    keys = [(r, f) for r in wanted for f in (fractions if REGIMES[r].needs_target else (0.0,))] + [(COLD, 1.0)]
     return [CellKey(r, f, seed) for r, f in keys for seed in SEEDS]
 
 

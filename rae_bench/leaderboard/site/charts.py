@@ -9,9 +9,10 @@ import numpy as np
 
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import over_seeds
+from rae_bench.model.regimes import COLD, ZERO_SHOT
 from rae_bench.results.columns import PRIMARY_COLUMNS
-from rae_bench.results.rows import TRUTH
 from rae_bench.rigs.rig import Rig
+from rae_bench.task.cells import TRUTH
 from rae_bench.viewer.kinds import COLOURS
 
 LINE_COLOURS = (
@@ -36,7 +37,7 @@ def task_chart(cells: TaskCells, order: Sequence[str]) -> dict[str, Any]:
     """
     by_name = {c.name: c for c in cells.complete}
     lines = [
-        _line(by_name[name], [(by_name[name].regime, f) for f in by_name[name].low if f > 0] + [("cold", 1.0)], name, k)
+        _line(by_name[name], [(by_name[name].regime, f) for f in by_name[name].low if f > 0] + [(COLD, 1.0)], name, k)
         for k, name in enumerate(order)
         if name in by_name
     ]
@@ -45,7 +46,7 @@ def task_chart(cells: TaskCells, order: Sequence[str]) -> dict[str, Any]:
 
 def entry_chart(contestant: Contestant, cells: TaskCells) -> dict[str, Any]:
     """Return a chart with a line for each regime that the entry ran."""
-    regimes = sorted({key.regime for key in contestant.cells} - {"zero-shot"}, key=list(COLOURS).index)
+    regimes = sorted({key.regime for key in contestant.cells} - {ZERO_SHOT}, key=list(COLOURS).index)
     lines = []
     for regime in regimes:
         fractions = sorted({key.fraction for key in contestant.cells if key.regime == regime})

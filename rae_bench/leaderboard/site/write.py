@@ -13,7 +13,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import part_hash
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import CSV, JSON, board_json
 from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
@@ -23,8 +22,9 @@ from rae_bench.leaderboard.board.text_tables import category_digits
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME
 from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, percent
-from rae_bench.results.files import reported_number
+from rae_bench.results.files import part_hash, reported_number
 from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.gains import source_target_matrix
 from rae_bench.storage import whole_folder
@@ -163,7 +163,7 @@ def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
     """
     rows = []
     for task, table in board.data["tasks"].items():
-        gains = [r["gain"]["cold"]["value"] for r in table["rows"] if r["gain"]["cold"] and entry in (None, r["entry"])]
+        gains = [r["gain"][COLD]["value"] for r in table["rows"] if r["gain"][COLD] and entry in (None, r["entry"])]
         if gains:
             rows.append((task, float(pd.Series(gains).median())))
     if len(rows) < 2:
@@ -231,11 +231,11 @@ def _command(entry: Entry, task: str) -> str:
     for key, value in sorted(options.items()):
         parts += ["--set", f"{one_line(key, LONGEST_CELL)}={one_line(json.dumps(value), LONGEST_CELL)}"]
     cells = entry.of(task)
-    alone = not any(cell.fraction == 1 and cell.regime != "cold" for cell in cells)  # then cold on all data is `full`
-    regimes = ["full" if alone and cell.regime == "cold" and cell.fraction == 1 else cell.regime for cell in cells]
-    fractions = {cell.fraction for cell, regime in zip(cells, regimes, strict=True) if regime != "full"} - {0}
-    learnt = [regime for regime in dict.fromkeys(regimes) if regime != "none"]
-    parts += ["--regimes", ",".join(learnt or ["full"])]  # a control runs beside any cell
+    alone = not any(cell.fraction == 1 and cell.regime != COLD for cell in cells)  # then cold on all data is `full`
+    regimes = [FULL if alone and cell.regime == COLD and cell.fraction == 1 else cell.regime for cell in cells]
+    fractions = {cell.fraction for cell, regime in zip(cells, regimes, strict=True) if regime != FULL} - {0}
+    learnt = [regime for regime in dict.fromkeys(regimes) if regime != NO_REGIME]
+    parts += ["--regimes", ",".join(learnt or [FULL])]  # a control runs beside any cell
     if fractions:
         parts += ["--fractions", ",".join(f"{100 * fraction:g}%" for fraction in sorted(fractions))]
     parts += ["--seeds", str(len({cell.seed for cell in cells}))]

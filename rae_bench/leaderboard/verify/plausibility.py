@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
 
-from rae_bench.harness.identity import changes, part_hash
+from rae_bench.harness.identity import changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
@@ -16,17 +16,15 @@ from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells
 from rae_bench.leaderboard.verify.copies import FLOOR, same_numbers, twins
 from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained
 from rae_bench.model.registry import config_hash
 from rae_bench.results.columns import percent
-from rae_bench.results.files import reported_number
-from rae_bench.results.rows import TRUTH
-from rae_bench.task.cells import budget_of
+from rae_bench.results.files import part_hash, reported_number
+from rae_bench.task.cells import TRUTH, budget_of
 from rae_bench.task.task import Task
 
 BOUNDS_BY_UNIT = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
 BOUNDS_BY_NAME = {"adversarial_score": (0.0, 1.0), "reconstruction_error_height": (0.0, math.inf)}
-PRETRAINED = ("frozen", "finetune", "zero-shot")
-"""The regimes that need pre-training."""
 REQUIRED_COSTS = ("core_seconds", "total_core_seconds", "peak_memory_mb", "ms_per_frame")
 """The costs that every finished cell says."""
 OPTIONAL_COSTS = ("pretrain_core_seconds", "generate_seconds", "parameters", "trained")
@@ -123,7 +121,7 @@ def check_cost(cell: EntryCell, task: Task) -> Iterator[Finding]:
         value = reported_number(cost.get(name))
         if name in cost and (value is None or value < 0):
             yield Finding(f"{cell.where}: cost.{name}", f"is {one_line(cost[name], 40)}", "run the cell again")
-    if cell.regime in PRETRAINED and "pretrain_core_seconds" not in cost:
+    if is_pretrained(cell.regime) and "pretrain_core_seconds" not in cost:
         yield Finding(f"{cell.where}: cost.pretrain_core_seconds", "is missing", "run the cell again")
     known = {name: reported_number(cost.get(name)) for name in ("core_seconds", "total_core_seconds")}
     if (known["core_seconds"] or 0) > (known["total_core_seconds"] or math.inf) + 0.1:
@@ -165,7 +163,7 @@ def _metrics(entry: Entry, task: str) -> dict[str, Mapping[str, float]]:
     return {
         c.where: {k: v for k, v in c.metrics.items() if k in METRICS and METRICS[k].direction != "none"}
         for c in entry.of(task)
-        if c.status == "ok" and c.regime != "none"
+        if c.status == "ok" and c.regime != NO_REGIME
     }
 
 
@@ -195,7 +193,7 @@ def check_copies_within(entry: Entry) -> tuple[list[Finding], list[str]]:
     findings, notes = [], []
     rows: dict[tuple[str, str, float], int] = defaultdict(int)
     for cell in entry.cells:
-        if cell.status == "ok" and cell.regime != "none":
+        if cell.status == "ok" and cell.regime != NO_REGIME:
             rows[cell.task, cell.regime, cell.fraction] += 1
     same = _same_cells(entry)
     seeds = [(a, b) for a, b in same if (a.regime, a.fraction) == (b.regime, b.fraction)]
@@ -209,7 +207,7 @@ def check_copies_within(entry: Entry) -> tuple[list[Finding], list[str]]:
         notes.append("every seed has the same numbers: there is no chance in it, or one run was handed in for all")
     for a, b in same:
         what = f"has the numbers of {a.name}"
-        if a.regime != b.regime and a.fraction != b.fraction and "zero-shot" not in (a.regime, b.regime):
+        if a.regime != b.regime and a.fraction != b.fraction and ZERO_SHOT not in (a.regime, b.regime):
             findings.append(Finding(b.where, f"{what}, another regime and fraction", "run it again"))
         elif (a.regime, a.fraction) != (b.regime, b.fraction):
             notes.append(f"{b.where} {what}: what differs between them taught it nothing")

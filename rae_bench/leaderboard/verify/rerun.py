@@ -28,9 +28,10 @@ from rae_bench.leaderboard.verify.verifier import Progress, Report, check_hashes
 from rae_bench.model.registry import resolve_model
 from rae_bench.results.clips import ClipTable, read_clips
 from rae_bench.results.files import read_result
-from rae_bench.results.rows import ERROR, PRIMARIES, TRUTH
+from rae_bench.results.rows import ERROR, PRIMARIES
 from rae_bench.statistics.intervals import half_width
 from rae_bench.storage import scratch
+from rae_bench.task.cells import TRUTH
 from rae_bench.task.task import Task
 
 LEAST = 0.02

@@ -24,7 +24,7 @@ from rae_bench.leaderboard.entries.level import (
     TaskLevel,
     write_record,
 )
-from rae_bench.leaderboard.entries.packing import Pack, digest
+from rae_bench.leaderboard.entries.packing import Pack, member, open_pack
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import copied_clips, enough
 from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
@@ -36,7 +36,9 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
-from rae_bench.results.rows import ERROR, HOLD, TRUTH
+from rae_bench.model.regimes import NO_REGIME
+from rae_bench.results.rows import ERROR
+from rae_bench.task.cells import HOLD, TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
@@ -168,11 +170,6 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
         write_record(entry.folder, Record(SCHEMA, levels))
 
 
-def member(cell: EntryCell) -> str:
-    """Return the name of a cell's trajectory in the pack."""
-    return f"{cell.task}/{cell.name}.npz"
-
-
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
     """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
@@ -195,14 +192,7 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     if path is None:
         report.notes.append("no trajectories at hand (--trajectories FILE or --fetch): metrics were not recomputed")
         return nullcontext()
-    sha256, size = digest(path)
-    if (sha256, size) != (entry.trajectories.sha256, entry.trajectories.size):
-        raise Refused(
-            path.name, f"is not the entry's file: {size} bytes, sha256 {sha256[:12]}…; {ENTRY} says "
-            f"{entry.trajectories.size} bytes, {entry.trajectories.sha256[:12]}…",
-            "give the file that submit packed",
-        )  # fmt: skip
-    return Pack(path, {member(cell) for cell in entry.cells if cell.status == "ok"})
+    return open_pack(entry, path)
 
 
 def _score(
@@ -233,7 +223,7 @@ def _score(
 
 def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapping[str, str]) -> Iterator[Finding]:
     yield from check_hashes(cell, hashes)
-    if cell.regime != "none" or cell.result["model"] != TRUTH:
+    if cell.regime != NO_REGIME or cell.result["model"] != TRUTH:
         yield from _check_fraction(grader, cell)
     trajectory = grader.truth() if pack is None else pack.read(member(cell), grader.exam.truth)
     graded = grader.grade(trajectory, cell.seed)

@@ -1,0 +1,231 @@
+"""Metrics of finished cells, computed again from the trajectories that were kept. No model's code is needed.
+
+When a metric's version is raised, older cells are stale. Their motion is still what the model generated, so measuring
+it again makes them current without training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rae_bench.errors import UserError
+from rae_bench.harness.versions import cell_metric_versions
+from rae_bench.leaderboard.entries.entry import load_entry
+from rae_bench.leaderboard.entries.entry_files import ENTRY
+from rae_bench.leaderboard.entries.level import Record, write_record
+from rae_bench.leaderboard.entries.packing import open_pack
+from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, alike
+from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
+from rae_bench.metrics import null_interval
+from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
+from rae_bench.results.clips import read_clips, write_clips
+from rae_bench.results.files import read_result, strict, write_json
+from rae_bench.results.rows import as_metrics, metric_values
+from rae_bench.results.trajectories import load_trajectory
+from rae_bench.task.cells import TRUTH
+from rae_bench.task.task import Task
+
+Read = Callable[[Mapping[str, Any], Path, Grader], Trajectory]
+"""read(result, path of the result, task's data) gives the kept motion of a cell."""
+
+
+@dataclass
+class Rescored:
+    """What became of the finished cells.
+
+    Attributes:
+        changed: paths of the results that were written.
+        current: how many cells said already what their trajectories give.
+        left: path of a result -> why it is still stale.
+    """
+
+    changed: list[Path] = field(default_factory=list)
+    current: int = 0
+    left: dict[Path, str] = field(default_factory=dict)
+
+
+def rescore(
+    folder: str | Path,
+    trajectories: Path | None = None,
+    *,
+    tasks: Sequence[str | Path] = (),
+    data_root: Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Rescored:
+    """Measure the kept motion of all finished cells under `folder` again, and write what differs.
+
+    A value that passes for the one of its version stays as it is, so rescoring twice writes nothing the second time.
+    `one_step_error` is of motion that is not kept: it stays, and where its version was raised the cell is left stale.
+    A recorded level of an entry is lost where one of its cells is written, as after any edit.
+
+    Args:
+        folder: an entry of the leaderboard, or a folder that `run` or `sweep` left.
+        trajectories: the file that `submit` packed; only for an entry, which has its motion there.
+        tasks: files of tasks that are not in the package.
+        data_root: the folder that holds the recordings that a task names.
+        progress: is called with what is being done.
+
+    Raises:
+        UserError: no such folder, no results in it, an entry without its trajectories, or results with them.
+        Refused: the entry or its trajectories are not as they must be.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name an entry, or the folder that `run` or `sweep` left (--out)")
+    known = known_tasks(tasks)
+    done = Rescored()
+    if (folder / ENTRY).is_file():
+        _rescore_entry(folder, trajectories, known, data_root, progress, done)
+        return done
+    if trajectories is not None:
+        raise UserError(f"{folder}: is no entry; its trajectories lie beside the results, so leave --trajectories out")
+    found = {path: read_result(path) for path in sorted(folder.rglob("*.json"))}
+    cells = {path: result for path, result in found.items() if result is not None and result["status"] == "ok"}
+    if not cells:
+        raise UserError(f"{folder}: holds no finished results of this version's schema; run a model first")
+    _rescore_cells(cells, known, _read_beside, data_root, progress, done)
+    return done
+
+
+def _rescore_entry(
+    folder: Path,
+    trajectories: Path | None,
+    known: Mapping[str, Task],
+    data_root: Path | None,
+    progress: Callable[[str], None],
+    done: Rescored,
+) -> None:
+    entry = load_entry(folder)
+    cells = {cell.path: cell.result for cell in entry.cells if cell.status == "ok"}
+    if entry.trajectories is not None and trajectories is None:
+        raise UserError(f"{folder}: name the file that submit packed with --trajectories, or download it with --fetch")
+    with open_pack(entry, trajectories) if entry.trajectories and trajectories else nullcontext() as pack:
+
+        def read(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:
+            assert pack is not None
+            return pack.read(f"{result['task']}/{path.stem}.npz", grader.exam.truth)
+
+        _rescore_cells(cells, known, read, data_root, progress, done)
+    if entry.record and done.changed:
+        written = {cells[path]["task"] for path in done.changed}
+        kept = {task: level for task, level in entry.record.tasks.items() if task not in written}
+        write_record(folder, Record(entry.record.schema, kept))
+
+
+def _rescore_cells(
+    cells: Mapping[Path, Mapping[str, Any]],
+    known: Mapping[str, Task],
+    read: Read,
+    data_root: Path | None,
+    progress: Callable[[str], None],
+    done: Rescored,
+) -> None:
+    for name in sorted({result["task"] for result in cells.values()}):
+        here = {path: result for path, result in cells.items() if result["task"] == name}
+        if name not in known:
+            done.left |= dict.fromkeys(here, f"{name} is no task of this version; name its file with --task")
+            continue
+        progress(f"{name}: data")
+        try:
+            grader = Grader.of(known[name], data_root)
+        except UserError as missing:
+            done.left |= dict.fromkeys(here, str(missing))
+            continue
+        for number, (path, result) in enumerate(here.items()):
+            progress(f"{name}: {path.stem}, {number + 1} of {len(here)}")
+            try:
+                wrote, stale = _rescore_cell(path, result, grader, read)
+            except UserError as error:
+                done.left[path] = str(error)
+                continue
+            if wrote:
+                done.changed.append(path)
+            if stale:
+                done.left[path] = f"the version of {', '.join(stale)} was raised, which needs the model; run it again"
+            elif not wrote:
+                done.current += 1
+
+
+def _rescore_cell(path: Path, result: Mapping[str, Any], grader: Grader, read: Read) -> tuple[bool, list[str]]:
+    """Measure a cell again.
+
+    Returns:
+        whether its files were written, and the metrics that remain stale.
+
+    Raises:
+        UserError: it is of other data than this task's, or its motion is missing or damaged.
+    """
+    hashes = grader.hashes(result["fraction"])
+    other = [part for part in hashes if result["identity"].get(part) != hashes[part]]
+    if other:
+        raise UserError(f"its {other[0]} is not that of {result['task']} in this version; run it again")
+    versions = cell_metric_versions()
+    old = result["identity"].get("metrics")
+    made = dict(old) if isinstance(old, Mapping) else {}
+    stale = [name for name in NOT_RECOMPUTED if made.get(name) != versions[name]]
+    fresh = {name: made.get(name) == version for name, version in versions.items()}
+    before, table = metric_values(result), read_clips(path.with_suffix(".csv"))
+    # Under the published protocol nothing is rolled out, so there is only the metric of single frames.
+    graded = Graded({}, {}) if grader.task.protocol.published else _grade(path, result, grader, read)
+    if graded.clips and table.clips != tuple(grader.exam.ids):
+        raise UserError("its table of clips is not of the task's test clips; run it again")
+    values = _merged(before, graded.values, fresh, alike)
+    clips = _merged(table.values, graded.clips, fresh, _alike_clips)
+    identity = {**result["identity"], "metrics": {n: made.get(n, 0) if n in stale else v for n, v in versions.items()}}
+    new = {**result, "metrics": as_metrics(values), "identity": identity}
+    if result["model"] == TRUTH and not fresh["adversarial_score"]:
+        exam = grader.target.examination(grader.target.held_out(result["fraction"]))
+        new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
+    moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
+    if moved:
+        # The table comes first: where the result is not written, it is stale still, and rescoring goes on from here.
+        write_clips(path.with_suffix(".csv"), table.clips, table.groups, table.actions, clips)
+    wrote = strict(new) != result
+    if wrote:
+        write_json(path, new)
+    return wrote or bool(moved), stale
+
+
+def _grade(path: Path, result: Mapping[str, Any], grader: Grader, read: Read) -> Graded:
+    trajectory = grader.truth() if result["model"] == TRUTH else read(result, path, grader)
+    return grader.grade(trajectory, result["seed"])
+
+
+def _merged(
+    before: Mapping[str, Any], now: Mapping[str, Any], fresh: Mapping[str, bool], same: Callable[[str, Any, Any], bool]
+) -> dict[str, Any]:
+    """The values of a cell in their old order: recomputed, but the old value where that passes or cannot be made."""
+    merged = {}
+    for name in {**before, **now}:
+        if name not in now:
+            if name in NOT_RECOMPUTED:
+                merged[name] = before[name]
+        elif name in before and fresh[name] and same(name, before[name], now[name]):
+            merged[name] = before[name]
+        else:
+            merged[name] = now[name]
+    return merged
+
+
+def _alike_clips(name: str, claimed: np.ndarray, recomputed: np.ndarray) -> bool:
+    pairs = zip(claimed.tolist(), recomputed.tolist(), strict=True)
+    return all(alike(name, a, b, CLIP_SLACK) for a, b in pairs)
+
+
+def _read_beside(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:
+    """The motion that `run` wrote beside a result."""
+    truth = grader.exam.truth
+    clips, frames = truth.root_positions.shape[:2]
+    kept = path.with_suffix(".npz")
+    if not kept.is_file():
+        raise UserError(f"{kept.name} is missing beside it; run it again")
+    return Trajectory.checked(
+        load_trajectory(kept), f"{kept.name}:", clips=clips, frames=frames, joints=len(truth.rig),
+        lengths=truth.lengths, single_precision=False, unit_tolerance=UNIT_TOLERANCE,
+    )  # fmt: skip
