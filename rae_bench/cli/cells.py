@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.options import assignments, expand, numbers, split
+from rae_bench.cli.values import assignments, expand, numbers, split
 from rae_bench.model.registry import model_name
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ def check() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     """Run the conformance suite on SPEC: an entry's name, package.module:Class or path/to/file.py:Class."""
-    from rae_bench.cli.options import assignments
+    from rae_bench.cli.values import assignments
     from rae_bench.testing import check_model as run_checks
 
     checks = run_checks(spec, options=assignments("--set", options))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
-from rae_bench.cli.options import numbers, split
+from rae_bench.cli.values import numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
 
@@ -47,7 +47,7 @@ def compare(
 
     from rae_bench.statistics import comparison
     from rae_bench.statistics.pairing import left_out
-    from rae_bench.statistics.tables import first_few
+    from rae_bench.statistics.tables import in_short
 
     sides = [_EntryResults(text, results) for text in (a, b)]
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
@@ -68,7 +68,7 @@ def compare(
     for line in lines(found, a, b, metric, unit):
         click.echo(line)
     if unpaired:
-        click.echo(f"Only one side has, so not compared: {first_few(unpaired)}.")
+        click.echo(f"Only one side has, so not compared: {in_short(unpaired)}.")
 
 
 class _EntryResults:

@@ -72,7 +72,7 @@ def import_(
 
     Options of the command line win over the file's.
     """
-    from rae_bench.cli.options import length_unit, numbers
+    from rae_bench.cli.values import length_unit, numbers
     from rae_bench.data.importing.domain_report import domain_summary
     from rae_bench.data.importing.recipe import Recipe, read_roles
     from rae_bench.data.importing.recordings import import_folder, import_skeletons

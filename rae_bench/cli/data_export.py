@@ -40,8 +40,8 @@ def export(
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.
     """
-    from rae_bench.cli.options import length_unit, numbers, split, writing
-    from rae_bench.data.formats.export import check_writable, matching_clips, write_clips
+    from rae_bench.cli.values import length_unit, numbers, split, writing
+    from rae_bench.data.formats.export import check_writable, export_clips, matching_clips
     from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.errors import UserError
     from rae_bench.viewer.choice import Choice
@@ -64,7 +64,7 @@ def export(
         motion, ids, actions = corpus.motion, list(corpus.ids), list(corpus.actions)
     picked = matching_clips(split(clips), ids, actions)
     with writing(path):
-        write_clips(path, motion, picked, names=[ids[n] for n in picked], unit=scale)
+        export_clips(path, motion, picked, names=[ids[n] for n in picked], unit=scale)
     for n in picked:
         click.echo(f"{path}: {ids[n]}, {motion.lengths[n]} frames at {motion.fps:g} fps")
 

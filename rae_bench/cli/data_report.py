@@ -21,7 +21,7 @@ SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
 def report(name: str, page: Path | None, everything: bool, as_json: bool) -> None:
     """Describe the imported domain NAME: bones, ground, feet, speeds, glitches by file and frame, what was mended."""
-    from rae_bench.cli.options import writing
+    from rae_bench.cli.values import writing
     from rae_bench.data.formats.export import check_place
     from rae_bench.data.importing.domain_report import domain_report
     from rae_bench.data.store import load_domain

@@ -25,8 +25,8 @@ def generate(
 
     Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
-    from rae_bench.cli.options import length_unit, writing
-    from rae_bench.data.formats.export import check_place, check_writable, write_clips
+    from rae_bench.cli.values import length_unit, writing
+    from rae_bench.data.formats.export import check_place, check_writable, export_clips
     from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.harness.generate import generate as make
 
@@ -38,7 +38,7 @@ def generate(
     made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
     motion = made.whole if with_history else made.motion
     with writing(output):
-        write_clips(output, motion, names=[output.stem], unit=scale)
+        export_clips(output, motion, names=[output.stem], unit=scale)
     if page:
         from rae_bench.viewer.gather import generated_scene
         from rae_bench.viewer.page import write_page

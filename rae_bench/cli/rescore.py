@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rae_bench.cli.options import writing
+from rae_bench.cli.values import writing
 from rae_bench.cli.verify import status_line
 from rae_bench.errors import UserError
 

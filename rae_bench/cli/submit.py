@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
-from rae_bench.cli.options import writing
+from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
 PATH = click.Path(path_type=Path)

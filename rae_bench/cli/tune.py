@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.options import assignments
+from rae_bench.cli.values import assignments
 from rae_bench.errors import UserError
 
 SHOWN = 5

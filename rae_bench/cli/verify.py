@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rae_bench.cli.options import writing
+from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rae_bench.cli.options import numbers, split, writing
+from rae_bench.cli.values import numbers, split, writing
 from rae_bench.errors import UserError
 
 

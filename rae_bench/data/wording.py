@@ -13,6 +13,6 @@ def as_length(metres: float) -> str:
     return f"{100 * metres:.3g} cm" if size >= 0.01 else f"{1000 * metres:.2g} mm"
 
 
-def first_few(names: Sequence[str], count: int = 6) -> str:
+def first_few(names: Sequence[str], count: int = 6, separator: str = ", ") -> str:
     """Return the first names in words, and how many more there are."""
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+    return separator.join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.model.regimes import FULL, NO_REGIME, ZERO_SHOT
-from rae_bench.statistics.tables import cell_in_words, first_few, in_words, refuse_twice
+from rae_bench.statistics.tables import cell_in_words, in_short, in_words, refuse_twice
 
 ANY = -1.0
 """The fraction of cells that are compared with every fraction of the other side."""
@@ -79,7 +79,7 @@ def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[Key, pd.DataFrame
     """Return (task, regime, fraction) -> rows. The fraction is `ANY` where it plays no part."""
     entries = table["entry"].unique()
     if len(entries) != 1:
-        raise UserError(f"one entry a side is compared; here are {first_few(sorted(entries))}")
+        raise UserError(f"one entry a side is compared; here are {in_short(sorted(entries))}")
     refuse_twice(table, ["task", "regime", "fraction", "seed", "clip"])
     free = (table["regime"] == NO_REGIME) & (table["fraction"] == 1)
     if across_regimes:
@@ -116,7 +116,7 @@ def _matched(key: Key, one: pd.DataFrame, other: pd.DataFrame) -> Pairing:
         clips = wide[mine].columns.difference(wide[yours].columns).get_level_values("clip")
         if len(clips):
             where = f"{whose['entry'].iloc[0]} {key[0]}"
-            raise UserError(f"missing: clips of {where}: {first_few(clips)}; other held-out motion?")
+            raise UserError(f"missing: clips of {where}: {in_short(clips)}; other held-out motion?")
     arrays = [w.to_numpy(float) for w in wide]
     gone = [np.isnan(array) for array in arrays]
     if (gone[0] != gone[1]).any() or (gone[0] != gone[0][:1]).any():

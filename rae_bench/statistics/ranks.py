@@ -16,7 +16,7 @@ from rae_bench.model.regimes import NO_REGIME
 from rae_bench.results.rows import PRIMARIES
 from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
-from rae_bench.statistics.tables import cell_values, first_few, in_words, refuse_missing_cells, refuse_twice
+from rae_bench.statistics.tables import cell_values, in_short, in_words, refuse_missing_cells, refuse_twice
 from rae_bench.task.cells import HOLD, TRUTH
 
 RANKED_SEEDS = 5
@@ -43,7 +43,7 @@ def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.Dat
     chosen = cells[(cells["regime"] == cells["entry"].map(regimes)) & (cells["fraction"] < 1)]
     without = sorted(set(regimes) - set(chosen["entry"]))
     if without:
-        raise UserError(f"missing: every cell of {first_few(f'{entry} {regimes[entry]}' for entry in without)}")
+        raise UserError(f"missing: every cell of {in_short(f'{entry} {regimes[entry]}' for entry in without)}")
     refuse_missing_cells(chosen, "entry", ["task", "fraction", "seed"])
     rows = []
     for (entry, task, seed), group in chosen.groupby(SCORE):

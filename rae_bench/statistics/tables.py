@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError
 from rae_bench.model.regimes import COLD, FULL
 from rae_bench.results.columns import percent
@@ -77,7 +78,7 @@ def in_words(cells: pd.DataFrame) -> str:
     """Name cells in words, the first few of them."""
     columns = [c for c in (*CELL, "clip") if c in cells]
     words = [cell_in_words(dict(zip(columns, row, strict=True))) for row in cells[columns].itertuples(index=False)]
-    return first_few(words)
+    return in_short(words)
 
 
 def cell_in_words(cell: dict[str, object]) -> str:
@@ -90,8 +91,6 @@ def cell_in_words(cell: dict[str, object]) -> str:
     return " ".join(str(word) for word in words.values())
 
 
-def first_few(words: Iterable[str]) -> str:
-    """List the first few words, and say how many more there are."""
-    known = list(dict.fromkeys(words))
-    more = f" and {len(known) - MOST_WORDS} more" if len(known) > MOST_WORDS else ""
-    return "; ".join(known[:MOST_WORDS]) + more
+def in_short(words: Iterable[str]) -> str:
+    """List the first few words, each once, and say how many more there are."""
+    return first_few(list(dict.fromkeys(words)), MOST_WORDS, "; ")

@@ -60,8 +60,7 @@ def kinematics() -> Values:
 
 def motion() -> Values:
     """What follows from a rig, world poses, root space, contacts, other frame rates."""
-    from rae_bench.motion.contacts import joint_speeds, stance_heights
-    from rae_bench.motion.motion import find_contacts
+    from rae_bench.motion.contacts import find_contacts, joint_speeds, stance_heights
     from rae_bench.motion.resample import resample
     from rae_bench.motion.root import heading_angle, velocities
 

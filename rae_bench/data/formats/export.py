@@ -30,7 +30,7 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: give a name that ends in {' or '.join(SUFFIXES)}")
 
 
-def write_clips(
+def export_clips(
     path: Path, motion: Motion, clips: Sequence[int] = (0,), *, names: Sequence[str] = (), unit: str | float = "cm"
 ) -> None:
     """Write clips of a motion as .bvh, which holds one, or as .glb, where each is an animation.

@@ -13,7 +13,7 @@ from rae_bench.data.generators.reach import reach
 from rae_bench.data.generators.reach.limbs import read_reacher
 from rae_bench.data.generators.reach.reach import generate_reach, load_reach
 from rae_bench.data.generators.reach.solve_keys import reach_keys, standing_pose
-from rae_bench.data.generators.reach.variants import choose_variants, spawn_places
+from rae_bench.data.generators.reach.targets import choose_variants, spawn_places
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.objectives.keyframes import objectives_of

@@ -206,7 +206,7 @@ def test_more_of_a_source_is_the_same_skeleton(folder: str, recordings: Path, mo
     report = json.loads(result.output)
     assert report["joints"] == joints
     assert report["pelvis_height"] == pytest.approx(pelvis, rel=0.05)
-    assert noticed in " ".join(report["noticed"]), report["noticed"]
+    assert noticed in " ".join(report["warnings"]), report["warnings"]
 
 
 DOMAINS = {  # folder: (joints, pelvis height in metres, what the summary has to notice) of each domain

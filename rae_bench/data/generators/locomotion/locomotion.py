@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.generators.clips import check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.generators.locomotion import LOCOMOTION_VERSION, SWEEP_VERSION
 from rae_bench.data.generators.locomotion.body import read_body
 from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cells
 from rae_bench.data.generators.locomotion.paths import DRAWS
 from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
 from rae_bench.data.generators.locomotion.whole_body import make_poses
+from rae_bench.data.generators.shared import check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.store import keep_generated
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig

@@ -11,7 +11,7 @@ from rae_bench.data.generators.locomotion.body import Leg
 from rae_bench.data.generators.locomotion.paths import ease
 from rae_bench.data.generators.locomotion.pose import Pose, fast_rotate, shortfall, solve_leg
 from rae_bench.data.generators.reach.limbs import Reacher
-from rae_bench.data.generators.reach.variants import TOLERANCE
+from rae_bench.data.generators.reach.targets import TOLERANCE
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import limit_angles, limit_turn
 
@@ -203,6 +203,6 @@ def hands(reacher: Reacher, pose: Pose) -> np.ndarray:
     return np.stack([pose.position(limb.hand) for limb in reacher.limbs], -2)
 
 
-def tolerance(reacher: Reacher) -> float:
+def touch_distance(reacher: Reacher) -> float:
     """Return the metres from its target at which a hand touches it."""
     return TOLERANCE * reacher.scale

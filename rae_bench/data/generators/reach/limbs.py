@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Body, Leg, read_body
-from rae_bench.data.generators.reach.variants import CYLINDER, HUMAN, RADII, TOLERANCE
+from rae_bench.data.generators.reach.targets import CYLINDER, HUMAN, RADII, TOLERANCE
 from rae_bench.errors import UserError
 from rae_bench.rigs.rig import ROLES, Rig
 

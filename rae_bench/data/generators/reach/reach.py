@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, ReachTargets
-from rae_bench.data.generators.clips import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.generators.reach import REACH_VERSION
 from rae_bench.data.generators.reach.key_poses import MoveFrames, hands, make_pose
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
 from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
 from rae_bench.data.generators.reach.solve_keys import standing_pose
-from rae_bench.data.generators.reach.variants import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
+from rae_bench.data.generators.reach.targets import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
+from rae_bench.data.generators.shared import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.store import keep_generated
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rae_bench.data.generators.reach.key_poses import KeyPoses, MoveFrames, hands, make_pose, tolerance
+from rae_bench.data.generators.reach.key_poses import KeyPoses, MoveFrames, hands, make_pose, touch_distance
 from rae_bench.data.generators.reach.limbs import Reacher
 from rae_bench.data.generators.reach.solve_keys import hand_places, reach_keys
-from rae_bench.data.generators.reach.variants import LEVELS, POINTS, Variant, spawn_places
+from rae_bench.data.generators.reach.targets import LEVELS, POINTS, Variant, spawn_places
 from rae_bench.kinematics import quat
 
 TURN = np.radians(40)
@@ -103,7 +103,7 @@ def make_route(reacher: Reacher, stand: KeyPoses, variants: Sequence[Variant], d
                 index[together] = len(keys.root) + np.arange(len(together))
                 met[at], rotations[at] = (places[:, crew] for places in hand_places(reacher, made))
                 keys = keys + made
-    respawned = np.linalg.norm(met - goals.positions, axis=-1) > 0.2 * tolerance(reacher)
+    respawned = np.linalg.norm(met - goals.positions, axis=-1) > 0.2 * touch_distance(reacher)
     wanted = np.where(respawned[..., None], met, goals.positions)
 
     rest_places, rest_turns = _at_rest(reacher, stand)
@@ -184,7 +184,7 @@ def _choose_limb(reacher: Reacher, stand: KeyPoses, side: np.ndarray, targets: n
         keys = reach_keys(reacher, [limb], stand, places[:, None], None, places)
         off.append(np.linalg.norm(hand_places(reacher, keys)[0][:, i] - places, axis=-1)[which.reshape(-1)])
     wrong = np.array([limb.side for limb in reacher.limbs])[:, None] != side
-    return (np.array(off) + wrong * 0.2 * tolerance(reacher)).argmin(0)
+    return (np.array(off) + wrong * 0.2 * touch_distance(reacher)).argmin(0)
 
 
 def come_nearer(reacher: Reacher, route: Route, clips: np.ndarray, share: np.ndarray) -> Route:

@@ -13,7 +13,7 @@ from rae_bench.data.generators.locomotion.pose import Pose
 from rae_bench.data.generators.locomotion.whole_body import swing_arm
 from rae_bench.data.generators.reach.key_poses import KeyPoses, sink
 from rae_bench.data.generators.reach.limbs import Limb, Reacher
-from rae_bench.data.generators.reach.variants import RADII
+from rae_bench.data.generators.reach.targets import RADII
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 from rae_bench.rigs.rig import Rig
