@@ -67,7 +67,9 @@ def pieces() -> Mapping[str, Piece]:
         name: Piece(version, *GENERATORS[name], _later("motions", "generator", name))
         for name, version in generators.items()
     }
-    made["pair"] = Piece(PAIR_VERSION, "baselines/catalogue.py", ("training",), _later("networks", "pair"))
+    made["pair"] = Piece(
+        PAIR_VERSION, "PAIR_VERSION in baselines/catalogue.py", ("training",), _later("networks", "pair")
+    )
     for kind, first in (("codecs", CODEC), ("cores", CORE)):
         for name in sorted(parts(kind), key=lambda name: name != first):
             file = f"baselines/{kind}/{name.replace('-', '_')}.py"
