@@ -18,7 +18,7 @@ from rae_bench.harness.versions import (
     metric_versions,
     model_versions,
 )
-from rae_bench.metrics.registry import METRICS
+from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import list_models
 
 
