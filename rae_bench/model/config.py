@@ -8,8 +8,6 @@ from typing import Any
 
 from rae_bench.errors import UserError, unknown
 
-MODES = ("corrected", "paper")
-"""Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 COINS = ("fair", "gaussian")
 MODES = ("corrected", "paper")
 """Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
