@@ -182,3 +182,21 @@ def test_dead_citations_are_found(tmp_path: Path) -> None:
         assert dead_citations(f'"""See {place}{cited}"""', tmp_path) == [], cited
     for cited in ("gone.md", "rules.md 4.2", "rules.md\n    # 5", "rules.md#42-folds"):
         assert len(dead_citations(f'"""See {place}{cited}"""', tmp_path)) == 1, cited
+
+
+MADE_ALONG_THE_WAY = {
+    "baselines/cores/my_core.py",
+    "rae_bench/metrics/heading.py",
+    "rae_bench/rigs/stick.toml",
+    "tasks/quad2hexapod.toml",
+    "tests/metrics/test_heading.py",
+}
+"""Files that a reader of CONTRIBUTING.md writes."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("leaderboard")])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folders, endings = "tests|rae_bench|baselines|docs|tasks", "py|md|toml|html"
+    named = set(re.findall(rf"(?<![\w/.-])(?:{folders})/[\w/.-]+\.(?:{endings})\b", text))
+    assert [name for name in sorted(named - MADE_ALONG_THE_WAY) if not (ROOT / name).is_file()] == []

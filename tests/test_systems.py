@@ -108,7 +108,7 @@ def test_a_run_works_elsewhere(elsewhere: dict[str, str], tiny_task: Path, tmp_p
 )
 def test_recordings_that_are_not_there(environment: dict[str, str], code: int, word: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAE_BENCH_")}
-    words = ["-rsf", "-p", "no:cacheprovider", "tests/data/importing/test_jumps.py", "-k", "real_dog"]
+    words = ["-rsf", "-p", "no:cacheprovider", "tests/data/importing/test_glitches.py", "-k", "real_dog"]
     done = call("-m", "pytest", *words, env=inherited | environment, cwd=ROOT)
     assert done.returncode == code, done.stdout
     assert word in done.stdout

@@ -86,7 +86,7 @@ def test_tie_letters() -> None:
 
 
 def results() -> pd.DataFrame:
-    """Two entries, seeds 0 and 1, fractions 5 and 20 %; yardsticks as in tests/metrics/test_metrics_headline.py."""
+    """Two entries, seeds 0 and 1, fractions 5 and 20 %; yardsticks as in tests/metrics/test_headline.py."""
     cells = {
         ("truth", "none", 1.0, 0): (0.0, 1.0, 2.0, 0.0),
         ("hold", "none", 1.0, 0): (20.0, 0.0, 42.0, 0.9),
