@@ -30,12 +30,11 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         click.option("--source", help="Instead of --task: name of the source domain."),
         click.option("--target", help="Instead of --task: name of the target domain."),
         click.option(
-            "--regimes", multiple=True,
-            help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long."
+            "--regimes",
+            multiple=True,
+            help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long.",
         ),
-        click.option(
-            "--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."
-        ),
+        click.option("--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."),
         click.option("--seeds", type=int, default=seeds, show_default=True, help="How many seeds."),
         click.option(
             "--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA)."
@@ -50,7 +49,10 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         click.option("--force", is_flag=True, help="Run finished cells again."),
         click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate."),
         click.option(
-            "--accelerator", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True,
+            "--accelerator",
+            type=click.Choice(["cpu", "gpu"]),
+            default="cpu",
+            show_default=True,
             help="What models that can use a GPU compute on.",
         ),
         click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do."),
@@ -66,8 +68,15 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
 
 
 def wanted_cells(
-    *, models: Sequence[str], tasks: Sequence[str], source: str | None, target: str | None, regimes: Sequence[str],
-    fractions: Sequence[str], options: Sequence[str], **others: Any,
+    *,
+    models: Sequence[str],
+    tasks: Sequence[str],
+    source: str | None,
+    target: str | None,
+    regimes: Sequence[str],
+    fractions: Sequence[str],
+    options: Sequence[str],
+    **others: Any,
 ) -> list[tuple[str, str | None, dict[str, Any]]]:
     """(model, task, arguments of `make_spec`) of each pair that the options name; globs become what they match.
 
@@ -150,8 +159,10 @@ def duration(seconds: float) -> str:
 
 def cell_label(cell: Cell) -> str:
     """A cell in words."""
+    from rae_bench.model.regimes import percent
+
     if not cell.learns:
-        return cell.row + (f" {100 * cell.fraction:g} %" if cell.model == "nearest" else "")
+        return cell.row + (f" {percent(cell.fraction)}" if cell.model == "nearest" else "")
     return f"{model_name(cell.model)} {cell.row} seed {cell.seed}"
 
 

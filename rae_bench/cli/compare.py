@@ -100,8 +100,8 @@ class _EntryResults:
 
     def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
         """Return a row for each clip of the cells that the options leave; for each cell if no clip has the metric."""
+        from rae_bench.model.regimes import percent
         from rae_bench.results.clips import load_clips
-        from rae_bench.results.columns import percent
 
         table = self.table
         for task in tasks:
@@ -154,7 +154,8 @@ def _json(value: Any) -> Any:
 
 def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[str]:
     """Return the comparison as lines for a terminal."""
-    from rae_bench.results.columns import aligned, percent
+    from rae_bench.model.regimes import percent
+    from rae_bench.results.columns import aligned
 
     ratio = bool((found["scale"] == "x").all())
     out = [f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}"), ""]

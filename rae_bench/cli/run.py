@@ -109,6 +109,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    from rae_bench.model.regimes import percent
     from rae_bench.results.columns import narrow_heading
     from rae_bench.results.rows import ROW_COLUMNS
 
@@ -129,15 +130,14 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
                 cells.append("")
                 continue
             cells.append(_value(column.name, values, column.digits, row.capped))
-        fraction = "" if row.fraction is None else f"{100 * row.fraction:g} %"
+        fraction = "" if row.fraction is None else percent(row.fraction)
         table.add_row(Text(row.label + (" *" if row.reason else "")), fraction, *cells)
     return table
 
 
 def budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which rows trained for longer than the budget, or did not say for how long."""
-    from rae_bench.model.regimes import NO_REGIME, row_name
-    from rae_bench.results.columns import percent
+    from rae_bench.model.regimes import NO_REGIME, percent, row_name
 
     facts: dict[str, set[str]] = defaultdict(set)
     for result in results:
@@ -154,6 +154,7 @@ def budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
+    from rae_bench.model.regimes import percent
     from rae_bench.statistics.intervals import interval
     from rae_bench.task.cells import TRUTH
 
@@ -176,12 +177,12 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
             )
     for row in table_rows:
         if row.reason:
-            lines.append(f"* {row.label}{'' if row.fraction is None else f' {100 * row.fraction:g} %'}: {row.reason}")
+            lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")
     lines += budget_notes(outcome.results)
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [
-            f"{row.label}{'' if row.fraction in (None, 1) else f' {100 * row.fraction:g} %'}"
+            f"{row.label}{'' if row.fraction in (None, 1) else ' ' + percent(row.fraction)}"
             for row in learned
             if control.values.get("score") and control.values["score"][0] < interval(row.values["score"])[0]
         ]
@@ -193,7 +194,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-ACTION_COLUMNS = (("reconstruction_error", 1), ("foot_sliding", 1), ("root_speed_ratio", 2))
+ACTION_COLUMNS = ("reconstruction_error", "foot_sliding", "root_speed_ratio")
 
 
 def action_table(outcome: Outcome) -> Any:
@@ -203,6 +204,7 @@ def action_table(outcome: Outcome) -> Any:
     from rich.text import Text
 
     from rae_bench.results.clips import means_by_action
+    from rae_bench.results.columns import COLUMNS
     from rae_bench.task.cells import TRUTH
 
     files: dict[str, list[Path]] = {}
@@ -210,7 +212,7 @@ def action_table(outcome: Outcome) -> Any:
         if p.path.with_suffix(".csv").exists() and p.cell.model != TRUTH:
             label = p.cell.row
             files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = means_by_action(files, [name for name, _ in ACTION_COLUMNS])
+    values = means_by_action(files, ACTION_COLUMNS)
     title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("row")
@@ -219,7 +221,8 @@ def action_table(outcome: Outcome) -> Any:
     for label in files:
         cells = []
         for columns in values.values():
-            entry = columns.get(label, {})
-            cells.append(" / ".join(f"{entry[name]:.{d}f}" if name in entry else "-" for name, d in ACTION_COLUMNS))
+            means = columns.get(label, {})
+            words = (f"{means[n]:.{COLUMNS[n].digits}f}" if n in means else "-" for n in ACTION_COLUMNS)
+            cells.append(" / ".join(words))
         table.add_row(label, *cells)
     return table

@@ -121,6 +121,7 @@ def show_task(name: str) -> None:
 
 def task_lines(task: Task) -> list[str]:
     """Return a task in words, a line each."""
+    from rae_bench.model.regimes import percent
 
     def side(table: dict[str, object]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
@@ -130,7 +131,7 @@ def task_lines(task: Task) -> list[str]:
         return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items()) + swept
 
     p = task.protocol
-    fractions = ", ".join(f"{100 * f:g} %" for f in p.fractions)
+    fractions = ", ".join(percent(f) for f in p.fractions)
     return [
         f"{task.name}: {task.title}",
         task.description,
@@ -138,7 +139,7 @@ def task_lines(task: Task) -> list[str]:
         *(f"source      {side(dict(source))}" for source in task.sources),
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
-        f"fractions   {fractions} and full; run takes {100 * p.default_fraction:g} %",
+        f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",
         f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; "
         f"up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",

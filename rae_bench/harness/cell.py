@@ -18,6 +18,7 @@ from rae_bench.metrics import adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
+from rae_bench.model.regimes import percent
 from rae_bench.model.registry import make_model
 from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
@@ -155,7 +156,7 @@ def _context(job: CellJob, sources: Sequence[Side], target: Side, report: Report
         cell.seed,
         job.device,
         job.threads,
-        lambda u, n, loss: report(f"{cell.regime} {100 * cell.fraction:g} %", u, n, loss),
+        lambda u, n, loss: report(f"{cell.regime} {percent(cell.fraction)}", u, n, loss),
         source=domains[0],
         sources=domains,
     )

@@ -53,6 +53,11 @@ ROWS = (*REGIMES, FULL)
 """Rows of a table that learn, in its order; what `--regimes` takes."""
 
 
+def percent(fraction: float) -> str:
+    """Write a fraction of the target's data as people read it, such as "5 %"."""
+    return f"{100 * fraction:g} %"
+
+
 def row_name(regime: str, fraction: float) -> str:
     """The row that a cell stands in: its regime, or `full`."""
     return FULL if regime == COLD and fraction == 1 else regime

@@ -45,11 +45,6 @@ def narrow_heading(column: Column, width: int = 9) -> str:
     return "\n".join([*lines, column.unit] if column.unit else lines)
 
 
-def percent(fraction: float) -> str:
-    """Write a fraction of the target's data as people read it, such as "5 %"."""
-    return f"{100 * fraction:g} %"
-
-
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of words as lines, each column as wide as its longest word."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

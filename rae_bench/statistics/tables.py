@@ -8,8 +8,7 @@ import pandas as pd
 
 from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError
-from rae_bench.model.regimes import COLD, FULL
-from rae_bench.results.columns import percent
+from rae_bench.model.regimes import COLD, FULL, percent
 
 CELL = ["entry", "task", "regime", "fraction", "seed"]
 """The columns that name a cell."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rae_bench.model.api import MULTIPLE_SOURCES, Budget
-from rae_bench.model.regimes import COLD, COLD_LONG, NO_REGIME, is_pretrained, row_name
+from rae_bench.model.regimes import COLD, COLD_LONG, NO_REGIME, is_pretrained, percent, row_name
 from rae_bench.task.task import Protocol
 
 TRUTH = "truth"
@@ -67,7 +67,7 @@ def row_label(model: str, regime: str, fraction: float) -> str:
     if regime == NO_REGIME:
         return model
     name = row_name(regime, fraction)
-    return name if name != regime else f"{name} {100 * fraction:g} %"
+    return name if name != regime else f"{name} {percent(fraction)}"
 
 
 def budget_of(regime: str, fraction: float, protocol: Protocol) -> Budget:

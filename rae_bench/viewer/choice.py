@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError, unknown
-from rae_bench.model.regimes import NO_REGIME, REGIMES, ZERO_SHOT
+from rae_bench.model.regimes import NO_REGIME, REGIMES, ZERO_SHOT, percent
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.columns import COLUMNS, percent
+from rae_bench.results.columns import COLUMNS
 from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import TRUTH, row_label
 from rae_bench.viewer.kinds import COLOURS, kind_of

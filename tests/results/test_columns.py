@@ -6,7 +6,8 @@ import pytest
 
 from rae_bench.metrics import METRICS, PRIMARY
 from rae_bench.metrics.base import Column
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, narrow_heading, percent
+from rae_bench.model.regimes import percent
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, narrow_heading
 
 
 def test_metrics_are_columns() -> None:

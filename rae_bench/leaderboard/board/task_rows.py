@@ -30,9 +30,8 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.rules import REFERENCES
 from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
-from rae_bench.model.regimes import COLD, FULL
+from rae_bench.model.regimes import COLD, FULL, percent
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.columns import percent
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.ranks import rank_table
 from rae_bench.task.cells import TRUTH

@@ -8,8 +8,8 @@ from typing import Any
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.model.regimes import COLD
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, percent
+from rae_bench.model.regimes import COLD, percent
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned
 from rae_bench.statistics.gains import GAINS
 
 README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->

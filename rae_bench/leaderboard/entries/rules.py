@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from rae_bench.leaderboard.entries.entry import Card, Entry
 from rae_bench.model.api import MULTIPLE_SOURCES
-from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES
-from rae_bench.results.columns import percent
+from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
 from rae_bench.task.task import Task
 
 BENCHMARK = "1"

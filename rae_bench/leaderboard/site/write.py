@@ -22,8 +22,8 @@ from rae_bench.leaderboard.board.text_tables import category_digits
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
-from rae_bench.model.regimes import COLD, FULL, NO_REGIME
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, percent
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME, percent
+from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS
 from rae_bench.results.files import part_hash, reported_number
 from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.gains import source_target_matrix

@@ -16,9 +16,8 @@ from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells
 from rae_bench.leaderboard.verify.copies import FLOOR, same_numbers, twins
 from rae_bench.metrics import METRICS, PRIMARY
-from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained
+from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained, percent
 from rae_bench.model.registry import config_hash
-from rae_bench.results.columns import percent
 from rae_bench.results.files import part_hash, reported_number
 from rae_bench.task.cells import TRUTH, budget_of
 from rae_bench.task.task import Task
