@@ -27,13 +27,13 @@ class Search:
     """Finds modules as a plug-in's import statements do, without importing any.
 
     Args:
-        own: top-level name of the plug-in; it counts even where it is installed.
+        plugin: top-level name of the plug-in; it counts even where it is installed.
         first, last: folders that are looked through before and after `sys.path`.
         known: modules whose files are known.
     """
 
-    def __init__(self, own: str, first: Sequence[Path], last: Sequence[Path], known: Mapping[str, Found]) -> None:
-        self.own, self._first, self._last = own, first, last
+    def __init__(self, plugin: str, first: Sequence[Path], last: Sequence[Path], known: Mapping[str, Found]) -> None:
+        self._plugin, self._first, self._last = plugin, first, last
         self._known: dict[str, Found | None] = dict(known)
 
     def find(self, name: str) -> Found | None:
@@ -49,8 +49,8 @@ class Search:
 
     def counts(self, name: str, found: Found) -> bool:
         """Whether a module belongs to what a plug-in is identified by."""
-        own = name.partition(".")[0] == self.own
-        return own or found.file is None or not set(found.file.parts) & set(INSTALLED)
+        belongs = name.partition(".")[0] == self._plugin
+        return belongs or found.file is None or not set(found.file.parts) & set(INSTALLED)
 
     def hides(self, name: str) -> bool:
         """Whether a module of the plug-in's own folder has the top-level name of another one on `sys.path`."""
