@@ -280,7 +280,7 @@ class AnyRig(LightningModel):
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",
         description="attention over joints with graph-distance bias and an inverse-kinematics layer, any skeleton",
-        capabilities=frozenset({"frozen", "finetune", "cold-long", "zero-shot", "several-sources"}),
+        capabilities=frozenset({"frozen", "finetune", "cold-long", "zero-shot", "multiple-sources"}),
         parameters=22_670,
     )
 

@@ -32,7 +32,7 @@ __all__ = [
     "Trajectory",
 ]
 
-SAMPLES, MULTIPLE_SOURCES = "samples", "several-sources"
+SAMPLES, MULTIPLE_SOURCES = "samples", "multiple-sources"
 """Capabilities that are not regimes."""
 
 
@@ -42,7 +42,7 @@ class ModelCard:
 
     Attributes:
         capabilities: the regimes that the model supports besides `cold` (frozen, finetune, cold-long, zero-shot);
-            `samples` if it honours `num_samples`; `several-sources` if `pretrain` learns from every domain of
+            `samples` if it honours `num_samples`; `multiple-sources` if `pretrain` learns from every domain of
             `Context.sources`.
         access: `causal` if frame t depends only on objectives that are current at or before t, else `offline`.
         learns: False marks a control, which learns nothing.

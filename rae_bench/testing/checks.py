@@ -257,7 +257,7 @@ def frozen_needs_pretraining(subject: Subject) -> str:
 def multiple_sources(subject: Subject) -> str:
     """With two sources pre-training gives something else than with the first alone, and it can be adapted."""
     if MULTIPLE_SOURCES not in subject.card.capabilities:
-        raise Skipped("the card does not claim several-sources")
+        raise Skipped("the card does not claim multiple-sources")
     if subject.transfer is None:
         raise Skipped("the card claims no regime that starts from pre-training")
     sources = (deepcopy(subject.material.source), deepcopy(subject.material.target))

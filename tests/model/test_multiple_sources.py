@@ -121,11 +121,11 @@ def test_excuses() -> None:
     assert "does not support the regime finetune" in excuse(finetune, (), 1)
     assert excuse(finetune, ("finetune",), 1) == ""
     assert "does not learn from several sources, and the task has 6" in excuse(finetune, ("finetune",), 6)
-    assert excuse(finetune, ("finetune", "several-sources"), 6) == ""
+    assert excuse(finetune, ("finetune", "multiple-sources"), 6) == ""
 
 
 def test_reference_entries_learn_from_all_sources() -> None:
-    assert all("several-sources" in resolve_model(name).capabilities for name in (*names(), "anyrig"))
+    assert all("multiple-sources" in resolve_model(name).capabilities for name in (*names(), "anyrig"))
 
 
 PLUGIN = '''
@@ -151,7 +151,7 @@ class One:
 def test_cells_of_a_plug_in(all_sources: bool, sides: dict[str, Side], tmp_path: Path) -> None:
     """A model that takes one source is not pre-trained and says why; another one is given all of them."""
     log = tmp_path / "log"
-    words = '"finetune"' + (', "several-sources"' if all_sources else "")
+    words = '"finetune"' + (', "multiple-sources"' if all_sources else "")
     file = tmp_path / "plugin.py"
     file.write_text(PLUGIN.replace("CAPABILITIES", words).replace("LOGFILE", str(log)))
     task_file = tmp_path / "t.toml"

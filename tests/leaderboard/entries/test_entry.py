@@ -178,7 +178,7 @@ def test_several_sources_are_required_of_those_that_learn_from_them() -> None:
         return {cell.regime for cell in required_cells(card, "cold", task)}
 
     assert regimes() == {"cold"}
-    assert regimes("several-sources") == {"cold", "frozen", "finetune"}
+    assert regimes("multiple-sources") == {"cold", "frozen", "finetune"}
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a..b", "a.", "CON", "nul.txt", "Lpt1", "a/b", "", "-x"])
