@@ -295,7 +295,10 @@ class AnyRig(LightningModel):
         self.widths, self.variants, self.hide, self._fits = PRESETS[preset], variants, hide, True
 
     def network(self, sizes: Sizes) -> nn.Module:
-        """For as many joints. Its codec does not train in pre-training, where nothing may rest on it."""
+        """The network for a rig of these sizes.
+
+        In pre-training its codec is not trained, so that the core does not come to depend on it.
+        """
         made = AnyRigNetwork(sizes.joints, self.hide, **self.widths)
         made.codec.requires_grad_(self._fits)
         return made

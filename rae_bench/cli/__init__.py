@@ -11,7 +11,7 @@ import click
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
-    "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds with Ray."),
+    "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds at once."),
     "tune": ("rae_bench.cli.tune", "tune", "Search a model's options on a task's source."),
     "study": ("rae_bench.cli.study", "study", "Run a published study again."),
     "generate": ("rae_bench.cli.generate", "generate", "Make motion with an adapted model."),

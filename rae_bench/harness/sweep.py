@@ -55,7 +55,9 @@ def make_specs(
 
 
 class Purse:
-    """Core-hours that may be spent. A job begins only where what has been spent, what is running and it fit.
+    """Core-hours that may be spent.
+
+    A job begins only if the core-hours spent, those of the running jobs and its own together stay within the limit.
 
     Args:
         limit: core-hours; None for any number.

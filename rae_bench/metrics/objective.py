@@ -115,7 +115,10 @@ def reached(share: float = 0.0, metres: float = 0.0) -> Measure:
 
 
 def objective_reach_area(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
-    """Return the percentage reached, averaged over radii from 0 to R = `WIDEST`: e is within 1 - e / R of them."""
+    """Return the percentage reached, averaged over all radii from 0 to R = `WIDEST` of the rig's height.
+
+    An error e below R counts 1 - e / R.
+    """
     gaps = distances(generated, truth, objectives) / max(WIDEST * truth.rig.height, 1e-6)
     return _by_role(100.0 * np.maximum(1 - gaps, 0), arrivals(objectives, truth), objectives.kinds.shape)
 

@@ -1,4 +1,4 @@
-"""The regimes: what a model has learnt before it meets the target, and what of it trains there. Said once, here."""
+"""The regimes: what a model has learnt before it meets the target, and what of it trains there."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Jobs on Ray: a machine of one's own, or a cluster."""
+"""Run jobs with Ray, on this machine or on a cluster."""

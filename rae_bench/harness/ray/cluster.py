@@ -1,4 +1,4 @@
-"""A Ray to work on: one of this machine's own, or a cluster that is there."""
+"""A Ray cluster: started on this machine, or an existing one."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def require_ray() -> None:
 
 
 class Cluster:
-    """A Ray to work on, started when it is wanted and left when the block ends.
+    """A Ray cluster, started when it is wanted and left when the block ends.
 
     Args:
-        address: of an existing one; `local` for one of this machine's own with room for `cells` cells.
+        address: of an existing one; `local` starts one on this machine with room for `cells` cells.
     """
 
     def __init__(self, address: str, cells: int, resources: Resources) -> None:
