@@ -76,6 +76,10 @@ def main(arguments: list[str] | None = None) -> Any:
     except UserError as error:
         print(f"rae-bench: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"rae-bench: {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
     except RayLost:  # the display has said it
         sys.exit(1)
     except click.exceptions.Exit as ended:

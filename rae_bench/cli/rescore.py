@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from rae_bench.cli.values import writing
 from rae_bench.cli.verify import status_line
 from rae_bench.errors import UserError
 
@@ -28,14 +27,17 @@ def rescore(
     Use it after a metric's version was raised: older cells are stale then, and this makes them current. It takes an
     entry of the leaderboard, or the folder of results that `run` or `sweep` left.
 
-    Exit 0 where every finished cell is current now, 1 where some are left, each with the reason.
+    Exit 0 where the metrics of every finished cell are current now, 1 where some are left, each with the reason.
     """
+    from rae_bench.leaderboard.entries.entry_files import ENTRY
     from rae_bench.leaderboard.entries.fetch import fetched
     from rae_bench.leaderboard.rescore import rescore as rescore_cells
 
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
-    with status_line() as progress, fetched(folder, fetch, progress) as file, writing(folder):
+    if fetch and not (folder / ENTRY).is_file():
+        raise UserError(f"{folder}: is no entry; its trajectories lie beside the results, so leave --fetch out")
+    with status_line() as progress, fetched(folder, fetch, progress) as file:
         done = rescore_cells(folder, file or trajectories, tasks=tasks, data_root=data_root, progress=progress)
     reasons: dict[str, list[Path]] = defaultdict(list)
     for path, reason in done.left.items():

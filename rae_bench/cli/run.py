@@ -116,7 +116,9 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
     table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("regime", no_wrap=True)
     table.add_column("target\ndata", justify="right", no_wrap=True)
-    for column in ROW_COLUMNS:
+    known = {name for row in table_rows for name, found in row.values.items() if not all(map(math.isnan, found))}
+    columns = [column for column in ROW_COLUMNS if column.name in known]
+    for column in columns:
         table.add_column(narrow_heading(column), justify="right")
     last = ""
     for row in table_rows:
@@ -124,7 +126,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
             table.add_section()
         last = row.kind
         cells = []
-        for column in ROW_COLUMNS:
+        for column in columns:
             values = row.values.get(column.name, [])
             if not values or all(math.isnan(v) for v in values):
                 cells.append("")
@@ -169,7 +171,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for result in outcome.results:
-        if result["model"] == TRUTH and "null_interval" in result:
+        if result["model"] == TRUTH and "adversarial_score" in result["metrics"] and "null_interval" in result:
             low, high = result["null_interval"]["adversarial_score"]
             lines.append(
                 f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "

@@ -20,6 +20,8 @@ from rae_bench.task.task import Task
 Identity = Mapping[str, Any]
 """`engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a plug-in's code. `config`: short
 hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
+NOT_RECOMPUTED = ("one_step_error",)
+"""Metrics of motion that is not among the trajectories: single frames from true histories."""
 PRETRAINING = ("engine", "model", "options", "task", "data")
 """What pre-training depends on: all but the target's fraction, its test clips and the metrics."""
 
@@ -95,4 +97,5 @@ def pretraining_changes(old: Identity, new: Identity) -> list[str]:
 def only_metrics_changed(old: Identity, new: Identity) -> bool:
     """Whether a result is stale by its metrics alone, so that `rescore` mends it without training."""
     rest = [part for part in new if part != "metrics"]
-    return not changes(old, new, rest) and bool(changes(old, new, ["metrics"]))
+    moved = {word.split()[1] for word in changes(old, new, ["metrics"])}
+    return not changes(old, new, rest) and bool(moved) and not moved & {*NOT_RECOMPUTED}

@@ -179,6 +179,8 @@ def sweep_specs(
     """Run what specs ask for, or what is missing of it: one outcome for each. The arguments are those of `sweep`."""
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
+    if max_core_hours is not None and not max_core_hours > 0:
+        raise UserError(f"the limit of {max_core_hours:g} core-hours is not above 0")
     if gpus_per_cell and ray_address is None:
         raise UserError("GPUs are shared out by Ray alone: add --ray-address local (or a cluster's address)")
     if ray_address is not None:

@@ -6,7 +6,8 @@ it again makes them current without training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,24 +16,29 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.harness.versions import cell_metric_versions
+from rae_bench.harness.identity import NOT_RECOMPUTED, changes
+from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.entry_files import ENTRY
-from rae_bench.leaderboard.entries.level import Record, write_record
+from rae_bench.leaderboard.entries.entry_files import CELLS, ENTRY, LEVEL
+from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
-from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, alike
+from rae_bench.leaderboard.verify.grading import Graded, Grader, alike
 from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
 from rae_bench.metrics import null_interval
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
-from rae_bench.results.clips import read_clips, write_clips
+from rae_bench.results.clips import ClipTable, read_clips, write_clips
 from rae_bench.results.files import read_result, strict, write_json
 from rae_bench.results.rows import as_metrics, metric_values
 from rae_bench.results.trajectories import load_trajectory
+from rae_bench.storage import remove_leftovers
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.task import Task
 
 Read = Callable[[Mapping[str, Any], Path, Grader], Trajectory]
 """read(result, path of the result, task's data) gives the kept motion of a cell."""
+FINISHED = ("ok", "skipped")
+Begin = Callable[[str], None]
+"""begin(task) is called before the first result of a task is written."""
 
 
 @dataclass
@@ -62,7 +68,8 @@ def rescore(
 
     A value that passes for the one of its version stays as it is, so rescoring twice writes nothing the second time.
     `one_step_error` is of motion that is not kept: it stays, and where its version was raised the cell is left stale.
-    A recorded level of an entry is lost where one of its cells is written, as after any edit.
+    So is a cell of another engine, task, data or split. A skipped cell has no metrics; only their versions are renewed.
+    An entry's recorded level of a task is dropped before the first of its cells is written, as any edit loses it.
 
     Args:
         folder: an entry of the leaderboard, or a folder that `run` or `sweep` left.
@@ -85,12 +92,29 @@ def rescore(
         return done
     if trajectories is not None:
         raise UserError(f"{folder}: is no entry; its trajectories lie beside the results, so leave --trajectories out")
-    found = {path: read_result(path) for path in sorted(folder.rglob("*.json"))}
-    cells = {path: result for path, result in found.items() if result is not None and result["status"] == "ok"}
+    files = sorted(_json_files(folder))
+    for place in sorted({path.parent for path in files}):
+        remove_leftovers(place)
+    found = {path: read_result(path) for path in files}
+    cells = {path: result for path, result in found.items() if result is not None and result["status"] in FINISHED}
     if not cells:
         raise UserError(f"{folder}: holds no finished results of this version's schema; run a model first")
-    _rescore_cells(cells, known, _read_beside, data_root, progress, done)
+    _rescore_cells(cells, known, _read_beside, data_root, progress, done, lambda task: None)
     return done
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    """All JSON files under a folder. Raise `OSError` where a folder or a file cannot be read."""
+    for place, _, names in os.walk(folder, onerror=_raise):
+        for name in names:
+            if name.endswith(".json"):
+                path = Path(place) / name
+                path.open("rb").close()
+                yield path
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _rescore_entry(
@@ -101,8 +125,19 @@ def _rescore_entry(
     progress: Callable[[str], None],
     done: Rescored,
 ) -> None:
+    for place in (folder, *folder.glob(f"{CELLS}/*")):
+        remove_leftovers(place)
     entry = load_entry(folder)
-    cells = {cell.path: cell.result for cell in entry.cells if cell.status == "ok"}
+    cells = {cell.path: cell.result for cell in entry.cells}
+    kept = dict(entry.record.tasks) if entry.record else {}
+
+    def drop_level(task: str) -> None:
+        if kept.pop(task, None) is None:
+            return
+        if kept:
+            write_record(folder, Record(SCHEMA, dict(kept)))
+        else:
+            (folder / LEVEL).unlink()
     if entry.trajectories is not None and trajectories is None:
         raise UserError(f"{folder}: name the file that submit packed with --trajectories, or download it with --fetch")
     with open_pack(entry, trajectories) if entry.trajectories and trajectories else nullcontext() as pack:
@@ -111,11 +146,7 @@ def _rescore_entry(
             assert pack is not None
             return pack.read(f"{result['task']}/{path.stem}.npz", grader.exam.truth)
 
-        _rescore_cells(cells, known, read, data_root, progress, done)
-    if entry.record and done.changed:
-        written = {cells[path]["task"] for path in done.changed}
-        kept = {task: level for task, level in entry.record.tasks.items() if task not in written}
-        write_record(folder, Record(entry.record.schema, kept))
+        _rescore_cells(cells, known, read, data_root, progress, done, drop_level)
 
 
 def _rescore_cells(
@@ -125,6 +156,7 @@ def _rescore_cells(
     data_root: Path | None,
     progress: Callable[[str], None],
     done: Rescored,
+    begin: Begin,
 ) -> None:
     for name in sorted({result["task"] for result in cells.values()}):
         here = {path: result for path, result in cells.items() if result["task"] == name}
@@ -140,40 +172,58 @@ def _rescore_cells(
         for number, (path, result) in enumerate(here.items()):
             progress(f"{name}: {path.stem}, {number + 1} of {len(here)}")
             try:
-                wrote, stale = _rescore_cell(path, result, grader, read)
+                wrote, stale = _rescore_cell(path, result, grader, read, begin)
+            except OSError as error:
+                done.left[path] = f"cannot be written ({error.filename}: {error.strerror})"
+                continue
             except UserError as error:
                 done.left[path] = str(error)
                 continue
             if wrote:
                 done.changed.append(path)
             if stale:
-                done.left[path] = f"the version of {', '.join(stale)} was raised, which needs the model; run it again"
+                done.left[path] = f"{', '.join(stale)}: needs the model; run it again"
             elif not wrote:
                 done.current += 1
 
 
-def _rescore_cell(path: Path, result: Mapping[str, Any], grader: Grader, read: Read) -> tuple[bool, list[str]]:
+def _rescore_cell(
+    path: Path, result: Mapping[str, Any], grader: Grader, read: Read, begin: Begin
+) -> tuple[bool, list[str]]:
     """Measure a cell again.
 
     Returns:
-        whether its files were written, and the metrics that remain stale.
+        whether its files were written, and what of its metrics remains stale.
 
     Raises:
-        UserError: it is of other data than this task's, or its motion is missing or damaged.
+        UserError: it is of another engine or of other data than here, or its motion is missing or damaged.
+        OSError: a file cannot be written.
     """
     hashes = grader.hashes(result["fraction"])
     other = [part for part in hashes if result["identity"].get(part) != hashes[part]]
     if other:
         raise UserError(f"its {other[0]} is not that of {result['task']} in this version; run it again")
+    engine = changes(result["identity"], {"engine": engine_versions()})
+    if engine:
+        raise UserError(f"was made by another engine ({', '.join(engine)}); run it again")
     versions = cell_metric_versions()
+    if result["status"] == "skipped":
+        renewed = {**result, "identity": {**result["identity"], "metrics": versions}}
+        if renewed != result:
+            begin(result["task"])
+            write_json(path, renewed)
+        return renewed != result, []
     old = result["identity"].get("metrics")
     made = dict(old) if isinstance(old, Mapping) else {}
     stale = [name for name in NOT_RECOMPUTED if made.get(name) != versions[name]]
     fresh = {name: made.get(name) == version for name, version in versions.items()}
     before, table = metric_values(result), read_clips(path.with_suffix(".csv"))
+    missing = [name for name in NOT_RECOMPUTED if name not in before or name not in table.values]
+    if missing:
+        raise UserError(f"{missing[0]} is missing, and needs the model; delete the file and run it again")
     # Under the published protocol nothing is rolled out, so there is only the metric of single frames.
     graded = Graded({}, {}) if grader.task.protocol.published else _grade(path, result, grader, read)
-    if graded.clips and table.clips != tuple(grader.exam.ids):
+    if graded.clips and not _same_clips(table, grader):
         raise UserError("its table of clips is not of the task's test clips; run it again")
     values = _merged(before, graded.values, fresh, alike)
     clips = _merged(table.values, graded.clips, fresh, _alike_clips)
@@ -183,13 +233,20 @@ def _rescore_cell(path: Path, result: Mapping[str, Any], grader: Grader, read: R
         exam = grader.target.examination(grader.target.held_out(result["fraction"]))
         new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
     moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
+    wrote = strict(new) != result
+    if moved or wrote:
+        begin(result["task"])
     if moved:
         # The table comes first: where the result is not written, it is stale still, and rescoring goes on from here.
         write_clips(path.with_suffix(".csv"), table.clips, table.groups, table.actions, clips)
-    wrote = strict(new) != result
     if wrote:
         write_json(path, new)
-    return wrote or bool(moved), stale
+    return wrote or bool(moved), [f"metric {name} {made.get(name, 'none')} -> {versions[name]}" for name in stale]
+
+
+def _same_clips(table: ClipTable, grader: Grader) -> bool:
+    exam = grader.exam
+    return (table.clips, table.groups, table.actions) == (tuple(exam.ids), tuple(exam.groups), tuple(exam.actions))
 
 
 def _grade(path: Path, result: Mapping[str, Any], grader: Grader, read: Read) -> Graded:

@@ -22,6 +22,8 @@ from rae_bench.storage import LARGEST_TEXT, whole_file
 if TYPE_CHECKING:
     import pandas as pd
 
+AGAIN = "delete it and run the cell again"
+"""What mends a damaged file beside a result."""
 NAMES = ("clip", "group", "action")
 """The first columns of every table; the others are metrics."""
 
@@ -92,9 +94,9 @@ def read_clips(path: Path) -> ClipTable:
             raise UserError(f"{path}: larger than any table of clips")
         return parse_clips(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: not a readable table of clips ({error.strerror}); run the cell again") from None
+        raise UserError(f"{path}: not a readable table of clips ({error.strerror}); {AGAIN}") from None
     except UserError as error:
-        raise UserError(f"{path}: {str(error).removeprefix(f'{path}: ')}; run the cell again") from None
+        raise UserError(f"{path}: {str(error).removeprefix(f'{path}: ')}; {AGAIN}") from None
 
 
 def load_clips(results: pd.DataFrame, metric: str) -> pd.DataFrame:

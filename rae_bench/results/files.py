@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -42,6 +42,12 @@ def write_json(path: Path, value: Any) -> None:
         scratch.write_text(json.dumps(strict(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
+class _Metric(msgspec.Struct):
+    value: float | None
+    unit: str
+    direction: str
+
+
 class _Result(msgspec.Struct):
     schema: str
     status: str
@@ -49,9 +55,11 @@ class _Result(msgspec.Struct):
     task: str
     regime: str
     fraction: float
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0)]
     identity: dict[str, Any]
-    metrics: dict[str, dict[str, Any]]
+    metrics: dict[str, _Metric]
+    cost: dict[str, Any]
+    reason: str
 
 
 def read_result(path: Path) -> dict[str, Any] | None:

@@ -21,9 +21,13 @@ ERROR = PRIMARY["reconstruction"]
 """The metric by which transfer is judged."""
 PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
 """The metrics of the headline score."""
+ONE_STEP = "one_step_error"
+"""The metric by which transfer is judged where nothing is rolled out, as in the published protocol."""
 ROW_COLUMNS = tuple(
     COLUMNS[name]
-    for name in (*PRIMARIES, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained")
+    for name in (
+        *PRIMARIES, ONE_STEP, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained",
+    )
 )
 """The columns that a row may have, in the order of the table."""
 
@@ -75,15 +79,21 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     hold = metric_values(controls[HOLD]) if HOLD in controls else None
 
     def score(values: Mapping[str, float]) -> float:
-        if truth is None or hold is None:
+        if truth is None or hold is None or not all(name in values for name in PRIMARIES):
             return math.nan
         return headline_score([category_scores(values, truth, hold)])
 
+    finished = [r for r in results if r["status"] == "ok"]
+    rolled_out = not finished or any(ERROR in r["metrics"] for r in finished)
+    judged = ERROR if rolled_out else ONE_STEP
+    measured = PRIMARIES if rolled_out else (ONE_STEP,)
     cells = [r for r in results if r["regime"] != NO_REGIME]
     cold: dict[int, dict[float, float]] = defaultdict(dict)
     for r in cells:
         if r["regime"] == COLD and r["status"] == "ok":
-            cold[r["seed"]][r["fraction"]] = metric_values(r)[ERROR]
+            error = metric_values(r).get(judged, math.nan)
+            if not math.isnan(error):
+                cold[r["seed"]][r["fraction"]] = error
 
     grouped: dict[tuple[str, float], list[Mapping[str, Any]]] = defaultdict(list)
     for r in cells:
@@ -95,7 +105,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"])):
         name = r["model"]
         values = metric_values(r) if r["status"] == "ok" else {}
-        shown = {n: [values[n]] for n in PRIMARIES} | {"score": [score(values)]} if values else {}
+        shown = {n: [values.get(n, math.nan)] for n in measured} | {"score": [score(values)]} if values else {}
         fraction = r["fraction"] if name == "nearest" else None
         out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
@@ -104,15 +114,15 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         bounds: set[str] = set()
         for r in good:
             values, seed = metric_values(r), r["seed"]
-            for name in PRIMARIES:
-                columns[name].append(values[name])
+            for name in measured:
+                columns[name].append(values.get(name, math.nan))
             columns["score"].append(score(values))
             for name in ("core_seconds", "trained"):
                 value = reported_number(r["cost"].get(name))
                 columns[name].append(math.nan if value is None else value)
             curve = sorted(cold[seed].items())
-            if label not in (COLD, FULL):
-                error = values[ERROR]
+            error = values.get(judged, math.nan)
+            if label not in (COLD, FULL) and not math.isnan(error):
                 if fraction in cold[seed]:
                     columns["gain_over_cold"].append(gain_over_cold(cold[seed][fraction], error))
                 if len(curve) > 1 and fraction > 0:
@@ -120,7 +130,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
                     columns["data_saved"].append(found.factor)
                     bounds.add(found.capped)
             if label != FULL and 1.0 in cold[seed]:
-                columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], values[ERROR]))
+                columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], error))
         if {"above", "below"} <= bounds:
             del columns["data_saved"]  # bounds on both sides have no mean
         capped = next((bound for bound in ("above", "below") if bound in bounds), "")

@@ -11,6 +11,7 @@ from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
+from rae_bench.results.clips import AGAIN
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
 
@@ -47,4 +48,6 @@ def load_trajectory(path: Path) -> Trajectory:
         rotations = archive.checked("rotations", (None, None, None, None, 4), "f")
         return Trajectory.checked(Trajectory(roots, rotations), "it holds", single_precision=False)
     except UserError as error:
-        raise UserError(f"{path}: not a readable trajectory ({str(error).removeprefix(f'{path}: ')})") from None
+        # What the reader of recordings advises, such as another download, does not help here.
+        what = str(error).removeprefix(f"{path}: ").partition("; ")[0]
+        raise UserError(f"{path}: not a readable trajectory ({what}); {AGAIN}") from None

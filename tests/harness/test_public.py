@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import rae_bench as rb
+from rae_bench.cli import main
 
 
 @pytest.mark.parametrize("name", ["run", "sweep"])
@@ -41,3 +42,24 @@ def test_without_ray_a_cluster_is_refused_in_one_line(tiny_task: Path, tmp_path:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("rae-bench: Ray is not installed: pip install 'rae-bench[sweep]'")
+
+
+@pytest.mark.parametrize("hours", [-1.0, 0.0, float("nan")])
+def test_a_limit_of_core_hours_is_above_0(hours: float, tiny_task: Path, tmp_path: Path) -> None:
+    with pytest.raises(rb.UserError, match="core-hours is not above 0"):
+        rb.sweep(["hold"], [tiny_task], out=tmp_path, max_core_hours=hours)
+
+
+def test_a_table_of_single_frames(tiny_task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The published protocol rolls nothing out: transfer is judged by the error of single frames."""
+    text = tiny_task.read_text(encoding="utf-8")
+    task = tmp_path / "published.toml"
+    task.write_text(text.replace("[protocol]", '[protocol]\nmode = "paper"'), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["run", "--model", "interpolate", "--task", str(task), "--regimes", "cold", "--out", str(tmp_path / "out")]
+        )
+    assert not ended.value.code
+    out = capsys.readouterr().out
+    assert "one step" in out
+    assert "struction" not in out

@@ -183,3 +183,79 @@ def test_rescoring_imports_no_torch(forged: Forger) -> None:
         "assert not {'torch', 'lightning', 'pytorch_lightning', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_skipped_cells_become_current_too(forged: Forger) -> None:
+    """Otherwise an entry with one could never pass again."""
+    forged.edit(_skip)
+    forged.cell.with_suffix(".csv").unlink()
+    kept = {name: data for name, data in forged.members().items() if not name.endswith(f"{forged.cell.stem}.npz")}
+    forged.repack(kept)
+    assert rescore(forged.folder, forged.packed, tasks=[forged.task]).changed == [forged.cell]
+    assert json.loads(forged.cell.read_text())["identity"]["metrics"]["npss"] == 1
+    assert rescore(forged.folder, forged.packed, tasks=[forged.task]).changed == []
+
+
+def _skip(result: dict[str, Any]) -> None:
+    result |= {"status": "skipped", "reason": "the model does not support it", "metrics": {}}
+    result["identity"]["metrics"]["npss"] = 0
+
+
+def test_cells_of_another_engine_are_left(forged: Forger) -> None:
+    forged.edit(lambda result: result["identity"]["engine"].update(training=0))
+    forged.edit(lambda result: _make_stale(result, "npss"))
+    before = forged.cell.read_bytes()
+    done = rescore(forged.folder, forged.packed, tasks=[forged.task])
+    assert done.left == {forged.cell: "was made by another engine (training 0 -> 1); run it again"}
+    assert forged.cell.read_bytes() == before
+
+
+def test_groups_of_clips_count_as_well(forged: Forger) -> None:
+    table = forged.cell.with_suffix(".csv")
+    head, line, *lines = table.read_text().splitlines()
+    clip, _, *rest = line.split(",")
+    table.write_text("\n".join([head, ",".join([clip, "elsewhere", *rest]), *lines]) + "\n")
+    assert (
+        "not of the task's test clips" in rescore(forged.folder, forged.packed, tasks=[forged.task]).left[forged.cell]
+    )
+
+
+def test_what_a_killed_call_left_is_no_obstacle(forged: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the first result was written, with a scratch file beside it: the same command does the rest."""
+    record(forged.verify(), {})
+    forged.edit(lambda result: _make_stale(result, "npss"))
+    record_before = load_entry(forged.folder).record
+    code = (
+        "import os, signal, sys; from pathlib import Path; from rae_bench.leaderboard import rescore as module\n"
+        "from rae_bench.storage import whole_file\n"
+        "def write(path, value):\n"
+        "    with whole_file(path) as scratch:\n"
+        "        scratch.write_text('half')\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "module.write_json = write\n"
+        f"module.rescore({str(forged.folder)!r}, Path({str(forged.packed)!r}), tasks=[{str(forged.task)!r}])"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert list(forged.cell.parent.glob(".*"))
+    assert record_before is not None
+    assert rescore(forged.folder, forged.packed, tasks=[forged.task]).changed == [forged.cell]
+    assert forged.verify().findings == []
+
+
+def test_the_folder_may_be_called_by_a_dot(forged: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(forged.folder)
+    assert rescore(".", forged.packed, tasks=[forged.task]).current > 0
+
+
+def test_a_result_that_cannot_be_is_none(results: Path, honest: Forger) -> None:
+    cell = next(path for path in sorted(results.rglob("*.json")) if "metrics" in json.loads(path.read_text()))
+    good = json.loads(cell.read_text())
+    for edit in (
+        {"seed": -1},
+        {"metrics": {"npss": {}}},
+        {"metrics": {"npss": {**good["metrics"]["npss"], "value": "x"}}},
+    ):
+        cell.write_text(json.dumps({**good, **edit}))
+        done = rescore(results, tasks=[honest.task])
+        assert cell not in done.changed
+        assert not done.left

@@ -48,7 +48,7 @@ def test_what_is_no_table_is_refused(fault: str, tmp_path: Path) -> None:
         parse_clips(data)
     path = tmp_path / "cell.csv"
     path.write_bytes(data)
-    with pytest.raises(UserError, match=rf"cell.csv: {message}.*; run the cell again$"):
+    with pytest.raises(UserError, match=rf"cell.csv: {message}.*; delete it and run the cell again$"):
         read_clips(path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -173,7 +174,7 @@ def load_entry(folder: str | Path) -> Entry:
     Raises:
         Refused: the first thing that is not as it must be.
     """
-    folder = Path(folder)
+    folder = Path(os.path.abspath(folder))  # "." has no name
     if folder.is_symlink():
         raise Refused(folder.name, "is a symbolic link", "put the folder itself there")
     if not folder.is_dir():

@@ -24,8 +24,6 @@ from rae_bench.model.api import Trajectory
 from rae_bench.task.sides import Examination, Side, load_sides
 from rae_bench.task.task import Task
 
-NOT_RECOMPUTED = ("one_step_error",)
-"""Metrics of motion that is not among the trajectories: single frames from true histories."""
 HELD_PLACE, HELD_TURN = 1e-4, 1e-5
 """How far a held pose may be off: metres, and 1 - |cos| of half an angle (half a degree)."""
 BY_UNIT = {"cm": (0.001, 1e-4), "cm/s": (0.005, 5e-4), "deg": (0.001, 1e-4), "%": (0.2, 1e-3), "": (0.001, 1e-3)}

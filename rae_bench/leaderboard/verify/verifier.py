@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.harness.identity import NOT_RECOMPUTED
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell, load_entry
 from rae_bench.leaderboard.entries.entry_files import ENTRY, LEVEL
 from rae_bench.leaderboard.entries.finding import Finding, Refused, one_line
@@ -27,7 +28,7 @@ from rae_bench.leaderboard.entries.level import (
 from rae_bench.leaderboard.entries.packing import Pack, member, open_pack
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import copied_clips, enough
-from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
+from rae_bench.leaderboard.verify.grading import Graded, Grader, Unavailable, alike, tolerance
 from rae_bench.leaderboard.verify.plausibility import (
     check_copies_within,
     check_cost,

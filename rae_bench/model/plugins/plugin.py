@@ -224,7 +224,7 @@ def load_plugin(spec: str) -> ModuleType:
         entry = f"{name}.{plugin.entry}"
     try:
         return importlib.import_module(entry)
-    except Exception as error:  # a plug-in is foreign code
+    except (Exception, SystemExit) as error:  # a plug-in is foreign code, perhaps a script that ends itself
         kind = "" if isinstance(error, (SyntaxError, ImportError)) else f"{type(error).__name__}: "
         text = str(error).replace(f"{name}.", "") if name else str(error)
         raise UserError(f"model '{spec}': {place} cannot be imported: {kind}{text}") from error
