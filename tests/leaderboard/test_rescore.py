@@ -110,7 +110,7 @@ def test_a_folder_of_results(results: Path, honest: Forger) -> None:
 def test_what_needs_the_model_is_left_and_told(forged: Forger) -> None:
     forged.edit(lambda result: _make_stale(result, "one_step_error", "npss"))
     done = rescore(forged.folder, forged.packed, tasks=[forged.task])
-    assert "one_step_error was raised, which needs the model" in done.left[forged.cell]
+    assert "metric one_step_error 0 -> 1: needs the model" in done.left[forged.cell]
     made = json.loads(forged.cell.read_text())["identity"]["metrics"]
     assert made["npss"] == 1
     assert made["one_step_error"] == 0

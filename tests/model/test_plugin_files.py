@@ -368,6 +368,7 @@ def test_torch_finds_its_way(tmp_path: Path) -> None:
         ({"model.py": MODEL, "net.py": "SIZE = '\0'"}, "model.py", r"net.py cannot be imported: .*null bytes"),
         ({"model.py": MODEL, "net.py": "SIZES = 1"}, "model.py", r"cannot import name 'SIZE' from 'net' \("),
         ({"model.py": MODEL, "net.py": "1 / 0"}, "model.py", "be imported: ZeroDivisionError: division by zero$"),
+        ({"model.py": "raise SystemExit(3)"}, "model.py", "cannot be imported: SystemExit: 3$"),
         ({"pack/__init__.py": "from .no import X"}, "pack", "cannot be imported: No module named 'pack.no'$"),
     ],
 )  # fmt: skip
