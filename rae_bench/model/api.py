@@ -161,8 +161,8 @@ class Context:
 
         Returns:
             `budget`; everything that was declared; `budget_status`: `enforced` (`LightningModel` kept to the budget),
-            `declared` (the model says what it used) or `undeclared`; `enforced`, whether it is the first of them; and
-            `over_budget`, whether a declared figure exceeds the budget.
+            `declared` (the model says what it used) or `undeclared`; and `over_budget`, whether a declared figure
+            exceeds the budget.
         """
         return self._spending.cost(updates=self.budget.updates, frames=self.budget.frames)
 
