@@ -105,8 +105,9 @@ def _key(job: AnyJob) -> tuple[str, str]:
 
 def _row(model: str) -> str:
     from rae_bench.model.registry import CONTROLS
+    from rae_bench.task.cells import TRUTH
 
-    return "controls" if model in ("truth", *CONTROLS) else model.rpartition(":")[2]
+    return "controls" if model in (TRUTH, *CONTROLS) else model.rpartition(":")[2]
 
 
 class Clock:

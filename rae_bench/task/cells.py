@@ -14,6 +14,8 @@ TRUTH = "truth"
 """The model of the row that is the held-out motion itself."""
 HOLD = "hold"
 """The control that every score is measured by."""
+NEAREST = "nearest"
+"""The control that has a cell for every fraction, because it replays training motion."""
 PAPER_EPOCHS = (51, 31)
 """The thesis trained for so many epochs on all data, and on a fraction."""
 

@@ -24,6 +24,8 @@ from rae_bench.model.api import Trajectory
 from rae_bench.task.sides import Examination, Side, load_sides
 from rae_bench.task.task import Task
 
+HASHES = ("task", "data", "split")
+"""The parts of a cell's identity that a task decides, whoever the model is."""
 NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
 HELD_PLACE, HELD_TURN = 1e-4, 1e-5
@@ -96,7 +98,7 @@ class Grader:
     def hashes(self, fraction: float) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""
         facts = identity(None, {}, self.task, self.sources, self.target, fraction)
-        return {key: facts[key] for key in ("task", "data", "split")}
+        return {key: facts[key] for key in HASHES}
 
     def truth(self) -> Trajectory:
         """Return the truth as a trajectory."""

@@ -27,7 +27,7 @@ from rae_bench.leaderboard.entries.level import (
 from rae_bench.leaderboard.entries.packing import Pack, member, open_pack
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import copied_clips, enough
-from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
+from rae_bench.leaderboard.verify.grading import HASHES, NOT_RECOMPUTED, Graded, Grader, Unavailable, alike, tolerance
 from rae_bench.leaderboard.verify.plausibility import (
     check_copies_within,
     check_cost,
@@ -245,7 +245,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
 
 def check_hashes(cell: EntryCell, hashes: Mapping[str, str]) -> Iterator[Finding]:
     """Check that a cell is of this task, these data and this split; `hashes` are those of `Grader.hashes`."""
-    for part in ("task", "data", "split"):
+    for part in HASHES:
         if cell.identity.get(part) != hashes[part]:
             yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MEND_HASHES[part])
 
