@@ -20,7 +20,7 @@ from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.level import Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
-from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, alike
+from rae_bench.leaderboard.verify.grading import NOT_RECOMPUTED, Graded, Grader, within_tolerance
 from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
 from rae_bench.metrics import null_interval
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
@@ -175,12 +175,12 @@ def _rescore_cell(path: Path, result: Mapping[str, Any], grader: Grader, read: R
     graded = Graded({}, {}) if grader.task.protocol.published else _grade(path, result, grader, read)
     if graded.clips and table.clips != tuple(grader.exam.ids):
         raise UserError("its table of clips is not of the task's test clips; run it again")
-    values = _merged(before, graded.values, fresh, alike)
+    values = _merged(before, graded.values, fresh, within_tolerance)
     clips = _merged(table.values, graded.clips, fresh, _alike_clips)
     identity = {**result["identity"], "metrics": {n: made.get(n, 0) if n in stale else v for n, v in versions.items()}}
     new = {**result, "metrics": as_metrics(values), "identity": identity}
     if result["model"] == TRUTH and not fresh["adversarial_score"]:
-        exam = grader.target.examination(grader.target.held_out(result["fraction"]))
+        exam = grader.target.held_out_clips(grader.target.held_out(result["fraction"]))
         new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
     moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
     if moved:
@@ -215,7 +215,7 @@ def _merged(
 
 def _alike_clips(name: str, claimed: np.ndarray, recomputed: np.ndarray) -> bool:
     pairs = zip(claimed.tolist(), recomputed.tolist(), strict=True)
-    return all(alike(name, a, b, CLIP_SLACK) for a, b in pairs)
+    return all(within_tolerance(name, a, b, CLIP_SLACK) for a, b in pairs)
 
 
 def _read_beside(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:

@@ -169,7 +169,7 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
         ("interpolate", "none", 1.0),
         ("nearest", "none", 0.05),
     ]
-    exam = tiny_run.target.examination(tiny_run.target.split.test)
+    exam = tiny_run.target.held_out_clips(tiny_run.target.split.test)
     for planned in tiny_run.cells:
         result = strict_json(planned.path)
         cell = planned.cell

@@ -21,7 +21,7 @@ from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
-from rae_bench.task.sides import Examination, Side, load_sides
+from rae_bench.task.sides import HeldOutClips, Side, load_sides
 from rae_bench.task.task import Task
 
 HASHES = ("task", "data", "split")
@@ -44,7 +44,7 @@ def tolerance(name: str, value: float) -> float:
     return absolute + relative * abs(value)
 
 
-def alike(name: str, claimed: float, recomputed: float, slack: float = 1.0) -> bool:
+def within_tolerance(name: str, claimed: float, recomputed: float, slack: float = 1.0) -> bool:
     """Return whether a claimed value passes. NaN (nothing to measure) is like NaN alone.
 
     Args:
@@ -91,9 +91,9 @@ class Grader:
             raise Unavailable(str(error)) from None
 
     @cached_property
-    def exam(self) -> Examination:
+    def exam(self) -> HeldOutClips:
         """The test clips."""
-        return self.target.examination(self.target.split.test)
+        return self.target.held_out_clips(self.target.split.test)
 
     def hashes(self, fraction: float) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""

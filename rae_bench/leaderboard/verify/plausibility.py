@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
 
-from rae_bench.harness.identity import changes
+from rae_bench.harness.identity import identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
@@ -67,7 +67,7 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
                 )  # fmt: skip
         mends = {"engine": "run it again", "metrics": "rae-bench rescore makes it anew from its trajectories"}
         for part, mend in mends.items():
-            changed = changes(cell.identity, here, (part,))
+            changed = identity_changes(cell.identity, here, (part,))
             if changed:
                 text = one_line(", ".join(changed), 100)
                 yield Finding(cell.where, f"was made by another version of rae-bench (made -> here: {text})", mend)
