@@ -45,6 +45,7 @@ from rae_bench.model import (
 )
 
 from .other_rigs import vary
+from .parts import next_phase
 
 PRESETS = {"small": {"width": 32, "heads": 2, "layers": 2}, "paper": {"width": 128, "heads": 8, "layers": 4}}
 DAMPING = 1e-3
@@ -53,7 +54,6 @@ LARGEST = 0.15
 """Heights a key joint is carried in a frame at most."""
 TURN, ROOT = 0.02, 0.002
 """Usual turn of a joint (half radians) and motion of the root (heights, radians) in a thirtieth of a second."""
-PHASE_UPDATE = 0.9
 _CROSS = np.zeros((3, 3, 3))
 _CROSS[[2, 1, 0, 2, 1, 0], [0, 0, 1, 1, 2, 2], [1, 2, 2, 0, 0, 1]] = [1, -1, 1, -1, 1, -1]
 """[axis of a bone, row, column]: takes a bone b to the matrix that takes a turn u to u x b."""
@@ -253,7 +253,7 @@ class AnyRigNetwork(StepNetwork):
         u = u + back @ (way(speed, root * level + shift * (ROOT * per_frame)) - arms @ u)
         phase = (graph.slots.mT @ out[..., PHASES]).flatten(1)
         change = torch.cat([shift, u.squeeze(-1) / (TURN * per_frame)], 1)
-        return Next(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)
+        return Next(change, next_phase(phase, frame.phase))
 
 
 _QUARTER = torch.tensor([[0, 0, 1], [0, 0, 0], [-1, 0, 0.0]])

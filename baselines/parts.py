@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from rae_bench.model import Frame, Sizes
 
+PHASE_UPDATE = 0.9
+"""Share of the newly predicted phase, as by the thesis; the rest is the old one."""
+
 
 class Widths(NamedTuple):
     """Widths that a core must fit.
@@ -103,3 +106,8 @@ class Core(nn.Module):
 def join(x: Tensor, extra: Tensor | None) -> Tensor:
     """`x` (B, N) with `extra` (B, E) beside it, where there is one."""
     return x if extra is None else torch.cat([x, extra], 1)
+
+
+def next_phase(predicted: Tensor, now: Tensor) -> Tensor:
+    """The phase one frame on, (B, phase): mostly what is predicted, for the rest the phase as it is."""
+    return PHASE_UPDATE * predicted + (1 - PHASE_UPDATE) * now

@@ -203,13 +203,13 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def pack(folder: Path) -> dict[str, bytes]:
+def pack_folder(folder: Path) -> dict[str, bytes]:
     """{name within the folder: content} of all files under `folder`, to travel where no disk is shared."""
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write what `pack` read to a folder that is not there yet."""
+    """Write what `pack_folder` read to a folder that is not there yet."""
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

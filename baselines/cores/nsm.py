@@ -21,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import CONTROL, Frame
+from rae_bench.model import CONTROL, ROLES, Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, CoreOutput, Widths, join
+from ..parts import Core, CoreOutput, Widths, join, next_phase
 
 ABOUT = {
     "class": "Nsm",
@@ -38,12 +38,10 @@ PRESETS = {
     "small": {"hidden": 128, "goal": 64, "width": 128, "experts": 4, "gate": 64, "dropout": 0.0},
     "paper": {"hidden": 512, "goal": 128, "width": 512, "experts": 10, "gate": 512, "dropout": 0.3},
 }
-PHASE_UPDATE = 0.9
 REACH = 0.5
 """Rig heights over which the weight of the goal's frame falls to 1 / e."""
 GOAL_LOSS = 10.0
-PELVIS = 0
-SLOTS = 8
+PELVIS, SLOTS = ROLES.index("pelvis"), len(ROLES)
 
 
 def columns_of(pair: Tensor) -> Tensor:
@@ -107,5 +105,5 @@ class Nsm(Core):
             losses = {"goal": GOAL_LOSS * apart.sum() / (3 * frame.active.sum().clamp(min=1))}
         step = place[:, PELVIS] + (axes[:, PELVIS] @ there[:, PELVIS, :, None])[:, :, 0]
         weight = frame.active[:, PELVIS] * torch.exp(-here[:, PELVIS].norm(dim=-1) / REACH)
-        phase = PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase
+        phase = next_phase(phase, frame.phase)
         return CoreOutput(change, phase, losses=losses, steer=(step[:, ::2], weight[:, None]))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rae_bench.model import Frame
 
 from ..layers import Recurrence, mlp
-from ..parts import Core, CoreOutput, Widths
+from ..parts import Core, CoreOutput, Widths, next_phase
 
 ABOUT = {
     "class": "OmgLstm",
@@ -32,8 +32,6 @@ PRESETS = {
     "small": {"hidden": 128, "latent": 32, "width": 128, "layers": 2},
     "paper": {"hidden": 256, "latent": 128, "width": 256, "layers": 4},
 }
-PHASE_UPDATE = 0.9
-"""Share of the newly predicted phase; the rest is the old one."""
 
 
 class OmgLstm(Core):
@@ -65,4 +63,4 @@ class OmgLstm(Core):
             before = torch.randn_like(before) if self.training else torch.zeros_like(before)
         top, memory = self.stack(x, before, extra)
         change, phase = self.out(top).split(self.split, 1)
-        return CoreOutput(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase, memory)
+        return CoreOutput(change, next_phase(phase, frame.phase), memory)

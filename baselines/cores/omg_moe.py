@@ -16,7 +16,7 @@ from torch import Tensor
 from rae_bench.model import Frame
 
 from ..layers import MixedStack, mlp
-from ..parts import Core, CoreOutput, Widths
+from ..parts import Core, CoreOutput, Widths, next_phase
 
 ABOUT = {
     "class": "OmgMoE",
@@ -30,8 +30,6 @@ PRESETS = {
     "small": {"hidden": 128, "latent": 32, "width": 128, "experts": 4, "gate": 128},
     "paper": {"hidden": 256, "latent": 128, "width": 512, "experts": 4, "gate": 128},
 }
-PHASE_UPDATE = 0.9
-"""Share of the newly predicted phase; the rest is the old one."""
 
 
 class OmgMoE(Core):
@@ -51,4 +49,4 @@ class OmgMoE(Core):
         gates = torch.softmax(self.gate(frame.phase), -1)
         x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
         change, phase = self.mixture(x, gates, extra).split(self.split, 1)
-        return CoreOutput(change, PHASE_UPDATE * phase + (1 - PHASE_UPDATE) * frame.phase)
+        return CoreOutput(change, next_phase(phase, frame.phase))

@@ -160,9 +160,10 @@ def duration(seconds: float) -> str:
 def cell_label(cell: Cell) -> str:
     """A cell in words."""
     from rae_bench.model.regimes import percent
+    from rae_bench.task.cells import NEAREST
 
     if not cell.learns:
-        return cell.row + (f" {percent(cell.fraction)}" if cell.model == "nearest" else "")
+        return cell.row + (f" {percent(cell.fraction)}" if cell.model == NEAREST else "")
     return f"{model_name(cell.model)} {cell.row} seed {cell.seed}"
 
 

@@ -44,6 +44,7 @@ def export(
     from rae_bench.data.formats.export import check_writable, export_clips, matching_clips
     from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.errors import UserError
+    from rae_bench.task.cells import TRUTH
     from rae_bench.viewer.choice import Choice
     from rae_bench.viewer.gather import open_domain, open_result
 
@@ -52,7 +53,7 @@ def export(
     check_writable(path)  # before the work
     if Path(what).is_dir():
         part = numbers("--fraction", [fraction])[0] if fraction else None
-        wanted = (regime,) if regime and regime != "truth" else ()
+        wanted = (regime,) if regime and regime != TRUTH else ()
         result = open_result(Path(what), task, data_root, Choice((), 0, wanted, part, seed))
         motion, exam = _rollout(result, regime, with_history), result.exam
         ids, actions = list(exam.ids), list(exam.actions)
@@ -76,10 +77,11 @@ def _rollout(result: ResultFolder, regime: str | None, with_history: bool) -> Mo
     from rae_bench.errors import UserError
     from rae_bench.motion.motion import make_motion
     from rae_bench.results.trajectories import load_trajectory
+    from rae_bench.task.cells import TRUTH
 
     truth, past = result.exam.truth, result.exam.prompt.history
     root, rotations = truth.root_positions, truth.rotations
-    if regime != "truth":
+    if regime != TRUTH:
         if len(result.rollouts) != 1:
             kinds = ", ".join(rollout.kind for rollout in result.rollouts)
             raise UserError(f"{result.folder}: choose with --regime: truth, {kinds}")

@@ -33,7 +33,7 @@ def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **ask
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
-    from rae_bench.harness.run import default_workers, run_spec
+    from rae_bench.harness.run import run_spec, run_workers
     from rae_bench.harness.spec import make_spec
 
     if workers is not None and workers < 1:
@@ -41,7 +41,7 @@ def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **ask
     stderr = Console(stderr=True)
     specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted_cells(**asked)]
     if dry_run:
-        print_plans(specs, workers or default_workers(), as_json=as_json)
+        print_plans(specs, workers or run_workers(), as_json=as_json)
         return 0
     code = 0
     results: list[dict[str, Any]] = []

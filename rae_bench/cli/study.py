@@ -104,9 +104,9 @@ def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | N
     from rae_bench.cli.cells import duration
     from rae_bench.harness.estimate import estimate
     from rae_bench.harness.plan import jobs_of_all
-    from rae_bench.harness.sweep import default_workers
+    from rae_bench.harness.sweep import sweep_workers
 
-    room = workers or default_workers()
+    room = workers or sweep_workers()
     cost, open_ended = 0.0, 0
     for name, plans in _plans(parts, seeds, out).items():
         done, wanted = _counts(plans)

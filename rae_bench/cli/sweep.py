@@ -36,7 +36,7 @@ def sweep(
 
     from rae_bench.cli.run import footnotes, render
     from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.harness.sweep import default_workers, make_specs, results_of, sweep_specs
+    from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
     from rae_bench.results.rows import rows
 
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):
@@ -48,7 +48,7 @@ def sweep(
     models, tasks = (list(dict.fromkeys(names)) for names in zip(*((m, t) for m, t, _ in pairs), strict=True))
     specs = make_specs(models, tasks, **pairs[0][2])
     if dry_run:
-        print_plans(specs, workers or default_workers(cpus_per_cell), as_json=as_json)
+        print_plans(specs, workers or sweep_workers(cpus_per_cell), as_json=as_json)
         return 0
     with SweepProgress(Console(stderr=True)) as progress:
         outcomes = sweep_specs(

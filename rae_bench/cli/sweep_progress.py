@@ -78,7 +78,7 @@ class SweepProgress:
         for job in event.jobs:
             self.counts[_key(job)]["to do"] += 1
         if event.jobs:
-            self.clock = Clock(event.jobs, event.expected, event.crew)
+            self.clock = Clock(event.jobs, event.expected, event.pool)
             if self.console.is_terminal:
                 self.live.start()
 
@@ -105,8 +105,9 @@ def _key(job: AnyJob) -> tuple[str, str]:
 
 def _row(model: str) -> str:
     from rae_bench.model.registry import CONTROLS
+    from rae_bench.task.cells import TRUTH
 
-    return "controls" if model in ("truth", *CONTROLS) else model.rpartition(":")[2]
+    return "controls" if model in (TRUTH, *CONTROLS) else model.rpartition(":")[2]
 
 
 class Clock:
@@ -115,9 +116,9 @@ class Clock:
     A job weighs its expected core-seconds where those of all are known, else its updates and a share for the rest.
     """
 
-    def __init__(self, jobs: Any = (), expected: Mapping[str, float] | None = None, crew: Any = None) -> None:
+    def __init__(self, jobs: Any = (), expected: Mapping[str, float] | None = None, pool: Any = None) -> None:
         expected = expected or {}
-        self.jobs, self.crew = len(jobs), crew
+        self.jobs, self.pool = len(jobs), pool
         known = all(job.name in expected for job in jobs)
         self.left = {job.name: expected[job.name] if known else float(job.updates + OVERHEAD) for job in jobs}
         self.pace = 1.0 if known and jobs else 0.0
@@ -141,13 +142,13 @@ class Clock:
         """Seconds left, or None where nothing is known yet."""
         if not self.left:
             return 0.0
-        if not self.pace or self.crew is None:
+        if not self.pace or self.pool is None:
             return None
         now = time.monotonic()
         # Copies: the display's thread looks while the main one takes events.
         passed = {name: self.pace * (now - began) for name, began in list(self.began.items())}
         weight = sum(max(weight - passed.get(name, 0.0), 0.0) for name, weight in list(self.left.items()))
-        return weight / self.pace / max(self.crew.slots, 1)
+        return weight / self.pace / max(self.pool.slots, 1)
 
     def words(self) -> str:
         """Time spent and left."""

@@ -27,11 +27,11 @@ from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.results.rows import as_metrics
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
-from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
-from rae_bench.task.sides import Examination, Side
+from rae_bench.task.cells import TRUTH, Cell, budget_of, skip_reason
+from rae_bench.task.sides import HeldOutClips, Side
 from rae_bench.task.task import Task
 
-Report = Callable[[str, int, int, float], None]
+ReportProgress = Callable[[str, int, int, float], None]
 """report(stage, update, updates, loss), as a job goes on"""
 
 LATENCY_FRAMES = 30
@@ -39,7 +39,7 @@ COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
 
-def pretrain(job: PretrainJob, sources: Sequence[Side], report: Report) -> None:
+def pretrain(job: PretrainJob, sources: Sequence[Side], report: ReportProgress) -> None:
     """Pre-train a fresh instance and keep it in the job's folder, which appears whole or not at all."""
     instance = make_model(job.model, job.options)
     protocol = sources[0].protocol
@@ -81,7 +81,7 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
     }
 
 
-def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, report: Report) -> dict[str, Any]:
+def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, report: ReportProgress) -> dict[str, Any]:
     """Run a cell and write its result (JSON), its per-clip metrics (.csv) and what was generated (.npz).
 
     The published protocol tests single frames alone, so there it generates nothing. A model that is to be kept is
@@ -90,7 +90,7 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     reset_peak_memory()
     began = time.process_time()
     cell, path = job.cell, Path(job.path)
-    exam = target.examination(target.held_out(cell.fraction))
+    exam = target.held_out_clips(target.held_out(cell.fraction))
     result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
     result["environment"] |= {"threads": job.threads, "device": job.device}
     rolls_out = not target.protocol.published
@@ -103,7 +103,7 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
         instance = make_model(cell.model, cell.options)
         card = instance.card
         result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities), "trials": cell.trials}
-        reason = excuse(cell, card.capabilities, len(sources))
+        reason = skip_reason(cell, card.capabilities, len(sources))
         if reason:
             result |= {"status": "skipped", "reason": reason}
             write_json(path, result)
@@ -142,12 +142,12 @@ def _as_trajectory(motion: Motion) -> Trajectory:
     return Trajectory(motion.root_positions[None], motion.rotations[None])
 
 
-def _save(trajectory: Trajectory, exam: Examination, path: Path) -> None:
+def _save(trajectory: Trajectory, exam: HeldOutClips, path: Path) -> None:
     truth = exam.truth
     save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
 
 
-def _context(job: CellJob, sources: Sequence[Side], target: Side, report: Report) -> Context:
+def _context(job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress) -> Context:
     cell, domains = job.cell, training_domains(sources)
     return Context(
         cell.regime,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rae_bench.harness.jobs import Answer, AnyJob, Crew, Done, Failed
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, WorkerPool
 from rae_bench.harness.plan import Plan
 
 
@@ -22,13 +22,13 @@ class Planned:
 
     Attributes:
         expected: {name of a job: core-seconds}, as far as earlier cells tell.
-        crew: who will do the jobs; None where there are none.
+        pool: who will do the jobs; None where there are none.
     """
 
     plans: Sequence[Plan]
     jobs: Sequence[AnyJob]
     expected: dict[str, float]
-    crew: Crew | None
+    pool: WorkerPool | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def ignore(event: Event) -> None:
 
 
 def work_off(
-    jobs: Sequence[AnyJob], crew: Crew, observe: Observer, affordable: Callable[[AnyJob], bool] = lambda job: True
+    jobs: Sequence[AnyJob], pool: WorkerPool, observe: Observer, affordable: Callable[[AnyJob], bool] = lambda job: True
 ) -> dict[str, str]:
     """Do all jobs, in the order of what they need. Returns {name of a job: reason} of those that failed.
 
@@ -96,17 +96,17 @@ def work_off(
             waiting.remove(job)
             failed[job.name] = f"pre-training failed: {failed[next(iter(job.needs & failed.keys()))]}"
             observe(Answered(job, -1, Failed(failed[job.name])))
-        while (ready := next((j for j in waiting if j.needs <= finished), None)) is not None and crew.room():
+        while (ready := next((j for j in waiting if j.needs <= finished), None)) is not None and pool.room():
             if not affordable(ready):
                 waiting.clear()
                 break
             waiting.remove(ready)
             running.add(ready.name)
-            number = crew.begin(ready)
+            number = pool.begin(ready)
             observe(Begun(ready, number))
         if not running:
             continue
-        for job, number, answer in crew.news():
+        for job, number, answer in pool.news():
             if isinstance(answer, Done):
                 running.remove(job.name)
                 finished.add(job.name)

@@ -66,7 +66,7 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) -> list[str]:
+def identity_changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) -> list[str]:
     """What of an identity changed, in words: `features 1 -> 2`, `metric foot_sliding 1 -> 2`, `task`.
 
     Args:
@@ -91,11 +91,11 @@ def changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) ->
 
 def pretraining_changes(old: Identity, new: Identity) -> list[str]:
     """What changed of that which pre-training depends on."""
-    return changes(old, new, PRETRAINING)
+    return identity_changes(old, new, PRETRAINING)
 
 
 def only_metrics_changed(old: Identity, new: Identity) -> bool:
     """Whether a result is stale by its metrics alone, so that `rescore` mends it without training."""
     rest = [part for part in new if part != "metrics"]
-    moved = {word.split()[1] for word in changes(old, new, ["metrics"])}
-    return not changes(old, new, rest) and bool(moved) and not moved & {*NOT_RECOMPUTED}
+    moved = {word.split()[1] for word in identity_changes(old, new, ["metrics"])}
+    return not identity_changes(old, new, rest) and bool(moved) and not moved & {*NOT_RECOMPUTED}

@@ -102,7 +102,7 @@ Answer = Progress | Done | Failed
 """What a worker says of its job."""
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Who does jobs: processes of this machine, or Ray."""
 
     @property

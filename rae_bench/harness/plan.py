@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rae_bench.harness.cell import COST_FILE
-from rae_bench.harness.identity import changes, identity, only_metrics_changed, pretraining_changes
+from rae_bench.harness.identity import identity, identity_changes, only_metrics_changed, pretraining_changes
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import is_kept
 from rae_bench.harness.spec import RunSpec
 from rae_bench.model.registry import CONTROLS, ModelRef, resolve_model
 from rae_bench.results.files import read_result
 from rae_bench.storage import remove_leftovers
-from rae_bench.task.cells import TRUTH, Cell, budget_of, excuse
+from rae_bench.task.cells import TRUTH, Cell, budget_of, skip_reason
 from rae_bench.task.sides import Side, load_sides
 from rae_bench.task.task import Task
 
@@ -98,7 +98,7 @@ def _state(cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: R
     result = None if spec.force else read_result(path)
     if result is None:
         return "to do", ""
-    changed = changes(result["identity"], facts)
+    changed = identity_changes(result["identity"], facts)
     if changed:
         hint = "; rescore mends it without training" if only_metrics_changed(result["identity"], facts) else ""
         return "stale", f"changed: {', '.join(changed)}{hint}"
@@ -174,7 +174,7 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
 def _pretrains(planned: PlannedCell, model: ModelRef, sources: int) -> bool:
     """Whether the source must be learnt for a cell, as what was learnt before is not there or not of today."""
     cell = planned.cell
-    if not cell.needs_pretraining or excuse(cell, model.capabilities, sources):
+    if not cell.needs_pretraining or skip_reason(cell, model.capabilities, sources):
         return False
     return not pretrained_is_current(planned.pretrained, planned.identity)
 

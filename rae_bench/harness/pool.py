@@ -64,7 +64,7 @@ class _Worker:
 
 
 class Pool:
-    """A crew of `count` worker processes of `threads` threads each, which die with the block.
+    """A pool of `count` worker processes of `threads` threads each, which die with the block.
 
     Args:
         tries: how often a job is begun before the death of its worker counts as the job's failure.

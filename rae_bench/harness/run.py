@@ -9,7 +9,7 @@ from typing import Any
 
 from rae_bench.harness.cell import result_head
 from rae_bench.harness.events import Answered, DataWanted, Event, Observer, Planned, ignore, work_off
-from rae_bench.harness.jobs import AnyJob, Crew, Failed
+from rae_bench.harness.jobs import AnyJob, Failed, WorkerPool
 from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
@@ -51,7 +51,7 @@ class Outcome:
         return ((p, r) for p in self.cells if (r := read_result(p.path)) is not None)
 
 
-def default_workers() -> int:
+def run_workers() -> int:
     """Two single-thread workers where two cores are there."""
     return min(core_count(), 2)
 
@@ -111,14 +111,14 @@ def run_spec(spec: RunSpec, *, workers: int | None = None, observe: Observer = i
     observe(DataWanted((spec.task.name,)))
     plan = make_plan(spec)
     jobs = jobs_of_all([plan])
-    with Pool(workers or default_workers()) as pool:
+    with Pool(workers or run_workers()) as pool:
         observe(Planned([plan], jobs, {}, pool))
         failed = work(jobs, [plan], pool, observe)
     return Outcome(plan, failed)
 
 
 def work(
-    jobs: Sequence[AnyJob], plans: Sequence[Plan], crew: Crew, observe: Observer, **limits: Any
+    jobs: Sequence[AnyJob], plans: Sequence[Plan], pool: WorkerPool, observe: Observer, **limits: Any
 ) -> dict[str, str]:
     """Work the jobs of plans off; write down which cells fail, as soon as they do; leave no half-written file.
 
@@ -135,7 +135,7 @@ def work(
         observe(event)
 
     try:
-        return work_off(jobs, crew, watch, **limits)
+        return work_off(jobs, pool, watch, **limits)
     finally:
         for folder in {p.path.parent for plan in plans for p in plan.cells}:
             remove_leftovers(folder)

@@ -12,7 +12,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.harness.preset import read_preset
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, REGIMES, ROWS
 from rae_bench.model.registry import CONTROLS, ModelRef, config_hash, resolve_model
-from rae_bench.task.cells import TRUTH, Cell
+from rae_bench.task.cells import NEAREST, TRUTH, Cell
 from rae_bench.task.task import Task, adhoc_task, load_task
 
 DEVICES = {"cpu": "cpu", "gpu": "cuda"}
@@ -71,8 +71,8 @@ class RunSpec:
                 for fraction in fractions:
                     yield Cell(self.model.spec, self.options, name, fraction, seed, self.trials)
         if self.controls:
-            yield from (Cell(name, {}, NO_REGIME, 1.0, 0) for name in (TRUTH, *CONTROLS) if name != "nearest")
-            yield from (Cell("nearest", {}, NO_REGIME, fraction, 0) for fraction in self.fractions)
+            yield from (Cell(name, {}, NO_REGIME, 1.0, 0) for name in (TRUTH, *CONTROLS) if name != NEAREST)
+            yield from (Cell(NEAREST, {}, NO_REGIME, fraction, 0) for fraction in self.fractions)
 
     def folder(self, cell: Cell | None = None) -> Path:
         """`<out>/<model>-<config hash>/<task>`: where results lie, of the model or of the control that a cell runs."""

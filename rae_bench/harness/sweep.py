@@ -12,7 +12,7 @@ from typing import Any
 from rae_bench.errors import RayLost, UserError
 from rae_bench.harness.estimate import estimate
 from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Observer, Planned, ignore
-from rae_bench.harness.jobs import AnyJob, Crew, Done, Failed
+from rae_bench.harness.jobs import AnyJob, Done, Failed, WorkerPool
 from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.run import Outcome, work
@@ -54,7 +54,7 @@ def make_specs(
     return specs
 
 
-class Purse:
+class CoreHourLimit:
     """Core-hours that may be spent.
 
     A job begins only if the core-hours spent, those of the running jobs and its own together stay within the limit.
@@ -161,7 +161,7 @@ def results_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return list({str(p.path): r for outcome in outcomes for p, r in outcome.found()}.values())
 
 
-def default_workers(cpus_per_cell: int = 1) -> int:
+def sweep_workers(cpus_per_cell: int = 1) -> int:
     """Cells at a time on this machine: as many as it has cores for."""
     return max(core_count() // cpus_per_cell, 1)
 
@@ -190,12 +190,12 @@ def sweep_specs(
         require_ray()
         require_answer(ray_address)
     observe(DataWanted(tuple(dict.fromkeys(spec.task.name for spec in specs))))
-    count = workers or default_workers(cpus_per_cell)
+    count = workers or sweep_workers(cpus_per_cell)
     with ExitStack() as stack:
         if ray_address is None:
             plans = make_plans(specs)
             jobs = jobs_of_all(plans, cpus_per_cell)
-            crew: Crew | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES)) if jobs else None
+            pool: WorkerPool | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES)) if jobs else None
         else:
             if any(spec.accelerator == "gpu" for spec in specs):
                 gpus_per_cell = gpus_per_cell or 1.0
@@ -208,28 +208,28 @@ def sweep_specs(
             jobs = jobs_of_all(plans, cpus_per_cell)
             if jobs:
                 ray.start()
-            crew = stack.enter_context(RayCrew(jobs, plans, ray.resources, TRIES)) if jobs else None
-        return _work(jobs, plans, crew, cpus_per_cell, max_core_hours, observe)
+            pool = stack.enter_context(RayCrew(jobs, plans, ray.resources, TRIES)) if jobs else None
+        return _work(jobs, plans, pool, cpus_per_cell, max_core_hours, observe)
 
 
 def _work(
-    jobs: Sequence[AnyJob], plans: Sequence[Plan], crew: Crew | None, cores: int, max_core_hours: float | None,
+    jobs: Sequence[AnyJob], plans: Sequence[Plan], pool: WorkerPool | None, cores: int, max_core_hours: float | None,
     observe: Observer,
 ) -> list[Outcome]:
     expected = estimate(jobs)
-    purse = Purse(max_core_hours, cores, expected)
+    limit = CoreHourLimit(max_core_hours, cores, expected)
     failed: dict[str, str] = {}
 
     def watch(event: Event) -> None:
-        purse.observe(event)
+        limit.observe(event)
         observe(event)
 
-    observe(Planned(plans, jobs, expected, crew))
-    if crew is not None:
+    observe(Planned(plans, jobs, expected, pool))
+    if pool is not None:
         try:
-            failed = work(jobs, plans, crew, watch, affordable=purse.affordable)
+            failed = work(jobs, plans, pool, watch, affordable=limit.affordable)
         except RayLost as error:
             observe(Lost(str(error)))  # at once: Ray may end this process
             raise
-    observe(Ended(purse.spent / 3600, purse.refused))
+    observe(Ended(limit.spent / 3600, limit.refused))
     return [Outcome(plan, failed) for plan in plans]

@@ -25,11 +25,11 @@ from rae_bench.harness.ray.cluster import Resources, cluster, require_answer, re
 from rae_bench.harness.ray.node import check_installation, shipped
 from rae_bench.harness.search_space import check_space, draw, grid
 from rae_bench.harness.spec import check_out
-from rae_bench.harness.sweep import default_workers
+from rae_bench.harness.sweep import sweep_workers
 from rae_bench.harness.worker import failure
 from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
-from rae_bench.model.plugins.plugin import Parcel, ship_plugin, take_plugin
+from rae_bench.model.plugins.plugin import PackedPlugin, ship_plugin, take_plugin
 from rae_bench.model.regimes import COLD
 from rae_bench.model.registry import config_hash, make_model, model_name, resolve_model
 from rae_bench.results.files import strict
@@ -155,12 +155,12 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
     model = make_model(spec, options)
     ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
     model.adapt(source.domain(source.split.train), ctx)
-    exam = source.examination(source.split.val)
+    exam = source.held_out_clips(source.split.val)
     return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
 
 
 def try_out(
-    config: Mapping[str, Any], *, spec: str, plugin: Parcel | None, source: Side, trials: Sequence[Any],
+    config: Mapping[str, Any], *, spec: str, plugin: PackedPlugin | None, source: Side, trials: Sequence[Any],
     rungs: Sequence[int], threads: int, facts: Mapping[str, Any],
 ) -> None:
     """A trial on a worker: what the ledger knows is said again, the rest is measured."""
@@ -241,7 +241,7 @@ def tune(
         observe(found)
 
     resources = Resources(cpus_per_cell)
-    with cluster(ray_address, workers or default_workers(cpus_per_cell), resources):
+    with cluster(ray_address, workers or sweep_workers(cpus_per_cell), resources):
         _search(model, facts, drawn, ledger, source, resources, take, halving=search != "grid")
     done = [Trial(o, ledger.of(o), failed.get(n, "")) for n, o in enumerate(drawn)]
     whole = [t for t in done if RUNGS[-1] in t.errors]

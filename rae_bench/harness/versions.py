@@ -28,7 +28,7 @@ def engine_versions() -> dict[str, int]:
 
 
 def generator_versions() -> dict[str, int]:
-    """Versions of the generators of built-in motion. They are part of the identity of a corpus."""
+    """Versions of the generators of built-in motion, which are part of the identity of a corpus. For `tests/golden`."""
     return {
         "locomotion": locomotion.LOCOMOTION_VERSION,
         "sweep": locomotion.SWEEP_VERSION,
@@ -37,7 +37,7 @@ def generator_versions() -> dict[str, int]:
 
 
 def metric_versions() -> dict[str, int]:
-    """Version of every metric, by name."""
+    """Version of every metric, by name. For `tests/golden`."""
     return {name: info.version for name, info in METRICS.items()}
 
 
@@ -49,7 +49,7 @@ def cell_metric_versions() -> dict[str, int]:
 def model_versions(spec: str) -> dict[str, int]:
     """Versions of the parts of a reference entry, by name: `{"fe": 1, "omg-moe": 1, "pair": 1}`, `{"hold": 1}`.
 
-    Empty for a plug-in: its code has no version that a test would pin.
+    For `tests/golden`. Empty for a plug-in: its code has no version that a test would pin.
 
     Raises:
         UserError: there is no such model.

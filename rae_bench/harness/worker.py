@@ -22,7 +22,7 @@ from rae_bench.errors import UserError
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, PretrainJob, Progress
 
 if TYPE_CHECKING:
-    from rae_bench.harness.cell import Report
+    from rae_bench.harness.cell import ReportProgress
     from rae_bench.task.sides import Side
     from rae_bench.task.task import Task
 
@@ -59,7 +59,7 @@ def _read(lines: queue.Queue[str]) -> None:
     os._exit(0)
 
 
-def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: Report) -> None:
+def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: ReportProgress) -> None:
     from rae_bench.task.sides import load_sides
 
     task = job.load_task()
@@ -68,13 +68,13 @@ def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: Re
     perform(job, task, *sides[task.name], report)
 
 
-def perform(job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: Report) -> None:
+def perform(job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: ReportProgress) -> None:
     """Do a job; what it leaves lies at the paths that it names."""
     from rae_bench.harness.cell import pretrain, run_cell
-    from rae_bench.model.plugins.plugin import is_path, keep_to
+    from rae_bench.model.plugins.plugin import is_path, pin_plugin
 
     if is_path(job.model):
-        keep_to(job.model, job.identity["model"])
+        pin_plugin(job.model, job.identity["model"])
     if isinstance(job, PretrainJob):
         pretrain(job, sources, report)
     else:

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import NOT_RECOMPUTED, changes
+from rae_bench.harness.identity import NOT_RECOMPUTED, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.entry_files import CELLS, ENTRY, LEVEL
 from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
-from rae_bench.leaderboard.verify.grading import Graded, Grader, alike
+from rae_bench.leaderboard.verify.grading import Graded, Grader, within_tolerance
 from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
 from rae_bench.metrics import null_interval
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
@@ -203,7 +203,7 @@ def _rescore_cell(
     other = [part for part in hashes if result["identity"].get(part) != hashes[part]]
     if other:
         raise UserError(f"its {other[0]} is not that of {result['task']} in this version; run it again")
-    engine = changes(result["identity"], {"engine": engine_versions()})
+    engine = identity_changes(result["identity"], {"engine": engine_versions()})
     if engine:
         raise UserError(f"was made by another engine ({', '.join(engine)}); run it again")
     versions = cell_metric_versions()
@@ -225,12 +225,12 @@ def _rescore_cell(
     graded = Graded({}, {}) if grader.task.protocol.published else _grade(path, result, grader, read)
     if graded.clips and not _same_clips(table, grader):
         raise UserError("its table of clips is not of the task's test clips; run it again")
-    values = _merged(before, graded.values, fresh, alike)
+    values = _merged(before, graded.values, fresh, within_tolerance)
     clips = _merged(table.values, graded.clips, fresh, _alike_clips)
     identity = {**result["identity"], "metrics": {n: made.get(n, 0) if n in stale else v for n, v in versions.items()}}
     new = {**result, "metrics": as_metrics(values), "identity": identity}
     if result["model"] == TRUTH and not fresh["adversarial_score"]:
-        exam = grader.target.examination(grader.target.held_out(result["fraction"]))
+        exam = grader.target.held_out_clips(grader.target.held_out(result["fraction"]))
         new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
     moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
     wrote = strict(new) != result
@@ -272,7 +272,7 @@ def _merged(
 
 def _alike_clips(name: str, claimed: np.ndarray, recomputed: np.ndarray) -> bool:
     pairs = zip(claimed.tolist(), recomputed.tolist(), strict=True)
-    return all(alike(name, a, b, CLIP_SLACK) for a, b in pairs)
+    return all(within_tolerance(name, a, b, CLIP_SLACK) for a, b in pairs)
 
 
 def _read_beside(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:

@@ -14,7 +14,7 @@ from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.entry import write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
 from rae_bench.leaderboard.entries.packing import digest, pack
-from rae_bench.leaderboard.verify.verifier import Progress, Report, verify
+from rae_bench.leaderboard.verify.verifier import Report, Say, verify
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
@@ -143,7 +143,7 @@ def submit_entry(
     replace: bool = False,
     tasks: Sequence[str | Path] = (),
     data_root: Path | None = None,
-    progress: Progress = lambda text: None,
+    progress: Say = lambda text: None,
 ) -> Report:
     """Make the entry `out/name` and the file `packed` if `verify` finds no fault in them; otherwise make nothing.
 

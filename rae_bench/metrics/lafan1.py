@@ -37,7 +37,6 @@ TRAIN, TEST = (50, 20), (65, 40)
 """Window and offset in frames at 30 fps."""
 PAST, FUTURE = 10, 10
 BASELINES = ("zero_velocity", "interpolation")
-MEASURES = ("l2q", "l2p", "npss")
 STRAIGHT = 0.01
 """Quaternions whose dot product is closer to 1 than this are interpolated linearly."""
 
@@ -68,7 +67,7 @@ def benchmark(
         lengths: frames of the transitions; at most 45 fit.
 
     Returns:
-        {(baseline, measure, length): value} of `BASELINES` and `MEASURES`.
+        {(baseline, measure, length): value} of `BASELINES` and the measures `l2q`, `l2p` and `npss`.
 
     Raises:
         UserError: no window fits, shapes are wrong, or a transition is too long for the test windows.

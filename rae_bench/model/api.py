@@ -106,7 +106,6 @@ class Context:
         device: what torch calls the device, `cpu` or `cuda`.
         threads: how many threads the model may use.
         progress: is called as progress(update, updates, loss).
-        cache: a folder for what may be computed again; None if there is none.
         source: the first of `sources`, for models that retarget. None in `pretrain`.
         sources: the source domains of the task. `pretrain` gets them too; the domain that it is given is the first of
             them. Most tasks have one.
@@ -119,7 +118,6 @@ class Context:
     device: str = "cpu"
     threads: int = 1
     progress: Callable[[int, int, float], None] | None = None
-    cache: Path | None = None
     source: Domain | None = None
     sources: tuple[Domain, ...] = ()
     _spending: Spending = field(default_factory=Spending, repr=False, compare=False)
@@ -163,8 +161,8 @@ class Context:
 
         Returns:
             `budget`; everything that was declared; `budget_status`: `enforced` (`LightningModel` kept to the budget),
-            `declared` (the model says what it used) or `undeclared`; `enforced`, whether it is the first of them; and
-            `over_budget`, whether a declared figure exceeds the budget.
+            `declared` (the model says what it used) or `undeclared`; and `over_budget`, whether a declared figure
+            exceeds the budget.
         """
         return self._spending.cost(updates=self.budget.updates, frames=self.budget.frames)
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from rae_bench.model.control import CONTROL, FLAGS
 from rae_bench.model.features import Layout, Skeleton, advance, frame_of
+from rae_bench.rigs.rig import ROLES
 
-PELVIS = 0
+PELVIS = ROLES.index("pelvis")
 """The slot of the role."""
 
 

@@ -30,7 +30,8 @@ MEASURED = (
     "target_segments",
     "total_core_seconds",
 )
-"""Names in a result's `cost` that the harness fills in: no model can declare them."""
+"""Names in a result's `cost` that the harness fills in: no model can declare them. Older results have `enforced` too,
+which said whether `budget_status` is that."""
 
 
 class Spending:
@@ -87,6 +88,5 @@ class Spending:
             "budget": budget,
             **figures,
             "budget_status": "enforced" if enforced else "declared" if known else "undeclared",
-            "enforced": enforced,
             "over_budget": any(figures.get(name, 0) > most for name, most in budget.items()),
         }

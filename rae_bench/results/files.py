@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "rae-bench.result/2"
+SAME_IDENTITY = ("task", "data", "metrics")
+"""The parts of a cell's identity that must be alike for two cells of a task to compare."""
 
 
 def strict(value: Any) -> Any:
@@ -75,7 +77,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 def basis(identity: Mapping[str, Any]) -> str:
     """Say in words what must be alike for two cells of a task to compare."""
-    return ", ".join(f"{part} {part_hash(identity.get(part, '?'))[:8]}" for part in ("task", "data", "metrics"))
+    return ", ".join(f"{part} {part_hash(identity.get(part, '?'))[:8]}" for part in SAME_IDENTITY)
 
 
 def part_hash(part: Any) -> str:

@@ -15,7 +15,7 @@ from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import COLUMNS
 from rae_bench.results.files import reported_number
-from rae_bench.task.cells import HOLD, TRUTH
+from rae_bench.task.cells import HOLD, NEAREST, TRUTH
 
 ERROR = PRIMARY["reconstruction"]
 """The metric by which transfer is judged."""
@@ -106,7 +106,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         name = r["model"]
         values = metric_values(r) if r["status"] == "ok" else {}
         shown = {n: [values.get(n, math.nan)] for n in measured} | {"score": [score(values)]} if values else {}
-        fraction = r["fraction"] if name == "nearest" else None
+        fraction = r["fraction"] if name == NEAREST else None
         out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)

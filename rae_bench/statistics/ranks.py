@@ -1,73 +1,22 @@
-"""Headline scores of entries, and how far their order can be believed: ranks are intervals, with groups of ties."""
+"""How far the order of entries can be believed: ranks are intervals, with groups of ties."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.metrics import category_scores, headline_score
-from rae_bench.metrics.headline import SPEED
-from rae_bench.model.regimes import NO_REGIME
-from rae_bench.results.rows import PRIMARIES
 from rae_bench.statistics.intervals import DRAWS, Effects, hierarchical_interval, seed_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
-from rae_bench.statistics.tables import cell_values, in_short, in_words, refuse_missing_cells, refuse_twice
-from rae_bench.task.cells import HOLD, TRUTH
+from rae_bench.statistics.tables import in_words, refuse_missing_cells, refuse_twice
 
 RANKED_SEEDS = 5
 """With fewer seeds a rank is provisional."""
 SCORE = ["entry", "task", "seed"]
-
-
-def headline_scores(results: pd.DataFrame, regimes: Mapping[str, str]) -> pd.DataFrame:
-    """Return the headline score of every entry, task and seed: the mean over categories and fractions below 100 %.
-
-    Args:
-        results: as from `rae_bench.load_results`, the controls' rows among them.
-        regimes: entry -> the transfer regime that it declares.
-
-    Returns:
-        Columns entry, task, seed, value; lower is better.
-
-    Raises:
-        UserError: a task without `truth` or `hold`; a cell or metric that is missing, by name.
-    """
-    cells = pd.concat([cell_values(results, name).assign(metric=name) for name in PRIMARIES])
-    speed = cell_values(results, SPEED).assign(metric=SPEED)
-    yardsticks = _yardsticks(pd.concat([cells, speed], ignore_index=True))
-    chosen = cells[(cells["regime"] == cells["entry"].map(regimes)) & (cells["fraction"] < 1)]
-    without = sorted(set(regimes) - set(chosen["entry"]))
-    if without:
-        raise UserError(f"missing: every cell of {in_short(f'{entry} {regimes[entry]}' for entry in without)}")
-    refuse_missing_cells(chosen, "entry", ["task", "fraction", "seed"])
-    rows = []
-    for (entry, task, seed), group in chosen.groupby(SCORE):
-        if task not in yardsticks:
-            raise UserError(f"missing: truth and hold on {task}, the yardsticks of the score")
-        scores = []
-        for _, cell in group.groupby("fraction"):
-            values = dict(zip(cell["metric"], cell["value"], strict=True))
-            scores.append(category_scores(values, *yardsticks[task]))
-        rows.append((entry, task, seed, headline_score(scores)))
-    return pd.DataFrame(rows, columns=[*SCORE, "value"])
-
-
-def _yardsticks(cells: pd.DataFrame) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
-    """Return task -> metrics of the truth and of `hold`."""
-    out = {}
-    controls = cells[cells["regime"] == NO_REGIME]
-    names = controls["entry"].str.rpartition("-")[0]
-    for task, group in controls.groupby("task"):
-        rows = [group[names[group.index] == name] for name in (TRUTH, HOLD)]
-        if all(len(row) for row in rows):
-            truth, hold = (dict(zip(row["metric"], row["value"], strict=True)) for row in rows)
-            out[str(task)] = (truth, hold)
-    return out
 
 
 def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = DRAWS) -> pd.DataFrame:
@@ -79,7 +28,7 @@ def rank_table(scores: pd.DataFrame, rng: np.random.Generator, *, draws: int = D
     apart.
 
     Args:
-        scores: columns entry, task, seed, value, such as `headline_scores`; lower is better. An entry has the same
+        scores: columns entry, task, seed, value, such as headline scores; lower is better. An entry has the same
             seeds on every task; entries compare on the seeds that both have.
 
     Returns:

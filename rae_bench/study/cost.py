@@ -53,7 +53,7 @@ def measure_costs(
     """
     protocol = target.protocol
     domain = target.domain(target.fraction(min(protocol.fractions)))
-    one = target.examination(target.split.test).prompt[np.array([0])]
+    one = target.held_out_clips(target.split.test).prompt[np.array([0])]
     frames = one.history.root_positions.shape[1] + FRAMES
     one = replace(one, frames=np.array([FRAMES]), objectives=one.objectives.cut(0, frames))
     costs = {model: Cost(model, [], [], 0) for model in models}

@@ -41,7 +41,7 @@ def pick(clips: pd.DataFrame, side: ModelRegime) -> pd.DataFrame:
     return rows.assign(entry=rows["model"])
 
 
-def effect(clips: pd.DataFrame, a: ModelRegime, b: ModelRegime, *, published: bool = False) -> Effect | None:
+def compare_models(clips: pd.DataFrame, a: ModelRegime, b: ModelRegime, *, published: bool = False) -> Effect | None:
     """Compare A with B on the tasks and seeds that both have; None where they share none.
 
     Args:

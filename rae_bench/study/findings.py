@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rae_bench.model.regimes import COLD, FULL
 from rae_bench.study.claims import CLAIMS, TRANSFER, Judgement, Verdict, judge
 from rae_bench.study.cost import REFERENCE, Cost, judge_cost
-from rae_bench.study.effects import Effect, ModelRegime, decided, effect
+from rae_bench.study.effects import Effect, ModelRegime, compare_models, decided
 from rae_bench.study.published import ratio
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, as_of
 
@@ -73,7 +73,7 @@ def find(
 
     @cache
     def measured(mode: str, a: ModelRegime, b: ModelRegime) -> Effect | None:
-        return effect(clips[mode], a, b, published=mode == PAPER)
+        return compare_models(clips[mode], a, b, published=mode == PAPER)
 
     modes = [mode for mode in (CORRECTED, PAPER) if mode in clips]
     rows = []
@@ -116,7 +116,7 @@ def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Judgement, ...
             ((SWAPPED_MODEL, regime), (model, COLD), f"{regime}, swapped source, against cold"),
             ((model, regime), (SWAPPED_MODEL, regime), f"{regime}, true against swapped source"),
         ):
-            found = effect(sources, a, b)
+            found = compare_models(sources, a, b)
             p = math.nan if found is None else found.p
             if found is None:
                 word = "not run"

@@ -14,6 +14,8 @@ TRUTH = "truth"
 """The model of the row that is the held-out motion itself."""
 HOLD = "hold"
 """The control that every score is measured by."""
+NEAREST = "nearest"
+"""The control that has a cell for every fraction, because it replays training motion."""
 PAPER_EPOCHS = (51, 31)
 """The thesis trained for so many epochs on all data, and on a fraction."""
 
@@ -83,7 +85,7 @@ def budget_of(regime: str, fraction: float, protocol: Protocol) -> Budget:
     return Budget(updates, updates * protocol.frames_per_update)
 
 
-def excuse(cell: Cell, capabilities: Collection[str], sources: int) -> str:
+def skip_reason(cell: Cell, capabilities: Collection[str], sources: int) -> str:
     """Why a model with these capabilities need not run a cell of a task with so many sources; "" where it must."""
     if cell.regime not in (NO_REGIME, COLD) and cell.regime not in capabilities:
         return f"the model does not support the regime {cell.regime}"

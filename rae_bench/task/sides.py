@@ -124,7 +124,7 @@ class Side:
             tuple(self.corpus.groups[i] for i in indices),
         )
 
-    def examination(self, indices: np.ndarray) -> Examination:
+    def held_out_clips(self, indices: np.ndarray) -> HeldOutClips:
         """Prompts and truth of these segments, as many as are long enough."""
         motion = self.corpus.motion
         history = round(self.protocol.history * self.protocol.fps)
@@ -136,7 +136,7 @@ class Side:
         stance = None if corpus.exact_contacts else self.stance
         names = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
         targets = None if corpus.targets is None else corpus.targets[kept]
-        return examine(motion[kept], history, *names, stance=stance, targets=targets)
+        return cut_clips(motion[kept], history, *names, stance=stance, targets=targets)
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -144,7 +144,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Examination:
+class HeldOutClips:
     """Test clips: what the model is given, and what it is compared with.
 
     Attributes:
@@ -188,7 +188,7 @@ class Examination:
         return prompt, cut.cut(size), clip
 
 
-def examine(
+def cut_clips(
     motion: Motion,
     history: int,
     ids: list[str],
@@ -197,7 +197,7 @@ def examine(
     *,
     stance: np.ndarray | None = None,
     targets: ReachTargets | None = None,
-) -> Examination:
+) -> HeldOutClips:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 
     Where contacts were found by looking at the motion, `stance` (C,), the height at which each contact joint stands,
@@ -211,7 +211,7 @@ def examine(
         motion.cut(0, history), objectives_of(motion, targets), (motion.lengths - history).astype(int), stance
     )
     cut = motion.cut(history), objectives.cut(history)
-    return Examination(prompt, *cut, ids, groups, actions, motion, objectives, stance)
+    return HeldOutClips(prompt, *cut, ids, groups, actions, motion, objectives, stance)
 
 
 def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np.ndarray | None) -> Prompt:

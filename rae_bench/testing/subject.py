@@ -20,7 +20,7 @@ from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, 
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.file import load_rig
-from rae_bench.task.sides import Side, examine
+from rae_bench.task.sides import Side, cut_clips
 from rae_bench.task.task import Protocol
 
 SOURCE_RIG, TARGET_RIG = "r4", "quad"
@@ -71,7 +71,7 @@ def material() -> Material:
         target.domain(train),
         target.domain(train[:1]),
         target.domain(train[:0]),
-        examine(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names, names).prompt,
+        cut_clips(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names, names).prompt,
     )
 
 

@@ -17,7 +17,7 @@ from rae_bench.model.regimes import NO_REGIME, REGIMES, ZERO_SHOT, percent
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import COLUMNS
 from rae_bench.results.rows import ERROR
-from rae_bench.task.cells import TRUTH, row_label
+from rae_bench.task.cells import NEAREST, TRUTH, row_label
 from rae_bench.viewer.kinds import COLOURS, kind_of
 
 DEFAULT_CLIPS = 4
@@ -109,7 +109,7 @@ def pick_rollouts(
     for result, path in results:
         label = row_label(result["model"], result["regime"], result["fraction"])
         kind, file = kind_of(label), path.with_suffix(".npz")
-        varies = kind == "nearest" or (kind in REGIMES and REGIMES[kind].needs_target)
+        varies = kind == NEAREST or (kind in REGIMES and REGIMES[kind].needs_target)
         if kind not in COLOURS or kind == TRUTH or (choice.regimes and kind not in choice.regimes):
             continue
         if varies and choice.fraction is not None and not math.isclose(result["fraction"], choice.fraction):

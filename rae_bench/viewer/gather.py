@@ -20,7 +20,7 @@ from rae_bench.results.files import read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.sides import Examination, Side, load_side
+from rae_bench.task.sides import HeldOutClips, Side, load_side
 from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.kinds import COLOURS
@@ -36,7 +36,7 @@ def _actor(kind: str, label: str, note: str = "", shown: bool = True) -> Actor:
 
 
 def exam_scene(
-    title: str, subtitle: str, exam: Examination, rollouts: Sequence[Rollout], choice: Choice = ALL
+    title: str, subtitle: str, exam: HeldOutClips, rollouts: Sequence[Rollout], choice: Choice = ALL
 ) -> Scene:
     """Show the truth of some test clips with its history, and what models made of them.
 
@@ -94,12 +94,12 @@ def _clip(
 def run_scene(outcome: Outcome) -> Scene:
     """Show what a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
-    exam = outcome.target.examination(outcome.target.split.test)
+    exam = outcome.target.held_out_clips(outcome.target.split.test)
     rollouts, missing = pick_rollouts(found)
     return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
 
 
-def _words(model: str, task: Task, exam: Examination, missing: Sequence[str]) -> tuple[str, str]:
+def _words(model: str, task: Task, exam: HeldOutClips, missing: Sequence[str]) -> tuple[str, str]:
     rig = exam.truth.rig
     subtitle = f"rig {rig.name}, {as_length(rig.height)}; {len(exam.ids)} held-out clips, roll-outs beside the truth"
     if missing:
@@ -118,7 +118,7 @@ class ResultFolder:
     folder: Path
     model: str
     task: Task
-    exam: Examination
+    exam: HeldOutClips
     rollouts: list[Rollout]
     missing: list[str]
 
@@ -155,7 +155,7 @@ def open_result(
             "trajectories lie beside the cells as .npz, and running again makes what is missing"
         )
     side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
-    return ResultFolder(folder, model, task, side.examination(side.split.test), rollouts, missing)
+    return ResultFolder(folder, model, task, side.held_out_clips(side.split.test), rollouts, missing)
 
 
 def _task_of(name: str, spec: str | None) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, FULL, ZERO_SHOT
-from rae_bench.task.cells import TRUTH
+from rae_bench.task.cells import HOLD, NEAREST, TRUTH
 
 COLOURS = {
     TRUTH: ("#444444", "#ffffff"),
@@ -13,9 +13,9 @@ COLOURS = {
     FINETUNE: ("#2e9e4f", "#4cc972"),
     ZERO_SHOT: ("#c77f1a", "#e8a548"),
     FULL: ("#7b3fa0", "#b583ee"),
-    "hold": ("#6b6b6b", "#9a9a9a"),
+    HOLD: ("#6b6b6b", "#9a9a9a"),
     "interpolate": ("#b07d2b", "#d1a45c"),
-    "nearest": ("#5b8c8c", "#82b8b8"),
+    NEAREST: ("#5b8c8c", "#82b8b8"),
 }
 """Kind of a row -> its colour on a light and on a dark ground, "#rrggbb". Truth, cold, frozen and finetune have the
 colours of the thesis on light."""

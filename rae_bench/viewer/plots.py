@@ -23,7 +23,7 @@ from rae_bench.viewer.kinds import COLOURS, kind_of
 if TYPE_CHECKING:
     from rae_bench.data.corpus import Corpus
     from rae_bench.harness.run import Outcome
-    from rae_bench.task.sides import Examination
+    from rae_bench.task.sides import HeldOutClips
 
 ON_PAPER = {kind: light for kind, (light, _) in COLOURS.items()}
 """Kind of a row -> its colour on white paper."""
@@ -113,7 +113,7 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
             rows.setdefault(kind_of(label), (label, file))
     if not rows:
         return None
-    exam = outcome.target.examination(outcome.target.split.test)
+    exam = outcome.target.held_out_clips(outcome.target.split.test)
     picked: dict[str, int] = {}
     for n in np.argsort(-exam.truth.lengths, kind="stable"):
         picked.setdefault(exam.actions[n], int(n))
@@ -121,7 +121,7 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
 
 
 def exam_sheet(
-    task: str, exam: Examination, rows: Mapping[str, tuple[str, Path]], clips: Sequence[int], path: Path
+    task: str, exam: HeldOutClips, rows: Mapping[str, tuple[str, Path]], clips: Sequence[int], path: Path
 ) -> Path:
     """Draw a `contact_sheet` of some clips.
 

@@ -22,7 +22,7 @@ from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.phases import local_phases
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig, make_rig
-from rae_bench.task.sides import Side, examine
+from rae_bench.task.sides import Side, cut_clips
 from rae_bench.task.task import Protocol
 from rae_bench.testing import list_checks
 
@@ -244,7 +244,7 @@ def test_zero_shot_uses_the_source_and_nothing_of_the_target(domains: dict[str, 
     for key, value in model._core.items():
         assert torch.equal(state[f"core.{key}"], value)
     assert not any(value.abs().max() for key, value in state.items() if key.startswith("codec."))
-    exam = examine(target.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"])
+    exam = cut_clips(target.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"])
     made = model.generate(exam.prompt, Context("zero-shot", 0.0, Budget(3, 10**6), 0))
     assert np.isfinite(made.rotations).all()
 
@@ -263,7 +263,7 @@ def test_overfits_one_segment() -> None:
     model = AnyRig()
     ctx = Context("cold", 1.0, Budget(2000, 2000 * 128), 0)
     model.adapt(side.domain(one), ctx)
-    exam = side.examination(one)
+    exam = side.held_out_clips(one)
     made = measure(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)["reconstruction_error"].value()
     held = measure(Hold().generate(exam.prompt, ctx), exam.truth, exam.objectives)["reconstruction_error"].value()
     assert made < 0.1 * held

@@ -15,7 +15,7 @@ from rae_bench.model.registry import CONTROLS, list_models, make_model
 from rae_bench.model.step import run_step
 from rae_bench.model.streams import Streams
 from rae_bench.model.training import Training, sizes_for
-from rae_bench.task.sides import examine
+from rae_bench.task.sides import cut_clips
 
 CONFIG = TrainConfig(windows=6, length=5)
 GPU = torch.device("cuda", 0)
@@ -99,7 +99,7 @@ def test_generation_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
 def test_controls_compute_the_same_whatever_the_device(name: str, domains: dict[str, Domain]) -> None:
     """They use no torch, so there is nothing to mix."""
     domain = domains["quad"]
-    exam = examine(domain.motion[:2], 30, *(["a", "b"] for _ in range(3)))
+    exam = cut_clips(domain.motion[:2], 30, *(["a", "b"] for _ in range(3)))
     made = []
     for device in ("cpu", "cuda"):
         model, ctx = make_model(name, {}), Context("none", 1.0, Budget(0, 0), 0, device=device)

@@ -234,7 +234,7 @@ def split() -> Values:
 
     protocol = Protocol(seconds=2.5)
     side = Side(inputs.corpus(), protocol)
-    exam = side.examination(np.concatenate([side.split.test, side.split.val]))
+    exam = side.held_out_clips(np.concatenate([side.split.test, side.split.val]))
     steps, following, clips = exam.single_steps()
     budgets = [budget_of(regime, 0.05, protocol) for regime in ("cold", "frozen", "cold-long")]
     return {

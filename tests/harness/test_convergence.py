@@ -10,11 +10,11 @@ from rae_bench.metrics import evaluate
 from rae_bench.model.api import Budget, Context
 from rae_bench.model.registry import make_model
 from rae_bench.model.training import Training
-from rae_bench.task.sides import Examination, load_sides
+from rae_bench.task.sides import HeldOutClips, load_sides
 from rae_bench.task.task import load_task
 
 
-def _error(model: Any, exam: Examination, ctx: Context) -> float:
+def _error(model: Any, exam: HeldOutClips, ctx: Context) -> float:
     values = evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)
     return values["reconstruction_error"]
 
@@ -25,7 +25,7 @@ def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -
     """The roll-out error on the source's val clips falls by less than 5 % over the last fifth of the updates."""
     task = load_task("biped2quad")
     (source,), _ = load_sides(task)
-    exam = source.examination(source.split.val)
+    exam = source.held_out_clips(source.split.val)
     updates = task.protocol.pretrain_updates
     ctx = Context("cold", 1.0, Budget(updates, updates * task.protocol.frames_per_update), seed)
     model: Any = make_model("fe", {})

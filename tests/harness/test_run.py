@@ -169,7 +169,7 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
         ("interpolate", "none", 1.0),
         ("nearest", "none", 0.05),
     ]
-    exam = tiny_run.target.examination(tiny_run.target.split.test)
+    exam = tiny_run.target.held_out_clips(tiny_run.target.split.test)
     for planned in tiny_run.cells:
         result = strict_json(planned.path)
         cell = planned.cell
@@ -209,7 +209,7 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
 def test_costs_say_what_was_trained(tiny_run: Outcome) -> None:
     cost = {key[1:3]: r["cost"] for key, r in by_cell(tiny_run).items() if key[0] == "fe"}
     assert {c["budget"]["updates"] for c in cost.values()} == {10}
-    assert all(c["enforced"] for c in cost.values())
+    assert all(c["budget_status"] == "enforced" for c in cost.values())
     assert cost["frozen", 0.05]["trained"] < cost["finetune", 0.05]["trained"]
     assert cost["cold", 0.05]["target_frames"] < cost["cold", 1.0]["target_frames"]
     assert all(c["core_seconds"] > 0 and c["ms_per_frame"] > 0 and c["peak_memory_mb"] > 0 for c in cost.values())

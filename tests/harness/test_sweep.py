@@ -22,7 +22,7 @@ from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
 from rae_bench.harness.plan import jobs_of_all
 from rae_bench.harness.ray.cluster import Resources, cluster
 from rae_bench.harness.run import Outcome
-from rae_bench.harness.sweep import Purse, make_specs, results_of
+from rae_bench.harness.sweep import CoreHourLimit, make_specs, results_of
 from rae_bench.results.files import read_result
 
 
@@ -182,20 +182,20 @@ def test_core_hours_are_kept(models: Path, tiny_task: Path, tmp_path: Path) -> N
     assert seen == [(True, 1), (True, 1), (False, 3)]
 
 
-def test_a_purse_counts_what_runs() -> None:
-    purse = Purse(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
+def test_the_core_hour_limit_counts_what_runs() -> None:
+    limit = CoreHourLimit(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
     jobs = {name: cell_job(name) for name in "abc"}
-    assert purse.affordable(jobs["a"])
-    purse.observe(Begun(jobs["a"], 0))
-    assert not purse.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
-    assert purse.refused
-    assert purse.affordable(jobs["c"])
-    purse.observe(Answered(jobs["a"], 0, Done()))  # took no time in truth
-    assert purse.affordable(jobs["b"])
-    assert Purse(None, 1, {}).affordable(jobs["a"])
+    assert limit.affordable(jobs["a"])
+    limit.observe(Begun(jobs["a"], 0))
+    assert not limit.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
+    assert limit.refused
+    assert limit.affordable(jobs["c"])
+    limit.observe(Answered(jobs["a"], 0, Done()))  # took no time in truth
+    assert limit.affordable(jobs["b"])
+    assert CoreHourLimit(None, 1, {}).affordable(jobs["a"])
 
 
-class FakeCrew:
+class FakePool:
     """Does one job at a time, at once."""
 
     def __init__(self, fail: str = "") -> None:
@@ -218,17 +218,17 @@ class FakeCrew:
 
 def test_jobs_wait_for_what_they_need() -> None:
     jobs = [cell_job("late", ["early"]), cell_job("free"), cell_job("early")]
-    crew = FakeCrew()
-    assert work_off(jobs, crew, ignore) == {}
-    assert crew.order == ["free", "early", "late"]
+    pool = FakePool()
+    assert work_off(jobs, pool, ignore) == {}
+    assert pool.order == ["free", "early", "late"]
 
-    crew = FakeCrew(fail="early")
-    assert work_off(jobs, crew, ignore) == {"early": "why", "late": "pre-training failed: why"}
-    assert crew.order == ["free", "early"]
+    pool = FakePool(fail="early")
+    assert work_off(jobs, pool, ignore) == {"early": "why", "late": "pre-training failed: why"}
+    assert pool.order == ["free", "early"]
 
-    crew = FakeCrew()
-    assert work_off(jobs, crew, ignore, affordable=lambda job: job.name == "free") == {}
-    assert crew.order == ["free"]
+    pool = FakePool()
+    assert work_off(jobs, pool, ignore, affordable=lambda job: job.name == "free") == {}
+    assert pool.order == ["free"]
 
 
 def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
@@ -303,12 +303,12 @@ def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None
     plans = plan_sweep([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path)
     jobs = jobs_of_all(plans)
 
-    crew = FakeCrew()
-    crew.slots = 2
+    pool = FakePool()
+    pool.slots = 2
 
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     progress = SweepProgress(console)
-    progress.observe(Planned(plans, jobs, {}, crew))
+    progress.observe(Planned(plans, jobs, {}, pool))
     for job in jobs[:3]:
         progress.observe(Begun(job, 0))
     assert "no estimate yet" in progress.clock.words()

@@ -52,7 +52,7 @@ def write_cell(
         "fraction": key.fraction, "seed": key.seed, "fps": 30.0, "options": {}, "identity": dict(identity),
         "metrics": facts, "reason": "", "cost": {
             "core_seconds": 30.0, "ms_per_frame": 1.5, "parameters": 338178, "trained": 338178,
-            "peak_memory_mb": 700.0, "total_core_seconds": 40.0, "enforced": True, **cost,
+            "peak_memory_mb": 700.0, "total_core_seconds": 40.0, "budget_status": "enforced", **cost,
         },
         "environment": {"python": "3.11.7", "machine": "x86_64", "numpy": "2.4.6", "torch": "2.13.0", "threads": 1},
     }  # fmt: skip

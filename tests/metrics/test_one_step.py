@@ -5,18 +5,18 @@ from helpers.walking import as_trajectory, noisy, walk
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
-from rae_bench.task.sides import Examination, examine
+from rae_bench.task.sides import HeldOutClips, cut_clips
 
 HISTORY = 10
 
 
-def _exam() -> tuple[Motion, Examination]:
+def _exam() -> tuple[Motion, HeldOutClips]:
     whole = walk(3, 50)
     motion = make_motion(
         whole.rig, 30, whole.root_positions, whole.rotations, lengths=np.array([50, 26, 41]), contacts=whole.contacts
     )
     names = ["a", "b", "c"]
-    return motion, examine(motion, HISTORY, names, names, names)
+    return motion, cut_clips(motion, HISTORY, names, names, names)
 
 
 def test_histories_are_true_and_half_a_second_apart() -> None:

@@ -25,4 +25,4 @@ def target(target_side: Side) -> Domain:
 
 @pytest.fixture(scope="module")
 def prompt(target_side: Side) -> Prompt:
-    return target_side.examination(target_side.split.test).prompt
+    return target_side.held_out_clips(target_side.split.test).prompt

@@ -21,7 +21,7 @@ from rae_bench.model.api import Budget, Context, Domain
 from rae_bench.model.registry import list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for
 from rae_bench.rigs.file import load_rig
-from rae_bench.task.cells import Cell, excuse
+from rae_bench.task.cells import Cell, skip_reason
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Protocol, load_task, task_from_table
 
@@ -117,11 +117,11 @@ def test_the_spent_budget_is_that_of_one_source(sides: dict[str, Side]) -> None:
 
 def test_excuses() -> None:
     finetune, cold = (Cell("m", {}, regime, 0.05, 0) for regime in ("finetune", "cold"))
-    assert excuse(cold, (), 6) == ""
-    assert "does not support the regime finetune" in excuse(finetune, (), 1)
-    assert excuse(finetune, ("finetune",), 1) == ""
-    assert "does not learn from several sources, and the task has 6" in excuse(finetune, ("finetune",), 6)
-    assert excuse(finetune, ("finetune", "multiple-sources"), 6) == ""
+    assert skip_reason(cold, (), 6) == ""
+    assert "does not support the regime finetune" in skip_reason(finetune, (), 1)
+    assert skip_reason(finetune, ("finetune",), 1) == ""
+    assert "does not learn from several sources, and the task has 6" in skip_reason(finetune, ("finetune",), 6)
+    assert skip_reason(finetune, ("finetune", "multiple-sources"), 6) == ""
 
 
 def test_reference_entries_learn_from_all_sources() -> None:

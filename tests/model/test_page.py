@@ -41,7 +41,7 @@ def test_models_conform(spec: str) -> None:
 def test_models_learn(spec: str, target_side: Side) -> None:
     """After 150 updates they are nearer to the truth than a model that holds still, and say what they have used."""
     ctx = Context("cold", 1.0, Budget(150, 150 * 128), 0)
-    exam = target_side.examination(target_side.split.test)
+    exam = target_side.held_out_clips(target_side.split.test)
     error = {}
     for name in (spec, "hold"):
         model = make_model(name, {})

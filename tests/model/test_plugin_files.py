@@ -21,8 +21,8 @@ from rae_bench.harness.sweep import make_specs
 from rae_bench.leaderboard.submission import gather_cells
 from rae_bench.model.plugins import plugin as plugins
 from rae_bench.model.plugins.plugin import (
-    Parcel,
-    keep_to,
+    PackedPlugin,
+    pin_plugin,
     plugin_files,
     plugin_identity,
     portable_spec,
@@ -322,13 +322,13 @@ def test_what_was_hashed_is_what_runs(tmp_path: Path) -> None:
     lay(tmp_path, {"model.py": LAZY, "net.py": "SIZE = 1", "lib/parts.py": "SIZE = 10"})
     spec = f"{tmp_path}/model.py:Mine"
     wanted = plugin_identity(spec)
-    keep_to(spec, wanted)
+    pin_plugin(spec, wanted)
     lay(tmp_path, {"net.py": "SIZE = 2", "model.py": "1 / 0"})
     assert make_model(spec, {}).adapt(None, None) == 11
-    keep_to(spec, wanted)
+    pin_plugin(spec, wanted)
     plugins._KEPT.clear()  # as in a process that begins now
     with pytest.raises(UserError, match="is not what it was when this run began"):
-        keep_to(spec, wanted)
+        pin_plugin(spec, wanted)
 
 
 def test_a_file_that_does_not_count_is_not_run(tmp_path: Path) -> None:
@@ -463,11 +463,11 @@ def test_show_model_lists_what_counts(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def moved(spec: str, folder: Path, change: Callable[[], object]) -> Any:
     """A plug-in's class on a machine where its folder has been changed after it was sent off."""
-    parcel = ship_plugin(spec)
-    assert parcel is not None
+    packed = ship_plugin(spec)
+    assert packed is not None
     change()
-    take_plugin(spec, parcel)
-    assert code_of(spec) == parcel.identity
+    take_plugin(spec, packed)
+    assert code_of(spec) == packed.identity
     return resolve_model(spec).load()
 
 
@@ -499,10 +499,10 @@ def test_a_machine_that_has_the_files_needs_no_copy(tmp_path: Path) -> None:
 
 def test_a_machine_that_has_others_takes_the_copy_even_a_damaged_one(tmp_path: Path, home_folder: Path) -> None:
     spec = f"{lay(tmp_path, {'model.py': MODEL, 'net.py': 'SIZE = 41'})}/model.py:Mine"
-    parcel = ship_plugin(spec)
+    packed = ship_plugin(spec)
     lay(tmp_path, {"net.py": "SIZE = 42"})
     for _ in range(2):
-        take_plugin(spec, parcel)
+        take_plugin(spec, packed)
         assert resolve_model(spec).load().size == 41  # type: ignore[attr-defined]
         plugins._KEPT.clear()
         for copy in (home_folder / "plugins").glob("*/net.py"):
@@ -513,19 +513,19 @@ def test_a_machine_that_has_others_takes_the_copy_even_a_damaged_one(tmp_path: P
 @pytest.mark.parametrize(
     "name", ["../net.py", "a/../../net.py", "/tmp/net.py", "a\\..\\net.py", "C:net.py", "net.sh", ""]
 )
-def test_parcels_stay_within_their_folder(name: str, tmp_path: Path, home_folder: Path) -> None:
-    parcel = Parcel("0" * 64, "model.py", {"model.py": b"", name: b"1 / 0"})
+def test_packed_plugins_stay_within_their_folder(name: str, tmp_path: Path, home_folder: Path) -> None:
+    packed = PackedPlugin("0" * 64, "model.py", {"model.py": b"", name: b"1 / 0"})
     before = sorted(home_folder.rglob("*"))
     with pytest.raises(UserError, match=r"a \.py file within its folder is needed"):
-        take_plugin("/nowhere/model.py:Mine", parcel)
+        take_plugin("/nowhere/model.py:Mine", packed)
     assert sorted(home_folder.rglob("*")) == before
 
 
-def test_a_parcel_must_be_what_it_says(tmp_path: Path) -> None:
+def test_a_packed_plugin_must_be_what_it_says(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not what it was"):
-        take_plugin("/nowhere/model.py:Mine", Parcel("0" * 64, "model.py", {"model.py": b"x = 3"}))
+        take_plugin("/nowhere/model.py:Mine", PackedPlugin("0" * 64, "model.py", {"model.py": b"x = 3"}))
     with pytest.raises(UserError, match=r"lacks its file 'a\.py'"):
-        take_plugin("/nowhere/model.py:Mine", Parcel("0" * 64, "a.py", {"model.py": b"x = 3"}))
+        take_plugin("/nowhere/model.py:Mine", PackedPlugin("0" * 64, "a.py", {"model.py": b"x = 3"}))
 
 
 def test_plugins_need_no_torch(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_losses_are_added_and_notes_reported(domain: Domain) -> None:
 def test_roll_out_reads_the_history_first(side: Side, domain: Domain) -> None:
     model, ctx = CounterModel(windows=4, length=LENGTH), context()
     model.adapt(domain, ctx)
-    prompt = side.examination(side.split.test).prompt
+    prompt = side.held_out_clips(side.split.test).prompt
     network = model.made
     network.seen.clear()
     model.generate(prompt, ctx)
@@ -145,7 +145,7 @@ def test_samples_differ_and_do_not_depend_on_the_batch(side: Side, domain: Domai
 
     model, ctx = CounterModel(windows=4, length=LENGTH), context()
     model.adapt(domain, ctx)
-    prompt = replace(side.examination(side.split.test).prompt, num_samples=3)
+    prompt = replace(side.held_out_clips(side.split.test).prompt, num_samples=3)
     whole, alone = model.generate(prompt, ctx), model.generate(prompt[1:2], ctx)
     assert whole.root_positions.shape[0] == 3
     assert abs(whole.root_positions[0] - whole.root_positions[1]).max() > 1e-3

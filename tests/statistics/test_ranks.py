@@ -3,9 +3,7 @@ import pandas as pd
 import pytest
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.ranks import headline_scores, rank_table, tie_letters
-
-PRIMARIES = ("reconstruction_error", "foot_sliding", "objective_error", "adversarial_score")
+from rae_bench.statistics.ranks import rank_table, tie_letters
 
 
 def scores(entries: dict[str, float], noise: float = 0.01, seeds: int = 5, tasks: str = "tuvw") -> pd.DataFrame:
@@ -83,54 +81,3 @@ def test_tie_letters() -> None:
     assert letters(3, (0, 1), (0, 2), (1, 2)) == ["a", "b", "c"]
     assert letters(4, (0, 2), (0, 3), (1, 3)) == ["a", "ab", "bc", "c"]
     assert letters(0) == []
-
-
-def results() -> pd.DataFrame:
-    """Two entries, seeds 0 and 1, fractions 5 and 20 %; yardsticks as in tests/metrics/test_headline.py."""
-    cells = {
-        ("truth", "none", 1.0, 0): (0.0, 1.0, 2.0, 0.0),
-        ("hold", "none", 1.0, 0): (20.0, 0.0, 42.0, 0.9),
-    }
-    for seed in (0, 1):
-        for model, fraction, values in (
-            ("x", 0.05, (5.0, 11.0, 12.0, 0.4)),  # 0.25, 0.2, 0.25, 0.4: 0.275
-            ("x", 0.2, (5.0 + seed, 1.0, 2.0, 0.0)),  # 0.25 (0.3 for seed 1), 0, 0, 0: 0.0625 (0.075)
-            ("y", 0.05, (20.0, 1.0, 2.0, 0.0)),  # 1, 0, 0, 0: 0.25
-            ("y", 0.2, (10.0, 1.0, 2.0, 0.0)),  # 0.5, 0, 0, 0: 0.125
-        ):
-            cells[model, "finetune", fraction, seed] = values
-            cells[model, "cold", fraction, seed] = (9.0, 9.0, 9.0, 0.9)
-    rows = [
-        (model, "0" * 8, "t", regime, fraction, seed, "ok", name, value)
-        for (model, regime, fraction, seed), values in cells.items()
-        for name, value in [*zip(PRIMARIES, values, strict=True), ("truth_contact_speed", 50.0)]
-    ]
-    columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def test_headline_scores_by_hand() -> None:
-    found = headline_scores(results(), {"x-00000000": "finetune", "y-00000000": "finetune"})
-    assert found.groupby(["entry", "seed"])["value"].first().to_dict() == pytest.approx(
-        {
-            ("x-00000000", 0): (0.275 + 0.0625) / 2,
-            ("x-00000000", 1): (0.275 + 0.075) / 2,
-            ("y-00000000", 0): (0.25 + 0.125) / 2,
-            ("y-00000000", 1): (0.25 + 0.125) / 2,
-        }
-    )
-
-
-def test_headline_scores_name_what_is_missing() -> None:
-    regimes = {"x-00000000": "finetune", "y-00000000": "finetune"}
-    table = results()
-    gone = (table["model"] == "y") & (table["seed"] == 1) & (table["fraction"] == 0.2)
-    with pytest.raises(UserError, match="missing: y-00000000 t 20 % seed 1"):
-        headline_scores(table[~gone], regimes)
-    with pytest.raises(UserError, match="truth and hold on t"):
-        headline_scores(table[table["model"] != "hold"], regimes)
-    with pytest.raises(UserError, match="every cell of x-00000000 frozen"):
-        headline_scores(table, {"x-00000000": "frozen"})
-    empty = table.assign(value=table["value"].where(~(gone & (table["metric"] == "foot_sliding"))))
-    with pytest.raises(UserError, match="no value of foot_sliding: y-00000000 t finetune 20 % seed 1"):
-        headline_scores(empty, regimes)

@@ -18,7 +18,7 @@ from rae_bench.rigs.rig import ROLES
 from rae_bench.statistics.significance import mann_whitney
 from rae_bench.study.claims import CLAIMS, MODELS, Claim, Comparison, claim_verdict, judge
 from rae_bench.study.cost import Cost, cheaper, judge_cost, measure_costs
-from rae_bench.study.effects import Effect, effect
+from rae_bench.study.effects import Effect, compare_models
 from rae_bench.study.findings import find
 from rae_bench.study.published import ERRORS, ratio
 from rae_bench.study.report import report_lines
@@ -62,25 +62,25 @@ def test_published_means_are_those_of_the_thesis() -> None:
 
 def test_effect_of_paired_clips() -> None:
     table = clips({("fe", "frozen"): 2.0, ("fe", "cold"): 4.0, ("fe", "full"): 1.0})
-    found = effect(table, ("fe", "frozen"), ("fe", "cold"))
+    found = compare_models(table, ("fe", "frozen"), ("fe", "cold"))
     assert found is not None
     assert found.times == pytest.approx(2, rel=0.03)
     assert found.low < 2 < found.high
     assert found.p < 0.01
     assert (found.rigs, found.seeds) == (1, 3)
-    beside_full = effect(table, ("fe", "frozen"), ("fe", "full"))
+    beside_full = compare_models(table, ("fe", "frozen"), ("fe", "full"))
     assert beside_full is not None
     assert beside_full.times == pytest.approx(0.5, rel=0.03)
-    assert effect(table, ("fe", "frozen"), ("fs", "cold")) is None
+    assert compare_models(table, ("fe", "frozen"), ("fs", "cold")) is None
 
 
 def test_effect_takes_the_seeds_and_tasks_that_both_sides_have() -> None:
     a = clips({("fe", "full"): 1.0}, ("thesis-r2", "thesis-r4"), seeds=3)
     b = clips({("fs", "full"): 1.5}, ("thesis-r2",), seeds=2)
-    found = effect(pd.concat([a, b]), ("fe", "full"), ("fs", "full"))
+    found = compare_models(pd.concat([a, b]), ("fe", "full"), ("fs", "full"))
     assert found is not None
     assert (found.rigs, found.seeds) == (1, 2)
-    one = effect(pd.concat([a, b[b["seed"] == 0]]), ("fe", "full"), ("fs", "full"))
+    one = compare_models(pd.concat([a, b[b["seed"] == 0]]), ("fe", "full"), ("fs", "full"))
     assert one is not None
     assert math.isnan(one.p)
 
@@ -90,7 +90,7 @@ def test_published_statistics_are_ratios_of_means_and_the_largest_p() -> None:
     near = clips({("fe", "cold"): 4.0, ("fe", "frozen"): 2.0}, ("r2-paper",), noise=0)
     far = clips({("fe", "cold"): 6.0, ("fe", "frozen"): 2.0}, ("r4-paper",), noise=0)
     table = pd.concat([near, far[(far["regime"] == "cold") | (far["clip"] != "c7")]])
-    found = effect(table, ("fe", "frozen"), ("fe", "cold"), published=True)
+    found = compare_models(table, ("fe", "frozen"), ("fe", "cold"), published=True)
     assert found is not None
     short = [2 * (1 + 0.1 * n) for n in range(7)]
     second = sum(6 * (1 + 0.1 * n) for n in range(8)) / 8 / (sum(short) / 7)
@@ -103,7 +103,7 @@ def test_published_statistics_are_ratios_of_means_and_the_largest_p() -> None:
 def test_rigs_that_disagree_decide_nothing_in_published_statistics() -> None:
     better = clips({("fe", "cold"): 9.0, ("fe", "frozen"): 2.0}, ("a",), noise=0)
     worse = clips({("fe", "cold"): 2.0, ("fe", "frozen"): 9.0}, ("b",), noise=0)
-    found = effect(pd.concat([better, worse]), ("fe", "frozen"), ("fe", "cold"), published=True)
+    found = compare_models(pd.concat([better, worse]), ("fe", "frozen"), ("fe", "cold"), published=True)
     assert found is not None
     assert found.p == 1
 

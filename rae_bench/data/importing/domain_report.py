@@ -145,6 +145,5 @@ def domain_summary(corpus: Corpus) -> dict[str, Any]:
         "dropped": list(corpus.provenance.get("dropped", [])),
         "fixed": list(corpus.provenance.get("fixed", [])),
         "guessed": bool(corpus.provenance.get("guessed", False)),
-        # Domains that an older version imported keep their warnings under another key.
-        "warnings": list(corpus.provenance.get("warnings", corpus.provenance.get("noticed", []))),
+        "warnings": list(corpus.provenance.get("warnings", [])),
     }

@@ -19,7 +19,7 @@ from rae_bench.data.formats.take import Note, Take, merged_notes
 from rae_bench.data.importing import VERSION
 from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
-from rae_bench.data.importing.file_list import check_files
+from rae_bench.data.importing.file_list import LABELS, check_files
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
 from rae_bench.data.importing.readers import read_takes
@@ -226,7 +226,7 @@ def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise UserError(f"{path}: a list of objects with the key 'file' is needed")
         for entry in entries:
-            words = {key: str(entry[key]) for key in ("session", "action", "style") if key in entry}
+            words = {key: str(entry[key]) for key in LABELS if key in entry}
             labels[str(entry.get("file", ""))] = words
     return labels
 

@@ -22,7 +22,7 @@ from rae_bench.harness.plan import Plan
 from rae_bench.harness.ray import node
 from rae_bench.harness.ray.cluster import Resources, check_alive
 from rae_bench.model.plugins.plugin import ship_plugin
-from rae_bench.storage import pack, unpack, whole_file, whole_folder
+from rae_bench.storage import pack_folder, unpack, whole_file, whole_folder
 
 if TYPE_CHECKING:
     import ray
@@ -36,7 +36,7 @@ class _Lost(Exception):
 
 
 class RayCrew:
-    """A crew of as many workers as the cluster has room for; jobs of dead workers and nodes are begun again.
+    """A pool of as many workers as the cluster has room for; jobs of dead workers and nodes are begun again.
 
     Args:
         tries: how often a job is begun before the death of its worker or node counts as the job's failure.
@@ -101,7 +101,7 @@ class RayCrew:
         if _starts_pretrained(job):
             folder = job.pretrained
             if folder not in self._pretrained:
-                self._pretrained[folder] = ray.put(pack(Path(folder)))
+                self._pretrained[folder] = ray.put(pack_folder(Path(folder)))
             pretrained = [self._pretrained[folder]]  # in a list: the worker fetches it, not the scheduler
         ref = self._remote.options(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=0, name=Path(job.name).name

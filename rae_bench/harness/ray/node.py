@@ -13,12 +13,12 @@ import msgspec
 from msgspec import structs
 
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import changes, installation
+from rae_bench.harness.identity import identity_changes, installation
 from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.harness.worker import failure, perform
-from rae_bench.model.plugins.plugin import Parcel, take_plugin
+from rae_bench.model.plugins.plugin import PackedPlugin, take_plugin
 from rae_bench.model.registry import resolve_model
-from rae_bench.storage import pack, scratch, unpack
+from rae_bench.storage import pack_folder, scratch, unpack
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
@@ -61,7 +61,7 @@ _SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
 
 
 def answer(
-    encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: Parcel | None,
+    encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: PackedPlugin | None,
     pretrained: Sequence[ray.ObjectRef] | None,
 ) -> tuple[dict[str, bytes], tuple[str, str] | None]:
     """Do a job (JSON) on a worker: the files that it leaves, and reason and trace where it failed."""
@@ -84,7 +84,7 @@ def answer(
             else:
                 job = structs.replace(job, path=str(after / Path(job.path).name), pretrained=str(before))
             perform(job, *_SIDES[key], report=lambda *_: None)
-            return pack(after), None
+            return pack_folder(after), None
     except ray.exceptions.RayError:
         raise
     except SystemExit as error:
@@ -96,7 +96,7 @@ def answer(
 
 def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:
     """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
-    other = changes(wanted, installation(None if model == TRUTH else resolve_model(model), options))
+    other = identity_changes(wanted, installation(None if model == TRUTH else resolve_model(model), options))
     if other:
         raise UserError(
             f"node {platform.node()} has another rae-bench than the one that planned this cell "

@@ -10,11 +10,11 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.entries.rules import SAME_IDENTITY, SEEDS, CellKey, compared_fractions, missing_cells
+from rae_bench.leaderboard.entries.rules import SEEDS, CellKey, compared_fractions, missing_cells
 from rae_bench.model.regimes import COLD, REGIMES
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.clips import ClipTable
-from rae_bench.results.files import part_hash
+from rae_bench.results.files import SAME_IDENTITY, part_hash
 from rae_bench.task.cells import HOLD, TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 

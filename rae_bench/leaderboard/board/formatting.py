@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from rae_bench.results.columns import COLUMNS
+from rae_bench.task.cells import HOLD, NEAREST, TRUTH
 
 NONE = "–"
 """What stands where there is no number."""
 CONTROL_NOTES = {
-    "truth": "the held-out motion itself",
-    "hold": "keeps the last pose",
+    TRUTH: "the held-out motion itself",
+    HOLD: "keeps the last pose",
     "interpolate": "moves key joints straight to their objectives",
-    "nearest": "replays the nearest training segment",
+    NEAREST: "replays the nearest training segment",
 }
 """What the truth and each control do."""
 Line = TypeVar("Line")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rae_bench.leaderboard.entries.entry import Card, Entry
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
+from rae_bench.task.cells import NEAREST
 from rae_bench.task.task import Task
 
 BENCHMARK = "1"
@@ -15,8 +16,6 @@ TASKS = ("biped2quad", "reach-biped2monster")
 """The tasks that the overall score is over. Entries may have other tasks, each with a table of its own."""
 REFERENCES = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")
 """Names of the reference entries. The best of their cold starts is the reference cold of a task and fraction."""
-SAME_IDENTITY = ("task", "data", "metrics")
-"""The parts of a cell's identity that all cells of a task on a board must share."""
 
 REQUIRED_REGIMES = tuple(regime.name for regime in REGIMES.values() if regime.usual)
 """The regimes that an entry must have, as far as its card says that the model can."""
@@ -50,7 +49,7 @@ def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
     """
     fractions = compared_fractions(task)
     if regime == NO_REGIME:
-        return [CellKey(NO_REGIME, f, 0) for f in (fractions if card.model == "nearest" else (1.0,))]
+        return [CellKey(NO_REGIME, f, 0) for f in (fractions if card.model == NEAREST else (1.0,))]
     learns_source = len(task.sources) == 1 or MULTIPLE_SOURCES in card.capabilities
     wanted = [r for r in REQUIRED_REGIMES if r == COLD or (r in card.capabilities and learns_source)]
     wanted += [regime] if regime not in wanted else []

@@ -21,9 +21,11 @@ from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
-from rae_bench.task.sides import Examination, Side, load_sides
+from rae_bench.task.sides import HeldOutClips, Side, load_sides
 from rae_bench.task.task import Task
 
+HASHES = ("task", "data", "split")
+"""The parts of a cell's identity that a task decides, whoever the model is."""
 HELD_PLACE, HELD_TURN = 1e-4, 1e-5
 """How far a held pose may be off: metres, and 1 - |cos| of half an angle (half a degree)."""
 BY_UNIT = {"cm": (0.001, 1e-4), "cm/s": (0.005, 5e-4), "deg": (0.001, 1e-4), "%": (0.2, 1e-3), "": (0.001, 1e-3)}
@@ -40,7 +42,7 @@ def tolerance(name: str, value: float) -> float:
     return absolute + relative * abs(value)
 
 
-def alike(name: str, claimed: float, recomputed: float, slack: float = 1.0) -> bool:
+def within_tolerance(name: str, claimed: float, recomputed: float, slack: float = 1.0) -> bool:
     """Return whether a claimed value passes. NaN (nothing to measure) is like NaN alone.
 
     Args:
@@ -87,14 +89,14 @@ class Grader:
             raise Unavailable(str(error)) from None
 
     @cached_property
-    def exam(self) -> Examination:
+    def exam(self) -> HeldOutClips:
         """The test clips."""
-        return self.target.examination(self.target.split.test)
+        return self.target.held_out_clips(self.target.split.test)
 
     def hashes(self, fraction: float) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""
         facts = identity(None, {}, self.task, self.sources, self.target, fraction)
-        return {key: facts[key] for key in ("task", "data", "split")}
+        return {key: facts[key] for key in HASHES}
 
     def truth(self) -> Trajectory:
         """Return the truth as a trajectory."""

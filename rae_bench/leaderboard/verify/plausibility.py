@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
 
-from rae_bench.harness.identity import NOT_RECOMPUTED, changes
+from rae_bench.harness.identity import NOT_RECOMPUTED, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
@@ -66,7 +66,7 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
                     "leave it as submit wrote it",
                 )  # fmt: skip
         for part in here:
-            changed = changes(cell.identity, here, (part,))
+            changed = identity_changes(cell.identity, here, (part,))
             if changed:
                 rescorable = part == "metrics" and not {word.split()[1] for word in changed} & {*NOT_RECOMPUTED}
                 mend = "rae-bench rescore makes it anew from its trajectories" if rescorable else "run it again"

@@ -24,7 +24,7 @@ from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import Finding
 from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, tolerance
-from rae_bench.leaderboard.verify.verifier import Progress, Report, check_hashes, known_tasks
+from rae_bench.leaderboard.verify.verifier import Report, Say, check_hashes, known_tasks
 from rae_bench.model.registry import resolve_model
 from rae_bench.results.clips import ClipTable, read_clips
 from rae_bench.results.files import read_result
@@ -43,13 +43,13 @@ WORSE = math.log(1.1)
 
 
 @dataclass(frozen=True)
-class Again:
+class Retraining:
     """How cells are trained again; see `rerun`."""
 
     model: str
     out: Path
     data_root: Path | None
-    progress: Progress
+    progress: Say
 
     def train(self, cell: EntryCell, grader: Grader) -> tuple[dict[str, Any] | None, Path, str]:
         """Train a cell. Return its result, its path, and why there is no result."""
@@ -74,7 +74,7 @@ def rerun(
     model: str | None = None,
     tasks: Sequence[str | Path] = (),
     data_root: Path | None = None,
-    progress: Progress = lambda text: None,
+    progress: Say = lambda text: None,
 ) -> dict[str, list[str]]:
     """Train randomly chosen cells of an entry again, and add what does not agree to the report.
 
@@ -106,7 +106,7 @@ def rerun(
         report.notes.append(f"the code of {spec} is not that of the entry (another identity)")
     known = known_tasks(tasks)
     with scratch() as place:
-        again = Again(spec, place, data_root, progress)
+        retraining = Retraining(spec, place, data_root, progress)
         for name in entry.tasks:
             try:
                 grader = Grader.of(known[name], data_root)
@@ -121,7 +121,7 @@ def rerun(
             found: list[Finding] = []
             for cell in picked:
                 other = list(check_hashes(cell, grader.hashes(cell.fraction)))
-                found += other or _check(entry, cell, grader, unseen, again, report)
+                found += other or _check(entry, cell, grader, unseen, retraining, report)
             report.findings += found
             if found:
                 report.levels[name] = CLAIMED
@@ -145,9 +145,9 @@ def _unseen(task: Task, seed: int, data_root: Path | None, report: Report) -> Gr
 
 
 def _check(
-    entry: Entry, cell: EntryCell, grader: Grader, unseen: Grader | None, again: Again, report: Report
+    entry: Entry, cell: EntryCell, grader: Grader, unseen: Grader | None, retraining: Retraining, report: Report
 ) -> list[Finding]:
-    result, path, reason = again.train(cell, unseen or grader)
+    result, path, reason = retraining.train(cell, unseen or grader)
     where = f"{cell.task} {cell.name}, trained again"
     if result is None or result["status"] != "ok":
         return [Finding(where, f"failed: {reason or 'no result'}", "make the model run from the entry's options alone")]

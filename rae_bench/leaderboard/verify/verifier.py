@@ -28,7 +28,14 @@ from rae_bench.leaderboard.entries.level import (
 from rae_bench.leaderboard.entries.packing import Pack, member, open_pack
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import copied_clips, enough
-from rae_bench.leaderboard.verify.grading import Graded, Grader, Unavailable, alike, tolerance
+from rae_bench.leaderboard.verify.grading import (
+    HASHES,
+    Graded,
+    Grader,
+    Unavailable,
+    tolerance,
+    within_tolerance,
+)
 from rae_bench.leaderboard.verify.plausibility import (
     check_copies_within,
     check_cost,
@@ -51,8 +58,8 @@ MEND_HASHES = {
 }
 MEND_EDITED = "do not edit results; run the cell again and submit all together"
 
-Progress = Callable[[str], None]
-"""progress(text) says what is being done."""
+Say = Callable[[str], None]
+"""say(text) says what is being done."""
 
 
 @dataclass
@@ -86,7 +93,7 @@ def verify(
     others: Path | None = None,
     tasks: Sequence[str | Path] = (),
     data_root: Path | None = None,
-    progress: Progress = lambda text: None,
+    progress: Say = lambda text: None,
 ) -> Report:
     """Check an entry. Every check is made, as far as earlier faults allow it.
 
@@ -202,7 +209,7 @@ def _score(
     tasks: Mapping[str, Task],
     data_root: Path | None,
     report: Report,
-    progress: Progress,
+    progress: Say,
 ) -> None:
     for name, task in tasks.items():
         progress(f"{name}: data")
@@ -246,7 +253,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
 
 def check_hashes(cell: EntryCell, hashes: Mapping[str, str]) -> Iterator[Finding]:
     """Check that a cell is of this task, these data and this split; `hashes` are those of `Grader.hashes`."""
-    for part in ("task", "data", "split"):
+    for part in HASHES:
         if cell.identity.get(part) != hashes[part]:
             yield Finding(cell.where, f"its {part} hash is not that of task {cell.task}", MEND_HASHES[part])
 
@@ -264,7 +271,7 @@ def _compare(cell: EntryCell, graded: Graded) -> Iterator[Finding]:
     for name, value in graded.values.items():
         if name not in cell.metrics:
             yield Finding(f"{cell.where}: {name}", "is missing", "run the cell again")
-        elif not alike(name, cell.metrics[name], value):
+        elif not within_tolerance(name, cell.metrics[name], value):
             yield Finding(
                 f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the trajectories give {value:.6g} "
                 f"(± {tolerance(name, value):.2g})", MEND_EDITED,
@@ -299,7 +306,7 @@ def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[
             yield Finding(f"{where}: {name}", "is missing", "run the cell again")
             continue
         pairs = zip(exam.ids, table.values[name].tolist(), values.tolist(), strict=True)
-        bad = next((p for p in pairs if not alike(name, p[1], p[2], CLIP_SLACK)), None)
+        bad = next((p for p in pairs if not within_tolerance(name, p[1], p[2], CLIP_SLACK)), None)
         if bad is not None:
             yield Finding(
                 f"{where}: {name}", f"clip {bad[0]} says {bad[1]:.6g}; the trajectories give {bad[2]:.6g}",

@@ -35,11 +35,11 @@ from rae_bench.errors import UserError
 from rae_bench.model.plugins.importer import Importer, Module
 from rae_bench.model.plugins.search import Found, Search
 from rae_bench.model.plugins.syntax import Import, parse
-from rae_bench.storage import home, pack, unpack, whole_folder
+from rae_bench.storage import home, pack_folder, unpack, whole_folder
 
 PREFIX = "rae_bench_plugin_"
 _KEPT: dict[str, Plugin] = {}
-"""Plug-ins that this process was told to keep to, by place: see `keep_to`."""
+"""Plug-ins that this process was told to keep as they were, by place: see `pin_plugin`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Plugin:
     identity: str
 
 
-class Parcel(NamedTuple):
+class PackedPlugin(NamedTuple):
     """A plug-in that travels.
 
     Attributes:
@@ -245,13 +245,13 @@ def _importer(plugin: Plugin) -> Importer:
 # Travelling.
 
 
-def keep_to(spec: str, identity: str, parcel: Parcel | None = None) -> None:
+def pin_plugin(spec: str, identity: str, packed: PackedPlugin | None = None) -> None:
     """Have this process load a plug-in as it was when its run began, whatever happens to its files from now on.
 
     Nothing is done for models that are not named by a path.
 
     Args:
-        parcel: where the files lie if this machine does not have them, or has others.
+        packed: where the files lie if this machine does not have them, or has others.
 
     Raises:
         UserError: the plug-in was edited before this process began, or is not here.
@@ -262,11 +262,11 @@ def keep_to(spec: str, identity: str, parcel: Parcel | None = None) -> None:
     try:
         plugin = _read(spec, place)
     except UserError:
-        if parcel is None:
+        if packed is None:
             raise
         plugin = None
-    if parcel is not None and (plugin is None or plugin.identity != identity):
-        plugin = _read(spec, str(_unpacked(parcel)))
+    if packed is not None and (plugin is None or plugin.identity != identity):
+        plugin = _read(spec, str(_unpacked(packed)))
     if plugin is None or plugin.identity != identity:
         raise UserError(
             f"model '{spec}' is not what it was when this run began: it was edited since, or imports a module that "
@@ -275,33 +275,33 @@ def keep_to(spec: str, identity: str, parcel: Parcel | None = None) -> None:
     _KEPT[place] = plugin
 
 
-def ship_plugin(spec: str) -> Parcel | None:
+def ship_plugin(spec: str) -> PackedPlugin | None:
     """All files that count, to travel where no disk is shared; None for models that are not named by a path."""
     if not is_path(spec):
         return None
     plugin = read_plugin(spec)
     files = {_file_name(name, module): module.source for name, module in plugin.modules.items()}
-    return Parcel(plugin.identity, _file_name(plugin.entry, plugin.modules[plugin.entry]), files)
+    return PackedPlugin(plugin.identity, _file_name(plugin.entry, plugin.modules[plugin.entry]), files)
 
 
-def take_plugin(spec: str, parcel: Parcel | None) -> None:
+def take_plugin(spec: str, packed: PackedPlugin | None) -> None:
     """Have this process load a plug-in as `ship_plugin` gave it: the original if it is here, else a copy of it."""
-    if parcel is not None:
-        keep_to(spec, parcel.identity, parcel)
+    if packed is not None:
+        pin_plugin(spec, packed.identity, packed)
 
 
-def _unpacked(parcel: Parcel) -> Path:
-    """The entry of a parcel's copy in the cache, in a folder that is named by its content."""
+def _unpacked(packed: PackedPlugin) -> Path:
+    """The entry of the copy of a packed plug-in in the cache, in a folder that is named by its content."""
     digest = hashlib.sha256()
-    for name, content in sorted(parcel.files.items()):
+    for name, content in sorted(packed.files.items()):
         parts = PurePosixPath(name).parts
         if not name.endswith(".py") or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
             raise UserError(f"a plug-in that was sent here has a file '{name}'; a .py file within its folder is needed")
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    if parcel.entry not in parcel.files:
-        raise UserError(f"a plug-in that was sent here lacks its file '{parcel.entry}'")
+    if packed.entry not in packed.files:
+        raise UserError(f"a plug-in that was sent here lacks its file '{packed.entry}'")
     folder = home() / "plugins" / digest.hexdigest()[:16]
-    if not folder.is_dir() or pack(folder) != parcel.files:
+    if not folder.is_dir() or pack_folder(folder) != packed.files:
         with whole_folder(folder) as part:
-            unpack(parcel.files, part)
-    return folder / parcel.entry
+            unpack(packed.files, part)
+    return folder / packed.entry

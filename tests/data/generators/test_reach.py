@@ -206,7 +206,7 @@ def test_tasks_name_what_they_compare() -> None:
 
 def test_a_task_shows_targets_after_the_history(corpus: Corpus) -> None:
     side = Side(corpus, load_task("reach-biped2quad").protocol)
-    exam = side.examination(side.split.test)
+    exam = side.held_out_clips(side.split.test)
     assert (side.domain(side.split.train).objectives.kinds == TARGET).any()
     assert (exam.objectives.kinds[:, 0] == TARGET).any(1).all()
     assert exam.prompt.history.root_positions.shape[1] == 30

@@ -28,9 +28,9 @@ from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
 from rae_bench.leaderboard.board.make import make_board
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.site.charts import task_chart
+from rae_bench.metrics import category_scores, headline_score
 from rae_bench.results.files import load_results
 from rae_bench.statistics.gains import transfer_summary
-from rae_bench.statistics.ranks import headline_scores
 from rae_bench.statistics.tables import cell_values
 
 HOSTILE = {
@@ -67,14 +67,21 @@ def row(part: Any, entry: str) -> Any:
 
 
 def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
-    """`statistics.ranks.headline_scores` reads the same files by another way."""
+    """`load_results` reads the same files by another way."""
     results = load_results(folder / "entries")
     names = {"fe": "finetune", "worse": "finetune"}
     kept = results[results["model"].isin([*names, "truth", "hold"]) & (results["task"] == "biped2quad")]
-    scores = headline_scores(kept, {f"{name}-44136fa3": regime for name, regime in names.items()})
-    for name in names:
-        own = scores[scores["entry"] == f"{name}-44136fa3"].sort_values("seed")["value"]
-        assert row(data["tasks"]["biped2quad"], name)["seed_scores"] == pytest.approx(list(own), rel=1e-5)
+    cells = {
+        key: dict(zip(cell["metric"], cell["value"], strict=True))
+        for key, cell in kept.groupby(["model", "regime", "fraction", "seed"])
+    }
+    yardsticks = cells["truth", "none", 1.0, 0], cells["hold", "none", 1.0, 0]
+    for name, regime in names.items():
+        own = [
+            headline_score([category_scores(cells[name, regime, part, seed], *yardsticks) for part in (0.05, 0.2)])
+            for seed in range(3)
+        ]
+        assert row(data["tasks"]["biped2quad"], name)["seed_scores"] == pytest.approx(own, rel=1e-5)
     saved = transfer_summary(cell_values(kept, "reconstruction_error"))
     for line in saved[(saved["entry"] == "fe-44136fa3") & (saved["regime"] == "finetune")].to_dict("records"):
         at = next(a for a in row(data["tasks"]["biped2quad"], "fe")["by_fraction"] if a["fraction"] == line["fraction"])

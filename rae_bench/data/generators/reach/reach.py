@@ -10,7 +10,7 @@ from rae_bench.data.generators.reach.key_poses import MoveFrames, hands, make_po
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
 from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
 from rae_bench.data.generators.reach.solve_keys import standing_pose
-from rae_bench.data.generators.reach.targets import HOLD, MAX_ACCELERATION, MAX_SPEED, choose_variants
+from rae_bench.data.generators.reach.targets import HOLD_FRAMES, MAX_ACCELERATION, MAX_SPEED, choose_variants
 from rae_bench.data.generators.shared import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.store import keep_generated
 from rae_bench.kinematics import quat
@@ -112,7 +112,7 @@ def _durations(reacher: Reacher, route: Route, clips: np.ndarray, fps: float) ->
 
 def _holds(route: Route) -> np.ndarray:
     """Return the frames (N, S) for which each key pose is held."""
-    return np.where(route.aims, HOLD - 1, 0)
+    return np.where(route.aims, HOLD_FRAMES - 1, 0)
 
 
 def _soonest(moves: np.ndarray, fps: float) -> np.ndarray:
@@ -174,11 +174,11 @@ def _timetable(
     starts, arrivals = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     positions, rotations, again = np.zeros((*shape, 3)), np.tile(quat.IDENTITY, (*shape, 1)), np.zeros(shape, bool)
     for k in range(1, 1 + TARGETS):  # key poses with a target come first
-        arrival = reached[:, k] + HOLD - 1
+        arrival = reached[:, k] + HOLD_FRAMES - 1
         clip, limb = np.nonzero(route.active[:, k] & (arrival < frames)[:, None])
         event = clip, k - 1, limb
         slots[event], arrivals[event] = slot_of[limb], arrival[clip]
-        starts[event] = (reached[clip, k - 1] + HOLD - 1) * (k > 1)
+        starts[event] = (reached[clip, k - 1] + HOLD_FRAMES - 1) * (k > 1)
         positions[event], rotations[event] = route.positions[clip, k, limb], route.rotations[clip, k, limb]
         again[event] = route.respawned[clip, k, limb]
     flat = (clips, TARGETS * limbs)

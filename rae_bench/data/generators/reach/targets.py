@@ -16,7 +16,7 @@ CYLINDER = 0.7
 """Height of the cylinder, in metres."""
 TOLERANCE = 0.1
 """A hand nearer than this touches its target."""
-HOLD = 5
+HOLD_FRAMES = 5
 """Frames that a touch lasts before the target despawns."""
 MAX_SPEED = MAX_ACCELERATION = 5.0
 """Metres a second, and metres a second squared, of a hand."""
