@@ -97,5 +97,10 @@ def pretraining_changes(old: Identity, new: Identity) -> list[str]:
 def only_metrics_changed(old: Identity, new: Identity) -> bool:
     """Whether a result is stale by its metrics alone, so that `rescore` mends it without training."""
     rest = [part for part in new if part != "metrics"]
-    moved = {word.split()[1] for word in identity_changes(old, new, ["metrics"])}
-    return not identity_changes(old, new, rest) and bool(moved) and not moved & {*NOT_RECOMPUTED}
+    return not identity_changes(old, new, rest) and old.get("metrics") != new["metrics"] and can_rescore(old, new)
+
+
+def can_rescore(old: Identity, new: Identity) -> bool:
+    """Whether trajectories are enough to make a result's metrics those of today."""
+    made = old.get("metrics")
+    return isinstance(made, Mapping) and all(made.get(name) == new["metrics"][name] for name in NOT_RECOMPUTED)

@@ -114,7 +114,8 @@ def test_what_needs_the_model_is_left_and_told(forged: Forger) -> None:
     made = json.loads(forged.cell.read_text())["identity"]["metrics"]
     assert made["npss"] == 1
     assert made["one_step_error"] == 0
-    assert "metric one_step_error 0 -> 1" in forged.findings()
+    finding = next(finding for finding in forged.verify().findings if "metric one_step_error 0 -> 1" in finding.what)
+    assert finding.mend == "run it again"
 
 
 def test_a_missing_trajectory_is_told(results: Path, honest: Forger) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
 
-from rae_bench.harness.identity import NOT_RECOMPUTED, identity_changes
+from rae_bench.harness.identity import can_rescore, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
@@ -68,8 +68,8 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
         for part in here:
             changed = identity_changes(cell.identity, here, (part,))
             if changed:
-                rescorable = part == "metrics" and not {word.split()[1] for word in changed} & {*NOT_RECOMPUTED}
-                mend = "rae-bench rescore makes it anew from its trajectories" if rescorable else "run it again"
+                enough = part == "metrics" and can_rescore(cell.identity, here)
+                mend = "rae-bench rescore makes it anew from its trajectories" if enough else "run it again"
                 text = one_line(", ".join(changed), 100)
                 yield Finding(cell.where, f"was made by another version of rae-bench (made -> here: {text})", mend)
     for part in ("model", "options"):
