@@ -153,7 +153,7 @@ def test_damaged_tables_of_clips(place: Path, compare: Call) -> None:
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").write_text("clip,action,reconstruction_error\nc0,g,1\n")
     code, _, err = compare(["m-00000000", "n-00000000"])
     assert code == 2
-    assert "cold-f0.2-s1.csv: its columns are not clip, group, action and metrics; delete it and run the cell again" in err
+    assert "cold-f0.2-s1.csv: its columns are not clip, group, action and metrics; delete it" in err
     (place / "results/n-00000000/biped2quad/cold-f0.2-s1.csv").unlink()
     assert "not a readable table of clips" in compare(["m-00000000", "n-00000000"])[2]
 
