@@ -21,6 +21,7 @@ import pytest
 from helpers.places import ROOT
 
 from rae_bench.cli import main
+from rae_bench.storage import home
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COPIED = ("rae_bench", "baselines", "tasks", "tests", "docs")
@@ -145,8 +146,13 @@ def play(title: str, clone: Path, run: Callable[[str, Path], str] = there, *, lo
 
 
 @pytest.fixture
-def clone(tmp_path: Path, tiny_task: Path) -> Path:
-    """A copy of the repository, laid out so that it can be imported."""
+def clone(tmp_path: Path, tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the repository, laid out so that it can be imported, and a home without the domains of other tests."""
+    generated = home() / "generated"
+    generated.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "generated").symlink_to(generated)
+    monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path / "home"))
     for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):

@@ -277,7 +277,7 @@ def test_mvae_does_not_collapse(domains: dict[str, Domain]) -> None:
     print(ctx.declared)
     assert ctx.declared["active_units"] >= 2
     assert ctx.declared["kl"] > 0.5
-    exam = cut_clips(domain.motion[:2], 30, list(domain.ids[:2]), list(domain.groups[:2]))
+    exam = cut_clips(domain.motion[:2], 30, list(domain.ids[:2]), list(domain.groups[:2]), ["", ""])
     made = model.generate(replace(exam.prompt, num_samples=3), ctx)
     spread = np.abs(made.root_positions - made.root_positions.mean(0)).max()
     assert 1e-3 < spread < 10

@@ -330,7 +330,7 @@ def test_edits_of_a_copy(tmp_path: Path) -> None:
     assert "AssertionError: foot_sliding: its numbers moved, and its version is still 1" in said
     code, said = run(*check.UPDATE.split()[1:], "foot_sliding")
     assert code == 2
-    edit('        foot_sliding,\n    )', '        foot_sliding,\n        version=2,\n    )')
+    edit("measure=foot_sliding,\n    )", "measure=foot_sliding,\n        version=2,\n    )")
     code, said = run("-m", "pytest", test, "-k", "foot_sliding")
     assert "its golden values are of another version of foot_sliding: run python tests/golden/update.py" in said
     assert run(*check.UPDATE.split()[1:], "foot_sliding") == (0, "foot_sliding: version 2, 2 values moved\n")

@@ -185,7 +185,8 @@ import os, shutil, tempfile
 folder = tempfile.mkdtemp(prefix="rae-", dir="/tmp")
 os.environ |= {{"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": folder}}
 from ray.cluster_utils import Cluster
-from rae_bench.harness.jobs import Answered, Done
+from rae_bench.harness.events import Answered
+from rae_bench.harness.jobs import Done
 from rae_bench.harness.sweep import make_specs, sweep_specs
 head = {{"num_cpus": 1, "include_dashboard": False}}
 nodes = Cluster(initialize_head=True, head_node_args=head)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.running import cell_job
 from helpers.walking import as_trajectory, noisy, walk
 from rich.console import Console
 
@@ -164,8 +165,8 @@ def test_replayed_real_motion_looks_real_and_misses_its_objectives(sides: tuple[
     task = load_task("biped2quad")
     results = {}
     for name, fraction in ((TRUTH, 1.0), ("hold", 1.0), ("interpolate", 1.0), ("nearest", 0.2)):
-        cell = Cell(name, {}, "none", fraction, 0)
-        results[name] = run_cell(cell, task, *sides, tmp_path, tmp_path / f"{name}.json", {}, lambda *_: None)
+        job = cell_job(tmp_path / f"{name}.json", cell=Cell(name, {}, "none", fraction, 0))
+        results[name] = run_cell(job, task, *sides, lambda *_: None)
     high = results[TRUTH]["null_interval"]["adversarial_score"][1]
     found = {row.label: row.values for row in rows(list(results.values()))}
     (likeness,), (missed,) = (found["nearest"][name] for name in ("adversarial_score", "objective_error"))
@@ -177,5 +178,5 @@ def test_replayed_real_motion_looks_real_and_misses_its_objectives(sides: tuple[
     console = Console(width=150, record=True, file=io.StringIO())
     console.print(render(rows(list(results.values())), "controls"))
     (line,) = [line for line in console.export_text().splitlines() if line.strip().startswith("nearest")]
-    assert f"{likeness:.2f}" in line
+    assert f"{likeness:.3f}" in line
     assert f"{missed:.2f}" in line
