@@ -216,6 +216,7 @@ RESULT = {
     "identity": {"config": "0" * 64},
     "metrics": {"reconstruction_error": {"value": 1.5, "unit": "cm", "direction": "lower"}},
     "cost": {},
+    "reason": "",
 }
 
 
