@@ -53,6 +53,22 @@ class _Lazy(click.Group):
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            # Else click would end with 1 where the clean-up after Ctrl-C meets a closed pipe.
+            if _interrupted(error):
+                raise KeyboardInterrupt from error
+            raise
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C, or came up while a command that was interrupted cleaned up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="rae-bench", prog_name="rae-bench")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,8 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from rae_bench.cli import main
+from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome
 from rae_bench.storage import home
 
@@ -323,3 +327,22 @@ def test_the_table_names_who_left_the_budget() -> None:
         "The model did not say how long it trained (ctx.declare): finetune 5 %.",
         "The model trained for longer than its budget: cold 5 %, frozen 5 %.",
     ]
+
+
+@pytest.mark.parametrize(
+    "failure", [BrokenPipeError(errno.EPIPE, "broken pipe"), RuntimeError("Ray is gone"), UserError("gone")]
+)
+def test_what_fails_while_an_interrupted_command_cleans_up_does_not_hide_the_interruption(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise failure
+
+    monkeypatch.setattr(click.Group, "invoke", lambda *_: interrupted())
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("rae-bench: interrupted")

@@ -153,7 +153,7 @@ def test_an_ended_sweep_is_taken_up_again(number: int, plugin: Path, tiny_task: 
     finished = _finished(out)
     assert 3 <= len(finished) < 12
     if number == signal.SIGINT:
-        assert first.returncode == 130
+        assert first.returncode == 130, stderr
         assert stderr.splitlines()[-1].startswith("rae-bench: interrupted")
         assert "Traceback" not in stderr
     deadline = time.monotonic() + 20
