@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from rae_bench.model import (
     CONTROL,
+    PATH_SIZE,
     Context,
     Domain,
     Frame,
@@ -142,7 +143,7 @@ def graph_of(skeleton: Skeleton) -> Graph:
     ).to(skeleton.device)
 
 
-STILL, MOVING, ASKED, ROOTED = 19, 3 + 3 + 6 + 3, CONTROL.size + 2, 4
+STILL, MOVING, ASKED, ROOTED = 19, 3 + 3 + 6 + 3, CONTROL.size + 2, 4 + PATH_SIZE
 """Widths of what a token is made of."""
 TURNS, LIMBS, PHASES, ROOTS = slice(0, 3), slice(3, 8), slice(8, 10), slice(10, 14)
 """Where the parts of a token's output lie: turn of the joint, where a limb goes, phase of a slot, root motion."""
@@ -187,7 +188,7 @@ class Joints(nn.Module):
         Args:
             moving: (B, J, 15) what moves of each joint.
             asked: (B, 8, 26) what is asked of each slot, and its phase.
-            root: (B, 4) motion of the root, a second.
+            root: (B, 16) motion of the root, a second, and what the path asks.
             hidden: (J,) bool, joints that no other joint sees; None for none.
         """
         bias = graph.near[:, : self.blocks[0].heads]
@@ -244,7 +245,8 @@ class AnyRigNetwork(StepNetwork):
             drawn, share = torch.rand(count, device=pose.device), torch.rand((), device=pose.device)
             hidden = (drawn < self.hide * share) & graph.may_hide
         slots, a_second = torch.cat([asked, frame.phase.unflatten(1, (8, 2))], 2), root.new_tensor([fps, fps, fps, 1])
-        out = self.core(torch.cat(moving, 2), slots, root * a_second, graph, self.codec, hidden)
+        rooted = torch.cat([root * a_second, frame.path.flatten(1)], 1)
+        out = self.core(torch.cat(moving, 2), slots, rooted, graph, self.codec, hidden)
         per_frame = 30 / fps
         shift, u = out[:, graph.pelvis, ROOTS], out[..., TURNS].flatten(1)[..., None] * (TURN * per_frame)
         go = out[:, graph.limbs, LIMBS]
@@ -275,7 +277,7 @@ class AnyRig(LightningModel):
 
     card = ModelCard(
         name="anyrig",
-        version="1",
+        version="2",
         authors="rae-bench",
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",

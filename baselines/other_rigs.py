@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rae_bench.model import Domain, Objectives, Rig, key_transforms, make_motion, quat, solve_ik
+from rae_bench.model import Domain, Objectives, Rig, RootPath, key_transforms, make_motion, quat, solve_ik
 
 CLIPS = 24
 """Segments in a variant at most: inverse kinematics of all frames is what a variant costs."""
@@ -47,7 +47,10 @@ def vary(domain: Domain, random: np.random.Generator) -> Domain:
     at = (np.arange(len(pick))[:, None, None], asked.arrivals, np.arange(places.shape[2]))
     names = [tuple(column[i] for i in pick) for column in (domain.ids, domain.groups)]
     objectives = Objectives(places[at], ways[at], asked.arrivals, asked.kinds)
-    return Domain(f"{domain.name}, varied", rig, moved, objectives, domain.phases[pick], names[0], names[1])
+    path = None if domain.path is None else domain.path[pick]
+    if path is not None:
+        path = RootPath(path.positions * np.float32(scale), path.headings)
+    return Domain(f"{domain.name}, varied", rig, moved, objectives, domain.phases[pick], names[0], names[1], path)
 
 
 def other_rig(rig: Rig, random: np.random.Generator) -> tuple[Rig, np.ndarray]:

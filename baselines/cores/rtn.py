@@ -12,7 +12,7 @@ with a = 0.1 and c = 1.
 
 Mapped onto objectives, targets are those of key joints, positions and rotations with a mask, in place of a whole pose.
 Each role has a time to arrival. The embedding is the mean over active roles; lambda takes the earliest. tta is clamped
-to two seconds. Where no samples are asked for, the noise is zero.
+to two seconds. A path is a part of the offset. Where no samples are asked for, the noise is zero.
 
 This departs from the paper in three points. There are no critics and no contact output. The loss, the schedule
 (carried-over windows in place of a curriculum of transition lengths) and the optimiser are those of all reference
@@ -26,14 +26,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import CONTROL, Frame
+from rae_bench.model import CONTROL, PATH_SIZE, Frame
 
 from ..layers import Recurrence
 from ..parts import Core, CoreOutput, Widths, join
 
 ABOUT = {
     "class": "Rtn",
-    "version": 1,
+    "version": 2,
     "paper": "Robust Motion In-Betweening, SIGGRAPH 2020",
     "licence": "MIT",
     "description": "recurrent transition network with time to arrival and target noise",
@@ -88,7 +88,7 @@ class Rtn(Core):
         self.slots = widths.phase // 2
         per_slot = self.slots * 10
         self.state = _encoder(widths.given, hidden, encoding)
-        self.offset = _encoder(per_slot, hidden, encoding)
+        self.offset = _encoder(per_slot + PATH_SIZE, hidden, encoding)
         self.target = _encoder(per_slot, hidden, encoding)
         self.recurrence = Recurrence(3 * encoding, width, 1, widths.extra)
         self.memory, self.noise = self.recurrence.memory, 2 * encoding
@@ -101,10 +101,11 @@ class Rtn(Core):
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """Change of the embedding and what is remembered."""
-        asked = frame.control.unflatten(1, (self.slots, -1))
+        asked, path = frame.control.split([self.slots * CONTROL.size, PATH_SIZE], 1)
+        asked = asked.unflatten(1, (self.slots, -1))
         active = frame.active[:, :, None]
         target = self.target(torch.cat([asked[:, :, CONTROL.target], active], -1).flatten(1))
-        offset = self.offset(torch.cat([asked[:, :, CONTROL.cost], active], -1).flatten(1))
+        offset = self.offset(torch.cat([torch.cat([asked[:, :, CONTROL.cost], active], -1).flatten(1), path], 1))
         frames = FPS * frame.seconds
         times = (time_embedding(frames, target.shape[1]) * active).sum(1) / active.sum(1).clamp(min=1)
         earliest = torch.where(frame.active > 0, frames, LONGEST).amin(1)

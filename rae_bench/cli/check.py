@@ -62,7 +62,7 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
     if plot_path:
         check_place(plot_path)
     _, target = load_sides(load_task(task_name), data)
-    exam = target.held_out_clips(target.split.test)
+    exam = target.held_out_clips(target.split(0).test)
     found = robustness.readings(exam.truth, exam.objectives)
     failings = robustness.failings(found)
     if as_json:

@@ -161,8 +161,8 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     from rae_bench.task.cells import TRUTH
 
     target = outcome.target
-    split = target.split
-    frames = target.corpus.motion.lengths
+    split = target.split(outcome.plan.spec.seeds[0])
+    frames = target.motion.lengths
     lines = [
         f"{len(split.test)} held-out clips of rig {target.corpus.motion.rig.name}, "
         f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "

@@ -15,12 +15,13 @@ import numpy as np
 from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
+from rae_bench.motion.course import frames_ahead
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_json, whole_folder
 
-SCHEMA = "rae-bench.corpus/1"
+SCHEMA = "rae-bench.corpus/2"
 OFF_UNIT = 1e-2
 """Rotations whose length is off by more than this were damaged."""
 
@@ -33,14 +34,20 @@ class Corpus:
         name: domain name.
         motion: N segments.
         ids: N unique names of segments, the same in every run.
-        groups: N names of groups; a group (recording session, take, gait cell) never straddles a split.
+        groups: N names of groups; a group (recording session, take, combination of built-in motion) is in one fold.
         actions: N words for what is done, such as "walk", for break-downs.
+        takes: N names of what each segment was cut from, by which fractions are drawn; a clip of built-in motion is a
+            take of its own.
+        course: (N, T + A, 3) float32 low-passed root position and heading of each segment and of a second after it,
+            see `rae_bench.motion.course.course_of`; made over the whole take before it was cut.
         identity: sha256 of what decides the content: file hashes and import options of recordings; rig, generator
             version and parameters of built-in motion, whose last bits may differ between machines.
         provenance: where it comes from, its licence, what was mended; for people.
         exact_contacts: whether the motion's contacts are known; otherwise they were found by looking at it, a frame
             ahead too.
         targets: those of reaching clips, None elsewhere.
+        combinations: of built-in motion, the names of all groups that it has on whatever rig, in a fixed order; () of
+            recordings.
     """
 
     name: str
@@ -48,10 +55,27 @@ class Corpus:
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     actions: tuple[str, ...]
+    takes: tuple[str, ...]
+    course: np.ndarray
     identity: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact_contacts: bool = False
     targets: ReachTargets | None = None
+    combinations: tuple[str, ...] = ()
+
+    def __getitem__(self, segments: Sequence[int] | np.ndarray) -> Corpus:
+        """Return the corpus of some of the segments, with the same name and identity."""
+        pick = np.asarray(segments, int)
+        return replace(
+            self,
+            motion=self.motion[pick],
+            course=self.course[pick],
+            targets=None if self.targets is None else self.targets[pick],
+            ids=tuple(self.ids[i] for i in pick),
+            groups=tuple(self.groups[i] for i in pick),
+            actions=tuple(self.actions[i] for i in pick),
+            takes=tuple(self.takes[i] for i in pick),
+        )
 
     def __repr__(self) -> str:
         return f"Corpus('{self.name}', {len(self.ids)} segments in {len(set(self.groups))} groups, {self.motion!r})"
@@ -91,6 +115,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             root_positions=motion.root_positions,
             rotations=motion.rotations,
             contacts=motion.contacts,
+            course=corpus.course,
             **{f"target_{name}": array for name, array in targets.items()},  # type: ignore[arg-type]
         )
         meta = {
@@ -100,6 +125,8 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
             "ids": corpus.ids,
             "groups": corpus.groups,
             "actions": corpus.actions,
+            "takes": corpus.takes,
+            "combinations": corpus.combinations,
             "identity": corpus.identity,
             "provenance": dict(corpus.provenance),
             "exact_contacts": corpus.exact_contacts,
@@ -114,6 +141,8 @@ class _Meta(msgspec.Struct):
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     actions: tuple[str, ...]
+    takes: tuple[str, ...]
+    combinations: tuple[str, ...]
     identity: str
     provenance: dict[str, Any]
     exact_contacts: bool
@@ -134,6 +163,8 @@ def load_corpus(folder: Path) -> Corpus:
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
             raise fault(f"another schema than {SCHEMA}, which this version reads")
         meta, rig = msgspec.convert(found, _Meta), read_rig(folder / "rig.toml")
+        if not 0 < meta.fps <= 1e5:
+            raise fault("its frame rate makes no sense")
         archive = Archive(Source(folder / "motion.npz"))
         count = len(meta.ids)
         root = archive.checked("root_positions", (count, None, 3), "f")
@@ -146,17 +177,31 @@ def load_corpus(folder: Path) -> Corpus:
             archive.checked("rotations", (count, frames, len(rig), 4), "f"),
             archive.checked("contacts", (count, frames, len(rig.contact_joints)), "b"),
         )
+        course = archive.checked("course", (count, frames + frames_ahead(meta.fps), 3), "f")
         targets = _read_targets(archive, count) if "target_slots" in archive else None
     except (UserError, msgspec.ValidationError) as error:
         raise fault(error) from None
-    if not len(meta.groups) == len(meta.actions) == count == len(set(meta.ids)) or not count:
-        raise fault("ids, groups and actions do not belong together")
-    if not 0 < meta.fps <= 1e5 or motion.lengths.min() < 1 or motion.lengths.max() > frames:
-        raise fault("its frame rate or the lengths of its segments make no sense")
+    named = {len(names) for names in (meta.groups, meta.actions, meta.takes, set(meta.ids))}
+    if named != {count} or not count:
+        raise fault("ids, groups, actions and takes do not belong together")
+    if motion.lengths.min() < 1 or motion.lengths.max() > frames:
+        raise fault("the lengths of its segments make no sense")
     if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > OFF_UNIT:
         raise fault("its rotations are not of unit length")
-    names = (meta.ids, meta.groups, meta.actions)
-    return Corpus(meta.name, motion, *names, meta.identity, meta.provenance, meta.exact_contacts, targets)
+    return Corpus(
+        meta.name,
+        motion,
+        meta.ids,
+        meta.groups,
+        meta.actions,
+        meta.takes,
+        course,
+        meta.identity,
+        meta.provenance,
+        meta.exact_contacts,
+        targets,
+        meta.combinations,
+    )
 
 
 def _read_targets(archive: Archive, count: int) -> ReachTargets:

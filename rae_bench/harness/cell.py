@@ -44,7 +44,7 @@ def pretrain(job: PretrainJob, sources: Sequence[Side], report: ReportProgress) 
     instance = make_model(job.model, job.options)
     protocol = sources[0].protocol
     budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
-    domains = training_domains(sources)
+    domains = training_domains(sources, job.seed)
     ctx = Context(
         "pretrain", 1.0, budget, job.seed, job.device, job.threads,
         lambda u, n, loss: report("pretrain", u, n, loss), sources=domains,
@@ -57,9 +57,9 @@ def pretrain(job: PretrainJob, sources: Sequence[Side], report: ReportProgress) 
         write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
-def training_domains(sources: Sequence[Side]) -> tuple[Domain, ...]:
+def training_domains(sources: Sequence[Side], seed: int) -> tuple[Domain, ...]:
     """What a model may see of the sources."""
-    return tuple(source.domain(source.split.train) for source in sources)
+    return tuple(source.domain(source.split(seed).train) for source in sources)
 
 
 def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, reason: str = "") -> dict[str, Any]:
@@ -90,7 +90,7 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     reset_peak_memory()
     began = time.process_time()
     cell, path = job.cell, Path(job.path)
-    exam = target.held_out_clips(target.held_out(cell.fraction))
+    exam = target.held_out_clips(target.held_out(cell.seed, cell.fraction))
     result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
     result["environment"] |= {"threads": job.threads, "device": job.device}
     rolls_out = not target.protocol.published
@@ -148,7 +148,7 @@ def _save(trajectory: Trajectory, exam: HeldOutClips, path: Path) -> None:
 
 
 def _context(job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress) -> Context:
-    cell, domains = job.cell, training_domains(sources)
+    cell, domains = job.cell, training_domains(sources, job.cell.seed)
     return Context(
         cell.regime,
         cell.fraction,
@@ -164,7 +164,7 @@ def _context(job: CellJob, sources: Sequence[Side], target: Side, report: Report
 
 def _adapt(instance: Any, job: CellJob, ctx: Context, target: Side, cost: dict[str, Any]) -> None:
     """Adapt to the target, from what the source taught where the regime wants that."""
-    domain = target.domain(target.fraction(job.cell.fraction))
+    domain = target.domain(target.fraction(job.cell.seed, job.cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
     started = time.process_time()
     if job.cell.needs_pretraining:
@@ -185,7 +185,9 @@ def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) 
     one = whole[np.array([0])]
     frames = min(LATENCY_FRAMES, int(one.frames[0]))
     history = one.history.root_positions.shape[1]
-    one = replace(one, frames=np.array([frames]), objectives=one.objectives.cut(0, history + frames))
+    path = None if one.path is None else one.path.cut(0, history + frames)
+    objectives = one.objectives.cut(0, history + frames)
+    one = replace(one, frames=np.array([frames]), objectives=objectives, path=path)
     started = time.perf_counter()
     instance.generate(one, ctx)
     cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / frames

@@ -14,6 +14,7 @@ from typing import Any
 
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.model.registry import ModelRef, config_hash
+from rae_bench.task.cells import Cell
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -28,20 +29,20 @@ PRETRAINING = ("engine", "model", "options", "task", "data")
 
 def identity(
     model: ModelRef | None, options: Mapping[str, Any], task: Task, sources: Sequence[Side], target: Side,
-    fraction: float,
+    cell: Cell,
 ) -> dict[str, Any]:
     """What decides a cell's numbers, besides regime and seed, which name it.
 
-    `split` covers the sources' training segments, the target's fraction and its test segments.
+    `split` covers the sources' training segments, the target's fraction and its test segments, all of the cell's seed.
 
     Args:
         model: None for the truth.
     """
     split = hashlib.sha256()
     for side, part in (
-        *((source, source.split.train) for source in sources),
-        (target, target.fraction(fraction)),
-        (target, target.held_out(fraction)),
+        *((source, source.split(cell.seed).train) for source in sources),
+        (target, target.fraction(cell.seed, cell.fraction)),
+        (target, target.held_out(cell.seed, cell.fraction)),
     ):
         split.update(side.hash_of(part).encode())
     data = hashlib.sha256("".join(side.corpus.identity for side in (*sources, target)).encode())

@@ -75,7 +75,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
         if folder not in cleaned:
             cleaned.add(folder)
             remove_leftovers(folder)
-        facts = identity(models[cell.model], cell.options, spec.task, sources, target, cell.fraction)
+        facts = identity(models[cell.model], cell.options, spec.task, sources, target, cell)
         keep = spec.keep and cell.learns
         state, why = _state(cell, path, facts, keep, spec)
         planned[path] = PlannedCell(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keep)

@@ -71,8 +71,9 @@ class RunSpec:
                 for fraction in fractions:
                     yield Cell(self.model.spec, self.options, name, fraction, seed, self.trials)
         if self.controls:
-            yield from (Cell(name, {}, NO_REGIME, 1.0, 0) for name in (TRUTH, *CONTROLS) if name != NEAREST)
-            yield from (Cell(NEAREST, {}, NO_REGIME, fraction, 0) for fraction in self.fractions)
+            for seed in self.seeds:  # every seed tests on another fold
+                yield from (Cell(name, {}, NO_REGIME, 1.0, seed) for name in (TRUTH, *CONTROLS) if name != NEAREST)
+                yield from (Cell(NEAREST, {}, NO_REGIME, fraction, seed) for fraction in self.fractions)
 
     def folder(self, cell: Cell | None = None) -> Path:
         """`<out>/<model>-<config hash>/<task>`: where results lie, of the model or of the control that a cell runs."""

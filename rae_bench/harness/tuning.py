@@ -34,6 +34,7 @@ from rae_bench.model.regimes import COLD
 from rae_bench.model.registry import config_hash, make_model, model_name, resolve_model
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
+from rae_bench.task.cells import Cell
 from rae_bench.task.sides import Side, load_side
 from rae_bench.task.task import load_task
 
@@ -153,9 +154,10 @@ def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed
     updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
     budget = Budget(updates, updates * protocol.frames_per_update)
     model = make_model(spec, options)
-    ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(source.split.train))
-    model.adapt(source.domain(source.split.train), ctx)
-    exam = source.held_out_clips(source.split.val)
+    split = source.split(seed)
+    ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(split.train))
+    model.adapt(source.domain(split.train), ctx)
+    exam = source.held_out_clips(split.test)
     return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
 
 
@@ -228,7 +230,7 @@ def tune(
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
-    facts = identity(ref, {}, chosen, (source,), source, 1.0)
+    facts = identity(ref, {}, chosen, (source,), source, Cell(model, {}, COLD, 1.0, 0))
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
     observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn)))

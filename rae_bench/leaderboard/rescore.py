@@ -144,7 +144,7 @@ def _rescore_entry(
 
         def read(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:
             assert pack is not None
-            return pack.read(f"{result['task']}/{path.stem}.npz", grader.exam.truth)
+            return pack.read(f"{result['task']}/{path.stem}.npz", grader.on(result["seed"]).exam.truth)
 
         _rescore_cells(cells, known, read, data_root, progress, done, drop_level)
 
@@ -199,7 +199,7 @@ def _rescore_cell(
         UserError: it is of another engine or of other data than here, or its motion is missing or damaged.
         OSError: a file cannot be written.
     """
-    hashes = grader.hashes(result["fraction"])
+    hashes = grader.hashes(result["seed"], result["fraction"])
     other = [part for part in hashes if result["identity"].get(part) != hashes[part]]
     if other:
         raise UserError(f"its {other[0]} is not that of {result['task']} in this version; run it again")
@@ -223,14 +223,14 @@ def _rescore_cell(
         raise UserError(f"{missing[0]} is missing, and needs the model; delete the file and run it again")
     # Under the published protocol nothing is rolled out, so there is only the metric of single frames.
     graded = Graded({}, {}) if grader.task.protocol.published else _grade(path, result, grader, read)
-    if graded.clips and not _same_clips(table, grader):
+    if graded.clips and not _same_clips(table, grader, result["seed"]):
         raise UserError("its table of clips is not of the task's test clips; run it again")
     values = _merged(before, graded.values, fresh, within_tolerance)
     clips = _merged(table.values, graded.clips, fresh, _alike_clips)
     identity = {**result["identity"], "metrics": {n: made.get(n, 0) if n in stale else v for n, v in versions.items()}}
     new = {**result, "metrics": as_metrics(values), "identity": identity}
     if result["model"] == TRUTH and not fresh["adversarial_score"]:
-        exam = grader.target.held_out_clips(grader.target.held_out(result["fraction"]))
+        exam = grader.target.held_out_clips(grader.target.held_out(result["seed"], result["fraction"]))
         new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
     moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
     wrote = strict(new) != result
@@ -244,14 +244,15 @@ def _rescore_cell(
     return wrote or bool(moved), [f"metric {name} {made.get(name, 'none')} -> {versions[name]}" for name in stale]
 
 
-def _same_clips(table: ClipTable, grader: Grader) -> bool:
-    exam = grader.exam
+def _same_clips(table: ClipTable, grader: Grader, seed: int) -> bool:
+    exam = grader.on(seed).exam
     return (table.clips, table.groups, table.actions) == (tuple(exam.ids), tuple(exam.groups), tuple(exam.actions))
 
 
 def _grade(path: Path, result: Mapping[str, Any], grader: Grader, read: Read) -> Graded:
-    trajectory = grader.truth() if result["model"] == TRUTH else read(result, path, grader)
-    return grader.grade(trajectory, result["seed"])
+    fold = grader.on(result["seed"])
+    trajectory = fold.truth if result["model"] == TRUTH else read(result, path, grader)
+    return fold.grade(trajectory, result["seed"])
 
 
 def _merged(
@@ -277,7 +278,7 @@ def _alike_clips(name: str, claimed: np.ndarray, recomputed: np.ndarray) -> bool
 
 def _read_beside(result: Mapping[str, Any], path: Path, grader: Grader) -> Trajectory:
     """The motion that `run` wrote beside a result."""
-    truth = grader.exam.truth
+    truth = grader.on(result["seed"]).exam.truth
     clips, frames = truth.root_positions.shape[:2]
     kept = path.with_suffix(".npz")
     if not kept.is_file():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Covers states, control, changes, statistics and what a network reads of a frame: raise it when these numbers move."""
 TRAINING_VERSION = 1
 """Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
         CONTROL_SCALE,
         CONTROL_SIZE,
         FLAGS,
+        PATH,
+        PATH_SIZE,
         ControlTargets,
+        Target,
         control_targets,
         control_vector,
     )
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion, make_motion
     from rae_bench.motion.root import velocities
     from rae_bench.objectives.objectives import Objectives, key_transforms
+    from rae_bench.objectives.path import HORIZONS, RootPath
     from rae_bench.objectives.phases import local_phases
     from rae_bench.rigs.rig import ROLES, Rig
 
@@ -62,7 +66,10 @@ _NAMES = {
         "CONTROL_SCALE",
         "CONTROL_SIZE",
         "FLAGS",
+        "PATH",
+        "PATH_SIZE",
         "ControlTargets",
+        "Target",
         "control_targets",
         "control_vector",
     ),
@@ -85,6 +92,7 @@ _NAMES = {
     "rae_bench.motion.motion": ("Motion", "make_motion"),
     "rae_bench.motion.root": ("velocities",),
     "rae_bench.objectives.objectives": ("Objectives", "key_transforms"),
+    "rae_bench.objectives.path": ("HORIZONS", "RootPath"),
     "rae_bench.objectives.phases": ("local_phases",),
     "rae_bench.rigs.rig": ("ROLES", "Rig"),
 }
@@ -109,8 +117,11 @@ __all__ = [
     "CONTROL_SCALE",
     "CONTROL_SIZE",
     "FLAGS",
+    "HORIZONS",
     "KEYS",
     "MODES",
+    "PATH",
+    "PATH_SIZE",
     "ROLES",
     "Batch",
     "Budget",
@@ -129,9 +140,11 @@ __all__ = [
     "Objectives",
     "Prompt",
     "Rig",
+    "RootPath",
     "Sizes",
     "Skeleton",
     "StepNetwork",
+    "Target",
     "TrainConfig",
     "Trajectory",
     "UserError",

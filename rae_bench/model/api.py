@@ -17,6 +17,7 @@ from rae_bench.model.spending import Spending
 from rae_bench.model.trajectory import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.path import RootPath
 from rae_bench.rigs.rig import Rig
 
 __all__ = [
@@ -68,8 +69,9 @@ class Domain:
     Attributes:
         motion: N training segments.
         objectives: the objectives of the same segments, (N, T, 8, ...).
-        phases: (N, T, 8, 2) local motion phase of each role slot, zero where there are no contacts.
+        phases: (N, T, 8, 2) local motion phase of each role slot, zero where it touches neither ground nor target.
         ids, groups: N names each.
+        path: the path of the same segments in the track `control`; None in others, where objectives say what is asked.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Domain:
     phases: np.ndarray
     ids: tuple[str, ...]
     groups: tuple[str, ...]
+    path: RootPath | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -178,6 +181,7 @@ class Prompt:
         frames: (N,) int, how many frames to generate per clip.
         phases: (N, 8, 2) local motion phase at the last history frame, from the history alone.
         num_samples: how many different continuations to give.
+        path: over the same frames as the objectives, in the track `control`; None in others.
     """
 
     rig: Rig
@@ -187,6 +191,7 @@ class Prompt:
     frames: np.ndarray
     phases: np.ndarray
     num_samples: int = 1
+    path: RootPath | None = None
 
     def __getitem__(self, clips: slice | np.ndarray) -> Prompt:
         """Some of the clips."""
@@ -198,6 +203,7 @@ class Prompt:
             self.frames[clips],
             self.phases[clips],
             self.num_samples,
+            None if self.path is None else self.path[clips],
         )
 
 

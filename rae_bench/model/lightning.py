@@ -218,7 +218,7 @@ class LightningModel:
         network, normal = self._network.to(device), self._normal.to(device)
         needs = needs_of(network)
         skeleton = make_skeleton(prompt.rig, prompt.fps).to(device)
-        given = control_targets(prompt.objectives, prompt.fps).to(device)
+        given = control_targets(prompt.objectives, prompt.fps, prompt.path).to(device)
         last = prompt.history.root_positions.shape[1] - 1
         rows = len(prompt.frames)
 
@@ -231,7 +231,8 @@ class LightningModel:
             phase = torch.from_numpy(prompt.phases).flatten(1).to(device)
             carry = Carry(truth[:, last], phase, truth.new_zeros(rows, 0), noise())
             if needs.memory:
-                past = torch.from_numpy(local_phases(prompt.history, past_only=True)).flatten(2).to(device)
+                phases = local_phases(prompt.history, prompt.objectives, past_only=True)
+                past = torch.from_numpy(phases).flatten(2).to(device)
                 carry = carry._replace(memory=truth.new_zeros(rows, needs.memory))
                 for t in range(last):
                     before = carry._replace(state=truth[:, t], phase=past[:, t])

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.control import ARRIVAL_SCALE, FLAGS, SCALES, control_vector
+from rae_bench.model.control import ARRIVAL_SCALE, CONTROL, FLAGS, SCALES, Target, control_vector
 from rae_bench.model.features import SLOTS, Layout, Skeleton, advance, frame_of
 from rae_bench.model.outputs import change_to, pose_columns, straight_change
+from rae_bench.objectives.path import HORIZONS
 
 
 class KeyLayout(NamedTuple):
@@ -94,7 +95,7 @@ class Frame:
     def __init__(
         self,
         carry: Carry,
-        target: tuple[Tensor, Tensor],
+        target: Target,
         skeleton: Skeleton,
         normal: Normal,
         following: Frame | None = None,
@@ -121,13 +122,22 @@ class Frame:
 
     @cached_property
     def control(self) -> Tensor:
-        """(B, 192) what the objectives ask, each kind of entry times its `CONTROL_SCALE`, as the pose is z-scored."""
-        return self.asked.flatten(1) * SCALES.to(self._state.device)
+        """(B, 204) what objectives and path ask, each kind of entry times its scale, as the pose is z-scored."""
+        return self._row * SCALES.to(self._state.device)
+
+    @cached_property
+    def _row(self) -> Tensor:
+        return control_vector(self._state, self._target, self.axes, self._skeleton)
 
     @cached_property
     def asked(self) -> Tensor:
         """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `ControlLayout`."""
-        return control_vector(self._state, self._target, self.axes, self._skeleton).unflatten(1, (SLOTS, -1))
+        return self._row[:, : SLOTS * CONTROL.size].unflatten(1, (SLOTS, CONTROL.size))
+
+    @cached_property
+    def path(self) -> Tensor:
+        """(B, 3, 4) what the path asks at each horizon, in rig heights, see `PathLayout`; zeros without a path."""
+        return self._row[:, SLOTS * CONTROL.size :].unflatten(1, (len(HORIZONS), -1))
 
     @cached_property
     def keys(self) -> Tensor:

@@ -26,6 +26,7 @@ class Window(NamedTuple):
         states: (B, L, D), see `Layout`.
         frames: (B, L, 24, 3) of `ControlTargets`.
         flags: (B, L, 8, 4) of `ControlTargets`.
+        path: (B, L, 3, 4) of `ControlTargets`.
         start: (B, 16) local phase at the first frame, from its past alone, as a model knows it in generation.
         phases: (B, L, 16) local phase at every frame.
         contacts: (B, L, C) 1 where a contact joint of the rig touches the ground, else 0.
@@ -34,14 +35,15 @@ class Window(NamedTuple):
     states: Tensor
     frames: Tensor
     flags: Tensor
+    path: Tensor
     start: Tensor
     phases: Tensor
     contacts: Tensor
 
     @property
     def targets(self) -> ControlTargets:
-        """The current objectives of every frame."""
-        return ControlTargets(self.frames, self.flags)
+        """What is asked at every frame."""
+        return ControlTargets(self.frames, self.flags, self.path)
 
 
 class WindowSet(NamedTuple):
@@ -74,6 +76,7 @@ class WindowSet(NamedTuple):
             self.states[at],
             self.targets.frames[at],
             self.targets.flags[at],
+            self.targets.path[at],
             self.past[clip, first],
             self.phases[at],
             self.contacts[at],
@@ -87,7 +90,7 @@ def windows(domain: Domain, length: int, device: torch.device | str = "cpu") -> 
     is as long as a window.
     """
     motion = domain.motion
-    past = local_phases(motion, past_only=True) if len(domain) else np.zeros_like(domain.phases)
+    past = local_phases(motion, domain.objectives, past_only=True) if len(domain) else np.zeros_like(domain.phases)
     room = np.maximum(motion.lengths - length + 1, 0)
     first = [np.arange(count) for count in room]
     starts = np.stack([np.repeat(np.arange(len(room)), room), np.concatenate(first) if first else np.zeros(0, int)], 1)
@@ -95,7 +98,7 @@ def windows(domain: Domain, length: int, device: torch.device | str = "cpu") -> 
         length,
         torch.from_numpy(starts.astype(np.int64)),
         states(motion).to(device),
-        control_targets(domain.objectives, motion.fps).to(device),
+        control_targets(domain.objectives, motion.fps, domain.path).to(device),
         torch.from_numpy(past).flatten(2).to(device),
         torch.from_numpy(domain.phases).flatten(2).to(device),
         torch.from_numpy(motion.contacts.astype(np.float32)).to(device),
@@ -142,7 +145,7 @@ class Batch(NamedTuple):
     """The windows of one update: B windows of L frames.
 
     Attributes:
-        states, frames, flags, start, phases, contacts: as of `Window`.
+        states, frames, flags, path, start, phases, contacts: as of `Window`.
         fresh: (B,) bool, whether the stream starts here. If not, its first frame is the last one of the window before.
         coins: (B, L) in 0 to 1, for scheduled sampling.
     """
@@ -150,6 +153,7 @@ class Batch(NamedTuple):
     states: Tensor
     frames: Tensor
     flags: Tensor
+    path: Tensor
     start: Tensor
     phases: Tensor
     contacts: Tensor
@@ -158,8 +162,8 @@ class Batch(NamedTuple):
 
     @property
     def targets(self) -> ControlTargets:
-        """The current objectives of every frame."""
-        return ControlTargets(self.frames, self.flags)
+        """What is asked at every frame."""
+        return ControlTargets(self.frames, self.flags, self.path)
 
 
 class Streams(IterableDataset):

@@ -82,6 +82,21 @@ class Motion:
             contacts=self.contacts[pick],
         )
 
+    def shortened(self, lengths: np.ndarray) -> Motion:
+        """Return the clips with at most so many frames of each, (N,)."""
+        kept = np.minimum(self.lengths, lengths)
+        if (kept == self.lengths).all():
+            return self
+        last = np.minimum(np.arange(self.root_positions.shape[1]), kept[:, None] - 1)
+        clip = np.arange(len(self))[:, None]
+        return replace(
+            self,
+            lengths=kept,
+            root_positions=self.root_positions[clip, last],
+            rotations=self.rotations[clip, last],
+            contacts=self.contacts[clip, last],
+        )
+
     def cut(self, start: int, stop: int | None = None) -> Motion:
         """Return the frames from `start` up to `stop` of every clip."""
         part = slice(start, stop)

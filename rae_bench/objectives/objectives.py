@@ -56,6 +56,17 @@ class Objectives:
         return Objectives(self.positions[part], self.rotations[part], self.arrivals[part] - start, self.kinds[part])
 
 
+def no_objectives(clips: int, frames: int) -> Objectives:
+    """Return the objectives of clips of which nothing is asked."""
+    shape = (clips, frames, len(ROLES))
+    return Objectives(
+        np.zeros((*shape, 3), np.float32),
+        np.tile(quat.IDENTITY, (*shape, 1)).astype(np.float32),
+        np.broadcast_to(np.arange(frames, dtype=np.int32)[:, None], shape).copy(),
+        np.full(shape, NONE, np.int8),
+    )
+
+
 def key_transforms(positions: np.ndarray, rotations: np.ndarray, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions and rest-relative rotations of the key joints of world poses, eight slots wide.
 

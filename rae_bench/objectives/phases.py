@@ -4,7 +4,7 @@ After Starke et al. 2020 ("Local Motion Phases for Learning Multi-Contact Charac
 doi:10.1145/3386569.3392450, section 4): each contact signal is centred on its local mean and low-pass filtered, and in
 a window around every frame the sinusoid A sin(2 pi (F t - S)) + B that fits it best gives the phase. Their evolutionary
 search is replaced by least squares over a grid of frequencies, which is deterministic and one matrix product for all
-frames.
+frames. A hand's contact is its target, as in the thesis.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import signal
 
 from rae_bench.motion.motion import Motion
-from rae_bench.objectives.objectives import key_transforms, slot_contacts
+from rae_bench.objectives.objectives import TARGET, Objectives, key_transforms, slot_contacts
 
 FREQUENCIES = np.geomspace(0.4, 4.0, 64)
 """Hz; neighbours are 3.7 % apart, so the nearest lies within 1.9 %."""
@@ -23,18 +23,22 @@ WINDOW = 1.0
 """Seconds of signal behind a fit; as long as the history that a model is given."""
 CHUNK = 4096
 """Rows that are fitted at a time, so that (rows, frequencies) stays in the cache."""
+TOUCH = 0.1 / 1.75
+"""Rig heights from its target at which a hand touches it: the thesis' 0.1 m on a person."""
 RIDGE = 0.02
 """Keeps the amplitude of slow sinusoids bounded where the window holds less than a period."""
 
 
-def local_phases(motion: Motion, *, past_only: bool = False) -> np.ndarray:
+def local_phases(motion: Motion, objectives: Objectives | None = None, *, past_only: bool = False) -> np.ndarray:
     """Return the phase vectors a (sin 2 pi phi, cos 2 pi phi) of all role slots.
 
     The amplitude a is that of the fitted sinusoid (1 for a square wave) times the joint's largest speed in the window,
-    in rig heights a second. Slots without contact joints, and limbs that stay in one contact state, are zero.
+    in rig heights a second. A role is in contact while a contact joint of it stands, or while it touches its target.
+    Slots that have neither, and limbs that stay in one contact state, are zero.
 
     Args:
         motion: N clips, T frames.
+        objectives: of the same frames or more; the targets among them count. None where there are none.
         past_only: fit frame t to frames up to t alone (the first second shares one window); otherwise the window is
             centred.
 
@@ -42,14 +46,35 @@ def local_phases(motion: Motion, *, past_only: bool = False) -> np.ndarray:
         (N, T, 8, 2) float32.
     """
     rig, fps = motion.rig, motion.fps
-    contacts = slot_contacts(motion.contacts, rig).astype(np.float32)
+    contacts = slot_contacts(motion.contacts, rig)
     keys = key_transforms(motion.positions, motion.global_rotations, rig)[0]
     speed = np.linalg.norm(np.diff(keys, axis=1, prepend=keys[:, :1]), axis=-1) * (fps / rig.height)
-    slots = np.unique(rig.contact_slots[rig.contact_slots >= 0])
+    if objectives is not None:
+        contacts = contacts | touches(keys, objectives, TOUCH * rig.height)
     phases = np.zeros((*contacts.shape, 2), np.float32)
-    fitted = fit_phases(contacts[..., slots], speed[..., slots], motion.lengths, fps, past_only=past_only)
+    slots = np.flatnonzero(contacts.any((0, 1)))  # a slot that is never in contact has no phase
+    if not len(slots):
+        return phases
+    stands = contacts[..., slots].astype(np.float32)
+    fitted = fit_phases(stands, speed[..., slots], motion.lengths, fps, past_only=past_only)
     phases[:, :, slots] = fitted
     return phases
+
+
+def touches(keys: np.ndarray, objectives: Objectives, radius: float) -> np.ndarray:
+    """Return whether key joints touch their targets, (N, T, 8) bool.
+
+    Row t - 1 of the objectives says what frame t was to reach. So a touch is known as soon as its frame is there.
+
+    Args:
+        keys: (N, T, 8, 3) metres, positions of the key joints.
+        objectives: of the same frames or more.
+        radius: metres at which a joint touches its target.
+    """
+    frames = keys.shape[1]
+    row = np.maximum(np.arange(frames) - 1, 0)
+    near = np.linalg.norm(keys - objectives.positions[:, row], axis=-1) <= radius
+    return near & (objectives.kinds[:, row] == TARGET)
 
 
 def fit_phases(

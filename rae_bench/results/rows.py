@@ -72,13 +72,14 @@ def as_metrics(values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
 def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the table rows of one model's cells on one task, and those of the controls and the truth.
 
-    Columns of transfer pair each cell with the cold cell of its fraction and seed, and with `full` of its seed.
+    A seed has test clips of its own. So a cell's score goes by the truth of its seed, and columns of transfer pair it
+    with the cold cell of its fraction and seed, and with `full` of its seed.
     """
-    controls = {r["model"]: r for r in results if r["regime"] == NO_REGIME and r["status"] == "ok"}
-    truth = metric_values(controls[TRUTH]) if TRUTH in controls else None
-    hold = metric_values(controls[HOLD]) if HOLD in controls else None
+    fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
+    known = {(r["model"], r["seed"]): metric_values(r) for r in fixed if r["status"] == "ok"}
 
-    def score(values: Mapping[str, float]) -> float:
+    def score(values: Mapping[str, float], seed: int) -> float:
+        truth, hold = known.get((TRUTH, seed)), known.get((HOLD, seed))
         if truth is None or hold is None or not all(name in values for name in PRIMARIES):
             return math.nan
         return headline_score([category_scores(values, truth, hold)])
@@ -101,13 +102,17 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         grouped[label, r["fraction"]].append(r)
 
     out = []
-    fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
-    for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"])):
-        name = r["model"]
-        values = metric_values(r) if r["status"] == "ok" else {}
-        shown = {n: [values.get(n, math.nan)] for n in measured} | {"score": [score(values)]} if values else {}
-        fraction = r["fraction"] if name == NEAREST else None
-        out.append(Row(name, fraction, "truth" if name == TRUTH else "control", shown, [0], reason=r["reason"]))
+    lines: dict[tuple[str, float], list[Mapping[str, Any]]] = defaultdict(list)
+    for r in sorted(fixed, key=lambda r: ((TRUTH, *CONTROLS).index(r["model"]), r["fraction"], r["seed"])):
+        lines[r["model"], r["fraction"]].append(r)
+    for (name, share), members in lines.items():
+        made = {r["seed"]: metric_values(r) for r in members if r["status"] == "ok"}
+        shown = {n: [values.get(n, math.nan) for values in made.values()] for n in measured} if made else {}
+        if made:
+            shown["score"] = [score(values, seed) for seed, values in made.items()]
+        why = "; ".join(sorted({r["reason"] for r in members if r["status"] != "ok"}))
+        kind, part = "truth" if name == TRUTH else "control", share if name == NEAREST else None
+        out.append(Row(name, part, kind, shown, [r["seed"] for r in members], reason=why))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
@@ -116,7 +121,7 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             values, seed = metric_values(r), r["seed"]
             for name in measured:
                 columns[name].append(values.get(name, math.nan))
-            columns["score"].append(score(values))
+            columns["score"].append(score(values, seed))
             for name in ("core_seconds", "trained"):
                 value = reported_number(r["cost"].get(name))
                 columns[name].append(math.nan if value is None else value)

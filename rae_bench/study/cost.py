@@ -52,10 +52,11 @@ def measure_costs(
         updates: the number of updates in a round. The first is not counted.
     """
     protocol = target.protocol
-    domain = target.domain(target.fraction(min(protocol.fractions)))
-    one = target.held_out_clips(target.split.test).prompt[np.array([0])]
+    domain = target.domain(target.fraction(0, min(protocol.fractions)))
+    one = target.held_out_clips(target.split(0).test).prompt[np.array([0])]
     frames = one.history.root_positions.shape[1] + FRAMES
-    one = replace(one, frames=np.array([FRAMES]), objectives=one.objectives.cut(0, frames))
+    path = None if one.path is None else one.path.cut(0, frames)
+    one = replace(one, frames=np.array([FRAMES]), objectives=one.objectives.cut(0, frames), path=path)
     costs = {model: Cost(model, [], [], 0) for model in models}
     for turn in range(rounds):
         for k in range(len(models)):

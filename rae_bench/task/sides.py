@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.data.corpus import Corpus, ReachTargets, with_swapped_roles
+from rae_bench.data.corpus import Corpus, with_swapped_roles
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.api import Domain, Prompt
 from rae_bench.motion.contacts import find_contacts, stance_heights
 from rae_bench.motion.motion import Motion
-from rae_bench.objectives.keyframes import objectives_of
 from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
+from rae_bench.objectives.tracks import asked_of
 from rae_bench.rigs.file import load_rig
-from rae_bench.task.split import Split, prefix, split_by_group, subset_hash
+from rae_bench.task.split import Folds, Split, make_folds, prefix, split_of, subset_hash
 from rae_bench.task.task import Protocol, Task
 
 MINIMUM_GENERATED = 0.5
@@ -33,8 +35,19 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
 
     Raises:
-        UserError: recordings that are not there, and how to say where they are.
+        UserError: recordings that are not there, and how to say where they are; an action that no segment has.
     """
+    corpus = _load_whole(side, protocol, data_root)
+    actions = side.get("actions")
+    if actions is None:
+        return corpus
+    strange = sorted(set(actions) - set(corpus.actions))
+    if strange:
+        raise unknown(f"action of domain '{corpus.name}'", strange[0], sorted(set(corpus.actions)))
+    return corpus[[i for i, action in enumerate(corpus.actions) if action in actions]]
+
+
+def _load_whole(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None) -> Corpus:
     if side["kind"] == "builtin":
         from rae_bench.data.generators.locomotion.locomotion import load_locomotion
         from rae_bench.data.generators.reach.reach import load_reach
@@ -69,74 +82,106 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     from rae_bench.data.importing.recordings import load_recording
 
     folder = find_recordings(side, data_root)
-    recipe = Recipe.from_table(side, f"[{side['folder']}]")
+    recipe = Recipe.from_table({k: v for k, v in side.items() if k != "actions"}, f"[{side['folder']}]")
     return load_recording(side.get("name", side["folder"]), folder, recipe, fps=protocol.fps, seconds=protocol.seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A corpus and its split; derived arrays are made once, on first use."""
+    """A corpus and its folds; derived arrays are made once, on first use."""
 
     corpus: Corpus
     protocol: Protocol
 
     @cached_property
-    def split(self) -> Split:
-        """Train, val and test indices."""
+    def folds(self) -> Folds:
+        """The fold of every segment."""
         c = self.corpus
-        return split_by_group(c.ids, c.groups, c.actions, c.motion.lengths, f"domain '{c.name}'")
+        frames, fps, where = c.motion.lengths, c.motion.fps, f"domain '{c.name}'"
+        return make_folds(c.groups, c.actions, c.takes, frames, fps, c.combinations, where)
+
+    @cached_property
+    def motion(self) -> Motion:
+        """All segments, as much of each as its fold uses."""
+        return self.corpus.motion.shortened(self.folds.lengths)
+
+    @property
+    def _takes(self) -> tuple[str, ...]:
+        """What fractions are drawn by. In a domain that was cut into blocks a take may be all there is."""
+        return self.corpus.ids if self.folds.blocks else self.corpus.takes
+
+    @cached_property
+    def _splits(self) -> dict[int, Split]:
+        return {}
+
+    def split(self, seed: int) -> Split:
+        """What a seed trains and tests on."""
+        if seed not in self._splits:
+            self._splits[seed] = split_of(self.folds, self._takes, seed)
+        return self._splits[seed]
 
     @cached_property
     def stance(self) -> np.ndarray:
-        """(C,) metres: how high each contact joint stands, from the training segments."""
-        train = self.corpus.motion[self.split.train]
-        return stance_heights(train.positions, train.rig, train.lengths)
+        """(C,) metres: how high each contact joint stands, from all segments: it is a part of the preparation."""
+        motion = self.corpus.motion
+        return stance_heights(motion.positions, motion.rig, motion.lengths)
 
     def bare(self) -> Side:
         """The same side without the arrays that were derived from it, to travel."""
         return Side(replace(self.corpus, motion=replace(self.corpus.motion)), self.protocol)
 
-    def fraction(self, fraction: float) -> np.ndarray:
-        """Indices of a fraction of the training segments; none at 0, as for `zero-shot`."""
+    def fraction(self, seed: int, fraction: float) -> np.ndarray:
+        """Indices of a fraction of the training segments of a seed; none at 0, as for `zero-shot`."""
         if fraction == 0:
             return np.array([], dtype=int)
-        return prefix(self.split.train, self.corpus.motion.lengths, fraction)
+        return prefix(self.split(seed).train, self._takes, self.motion.lengths, fraction)
 
-    def held_out(self, fraction: float) -> np.ndarray:
-        """Indices of the segments that cells of a fraction are scored on.
+    def held_out(self, seed: int, fraction: float) -> np.ndarray:
+        """Indices of the segments that cells of a seed and fraction are scored on.
 
-        The test segments, whatever the fraction; in the published protocol all that were not trained on, val too.
+        The seed's fold, whatever the fraction; in the published protocol all that were not trained on.
         """
         if self.protocol.published:
-            return np.setdiff1d(np.arange(len(self.corpus.ids)), self.fraction(fraction))
-        return self.split.test
+            return np.setdiff1d(np.flatnonzero(self.folds.of >= 0), self.fraction(seed, fraction))
+        return self.split(seed).test
+
+    def _asked(self, indices: np.ndarray) -> tuple[Objectives, RootPath | None]:
+        """What the track asks in these segments."""
+        targets = self.corpus.targets
+        return asked_of(
+            self.protocol.track,
+            self.motion[indices],
+            self.corpus.course[indices],
+            None if targets is None else targets[indices],
+        )
 
     def domain(self, indices: np.ndarray) -> Domain:
         """What a model sees of these segments, and nothing else."""
-        motion, targets = self.corpus.motion[indices], self.corpus.targets
+        motion = self.motion[indices]
+        objectives, path = self._asked(indices)
         return Domain(
             self.corpus.name,
             motion.rig,
             motion,
-            objectives_of(motion, None if targets is None else targets[indices]),
-            local_phases(motion),
+            objectives,
+            local_phases(motion, objectives),
             tuple(self.corpus.ids[i] for i in indices),
             tuple(self.corpus.groups[i] for i in indices),
+            path,
         )
 
     def held_out_clips(self, indices: np.ndarray) -> HeldOutClips:
         """Prompts and truth of these segments, as many as are long enough."""
-        motion = self.corpus.motion
         history = round(self.protocol.history * self.protocol.fps)
         least = history + round(MINIMUM_GENERATED * self.protocol.fps)
-        kept = np.array([i for i in indices if motion.lengths[i] >= least], dtype=int)
+        kept = np.array([i for i in indices if self.motion.lengths[i] >= least], dtype=int)
         if not len(kept):
             raise UserError(f"domain '{self.corpus.name}': no held-out segment is long enough to be scored")
         corpus = self.corpus
         stance = None if corpus.exact_contacts else self.stance
-        names = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
-        targets = None if corpus.targets is None else corpus.targets[kept]
-        return cut_clips(motion[kept], history, *names, stance=stance, targets=targets)
+        ids, groups, actions = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
+        objectives, path = self._asked(kept)
+        return cut_clips(self.motion[kept], history, ids, groups, actions, objectives, path, stance=stance)
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -148,11 +193,12 @@ class HeldOutClips:
     """Test clips: what the model is given, and what it is compared with.
 
     Attributes:
-        prompt: history and objectives.
+        prompt: history, objectives and path.
         truth: the same clips, frames after the history only.
         objectives: rows of the same frames, arrivals counted from their first.
         ids, groups, actions: N names.
         whole, plan: the clips with their history, and their objectives; not for models.
+        path: the path over all frames of `whole`; None in tracks without one.
         stance: (C,) metres where contacts are found again in a history by itself, else None.
     """
 
@@ -164,6 +210,7 @@ class HeldOutClips:
     actions: list[str]
     whole: Motion
     plan: Objectives
+    path: RootPath | None
     stance: np.ndarray | None
 
     def single_steps(self) -> tuple[Prompt, Motion, np.ndarray]:
@@ -184,19 +231,15 @@ class HeldOutClips:
             plan.arrivals[clip[:, None], rows] - starts[which][:, None, None].astype(plan.arrivals.dtype),
             plan.kinds[clip[:, None], rows],
         )
-        prompt = _prompt(cut.cut(0, size), objectives, np.ones(len(clip), int), self.stance)
+        at = clip[:, None], rows
+        path = None if self.path is None else RootPath(self.path.positions[at], self.path.headings[at])
+        prompt = _prompt(cut.cut(0, size), objectives, path, np.ones(len(clip), int), self.stance)
         return prompt, cut.cut(size), clip
 
 
 def cut_clips(
-    motion: Motion,
-    history: int,
-    ids: list[str],
-    groups: list[str],
-    actions: list[str],
-    *,
-    stance: np.ndarray | None = None,
-    targets: ReachTargets | None = None,
+    motion: Motion, history: int, ids: list[str], groups: list[str], actions: list[str], objectives: Objectives,
+    path: RootPath | None = None, *, stance: np.ndarray | None = None,
 ) -> HeldOutClips:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 
@@ -205,16 +248,23 @@ def cut_clips(
 
     The prompt's arrays are copies: a view would show what it was cut from (`.base`), and what a model writes into its
     prompt must not reach what it is scored with.
+
+    Args:
+        motion: N clips, T frames.
+        history: how many of them are given.
+        ids, groups, actions: N names each.
+        objectives, path: what the track asks, T rows.
+        stance: see above.
     """
-    objectives = objectives_of(motion, targets)
-    prompt = _prompt(
-        motion.cut(0, history), objectives_of(motion, targets), (motion.lengths - history).astype(int), stance
-    )
+    frames = (motion.lengths - history).astype(int)
+    prompt = _prompt(motion.cut(0, history), deepcopy(objectives), deepcopy(path), frames, stance)
     cut = motion.cut(history), objectives.cut(history)
-    return HeldOutClips(prompt, *cut, ids, groups, actions, motion, objectives, stance)
+    return HeldOutClips(prompt, *cut, ids, groups, actions, motion, objectives, path, stance)
 
 
-def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np.ndarray | None) -> Prompt:
+def _prompt(
+    past: Motion, objectives: Objectives, path: RootPath | None, frames: np.ndarray, stance: np.ndarray | None
+) -> Prompt:
     given = replace(
         past,
         lengths=past.lengths.copy(),
@@ -224,8 +274,8 @@ def _prompt(past: Motion, objectives: Objectives, frames: np.ndarray, stance: np
         if stance is None
         else find_contacts(past.positions, past.rig, past.fps, past.lengths, stance=stance),
     )
-    phases = local_phases(given, past_only=True)[:, -1].copy()
-    return Prompt(past.rig, past.fps, given, objectives, frames, phases)
+    phases = local_phases(given, objectives, past_only=True)[:, -1].copy()
+    return Prompt(past.rig, past.fps, given, objectives, frames, phases, path=path)
 
 
 def _frames(motion: Motion, clips: np.ndarray, frames: np.ndarray) -> Motion:

@@ -1,30 +1,58 @@
-"""Splits by group and nested fractions, from a stable hash: the same on every machine, for every seed and model."""
+"""Folds of groups and nested fractions, from stable hashes: the same on every machine and for every model.
+
+A domain's groups are dealt into five folds. Seed s tests on fold s mod 5 and trains on the other four, so that five
+seeds test every group once (docs/design.md 4.1).
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rae_bench.errors import UserError
 
-TEST_SHARE, VAL_SHARE = 0.1, 0.1
+FOLDS = 5
+GAP = 1.0
+"""Seconds left out between two blocks of a domain that has fewer groups than folds."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """Indices of a corpus' segments.
+def fold_of(seed: int) -> int:
+    """Return the fold that a seed tests on."""
+    return seed % FOLDS
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """The fold of each of N segments.
 
     Attributes:
-        train: ordered by hash; fractions are prefixes of it.
-        val, test: in the order of the corpus.
+        of: (N,) int, 0 to 4; -1 for a segment that lies in the gap between two blocks.
+        lengths: (N,) int, frames of each segment that are used; fewer than it has where a block ends.
+        blocks: whether the domain has too few groups, so that it was cut into blocks of time. It is never ranked.
+        large: groups that are a fold by themselves, with their share of the frames.
+    """
+
+    of: np.ndarray
+    lengths: np.ndarray
+    blocks: bool = False
+    large: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices of a corpus' segments for one seed.
+
+    Attributes:
+        train: ordered take by take by a hash of the seed; fractions are prefixes of it.
+        test: the seed's fold, in the order of the corpus. Of a source it is neither trained nor tested on; `tune`
+            validates on it.
     """
 
     train: np.ndarray
-    val: np.ndarray
     test: np.ndarray
 
 
@@ -32,70 +60,134 @@ def _key(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
-def split_by_group(
-    ids: Sequence[str], groups: Sequence[str], actions: Sequence[str], frames: np.ndarray, where: str = "domain"
-) -> Split:
-    """80 / 10 / 10 % of the frames by group, spread over actions.
+def deal_by_name(names: Sequence[str]) -> dict[str, int]:
+    """Deal the combinations of a built-in motion into folds: {name: fold}, alike on all rigs.
 
-    Groups are held out in a fixed order: the first group, by hash, of the commonest action, of the next commonest, and
-    so on in rounds, so that a test set of few sessions does not happen to be all sitting. An action's last group is
-    held out only when nothing else is left. The first groups go to test until it has a tenth of the frames, the next to
-    val, the rest to train. A group never straddles two parts.
+    Names go round the folds family by family. A family is what stands before the first "/", such as a gait; its names
+    are in the order of a hash. Which of them a rig has does not matter.
 
     Args:
-        ids, groups, actions: N names.
+        names: all combinations of the motion, on whatever rig, in a fixed order of families.
+    """
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        families[name.partition("/")[0]].append(name)
+    ordered = [name for family in families.values() for name in sorted(family, key=lambda name: _key("group", name))]
+    return {name: place % FOLDS for place, name in enumerate(ordered)}
+
+
+def deal_by_frames(
+    groups: Sequence[str], actions: Sequence[str], frames: np.ndarray
+) -> tuple[dict[str, int], dict[str, float]]:
+    """Deal groups into folds that are balanced by frames within actions: {group: fold}, and groups that are a fold.
+
+    A group above a fifth of the frames is a fold by itself. The others come one by one, the largest first. Each goes
+    to the fold that has the fewest frames of the group's commonest action, and of those to the one with the fewest
+    frames. Ties fall by a hash of the group's name.
+
+    Args:
+        groups, actions: N names, of at least five groups.
         frames: (N,) frames of each segment.
 
-    Raises:
-        UserError: fewer than three groups.
+    Returns:
+        {group: fold}; {group: share of the frames} of the groups that are a fold by themselves.
     """
-    names = _hold_out_order(groups, actions, frames)
-    if len(names) < 3:
-        raise UserError(
-            f"{where}: {len(names)} group(s) of segments; at least 3 are needed to hold out test and val "
-            "(a group is a recording session, take or subject: see --group-pattern)"
-        )
-    size = {name: int(frames[[i for i, g in enumerate(groups) if g == name]].sum()) for name in names}
+    size: Counter[str] = Counter()
+    by_action: dict[str, Counter[str]] = defaultdict(Counter)
+    for group, action, length in zip(groups, actions, frames.tolist(), strict=True):
+        size[group] += length
+        by_action[group][action] += length
     total = sum(size.values())
-    part: dict[str, str] = {}
-    have = {"test": 0, "val": 0}
-    for left, name in zip(range(len(names), 0, -1), names, strict=True):
-        if have["test"] < TEST_SHARE * total and left > 2:
-            part[name] = "test"
-        elif have["val"] < VAL_SHARE * total and left > 1:
-            part[name] = "val"
-        else:
-            part[name] = "train"
-        if part[name] in have:
-            have[part[name]] += size[name]
-
-    def members(which: str) -> np.ndarray:
-        return np.array([i for i, group in enumerate(groups) if part[group] == which], dtype=int)
-
-    train = sorted(members("train"), key=lambda i: _key("segment", ids[i]))
-    return Split(np.array(train, dtype=int), members("val"), members("test"))
+    ordered = sorted(size, key=lambda group: (-size[group], _key("group", group)))
+    large = {group: size[group] / total for group in ordered if FOLDS * size[group] > total}
+    fold = {group: place for place, group in enumerate(large)}
+    free = list(range(len(large), FOLDS))
+    have = dict.fromkeys(free, 0)
+    have_of: dict[str, Counter[int]] = defaultdict(Counter)
+    for group in ordered[len(large) :]:
+        commonest = max(by_action[group].items(), key=lambda item: (item[1], item[0]))[0]
+        chosen = min(free, key=lambda k: (have_of[commonest][k], have[k], k))
+        fold[group] = chosen
+        have[chosen] += size[group]
+        for action, length in by_action[group].items():
+            have_of[action][chosen] += length
+    return fold, large
 
 
-def _hold_out_order(groups: Sequence[str], actions: Sequence[str], frames: np.ndarray) -> list[str]:
-    by_action: Counter[str] = Counter()
-    by_group: dict[str, Counter[str]] = defaultdict(Counter)
-    for group, action, length in zip(groups, actions, frames, strict=True):
-        by_action[action] += int(length)
-        by_group[group][action] += int(length)
-    queues: dict[str, list[str]] = defaultdict(list)
-    for group in sorted(by_group, key=lambda name: _key("group", name)):
-        commonest = max(by_group[group].items(), key=lambda item: (item[1], item[0]))[0]
-        queues[commonest].append(group)
-    ordered = sorted(queues, key=lambda action: (-by_action[action], action))
-    rounds = max(map(len, queues.values()), default=0)
-    first = [queues[action][i] for i in range(rounds) for action in ordered if i < len(queues[action]) - 1]
-    return first + sorted((queue[-1] for queue in queues.values()), key=lambda name: _key("group", name))
-
-
-def prefix(train: np.ndarray, frames: np.ndarray, fraction: float) -> np.ndarray:
-    """The shortest prefix of `train` with at least `fraction` of its frames; at least one segment.
+def make_folds(
+    groups: Sequence[str], actions: Sequence[str], takes: Sequence[str], frames: np.ndarray, fps: float,
+    combinations: Sequence[str] = (), where: str = "domain",
+) -> Folds:
+    """Deal the groups of a corpus into folds; cut it into five blocks of time where it has fewer groups than that.
 
     Args:
+        groups, actions, takes: N names; segments of one take follow one another in time.
+        frames: (N,) frames of each segment.
+        fps: frames per second.
+        combinations: those of `deal_by_name`; () for recordings.
+        where: name of the domain, for messages.
+
+    Raises:
+        UserError: fewer than five segments, or a group that is none of the combinations.
+    """
+    frames = np.asarray(frames, int)
+    if combinations:
+        by_name = deal_by_name(combinations)
+        strange = sorted(set(groups) - set(by_name))
+        if strange:
+            raise UserError(f"{where}: '{strange[0]}' is no combination of its built-in motion; make it again")
+        return Folds(np.array([by_name[group] for group in groups], int), frames)
+    if len(set(groups)) >= FOLDS:
+        dealt, large = deal_by_frames(groups, actions, frames)
+        return Folds(np.array([dealt[group] for group in groups], int), frames, large=large)
+    if len(groups) < FOLDS:
+        raise UserError(
+            f"{where}: {len(groups)} segment(s); at least {FOLDS} are needed to hold a fifth out. Import more motion, "
+            "or cut it shorter (--seconds)"
+        )
+    return _blocks(takes, frames, round(GAP * fps))
+
+
+def _blocks(takes: Sequence[str], frames: np.ndarray, gap: int) -> Folds:
+    """Five blocks of consecutive segments, alike in number.
+
+    Where one block ends and the next goes on in the same take, the last `gap` frames of the block are not used. A
+    segment that is too short for that is left out, unless it is a block by itself.
+    """
+    blocks = np.array_split(np.arange(len(frames)), FOLDS)
+    of, lengths = np.repeat(np.arange(FOLDS), [len(block) for block in blocks]), frames.copy()
+    for block in blocks[:-1]:
+        end = block[-1]
+        if takes[end] != takes[end + 1]:
+            continue
+        if frames[end] > 2 * gap:
+            lengths[end] -= gap
+        elif len(block) > 1:
+            of[end] = -1
+    return Folds(of, lengths, blocks=True)
+
+
+def split_of(folds: Folds, takes: Sequence[str], seed: int) -> Split:
+    """Return what a seed trains and tests on.
+
+    Args:
+        folds: of N segments.
+        takes: N names of what fractions are drawn by; the segments of a take follow one another in `train`.
+        seed: any whole number from 0 on.
+    """
+    tested = fold_of(seed)
+    train = np.flatnonzero((folds.of != tested) & (folds.of >= 0))
+    key = {take: _key("take", str(seed), take) for take in set(takes)}
+    ordered = sorted(train.tolist(), key=lambda i: (key[takes[i]], i))
+    return Split(np.array(ordered, int), np.flatnonzero(folds.of == tested))
+
+
+def prefix(train: np.ndarray, takes: Sequence[str], frames: np.ndarray, fraction: float) -> np.ndarray:
+    """Return the shortest prefix of whole takes with at least `fraction` of the frames; at least one take.
+
+    Args:
+        train: of `Split`.
+        takes: N names of what must stay together.
         frames: (N,) frames of all segments of the corpus.
 
     Raises:
@@ -104,8 +196,10 @@ def prefix(train: np.ndarray, frames: np.ndarray, fraction: float) -> np.ndarray
     if not 0 < fraction <= 1:
         raise UserError(f"fraction {fraction:g} is not within 0 < f <= 1 (0.05 is 5 % of the target's training frames)")
     running = np.cumsum(frames[train])
-    need = fraction * running[-1]
-    return train[: int(np.searchsorted(running, need - 1e-9)) + 1]
+    last = int(np.searchsorted(running, fraction * running[-1] - 1e-9))
+    while last + 1 < len(train) and takes[train[last + 1]] == takes[train[last]]:
+        last += 1
+    return train[: last + 1]
 
 
 def subset_hash(ids: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.model.config import MODES
+from rae_bench.objectives.tracks import LIMBS, TRACKS
 from rae_bench.storage import read_toml
 
 
@@ -26,6 +27,7 @@ class Protocol:
         default_fraction: what `run` uses.
         pretrain_updates, adapt_updates: optimiser steps.
         frames_per_update: cap on frames seen: updates x this.
+        track: what is asked of a model, one of `rae_bench.objectives.tracks.TRACKS`.
         roles: that both rigs must have.
         mode: `corrected`, or `paper`: held-out clips and budgets as the thesis had them, see `rae_bench.study`.
     """
@@ -38,6 +40,7 @@ class Protocol:
     pretrain_updates: int = 1600
     adapt_updates: int = 800
     frames_per_update: int = 128
+    track: str = LIMBS
     roles: tuple[str, ...] = ("pelvis",)
     mode: str = "corrected"
 
@@ -112,9 +115,9 @@ class Task:
 
 
 KINDS: dict[str, tuple[str, set[str] | None]] = {
-    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles"}),
+    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles", "actions"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
-    "domain": ("name", {"kind", "name"}),
+    "domain": ("name", {"kind", "name", "actions"}),
 }
 """Kind of a side -> the key that it needs, and all that it may have."""
 
@@ -163,6 +166,9 @@ def _check_side(side: Any, word: str, name: str, where: str) -> None:
     for key in ("sweep", "swap_roles"):
         if not isinstance(side.get(key, False), bool):
             raise UserError(f"{where}: {name}: {key} = {side[key]!r} needs to be true or false")
+    actions = side.get("actions", ["any"])
+    if not isinstance(actions, (list, tuple)) or not actions or not all(isinstance(word, str) for word in actions):
+        raise UserError(f"{where}: {name}: actions = {actions!r} needs to be a list of words")
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
@@ -172,6 +178,10 @@ def _checked(key: str, value: Any, where: str) -> Any:
             words = "names" if key == "roles" else "numbers"
             raise UserError(f"{where}: {key} = {value!r} needs to be a list of {words}")
         return tuple(value)
+    if key == "track":
+        if value not in TRACKS:
+            raise UserError(f"{where}: {unknown('track', str(value), TRACKS)}")
+        return value
     if key == "mode":
         if value not in MODES:
             raise UserError(f"{where}: {unknown('mode', str(value), MODES)}")

@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Promp
 from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
+from rae_bench.objectives.tracks import LIMBS, asked_of
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.sides import Side, cut_clips
 from rae_bench.task.task import Protocol
@@ -47,15 +48,17 @@ class Material:
     prompt: Prompt
 
 
-@lru_cache(maxsize=1)
-def material() -> Material:
-    """The domains of r4 and the quadruped, made once."""
+@lru_cache(maxsize=2)
+def material(track: str = LIMBS) -> Material:
+    """The domains of r4 and the quadruped as a track shows them, made once."""
+    protocol = replace(PROTOCOL, track=track)
 
     def side(rig: str, clips: int) -> Side:
-        return Side(generate_locomotion(load_rig(rig), clips=clips, seconds=PROTOCOL.seconds), PROTOCOL)
+        return Side(generate_locomotion(load_rig(rig), clips=clips, seconds=protocol.seconds), protocol)
 
     source, target = side(SOURCE_RIG, 10), side(TARGET_RIG, 20)
-    train, held = target.split.train[:8], np.concatenate([target.split.test, target.split.val])[: len(LENGTHS)]
+    split = target.split(0)
+    train, held = split.train[:8], np.concatenate([split.test, split.train[8:]])[: len(LENGTHS)]
     motion = target.corpus.motion[held]
     motion = make_motion(
         motion.rig,
@@ -65,13 +68,14 @@ def material() -> Material:
         lengths=np.array(LENGTHS),
         contacts=motion.contacts,
     )
-    names = [target.corpus.ids[i] for i in held]
+    names, history = [target.corpus.ids[i] for i in held], round(PROTOCOL.history * PROTOCOL.fps)
+    asked = asked_of(track, motion, target.corpus.course[held])
     return Material(
-        source.domain(source.split.train),
+        source.domain(source.split(0).train),
         target.domain(train),
         target.domain(train[:1]),
         target.domain(train[:0]),
-        cut_clips(motion, round(PROTOCOL.history * PROTOCOL.fps), names, names, names).prompt,
+        cut_clips(motion, history, names, names, names, *asked).prompt,
     )
 
 

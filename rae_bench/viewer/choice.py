@@ -14,7 +14,6 @@ import numpy as np
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME, REGIMES, ZERO_SHOT, percent
-from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import COLUMNS
 from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import NEAREST, TRUTH, row_label
@@ -93,7 +92,7 @@ def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, 
 def pick_rollouts(
     results: Iterable[tuple[dict[str, Any], Path]], choice: Choice = ALL
 ) -> tuple[list[Rollout], list[str]]:
-    """Pick the first roll-out of every kind.
+    """Pick the first roll-out of every kind, all of one seed where the choice names it.
 
     Rows that do not depend on the target's fraction (`zero-shot`, `full`, controls but `nearest`) fit every fraction.
 
@@ -114,7 +113,7 @@ def pick_rollouts(
             continue
         if varies and choice.fraction is not None and not math.isclose(result["fraction"], choice.fraction):
             continue
-        if kind not in CONTROLS and choice.seed not in (None, result["seed"]):
+        if choice.seed not in (None, result["seed"]):  # another seed may have other test clips
             continue
         if result["status"] != "ok" or not file.exists():
             missing.setdefault(label, result["status"] if result["status"] != "ok" else "no trajectory")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
 from rae_bench.model.registry import CONTROLS
-from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.path import RootPath
 from rae_bench.results.files import read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
@@ -63,6 +64,7 @@ def exam_scene(
             [track[k] for track in tracks],
             exam.prompt.objectives[[n]],
             contacts[k],
+            None if exam.path is None else exam.path[[n]],
         )
         for k, n in enumerate(picked)
     ]
@@ -79,6 +81,7 @@ def _clip(
     made: Sequence[np.ndarray],
     objectives: Objectives,
     contacts: np.ndarray,
+    path: RootPath | None = None,
 ) -> Clip:
     """Make a clip, cut to its length."""
     return Clip(
@@ -88,14 +91,16 @@ def _clip(
         [track[: length - start] for track in made],
         objectives.cut(0, length),
         contacts[:length],
+        None if path is None else path.cut(0, length),
     )
 
 
 def run_scene(outcome: Outcome) -> Scene:
     """Show what a run left: the first seed and fraction of every regime, and the controls."""
     found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
-    exam = outcome.target.held_out_clips(outcome.target.split.test)
-    rollouts, missing = pick_rollouts(found)
+    seed = outcome.plan.spec.seeds[0]
+    exam = outcome.target.held_out_clips(outcome.target.split(seed).test)
+    rollouts, missing = pick_rollouts(found, Choice(seed=seed))
     return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
 
 
@@ -148,14 +153,15 @@ def open_result(
         control = read_result(path) if path.parent.name == folder.name and path.parent != folder else None
         if control and control["model"] in CONTROLS and control["identity"].get("task") == task.content_hash:
             found.append((control, path))
-    rollouts, missing = pick_rollouts(found, choice)
+    seed = found[0][0]["seed"] if choice.seed is None else choice.seed
+    rollouts, missing = pick_rollouts(found, replace(choice, seed=seed))
     if not rollouts:
         raise UserError(
             f"{folder}: nothing to show of what was asked for: {', '.join(missing) or 'no such cells'}; "
             "trajectories lie beside the cells as .npz, and running again makes what is missing"
         )
     side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
-    return ResultFolder(folder, model, task, side.held_out_clips(side.split.test), rollouts, missing)
+    return ResultFolder(folder, model, task, side.held_out_clips(side.split(seed).test), rollouts, missing)
 
 
 def _task_of(name: str, spec: str | None) -> Task:
@@ -209,7 +215,7 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
     """Show the motion of a domain."""
     picked = pick_clips(corpus.ids, corpus.actions, corpus.motion.lengths, choice)
     motion = corpus.motion[picked]
-    objectives = objectives_of(motion, None if corpus.targets is None else corpus.targets[picked])
+    objectives = keyframe_objectives(motion, None if corpus.targets is None else corpus.targets[picked])
     clips = [
         _clip(
             f"{corpus.actions[n]} ({corpus.ids[n]})",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.path import RootPath
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
 
@@ -48,6 +49,7 @@ class Clip:
         made: (T - start, J, 3) metres, world, of every other actor.
         objectives: the clip's objectives, (1, T, 8, ...).
         contacts: the truth's contacts, (T, C) bool.
+        path: what the track `control` asks, (1, T, ...); None in other tracks.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Clip:
     made: Sequence[np.ndarray]
     objectives: Objectives
     contacts: np.ndarray
+    path: RootPath | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,14 @@ def _clip(clip: Clip) -> dict[str, Any]:
         "objectives": _packed(clip.objectives.positions[0]),
         "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),
         "contacts": _text(clip.contacts.astype(np.uint8)),
+        "path": None if clip.path is None else _packed(_on_ground(clip.path)),
     }
+
+
+def _on_ground(path: RootPath) -> np.ndarray:
+    """Return the places (T, 3, 3) in metres at the path's horizons, a little over the ground."""
+    x, z = np.moveaxis(path.positions[0], -1, 0)
+    return np.stack([x, np.full_like(x, 0.005), z], -1)
 
 
 def bulk(rig: Rig) -> float:

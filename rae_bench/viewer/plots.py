@@ -105,15 +105,16 @@ def contact_sheet(outcome: Outcome, path: Path) -> Path | None:
     Returns:
         `path`; None where there is no roll-out.
     """
+    seed = outcome.plan.spec.seeds[0]
     rows: dict[str, tuple[str, Path]] = {}  # kind of row -> its label and trajectory
     for p in outcome.cells:
         file = p.path.with_suffix(".npz")
-        if p.cell.model != TRUTH and file.exists():
+        if p.cell.model != TRUTH and p.cell.seed == seed and file.exists():
             label = row_label(p.cell.model, p.cell.regime, p.cell.fraction)
             rows.setdefault(kind_of(label), (label, file))
     if not rows:
         return None
-    exam = outcome.target.held_out_clips(outcome.target.split.test)
+    exam = outcome.target.held_out_clips(outcome.target.split(seed).test)
     picked: dict[str, int] = {}
     for n in np.argsort(-exam.truth.lengths, kind="stable"):
         picked.setdefault(exam.actions[n], int(n))

@@ -28,7 +28,7 @@ Walk = Callable[..., list[Next]]
 def domains() -> dict[str, Domain]:
     def domain(rig: str) -> Domain:
         side = Side(generate_locomotion(load_rig(rig), clips=12, seconds=PROTOCOL.seconds), PROTOCOL)
-        return side.domain(side.split.train)
+        return side.domain(side.split(0).train)
 
     return {rig: domain(rig) for rig in RIGS}
 

@@ -18,7 +18,7 @@ from rae_bench.model.registry import list_models
 from rae_bench.model.step import Carry, Frame, Next
 from rae_bench.model.training import sizes_for
 from rae_bench.motion.motion import Motion, make_motion
-from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.phases import local_phases
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig, make_rig
@@ -31,7 +31,7 @@ SMALL = {"windows": 6, "length": 3, "variants": 1}
 
 def domain_of(motion: Motion) -> Domain:
     names = tuple(str(n) for n in range(len(motion)))
-    return Domain("made", motion.rig, motion, objectives_of(motion), local_phases(motion), names, names)
+    return Domain("made", motion.rig, motion, keyframe_objectives(motion), local_phases(motion), names, names)
 
 
 def network(joints: int, core: dict[str, torch.Tensor] | None = None) -> AnyRigNetwork:
@@ -48,7 +48,7 @@ def network(joints: int, core: dict[str, torch.Tensor] | None = None) -> AnyRigN
 def frame(motion: Motion, at: int) -> Frame:
     """What a network sees of all clips at one frame."""
     state = states(motion)[:, at]
-    asked = control_targets(objectives_of(motion), motion.fps)
+    asked = control_targets(keyframe_objectives(motion), motion.fps)
     skeleton = make_skeleton(motion.rig, motion.fps)
     phase = torch.from_numpy(local_phases(motion)).flatten(2)[:, at]
     rows = len(state)
@@ -209,7 +209,7 @@ def test_the_card_says_how_many_parameters() -> None:
 def test_variants() -> None:
     """Feet that stood still do, bones differ and are alike on both sides, joints are fewer, roles are kept."""
     side = Side(generate_locomotion(load_rig("r1"), clips=12, seconds=2.5), Protocol(seconds=2.5))
-    domain = side.domain(side.split.train)
+    domain = side.domain(side.split(0).train)
     rig, kept = other_rig(domain.rig, np.random.default_rng(1))
     lengths = [np.linalg.norm(r.offsets, axis=1) for r in (domain.rig, rig)]
     assert 12 < len(rig) < len(domain.rig)
@@ -244,7 +244,7 @@ def test_zero_shot_uses_the_source_and_nothing_of_the_target(domains: dict[str, 
     for key, value in model._core.items():
         assert torch.equal(state[f"core.{key}"], value)
     assert not any(value.abs().max() for key, value in state.items() if key.startswith("codec."))
-    exam = cut_clips(target.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"])
+    exam = cut_clips(target.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"], target.objectives[:2])
     made = model.generate(exam.prompt, Context("zero-shot", 0.0, Budget(3, 10**6), 0))
     assert np.isfinite(made.rotations).all()
 
@@ -259,7 +259,7 @@ def test_conforms(check) -> None:  # type: ignore[no-untyped-def]
 def test_overfits_one_segment() -> None:
     """Within 2,000 updates on one segment the roll-out's error is below a tenth of what holding the last pose gives."""
     side = Side(generate_locomotion(load_rig("quad"), clips=12), Protocol())
-    one = side.split.train[:1]
+    one = side.split(0).train[:1]
     model = AnyRig()
     ctx = Context("cold", 1.0, Budget(2000, 2000 * 128), 0)
     model.adapt(side.domain(one), ctx)

@@ -77,7 +77,7 @@ def test_overfits_one_segment(core: str, domains: dict[str, Domain]) -> None:
         domain.name, domain.rig, domain.motion[:1], domain.objectives[:1], domain.phases[:1], domain.ids[:1],
         domain.groups[:1],
     )
-    exam = cut_clips(one.motion, 30, *([name] for name in (one.ids[0], one.groups[0], "")))
+    exam = cut_clips(one.motion, 30, [one.ids[0]], [one.groups[0]], [""], one.objectives)
     updates = 2000
     model = make_model(core, {"windows": 24})
     ctx = Context("cold", 1.0, Budget(updates, 10**9), 0)
@@ -277,7 +277,8 @@ def test_mvae_does_not_collapse(domains: dict[str, Domain]) -> None:
     print(ctx.declared)
     assert ctx.declared["active_units"] >= 2
     assert ctx.declared["kl"] > 0.5
-    exam = cut_clips(domain.motion[:2], 30, list(domain.ids[:2]), list(domain.groups[:2]), ["", ""])
+    names = list(domain.ids[:2]), list(domain.groups[:2]), ["", ""]
+    exam = cut_clips(domain.motion[:2], 30, *names, domain.objectives[:2])
     made = model.generate(replace(exam.prompt, num_samples=3), ctx)
     spread = np.abs(made.root_positions - made.root_positions.mean(0)).max()
     assert 1e-3 < spread < 10

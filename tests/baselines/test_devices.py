@@ -99,7 +99,7 @@ def test_generation_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
 def test_controls_compute_the_same_whatever_the_device(name: str, domains: dict[str, Domain]) -> None:
     """They use no torch, so there is nothing to mix."""
     domain = domains["quad"]
-    exam = cut_clips(domain.motion[:2], 30, *(["a", "b"] for _ in range(3)))
+    exam = cut_clips(domain.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"], domain.objectives[:2])
     made = []
     for device in ("cpu", "cuda"):
         model, ctx = make_model(name, {}), Context("none", 1.0, Budget(0, 0), 0, device=device)

@@ -153,7 +153,7 @@ def exam() -> Prompt:
     from rae_bench.task.task import Protocol
 
     side = Side(generate_locomotion(load_rig("quad"), clips=12, seconds=2.5), Protocol(seconds=2.5))
-    prompt = side.held_out_clips(side.split.test).prompt
+    prompt = side.held_out_clips(side.split(0).test).prompt
     return prompt[np.array([0, 1])]
 
 

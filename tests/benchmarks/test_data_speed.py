@@ -144,7 +144,7 @@ def test_phases(benchmark: Any, walking: Motion) -> None:
 def test_critic(benchmark: Any) -> None:
     """The adversarial score of a row of `biped2quad`, against training the thesis' discriminator on one fold of it."""
     side = load_sides(load_task("biped2quad"))[1]
-    exam = side.held_out_clips(side.split.test)
+    exam = side.held_out_clips(side.split(0).test)
     real = windows_of(exam.truth, stance_heights(exam.truth.positions, exam.truth.rig, exam.truth.lengths))
     rng = np.random.default_rng(0)
     fake = type(real)(real.frames + 0.1 * rng.standard_normal(real.frames.shape), real.clips)

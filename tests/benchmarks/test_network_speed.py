@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 def walking() -> Domain:
     """The source of `biped2quad`: r1, 31 joints."""
     side = load_sides(load_task("biped2quad"))[0][0]
-    return side.domain(side.split.train)
+    return side.domain(side.split(0).train)
 
 
 def _operations(run: Callable[[], object]) -> float:

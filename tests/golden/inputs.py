@@ -9,6 +9,7 @@ from helpers.walking import noisy, walk
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.model.api import Domain, Prompt
+from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.phases import local_phases
@@ -95,6 +96,8 @@ def corpus() -> Corpus:
         tuple(f"take{i // 3}#{i % 3}" for i in range(24)),
         tuple(f"take{i // 3}" for i in range(24)),
         tuple(("walk", "turn", "run")[(i // 3 + (i % 3 == 2)) % 3] for i in range(24)),
+        tuple(f"take{i // 3}" for i in range(24)),
+        course_of(motion),
         "golden",
     )
 

@@ -189,7 +189,7 @@ def generator(name: str) -> Values:
 def objectives() -> Values:
     """Key joints and keyframes of walks, and targets of hands."""
     from rae_bench.data.corpus import ReachTargets
-    from rae_bench.objectives.keyframes import keyframe_objectives, objectives_of
+    from rae_bench.objectives.keyframes import keyframe_objectives
     from rae_bench.objectives.objectives import key_transforms, slot_contacts
 
     made = inputs.truth()
@@ -201,7 +201,7 @@ def objectives() -> Values:
     points = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 2, 3)
     ways_there = inputs.turns((4, 2), 5).astype(np.float32)
     targets = ReachTargets(**whole, positions=points, rotations=ways_there, respawned=np.zeros((4, 2), bool))
-    reached = objectives_of(made, targets)
+    reached = keyframe_objectives(made, targets)
     return {
         "key_positions": close(places),
         "key_rotations": close(ways),
@@ -234,16 +234,16 @@ def split() -> Values:
 
     protocol = Protocol(seconds=2.5)
     side = Side(inputs.corpus(), protocol)
-    exam = side.held_out_clips(np.concatenate([side.split.test, side.split.val]))
+    exam = side.held_out_clips(side.split(0).test)
     steps, following, clips = exam.single_steps()
     budgets = [budget_of(regime, 0.05, protocol) for regime in ("cold", "frozen", "cold-long")]
     return {
-        "train": exact(side.split.train),
-        "val": exact(side.split.val),
-        "test": exact(side.split.test),
-        "fractions": exact(len(side.fraction(f)) for f in (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)),
-        "hash": exact([side.hash_of(side.fraction(0.2))]),
-        "held_out": exact(side.held_out(0.05)),
+        "train": exact(side.split(0).train),
+        "folds": exact(side.folds.of),
+        "test": exact(side.split(0).test),
+        "fractions": exact(len(side.fraction(1, f)) for f in (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)),
+        "hash": exact([side.hash_of(side.fraction(1, 0.2))]),
+        "held_out": exact(side.held_out(1, 0.05)),
         "budgets": exact(number for budget in budgets for number in (budget.updates, budget.frames)),
         "frames": exact(exam.prompt.frames),
         "stance": close(side.stance),

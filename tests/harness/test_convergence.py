@@ -25,7 +25,7 @@ def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -
     """The roll-out error on the source's val clips falls by less than 5 % over the last fifth of the updates."""
     task = load_task("biped2quad")
     (source,), _ = load_sides(task)
-    exam = source.held_out_clips(source.split.val)
+    exam = source.held_out_clips(source.split(0).test)
     updates = task.protocol.pretrain_updates
     ctx = Context("cold", 1.0, Budget(updates, updates * task.protocol.frames_per_update), seed)
     model: Any = make_model("fe", {})
@@ -40,7 +40,7 @@ def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -
         return plain(self, batch, index)
 
     monkeypatch.setattr(Training, "training_step", watched)
-    model.adapt(source.domain(source.split.train), ctx)
+    model.adapt(source.domain(source.split(0).train), ctx)
     before, after = errors[int(0.8 * updates)], _error(model, exam, ctx)
     hold = _error(Hold(), exam, ctx)
     print(f"seed {seed}: {before:.3f} cm at 80 %, {after:.3f} cm at 100 % of {updates} updates; hold {hold:.2f} cm")

@@ -169,7 +169,7 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
         ("interpolate", "none", 1.0),
         ("nearest", "none", 0.05),
     ]
-    exam = tiny_run.target.held_out_clips(tiny_run.target.split.test)
+    exam = tiny_run.target.held_out_clips(tiny_run.target.split(0).test)
     for planned in tiny_run.cells:
         result = strict_json(planned.path)
         cell = planned.cell
@@ -295,16 +295,16 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
     def ids(side: Any, indices: np.ndarray) -> list[str]:
         return [side.corpus.ids[i] for i in indices]
 
-    hidden = {*ids(target, target.split.test), *ids(target, target.split.val)}
+    hidden = set(ids(target, target.split(0).test))
     groups = {name: {target.corpus.groups[i] for i in getattr(target.split, name)} for name in ("train", "val", "test")}
     assert not groups["train"] & (groups["test"] | groups["val"])
     assert not groups["val"] & groups["test"]
     pretraining = [n for n in notes if n["call"] == "pretrain"]
     assert [n["domain"] for n in pretraining] == ["r4-locomotion"]  # once, shared by frozen and finetune
-    assert pretraining[0]["ids"] == ids(source, source.split.train)
+    assert pretraining[0]["ids"] == ids(source, source.split(0).train)
 
-    train = ids(target, target.split.train)
-    lengths = target.corpus.motion.lengths[target.split.train]
+    train = ids(target, target.split(0).train)
+    lengths = target.corpus.motion.lengths[target.split(0).train]
     adaptations = [n for n in notes if n["call"] == "adapt"]
     assert len(adaptations) == 9
     for note in adaptations:

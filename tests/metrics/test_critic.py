@@ -148,10 +148,10 @@ def test_real_against_other_real_held_out_motion_is_inside_the_null_interval(sid
     """Disjoint halves of the held-out segments (val and test), dealt 20 times, against the test clips' interval."""
     _, target = sides
     history = round(target.protocol.history * target.protocol.fps)
-    _, high = null_interval(target.held_out_clips(target.split.test).truth)
-    pool = target.corpus.motion[np.concatenate([target.split.val, target.split.test])].cut(history)
+    _, high = null_interval(target.held_out_clips(target.split(0).test).truth)
+    pool = target.corpus.motion[np.concatenate([target.split(1).test, target.split(0).test])].cut(history)
     windows = windows_of(pool, stance_heights(pool.positions, pool.rig, pool.lengths))
-    half, rng = len(target.split.test) // 2, np.random.default_rng(7)
+    half, rng = len(target.split(0).test) // 2, np.random.default_rng(7)
     scores = []
     for fold in range(20):
         order = rng.permutation(len(pool))

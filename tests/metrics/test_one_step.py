@@ -16,7 +16,7 @@ def _exam() -> tuple[Motion, HeldOutClips]:
         whole.rig, 30, whole.root_positions, whole.rotations, lengths=np.array([50, 26, 41]), contacts=whole.contacts
     )
     names = ["a", "b", "c"]
-    return motion, cut_clips(motion, HISTORY, names, names, names)
+    return motion, cut_clips(motion, HISTORY, names, names, names, keyframe_objectives(motion))
 
 
 def test_histories_are_true_and_half_a_second_apart() -> None:

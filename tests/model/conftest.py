@@ -10,7 +10,7 @@ from rae_bench.task.sides import Side
 @pytest.fixture(scope="module")
 def source() -> Domain:
     biped = side("r4")
-    return biped.domain(biped.split.train)
+    return biped.domain(biped.split(0).train)
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,9 @@ def target_side() -> Side:
 
 @pytest.fixture(scope="module")
 def target(target_side: Side) -> Domain:
-    return target_side.domain(target_side.split.train)
+    return target_side.domain(target_side.split(0).train)
 
 
 @pytest.fixture(scope="module")
 def prompt(target_side: Side) -> Prompt:
-    return target_side.held_out_clips(target_side.split.test).prompt
+    return target_side.held_out_clips(target_side.split(0).test).prompt

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rae_bench.model import CONTROL, CONTROL_SCALE, CONTROL_SIZE, FLAGS, KEYS, Layout
+from rae_bench.model import CONTROL, CONTROL_SCALE, CONTROL_SIZE, FLAGS, KEYS, PATH, PATH_SIZE, Layout
 from rae_bench.model.control import SCALES
 from rae_bench.model.features import SLOTS
 
@@ -19,7 +19,8 @@ def test_entries_lie_side_by_side() -> None:
     assert covered(CONTROL, ENTRIES, CONTROL.size) == list(range(24))
     assert covered(FLAGS, ("active", "contact", "time", "rate"), 4) == list(range(4))
     assert covered(KEYS, KEYS._fields, 12) == list(range(12))
-    assert CONTROL_SIZE == 24 * SLOTS == 192
+    assert covered(PATH, PATH._fields, 4) == list(range(4))
+    assert CONTROL_SIZE == 24 * SLOTS + PATH_SIZE == 204
 
 
 def test_parts_of_several_entries() -> None:
@@ -30,7 +31,7 @@ def test_parts_of_several_entries() -> None:
 
 def test_scales_lie_where_their_entries_do() -> None:
     row = [8.0] * 3 + [4.0] * 6 + [8.0] * 3 + [4.0] * 6 + [3.0] * 3 + [1.0] * 2 + [5.0]
-    assert torch.equal(SCALES, torch.tensor(row * SLOTS))
+    assert torch.equal(SCALES, torch.tensor(row * SLOTS + [2.0] * PATH_SIZE))
 
 
 @pytest.mark.parametrize("joints", [1, 20])

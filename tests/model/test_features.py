@@ -8,9 +8,11 @@ from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.kinematics import quat
 from rae_bench.model.control import ARRIVAL_SCALE, CONTROL_SIZE, control_targets, control_vector
 from rae_bench.model.features import SLOTS, Layout, advance, changes, frame_of, make_skeleton, states, to_motion
+from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import CONTACT, Objectives, key_transforms
+from rae_bench.objectives.tracks import asked_of
 from rae_bench.rigs.file import load_rig
 
 
@@ -104,7 +106,7 @@ def test_control_costs_nothing_at_the_objective(motion: Motion) -> None:
     skeleton = make_skeleton(motion.rig, motion.fps)
     given, path = control_targets(perfect(motion), motion.fps), states(motion)
     for t in (0, 10, 40):
-        features = control_vector(path[:, t], given.at(t), frame_of(path[:, t]), skeleton).view(-1, SLOTS, 24)
+        features = control_vector(path[:, t], given.at(t), frame_of(path[:, t]), skeleton)[:, :192].view(-1, SLOTS, 24)
         assert features[:, :, 9:21].abs().max() < 1e-3  # costs and the velocity that would close them
         assert features[:, :, :9].abs().max() > 0.1
 
@@ -147,7 +149,23 @@ def test_control_against_an_explicit_reference(motion: Motion) -> None:
         got = control_vector(path[:, t], given.at(t), frame_of(path[:, t]), skeleton)
         assert got.shape == (len(motion), CONTROL_SIZE)
         expected = reference_control(motion, objectives, 2, t)
-        np.testing.assert_allclose(got[2].view(SLOTS, 24).numpy(), expected, atol=2e-3)
+        np.testing.assert_allclose(got[2, :192].view(SLOTS, 24).numpy(), expected, atol=2e-3)
+        assert not got[:, 192:].any()  # no path
+
+
+def test_the_path_against_an_explicit_reference(motion: Motion) -> None:
+    skeleton = make_skeleton(motion.rig, motion.fps)
+    objectives, path = asked_of("control", motion, course_of(motion))
+    assert path is not None
+    given, state = control_targets(objectives, motion.fps, path), states(motion)
+    for t in range(0, motion.root_positions.shape[1], 7):
+        got = control_vector(state[:, t], given.at(t), frame_of(state[:, t]), skeleton)[2, 192:].view(3, 4).numpy()
+        yaw, origin = motion.root.yaw[2, t], motion.root.origin[2, t]
+        into = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])  # world x, z -> root space
+        for h in range(3):
+            place = into @ (path.positions[2, t, h] - origin[[0, 2]]) / motion.rig.height
+            turn = path.headings[2, t, h] - yaw
+            np.testing.assert_allclose(got[h], [*place, np.sin(turn), np.cos(turn)], atol=2e-4)
 
 
 def test_control_is_zero_where_nothing_is_asked(motion: Motion) -> None:

@@ -39,7 +39,7 @@ def sides() -> dict[str, Side]:
 
 
 def domain(side: Side) -> Domain:
-    return side.domain(side.split.train)
+    return side.domain(side.split(0).train)
 
 
 # Tasks.
@@ -78,7 +78,8 @@ def test_faulty_sources(sources: list[Any], message: str) -> None:
 def test_every_source_and_their_order_count(sides: dict[str, Side]) -> None:
     task = task_from_table("t", TABLE, "t.toml")
     r4, hexapod, quad = (sides[rig] for rig in ("r4", "hexapod", "quad"))
-    facts = [identity(None, {}, task, sources, quad, 0.05) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
+    cell = Cell("truth", {}, "none", 0.05, 0)
+    facts = [identity(None, {}, task, sources, quad, cell) for sources in ((r4, hexapod), (r4,), (hexapod, r4))]
     for one, two in ((0, 1), (0, 2)):
         assert facts[one]["data"] != facts[two]["data"]
         assert facts[one]["split"] != facts[two]["split"]

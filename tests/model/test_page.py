@@ -41,11 +41,11 @@ def test_models_conform(spec: str) -> None:
 def test_models_learn(spec: str, target_side: Side) -> None:
     """After 150 updates they are nearer to the truth than a model that holds still, and say what they have used."""
     ctx = Context("cold", 1.0, Budget(150, 150 * 128), 0)
-    exam = target_side.held_out_clips(target_side.split.test)
+    exam = target_side.held_out_clips(target_side.split(0).test)
     error = {}
     for name in (spec, "hold"):
         model = make_model(name, {})
-        model.adapt(target_side.domain(target_side.split.train), ctx)
+        model.adapt(target_side.domain(target_side.split(0).train), ctx)
         error[name] = evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)["objective_error"]
     assert error[spec] < 0.5 * error["hold"]
     assert ctx.cost()["budget_status"] == ("enforced" if "vae" in spec else "declared")

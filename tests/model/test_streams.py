@@ -27,7 +27,7 @@ from rae_bench.task.sides import Side
 
 
 def test_statistics_depend_on_the_given_segments_alone(target_side: Side) -> None:
-    train = target_side.split.train
+    train = target_side.split(0).train
     few = statistics(target_side.domain(train[:3]))
     assert same(few.state_dict(), statistics(target_side.domain(train[:3])).state_dict())
     assert not same(few.state_dict(), statistics(target_side.domain(train[:4])).state_dict())
@@ -35,7 +35,7 @@ def test_statistics_depend_on_the_given_segments_alone(target_side: Side) -> Non
 
 def test_statistics_do_not_see_padding(target_side: Side) -> None:
     """Half a clip in a batch of whole ones counts as half a clip."""
-    domain = target_side.domain(target_side.split.train[:2])
+    domain = target_side.domain(target_side.split(0).train[:2])
     half = domain.motion.cut(0, 40)
     short = replace(domain, motion=half)
     motion = replace(domain.motion, lengths=np.array([40, 40]))
@@ -46,7 +46,7 @@ def test_statistics_do_not_see_padding(target_side: Side) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_statistics_of_little(target_side: Side, count: int) -> None:
-    normal = statistics(target_side.domain(target_side.split.train[:count]))
+    normal = statistics(target_side.domain(target_side.split(0).train[:count]))
     for value in normal.state_dict().values():
         assert torch.isfinite(value).all()
     assert normal.std.min() > 0
@@ -93,7 +93,7 @@ def test_windows_longer_than_any_segment(target: Domain) -> None:
 
 
 def test_windows_of_an_empty_domain(target_side: Side) -> None:
-    found = windows(target_side.domain(target_side.split.train[:0]), 5)
+    found = windows(target_side.domain(target_side.split(0).train[:0]), 5)
     assert found.starts.shape == (0, 2)
     assert len(found.states) == len(found.past) == len(found.phases) == len(found.contacts) == 0
 

@@ -54,8 +54,8 @@ def result(
 
 def results() -> list[dict[str, Any]]:
     out = [
-        result("truth", "none", 1.0, 0, (0.0, 0.0, 0.0, 0.0)),
-        result("hold", "none", 1.0, 0, (10.0, 0.0, 20.0, 0.9)),
+        *(result("truth", "none", 1.0, seed, (0.0, 0.0, 0.0, 0.0)) for seed in range(3)),
+        *(result("hold", "none", 1.0, seed, (10.0, 0.0, 20.0, 0.9)) for seed in range(3)),
         result("interpolate", "none", 1.0, 0, None, "IKError: no"),
         result("nearest", "none", 0.05, 0, (6.0, 8.0, 10.0, 0.2)),
         result("nearest", "none", 0.2, 0, (5.0, 8.0, 10.0, 0.2)),
@@ -147,8 +147,8 @@ def test_the_score_is_the_mean_of_four_shares(table: dict[tuple[str, float | Non
     # reconstruction e / 10, sliding 2 / 40, objective 5 / 20, adversarial 0.5
     assert table["frozen", 0.05].values["score"] == pytest.approx([(0.4 + 0.05 + 0.25 + 0.5) / 4] * 2)
     assert table["full", 1.0].values["score"] == pytest.approx([(e + 0.05 + 0.25 + 0.5) / 4 for e in (0.2, 0.3)])
-    assert table["truth", None].values["score"] == [0]
-    assert table["hold", None].values["score"] == pytest.approx([(1 + 0 + 1 + 0.9) / 4])
+    assert table["truth", None].values["score"] == [0] * 3
+    assert table["hold", None].values["score"] == pytest.approx([(1 + 0 + 1 + 0.9) / 4] * 3)
     assert table["nearest", 0.05].values["score"] == pytest.approx([(0.6 + 0.2 + 0.5 + 0.2) / 4])
 
 
@@ -166,7 +166,8 @@ def test_without_a_yardstick_there_is_no_score(missing: str) -> None:
     gone = {"status": "failed", "metrics": {}, "reason": "gone"}
     failed = [r | gone if r["model"] == missing else r for r in results()]
     table = {(row.label, row.fraction): row for row in rows(failed)}
-    assert table[missing, None] == Row(missing, None, "truth" if missing == "truth" else "control", {}, [0], "", "gone")
+    kind = "truth" if missing == "truth" else "control"
+    assert table[missing, None] == Row(missing, None, kind, {}, [0, 1, 2], "", "gone")
     frozen = table["frozen", 0.05]
     assert all(math.isnan(score) for score in frozen.values["score"])
     assert frozen.values["gain_over_cold"] == [2, 1.5]

@@ -11,7 +11,7 @@ import pytest
 from rae_bench.data.corpus import Corpus, with_swapped_roles
 from rae_bench.data.generators.reach.reach import generate_reach
 from rae_bench.errors import UserError
-from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import TARGET
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
@@ -251,7 +251,7 @@ def test_swapped_roles_move_targets_with_their_joint_and_nothing_else() -> None:
     assert swapped.identity != corpus.identity
     # The target of a joint is the same, in another slot.
     order = [ROLES.index(role) for role in ("pelvis", "head", "left_foot", "right_foot", "left_hand", "right_hand")]
-    a, b = objectives_of(before, corpus.targets), objectives_of(after, swapped.targets)
+    a, b = keyframe_objectives(before, corpus.targets), keyframe_objectives(after, swapped.targets)
     asked = a.kinds[:, :, :6] == TARGET
     assert asked.any()
     np.testing.assert_array_equal(b.kinds[:, :, order] == TARGET, asked)
@@ -266,11 +266,11 @@ def test_the_published_test_set_is_what_was_not_trained_on() -> None:
     ours, theirs = (Side(corpus, Protocol(fps=60, seconds=2.0, history=0.5, mode=mode)) for mode in (CORRECTED, PAPER))
     everything = set(range(40))
     for fraction in (0.2, 1.0):
-        trained = set(theirs.fraction(fraction))
-        assert trained == set(ours.fraction(fraction))
-        assert set(theirs.held_out(fraction)) == everything - trained
-        assert set(ours.held_out(fraction)) == set(ours.split.test)
-    assert set(theirs.held_out(1.0)) == set(ours.split.test) | set(ours.split.val)
+        trained = set(theirs.fraction(0, fraction))
+        assert trained == set(ours.fraction(0, fraction))
+        assert set(theirs.held_out(0, fraction)) == everything - trained
+        assert set(ours.held_out(0, fraction)) == set(ours.split(0).test)
+    assert set(theirs.held_out(0, 1.0)) == set(ours.split(0).test)
 
 
 def test_measured_costs_are_of_every_model_and_round() -> None:

@@ -74,7 +74,7 @@ def test_a_sheet_shows_what_there_is(kept: list[str], tiny_run: Outcome, tmp_pat
 
 def test_a_sheet_of_four_clips_is_a_square_of_blocks(tiny_run: Outcome, tmp_path: Path) -> None:
     """Two blocks above two: as wide as two clips side by side, and about twice as tall as one block of two."""
-    exam = tiny_run.target.held_out_clips(tiny_run.target.split.test)
+    exam = tiny_run.target.held_out_clips(tiny_run.target.split(0).test)
     file = next(p.path.with_suffix(".npz") for p in tiny_run.cells if p.cell.model == "hold")
     rows = {"hold": ("hold", file)}
     two, four = (

@@ -17,6 +17,7 @@ import numpy as np
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats.take import Note, Take, merged_notes
 from rae_bench.data.importing import VERSION
+from rae_bench.data.importing.copies import without_copies
 from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
 from rae_bench.data.importing.file_list import LABELS, check_files
@@ -78,12 +79,18 @@ def import_folder(
     motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name)
 
     stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
-    motion, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
+    motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
+    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    groups, copied = without_copies(
+        motion, ids if recipe.group_by == "segment" else [group_of[owner] for owner, _ in owners], ids
+    )
     warnings = [
+        *copied,
         *merged_notes(_notes(takes, recorded, files, glitches), files),
         *domain_warnings(motion, recipe.unit or "m", recipe.up, ids),
     ]
@@ -114,14 +121,14 @@ def import_folder(
     styles = {stem: labels[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in labels[file]}
     if styles:
         provenance["styles"] = styles
-    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
-    action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
     return Corpus(
         name=name,
         motion=motion,
         ids=ids,
-        groups=ids if recipe.group_by == "segment" else tuple(group_of[owner] for owner, _ in owners),
+        groups=groups,
         actions=tuple(action_of[owner] for owner, _ in owners),
+        takes=tuple(stems[owner] for owner, _ in owners),
+        course=course,
         identity=identity,
         provenance=provenance,
     )

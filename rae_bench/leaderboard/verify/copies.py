@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from rae_bench.leaderboard.verify.grading import Grader
+from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 
@@ -81,7 +81,7 @@ def unexplained(
     return out[0], out[1]
 
 
-def copied_clips(grader: Grader, trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+def copied_clips(grader: FoldGrader, trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
     """Return which clips are copies of the truth, (N,) bool, and which are the truth under noise, (N,) bool.
 
     A copy may be some frames late or early, or mixed with a held pose. A clip counts where any sample of it does.

@@ -21,7 +21,10 @@ from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
+from rae_bench.model.regimes import NO_REGIME
+from rae_bench.task.cells import TRUTH, Cell
 from rae_bench.task.sides import HeldOutClips, Side, load_sides
+from rae_bench.task.split import fold_of
 from rae_bench.task.task import Task
 
 HASHES = ("task", "data", "split")
@@ -89,17 +92,32 @@ class Grader:
             raise Unavailable(str(error)) from None
 
     @cached_property
-    def exam(self) -> HeldOutClips:
-        """The test clips."""
-        return self.target.held_out_clips(self.target.split.test)
+    def _folds(self) -> dict[int, FoldGrader]:
+        return {}
 
-    def hashes(self, fraction: float) -> dict[str, str]:
+    def on(self, seed: int) -> FoldGrader:
+        """Return what grades motion of a seed's test clips."""
+        fold = fold_of(seed)
+        if fold not in self._folds:
+            self._folds[fold] = FoldGrader(self.target.held_out_clips(self.target.split(seed).test))
+        return self._folds[fold]
+
+    def hashes(self, seed: int, fraction: float) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""
-        facts = identity(None, {}, self.task, self.sources, self.target, fraction)
+        cell = Cell(TRUTH, {}, NO_REGIME, fraction, seed)
+        facts = identity(None, {}, self.task, self.sources, self.target, cell)
         return {key: facts[key] for key in HASHES}
 
+
+@dataclass(frozen=True, eq=False)
+class FoldGrader:
+    """The test clips of a fold, and what motion of them scores."""
+
+    exam: HeldOutClips
+
+    @cached_property
     def truth(self) -> Trajectory:
-        """Return the truth as a trajectory."""
+        """The truth as a trajectory."""
         return Trajectory(self.exam.truth.root_positions[None], self.exam.truth.rotations[None])
 
     def grade(self, trajectory: Trajectory, seed: int) -> Graded:
@@ -118,7 +136,7 @@ class Grader:
         )
 
     def is_held(self, trajectory: Trajectory) -> bool:
-        """Return whether a trajectory holds the last true pose, up to rounding, as the yardstick of scores must."""
+        """Return whether a trajectory holds the last true pose, up to rounding, as the control must."""
         valid = self.exam.truth.valid[None]
         apart = np.abs(trajectory.root_positions - self.held.root_positions).max(-1)
         turned = 1 - np.abs(np.sum(trajectory.rotations * self.held.rotations, -1)).min(-1)
@@ -133,7 +151,7 @@ class Grader:
     @cached_property
     def mixes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The truth, the held pose, and the pose half-way in every joint's turn: (N, T, J, 3) metres in root space."""
-        truth, held = self.truth(), self.held
+        truth, held = self.truth, self.held
         nearer = np.where(np.sum(truth.rotations * held.rotations, -1, keepdims=True) < 0, -1, 1) * held.rotations
         halfway = Trajectory((truth.root_positions + held.root_positions) / 2, quat.normalize(truth.rotations + nearer))
         motions = [samples(made, self.exam.truth)[0] for made in (truth, held, halfway)]

@@ -120,7 +120,7 @@ def rerun(
             picked = random.SystemRandom().sample(done, min(cells, len(done)))
             found: list[Finding] = []
             for cell in picked:
-                other = list(check_hashes(cell, grader.hashes(cell.fraction)))
+                other = list(check_hashes(cell, grader.hashes(cell.seed, cell.fraction)))
                 found += other or _check(entry, cell, grader, unseen, retraining, report)
             report.findings += found
             if found:
@@ -215,8 +215,8 @@ def _other_data(
     report: Report,
 ) -> list[Finding]:
     row = [c for c in entry.of(cell.task) if (c.regime, c.fraction, c.status) == (cell.regime, cell.fraction, "ok")]
-    public = [_by_group(c.clips.groups, c.clips.values[ERROR], grader.hold_error) for c in row]
-    fresh = _by_group(clips.groups, clips.values[ERROR], unseen.hold_error)
+    public = [_by_group(c.clips.groups, c.clips.values[ERROR], grader.on(c.seed).hold_error) for c in row]
+    fresh = _by_group(clips.groups, clips.values[ERROR], unseen.on(cell.seed).hold_error)
     return _worse(public, fresh, where, report)
 
 

@@ -47,6 +47,7 @@ from rae_bench.leaderboard.verify.plausibility import (
 from rae_bench.model.regimes import NO_REGIME
 from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import HOLD, TRUTH
+from rae_bench.task.sides import HeldOutClips
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 CLIP_SLACK = 10.0
@@ -219,11 +220,12 @@ def _score(
             report.notes.append(f"{name} stays {CLAIMED}: {missing}")
             continue
         cells = [cell for cell in entry.of(name) if cell.status == "ok"]
-        hashes = {fraction: grader.hashes(fraction) for fraction in {cell.fraction for cell in cells}}
+        places = {(cell.seed, cell.fraction) for cell in cells}
+        hashes = {place: grader.hashes(*place) for place in places}
         for number, cell in enumerate(cells):
             progress(f"{name}: {cell.name}, {number + 1} of {len(cells)}")
             try:
-                report.findings += _score_cell(grader, cell, pack, hashes[cell.fraction])
+                report.findings += _score_cell(grader, cell, pack, hashes[cell.seed, cell.fraction])
             except Refused as refused:
                 report.findings.append(refused.finding)
         report.levels[name] = RESCORED
@@ -233,18 +235,19 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     yield from check_hashes(cell, hashes)
     if cell.regime != NO_REGIME or cell.result["model"] != TRUTH:
         yield from _check_fraction(grader, cell)
-    trajectory = grader.truth() if pack is None else pack.read(member(cell), grader.exam.truth)
-    graded = grader.grade(trajectory, cell.seed)
+    fold = grader.on(cell.seed)
+    trajectory = fold.truth if pack is None else pack.read(member(cell), fold.exam.truth)
+    graded = fold.grade(trajectory, cell.seed)
     yield from _compare(cell, graded)
-    yield from _compare_clips(grader, cell, graded)
-    if cell.result["model"] == HOLD and not grader.is_held(trajectory):
+    yield from _compare_clips(fold.exam, cell, graded)
+    if cell.result["model"] == HOLD and not fold.is_held(trajectory):
         yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, which every score is measured by",
                       "submit what run wrote of the control")
     if pack is not None:
-        near, noisy = copied_clips(grader, trajectory)
+        near, noisy = copied_clips(fold, trajectory)
         for clips, what in ((near, "the truth, shifted or mixed or not"), (noisy, "the truth with noise on it")):
             if enough(clips):
-                names = ", ".join(grader.exam.ids[i] for i in np.flatnonzero(clips)[:3])
+                names = ", ".join(fold.exam.ids[i] for i in np.flatnonzero(clips)[:3])
                 yield Finding(
                     f"{cell.task} {cell.name}", f"{clips.sum()} of {len(clips)} clips are {what} ({names} ...)",
                     "submit what the model generated from the history alone",
@@ -259,8 +262,8 @@ def check_hashes(cell: EntryCell, hashes: Mapping[str, str]) -> Iterator[Finding
 
 
 def _check_fraction(grader: Grader, cell: EntryCell) -> Iterator[Finding]:
-    part = grader.target.fraction(cell.fraction)
-    wanted = {"target_segments": len(part), "target_frames": grader.target.corpus.motion[part].frames}
+    part = grader.target.fraction(cell.seed, cell.fraction)
+    wanted = {"target_segments": len(part), "target_frames": grader.target.motion[part].frames}
     found = {name: cell.result["cost"].get(name) for name in wanted}
     if found != wanted:
         yield Finding(f"{cell.where}: cost", f"says {found}; the fraction has {wanted}", "run the cell again")
@@ -295,9 +298,9 @@ def _check_table(cell: EntryCell) -> Iterator[Finding]:
         yield Finding(cell.table, f"has no column {ERROR}", "put the file there as run wrote it")
 
 
-def _compare_clips(grader: Grader, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
+def _compare_clips(exam: HeldOutClips, cell: EntryCell, graded: Graded) -> Iterator[Finding]:
     """Compare a cell's table of clips with what its trajectory gives."""
-    where, exam, table = cell.table, grader.exam, cell.clips
+    where, table = cell.table, cell.clips
     if (table.clips, table.groups, table.actions) != (tuple(exam.ids), tuple(exam.groups), tuple(exam.actions)):
         yield Finding(where, "its clips are not the task's test clips", "run the cell again")
         return

@@ -43,6 +43,7 @@ from rae_bench.data.importing.recordings import read_labels
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import FACTS, RIG, read_kept
 from rae_bench.model.api import Trajectory
+from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.written import read_objectives
 from rae_bench.results.files import read_result
@@ -186,7 +187,8 @@ def small_corpus(rig: Rig) -> Corpus:
     turns, never = np.zeros((3, 2, 4), np.float32), np.zeros((3, 2), bool)
     targets = ReachTargets(frames.astype(np.int8), frames, frames, places, turns, never)
     words = ("a", "b", "c")
-    return Corpus("small", motion, words, words, words, "0" * 64, {"raised": 0.1}, targets=targets)
+    course = course_of(motion)
+    return Corpus("small", motion, words, words, words, words, course, "0" * 64, {"raised": 0.1}, targets=targets)
 
 
 def kept_facts() -> dict[str, Any]:

@@ -236,7 +236,7 @@ def test_the_command_writes_clips_of_a_domain(tmp_path: Path) -> None:
 
 def test_the_command_writes_roll_outs(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
     cell = next(p for p in tiny_run.cells if p.cell.regime == "frozen")
-    folder, exam = cell.path.parent, tiny_run.target.held_out_clips(tiny_run.target.split.test)
+    folder, exam = cell.path.parent, tiny_run.target.held_out_clips(tiny_run.target.split(0).test)
     made = load_trajectory(cell.path.with_suffix(".npz"))
     words = [str(folder), "--task", str(tiny_task), "--clip", exam.ids[0]]
     exported(*words, "--regime", "frozen", "--to", str(tmp_path / "a.glb"))

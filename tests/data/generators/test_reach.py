@@ -16,7 +16,7 @@ from rae_bench.data.generators.reach.solve_keys import reach_keys, standing_pose
 from rae_bench.data.generators.reach.targets import choose_variants, spawn_places
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
-from rae_bench.objectives.keyframes import objectives_of
+from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import TARGET
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import make_rig
@@ -161,7 +161,7 @@ def test_a_clip_short_of_time_gets_nearer_targets_and_a_cut_one_fewer() -> None:
 def test_only_the_current_target_is_shown(corpus: Corpus) -> None:
     targets = corpus.targets
     assert targets is not None
-    made = objectives_of(corpus.motion, targets)
+    made = keyframe_objectives(corpus.motion, targets)
     for clip, event in zip(*np.nonzero(targets.slots >= 0), strict=True):
         rows = slice(targets.starts[clip, event], targets.arrivals[clip, event])
         slot = targets.slots[clip, event]
@@ -206,7 +206,7 @@ def test_tasks_name_what_they_compare() -> None:
 
 def test_a_task_shows_targets_after_the_history(corpus: Corpus) -> None:
     side = Side(corpus, load_task("reach-biped2quad").protocol)
-    exam = side.held_out_clips(side.split.test)
-    assert (side.domain(side.split.train).objectives.kinds == TARGET).any()
+    exam = side.held_out_clips(side.split(0).test)
+    assert (side.domain(side.split(0).train).objectives.kinds == TARGET).any()
     assert (exam.objectives.kinds[:, 0] == TARGET).any(1).all()
     assert exam.prompt.history.root_positions.shape[1] == 30

@@ -244,7 +244,7 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
     board = make_board_of(tmp_path)
     task = load_task("biped2quad")
     side = Side(load_side(task.target, task.protocol), task.protocol)
-    truth: Any = side.held_out_clips(side.split.test).truth
+    truth: Any = side.held_out_clips(side.split(0).test).truth
     folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad"
     shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad", folder)
     made = Trajectory(truth.root_positions[None], truth.rotations[None])

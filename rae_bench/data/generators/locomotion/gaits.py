@@ -140,3 +140,9 @@ def gait_cells(gaits: Mapping[str, Gait]) -> list[GaitCell]:
                 cells.append(GaitCell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
                 cells.append(GaitCell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
     return cells
+
+
+def gait_cell_names() -> tuple[str, ...]:
+    """Return the names of the cells of all bodies, each once; cells of one gait follow one another."""
+    cells = (cell.group for gaits in GAITS.values() for cell in gait_cells(gaits))
+    return tuple(sorted(dict.fromkeys(cells), key=lambda name: name.partition("/")[0]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.generators.locomotion import LOCOMOTION_VERSION, SWEEP_VERSION
 from rae_bench.data.generators.locomotion.body import read_body
-from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cells
+from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cell_names, gait_cells
 from rae_bench.data.generators.locomotion.paths import DRAWS
-from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
+from rae_bench.data.generators.locomotion.step_grid import step_grid_cells, step_grid_names
 from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.data.generators.shared import check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.store import keep_generated
+from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
@@ -53,16 +54,21 @@ def generate_locomotion(
         lambda part: make_poses(rig, body, chosen[part], draw[part], seconds, fps), clips
     )
     groups = [cell.group for cell in chosen]
+    ids = tuple(f"{g.replace('/', '-')}-{n:02d}" for g, n in zip(groups, occurrences(groups), strict=True))
+    motion = make_motion(rig, fps, root, rotations, contacts=contacts)
     what = "'locomotion', swept" if step_grid else "'locomotion'"
     return Corpus(
         _name(rig, step_grid),
-        make_motion(rig, fps, root, rotations, contacts=contacts),
-        tuple(f"{g.replace('/', '-')}-{n:02d}" for g, n in zip(groups, occurrences(groups), strict=True)),
+        motion,
+        ids,
         tuple(groups),
         tuple(cell.action for cell in chosen),
+        ids,
+        course_of(motion),
         _identity(rig, clips, seconds, fps, seed, step_grid),
         {"source": f"built-in motion {what}, version {LOCOMOTION_VERSION}, seed {seed}", "licence": "MIT"},
         exact_contacts=True,
+        combinations=step_grid_names() if step_grid else gait_cell_names(),
     )
 
 

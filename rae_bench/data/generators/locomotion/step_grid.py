@@ -56,6 +56,12 @@ def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
     return sorted(cells, key=lambda cell: hashlib.sha256(cell.group.encode()).hexdigest())
 
 
+def step_grid_names() -> tuple[str, ...]:
+    """Return the names of all cells of the grid, whether a rig can walk them or not."""
+    gait = next(iter(GAITS[2].values()))
+    return tuple(_cell(gait, *numbers).group for numbers in product(FREQUENCIES, STEPS, LIFTS))
+
+
 def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
     """Return the cell of a frequency, a step and a lift."""
     speed, share = frequency * step, step / gait.stride

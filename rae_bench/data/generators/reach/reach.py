@@ -10,10 +10,17 @@ from rae_bench.data.generators.reach.key_poses import MoveFrames, hands, make_po
 from rae_bench.data.generators.reach.limbs import Reacher, read_reacher
 from rae_bench.data.generators.reach.route import DRAWS, PACE, STILL, TARGETS, Route, come_nearer, make_route
 from rae_bench.data.generators.reach.solve_keys import standing_pose
-from rae_bench.data.generators.reach.targets import HOLD_FRAMES, MAX_ACCELERATION, MAX_SPEED, choose_variants
+from rae_bench.data.generators.reach.targets import (
+    HOLD_FRAMES,
+    MAX_ACCELERATION,
+    MAX_SPEED,
+    choose_variants,
+    spawn_names,
+)
 from rae_bench.data.generators.shared import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
 from rae_bench.data.store import keep_generated
 from rae_bench.kinematics import quat
+from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.rig import Rig
 
@@ -61,16 +68,20 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
     root, rotations, contacts = in_blocks(lambda part: _block(reacher, route, course, part), clips)
     names = [variant.name for variant in variants]
     ids = [name if n == 1 else f"{name}-{n:02d}" for name, n in zip(names, occurrences(names), strict=True)]
+    motion = make_motion(rig, fps, root, rotations, contacts=contacts)
     return Corpus(
         f"{rig.name}-reach",
-        make_motion(rig, fps, root, rotations, contacts=contacts),
+        motion,
         tuple(ids),
         tuple(variant.group for variant in variants),
         tuple(f"reach-{variant.setting.count}" for variant in variants),
+        tuple(ids),
+        course_of(motion),
         _identity(rig, clips, seconds, fps, seed),
         {"source": f"built-in motion 'reach', version {REACH_VERSION}, seed {seed}", "licence": "MIT"},
         exact_contacts=True,
         targets=targets,
+        combinations=spawn_names(),
     )
 
 

@@ -86,6 +86,11 @@ def choose_variants(clips: int) -> list[Variant]:
     return chosen
 
 
+def spawn_names() -> tuple[str, ...]:
+    """Return the names of all spawn points, level by level."""
+    return tuple(Variant(SETTINGS[0], *place).group for place in product(range(LEVELS), range(POINTS)))
+
+
 def spawn_places(radius: np.ndarray, level: np.ndarray, point: np.ndarray, scale: float) -> np.ndarray:
     """Return places (E, 3) in metres from the middle of the cylinder's foot.
 

@@ -1,0 +1,106 @@
+"""Copies and mirrored copies of recordings, found by their content.
+
+A data set may hold a take twice, mirrored, or an excerpt of it under another name. Held out in one place and trained on
+in another, it would be no test. What is found is put into one group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rae_bench.data.wording import first_few
+from rae_bench.motion.motion import Motion
+
+WINDOW, STEPS = 1.0, 10
+"""Seconds of the window of a segment that is looked for in the others, and how many of its frames are compared."""
+SAME = 0.003
+"""Rig heights, root mean square over frames and joints, below which two windows are the same motion."""
+LEAST_MOTION = 0.02
+"""Rig heights by which joints move within a window about their mean; a window of standing still proves nothing."""
+CHUNK = 20_000
+"""Windows that are compared at a time."""
+
+
+def without_copies(motion: Motion, groups: Sequence[str], ids: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Put segments that hold the same motion, or its mirror image, into one group.
+
+    The window of each segment in which most moves is compared with every window of all segments of other groups, by
+    where the key joints are in root space. The comparison does not tell left from right. Two groups that share a
+    window become one, under the name that comes first in the alphabet.
+
+    Args:
+        motion: N segments.
+        groups: the group of each.
+        ids: their names.
+
+    Returns:
+        The groups; what was found, in words.
+    """
+    parent = {name: name for name in groups}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    found = []
+    for here, there in copies(motion, groups):
+        a, b = find(groups[here]), find(groups[there])
+        if a != b:
+            parent[max(a, b)] = min(a, b)
+            found.append(f"{ids[here]} and {ids[there]}")
+    words = [f"the same motion, or its mirror image, is in two groups, which count as one: {first_few(found)}"]
+    return tuple(find(name) for name in groups), words if found else []
+
+
+def copies(motion: Motion, groups: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Give pairs of segments of different groups that hold the same motion, or its mirror image."""
+    size = max(STEPS, round(WINDOW * motion.fps))
+    features = mirrored_alike(motion)
+    steps = np.linspace(0, size - 1, STEPS).round().astype(int)
+    last = motion.lengths - size
+    clip = np.repeat(np.arange(len(motion)), np.maximum(last + 1, 0))
+    if not len(clip):
+        return
+    first = np.concatenate([np.arange(max(n + 1, 0)) for n in last])
+    windows = features[clip[:, None], first[:, None] + steps].reshape(len(clip), -1)
+    windows -= windows.mean(0)
+    moved = features[clip[:, None], first[:, None] + steps].std(1).mean(-1)
+    begins = np.searchsorted(clip, np.arange(len(motion)))
+    queries = np.array([
+        begin + int(moved[begin : begin + n + 1].argmax()) for begin, n in zip(begins, last, strict=True) if n >= 0
+    ])  # fmt: skip
+    queries = queries[moved[queries] > LEAST_MOTION]
+    number = np.unique(np.asarray(groups), return_inverse=True)[1]
+    sizes = (windows * windows).sum(1)
+    for start in range(0, len(windows), CHUNK):
+        part = slice(start, start + CHUNK)
+        apart = sizes[queries, None] + sizes[None, part] - 2 * windows[queries] @ windows[part].T
+        same = apart < windows.shape[1] * SAME**2
+        same &= number[clip[queries]][:, None] != number[clip[part]]
+        for query, window in np.argwhere(same):
+            yield int(clip[queries[query]]), int(clip[start + window])
+
+
+def mirrored_alike(motion: Motion) -> np.ndarray:
+    """Return (N, T, D) float32 places of the key joints in root space, in heights, alike for a motion and its mirror.
+
+    Of a joint on the midline: |x|, y, z. Of a left and a right one: x_l - x_r, and of y and z the sum and the absolute
+    difference.
+    """
+    rig = motion.rig
+    places = motion.root.points_in(motion.positions) / max(rig.height, 1e-6)
+    parts = []
+    for role in ("pelvis", "head"):
+        if role in rig.roles:
+            x, y, z = np.moveaxis(places[:, :, rig.roles[role]], -1, 0)
+            parts += [np.abs(x), y, z]
+    for limb in ("hand", "foot", "mid"):
+        if f"left_{limb}" in rig.roles and f"right_{limb}" in rig.roles:
+            left, right = (places[:, :, rig.roles[f"{side}_{limb}"]] for side in ("left", "right"))
+            parts += [left[..., 0] - right[..., 0]]
+            for axis in (1, 2):
+                parts += [left[..., axis] + right[..., axis], np.abs(left[..., axis] - right[..., axis])]
+    return np.stack(parts, -1).astype(np.float32) if parts else np.zeros((*places.shape[:2], 1), np.float32)
