@@ -16,7 +16,7 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, TARGET
 from rae_bench.storage import whole_file
-from rae_bench.viewer.page import Actor, Clip, Scene, bulk
+from rae_bench.viewer.page import Actor, Clip, Scene, bulk, on_ground
 
 WIDTH, HEIGHT, HEAD, FOOT = 960, 540, 46, 34
 """Pixels of the picture, of its title and of its time line. They are even, as video needs it."""
@@ -229,7 +229,7 @@ class _Panel:
         colour = actor.colours[1]
         self.ground, self.path = lines(GROUND, 0.8), lines(colour, 0.8)
         self.ground.set_antialiased(False)
-        self.threads = lines(AMBER, 0.7)
+        self.threads, self.asked = lines(AMBER, 0.7), lines(AMBER, 0.8)
         self.ghost = lines(stage.scene.actors[0].colours[1], width)
         self.ghost.set_alpha(0.6)
         self.rings, self.limbs = lines(colour, 1.2), lines(colour, width)
@@ -266,6 +266,10 @@ class _Panel:
         self.threads.set_data(_broken(np.stack([held, wanted], 1)[kinds > 0]))
         for kind, gem in self.gems.items():
             gem.set_data(*wanted[kinds == kind].T)
+        if stage.clip.path is not None:
+            places = on_ground(stage.clip.path)
+            self.asked.set_data(_broken(self._on(np.stack([places[:-1, 0], places[1:, 0]], 1))))
+            self.gems[CONTACT].set_data(*self._on(places[t]).T)
 
 
 def _broken(lines: np.ndarray) -> np.ndarray:

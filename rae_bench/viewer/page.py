@@ -95,11 +95,11 @@ def _clip(clip: Clip) -> dict[str, Any]:
         "objectives": _packed(clip.objectives.positions[0]),
         "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),
         "contacts": _text(clip.contacts.astype(np.uint8)),
-        "path": None if clip.path is None else _packed(_on_ground(clip.path)),
+        "path": None if clip.path is None else _packed(on_ground(clip.path)),
     }
 
 
-def _on_ground(path: RootPath) -> np.ndarray:
+def on_ground(path: RootPath) -> np.ndarray:
     """Return the places (T, 3, 3) in metres at the path's horizons, a little over the ground."""
     x, z = np.moveaxis(path.positions[0], -1, 0)
     return np.stack([x, np.full_like(x, 0.005), z], -1)
