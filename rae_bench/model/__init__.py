@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from rae_bench.model.trajectory import Trajectory
     from rae_bench.motion.motion import Motion, make_motion
     from rae_bench.motion.root import velocities
-    from rae_bench.objectives.objectives import Objectives, key_transforms
+    from rae_bench.objectives.objectives import KINDS, Objectives, key_transforms
     from rae_bench.objectives.path import HORIZONS, RootPath
     from rae_bench.objectives.phases import local_phases
     from rae_bench.rigs.rig import ROLES, Rig
@@ -91,7 +91,7 @@ _NAMES = {
     "rae_bench.model.trajectory": ("Trajectory",),
     "rae_bench.motion.motion": ("Motion", "make_motion"),
     "rae_bench.motion.root": ("velocities",),
-    "rae_bench.objectives.objectives": ("Objectives", "key_transforms"),
+    "rae_bench.objectives.objectives": ("KINDS", "Objectives", "key_transforms"),
     "rae_bench.objectives.path": ("HORIZONS", "RootPath"),
     "rae_bench.objectives.phases": ("local_phases",),
     "rae_bench.rigs.rig": ("ROLES", "Rig"),
@@ -119,6 +119,7 @@ __all__ = [
     "FLAGS",
     "HORIZONS",
     "KEYS",
+    "KINDS",
     "MODES",
     "PATH",
     "PATH_SIZE",

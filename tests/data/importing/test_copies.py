@@ -1,0 +1,98 @@
+"""Copies and mirrored copies of takes are found by their content and put into one group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.walking import noisy, walk
+
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+from rae_bench.data.importing.copies import mirrored_alike, without_copies
+from rae_bench.kinematics import quat
+from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.rigs.file import load_rig
+from rae_bench.task.sides import load_side
+from rae_bench.task.task import load_task
+
+
+def mirrored(motion: Motion) -> Motion:
+    """The mirror image: left and right change places, x changes its sign."""
+    rig = motion.rig
+    flip = np.array([1, 1, -1, -1], np.float32)
+    world = motion.global_rotations[:, :, rig.mirror] * flip
+    local = world.copy()
+    below = rig.parents >= 0
+    local[:, :, below] = quat.mul(quat.inverse(world[:, :, rig.parents[below]]), world[:, :, below])
+    return make_motion(rig, motion.fps, motion.root_positions * np.array([-1, 1, 1], np.float32), local)
+
+
+def joined(*motions: Motion) -> Motion:
+    first = motions[0]
+    arrays = {
+        name: np.concatenate([getattr(m, name) for m in motions])
+        for name in ("lengths", "root_positions", "rotations", "contacts")
+    }
+    return replace(first, **arrays)
+
+
+@pytest.fixture(scope="module")
+def walks() -> Motion:
+    return generate_locomotion(load_rig("r1"), clips=6, seconds=4.0).motion
+
+
+def test_a_motion_and_its_mirror_look_alike(walks: Motion) -> None:
+    np.testing.assert_allclose(mirrored_alike(mirrored(walks)), mirrored_alike(walks), atol=2e-3)
+
+
+@pytest.mark.parametrize("what", ["copy", "mirror", "moved", "later"])
+def test_copies_are_found(what: str, walks: Motion) -> None:
+    copy = walks[[2]]
+    if what == "mirror":
+        copy = mirrored(copy)
+    if what == "moved":
+        turn = quat.from_yaw(np.full((1, 120), 1.0))
+        turns = copy.rotations.copy()
+        turns[:, :, 0] = quat.mul(turn, turns[:, :, 0])
+        copy = make_motion(copy.rig, copy.fps, quat.rotate(turn, copy.root_positions) + [3, 0, 1], turns)
+    if what == "later":  # an excerpt that begins a second later
+        copy = make_motion(copy.rig, copy.fps, copy.root_positions[:, 30:], copy.rotations[:, 30:])
+        pad = ((0, 0), (0, 30))
+        copy = make_motion(
+            copy.rig, copy.fps, np.pad(copy.root_positions, (*pad, (0, 0)), "edge"),
+            np.pad(copy.rotations, (*pad, (0, 0), (0, 0)), "edge"), lengths=np.array([90]),
+        )  # fmt: skip
+    motion = joined(walks, copy)
+    groups, words = without_copies(motion, [*"abcdef", "z"], [f"take{n}" for n in range(7)])
+    assert groups == (*"abcdef", "c")
+    assert len(words) == 1
+    assert "take2" in words[0]
+    assert "take6" in words[0]
+
+
+def test_what_is_alike_but_not_the_same_is_left_alone(walks: Motion) -> None:
+    motion = joined(walks, noisy(walks, 3.0, seed=1))
+    names = [*"abcdefghijkl"]
+    assert without_copies(motion, names, names) == (tuple(names), [])
+
+
+def test_standing_still_proves_nothing() -> None:
+    rig = load_rig("r1")
+    root = np.tile(rig.rest_global[0][0], (3, 90, 1))
+    motion = make_motion(rig, 30.0, root, np.tile(rig.rest, (3, 90, 1, 1)))
+    assert without_copies(motion, ["a", "b", "c"], ["a", "b", "c"]) == (("a", "b", "c"), [])
+
+
+def test_segments_of_one_group_are_not_compared() -> None:
+    motion = walk(2, 90)
+    motion = joined(motion, motion)
+    assert without_copies(motion, ["a"] * 4, [*"wxyz"]) == (("a",) * 4, [])
+
+
+@pytest.mark.parametrize(("task", "which"), [("human2dog", "source"), ("human2dog", "target")])
+def test_no_take_of_the_recordings_is_a_copy(task: str, which: str, recordings: Path) -> None:
+    found = load_task(task)
+    corpus = load_side(getattr(found, which), found.protocol, recordings)
+    assert not any("mirror image" in text for text in corpus.provenance["warnings"])
