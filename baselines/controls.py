@@ -1,8 +1,8 @@
 """Controls: models that learn nothing, to see what learning is worth.
 
-`hold` repeats the last pose; `interpolate` carries the key joints to their objectives, or the body along the path, and
-lets inverse kinematics find the rest; `nearest` replays the training motion that best continues the history. Raise a card's version when its motion
-changes.
+`hold` repeats the last pose. `interpolate` carries the key joints to their objectives, or the body along the path, and
+lets inverse kinematics find the rest. `nearest` replays the training motion that best continues the history. Raise a
+card's version when its motion changes.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ class Interpolate(_Control):
     - and stays where nothing says where to go.
 
     A hand goes to its target, and a swinging foot to its touch-down, by minimum jerk (Flash and Hogan 1985), position
-    and rotation alike. A foot stands until a swing as long as those of the history begins; it rises as high as in the
-    history. Keyframes are reached in straight lines. All else is carried along rigidly with the pelvis, in the last pose
-    of the history, from which inverse kinematics starts for every frame.
+    and rotation alike. A foot stands until a swing as long as those of the history begins. It rises as high as in the
+    history. Keyframes are reached in straight lines. All else is carried along rigidly with the pelvis, in the last
+    pose of the history, from which inverse kinematics starts for every frame.
     """
 
     card = ModelCard(

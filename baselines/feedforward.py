@@ -217,7 +217,7 @@ class FeedForward:
         ctx.declare(updates=updates, frames=updates * size, parameters=parameters, trained=parameters)
 
     def _frames(self, target: Domain, motion: Motion, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Inputs (M, F) and poses (M, P) of all frames; in `control` after a beginning of random length in each clip."""
+        """Inputs (M, F) and poses (M, P) of all frames; in `control` of those after a beginning of random length."""
         lengths, frames = motion.lengths, motion.root_positions.shape[1]
         given = rng.integers(1, np.maximum(lengths // 2, 2)) if target.path is not None else np.ones(len(lengths), int)
         if len(target):

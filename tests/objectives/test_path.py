@@ -48,7 +48,7 @@ def stride_signal(motion: Motion) -> np.ndarray:
 
 def rows_seen(path: RootPath, height: float, fps: float) -> np.ndarray:
     """(N, T, D) path rows of the last second, seen from the nearest place and heading of the present one."""
-    count, frames = path.headings.shape[:2]
+    frames = path.headings.shape[1]
     origin, yaw = path.positions[:, :, 0], path.headings[:, :, 0]
     c, s = np.cos(yaw)[..., None], np.sin(yaw)[..., None]
     seen = []
@@ -63,7 +63,7 @@ def rows_seen(path: RootPath, height: float, fps: float) -> np.ndarray:
 
 
 def explained(x: np.ndarray, y: np.ndarray, fold: np.ndarray, seed: int = 0) -> float:
-    """Cross-validated R2 of a ridge regression on x (M, D) and 300 random features of it, at the best of four ridges."""
+    """Cross-validated R2 of a ridge regression on x (M, D) and 300 random features of it, at the best ridge."""
     rng = np.random.default_rng(seed)
     weights, bias = rng.standard_normal((x.shape[1], 300)) / np.sqrt(x.shape[1]), rng.standard_normal(300)
     left = np.zeros((len(RIDGES), len(y)))

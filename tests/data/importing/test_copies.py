@@ -56,7 +56,7 @@ def test_copies_are_found(what: str, walks: Motion) -> None:
         turn = quat.from_yaw(np.full((1, 120), 1.0))
         turns = copy.rotations.copy()
         turns[:, :, 0] = quat.mul(turn, turns[:, :, 0])
-        copy = make_motion(copy.rig, copy.fps, quat.rotate(turn, copy.root_positions) + [3, 0, 1], turns)
+        copy = make_motion(copy.rig, copy.fps, quat.rotate(turn, copy.root_positions) + np.array([3, 0, 1]), turns)
     if what == "later":  # an excerpt that begins a second later
         copy = make_motion(copy.rig, copy.fps, copy.root_positions[:, 30:], copy.rotations[:, 30:])
         pad = ((0, 0), (0, 30))
