@@ -13,10 +13,18 @@ from rae_bench.harness.kept import Kept, read_kept
 from rae_bench.model.api import Budget, Context, Prompt
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.root import RootSpace
-from rae_bench.objectives.objectives import Objectives
+from rae_bench.objectives.objectives import KEYFRAME, Objectives
+from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
+from rae_bench.objectives.tracks import CONTROL, LIMBS
 from rae_bench.objectives.walk import with_walk
-from rae_bench.objectives.written import WrittenObjectives, frames_to_generate, read_objectives, to_objectives
+from rae_bench.objectives.written import (
+    WrittenObjectives,
+    frames_to_generate,
+    read_objectives,
+    to_objectives,
+    to_path,
+)
 from rae_bench.rigs.rig import ROLES, Rig
 
 SAME_OFFSET = 0.02
@@ -36,12 +44,14 @@ class Generated:
         motion: one clip, the frames after it.
         objectives: what the model was asked, over the frames of both.
         distances: (role, seconds, metres) of each written objective: by how far it was missed on arrival.
+        path: what the model was asked to follow, over the frames of both; None in tracks without a path.
     """
 
     history: Motion
     motion: Motion
     objectives: Objectives
     distances: tuple[tuple[str, float, float], ...]
+    path: RootPath | None = None
 
     @property
     def whole(self) -> Motion:
@@ -81,23 +91,45 @@ def generate(
     past = standing_history(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
+    _check_track(kept.track, written, objectives.name)
     everything = written
     if written.walk:
         steps = with_walk(written.walk, written.objectives, written.seconds, past, objectives.name)
         everything = replace(written, objectives=steps)
+    if kept.track == LIMBS:
+        everything = replace(everything, objectives=tuple(o for o in everything.objectives if o.kind != KEYFRAME))
     asked = to_objectives(everything, kept.rig, kept.fps, root, frames, objectives.name)
+    path = to_path(written, kept.fps, past) if kept.track == CONTROL else None
     prompt = Prompt(
         kept.rig,
         kept.fps,
         past,
         asked,
         np.array([frames_to_generate(written, kept.fps)]),
-        local_phases(past, past_only=True)[:, -1].copy(),
+        local_phases(past, asked, past_only=True)[:, -1].copy(),
+        path=path,
     )
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(written, made, root))
+    met = replace(written, objectives=tuple(o for o in written.objectives if o in everything.objectives))
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(met, made, root), path)
+
+
+def _check_track(track: str, written: WrittenObjectives, where: str) -> None:
+    """Raise `UserError` where a file asks for what a model of this track has not been taught."""
+    taught = f"{where}: the model was trained on the track '{track}'"
+    if track == CONTROL and not written.path:
+        raise UserError(f"{taught}, which follows a path: give [[path]]")
+    if track != CONTROL and written.path:
+        raise UserError(f"{taught}, which has no path: give [[objectives]]")
+    if track == LIMBS and not written.walk:
+        for number, each in enumerate(written.objectives, 1):
+            if each.kind == KEYFRAME:
+                raise UserError(
+                    f"{taught}, which has touch-downs (kind = \"contact\") and targets alone; objective {number} "
+                    f"({ROLES[each.slot]}) is a keyframe: change its kind, or lay out a [walk]"
+                )
 
 
 def standing_history(kept: Kept) -> Motion:

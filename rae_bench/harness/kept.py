@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import read_json, whole_folder
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rae_bench.task.sides import Side
     from rae_bench.task.task import Task
 
-SCHEMA = "rae-bench.adapted/1"
+SCHEMA = "rae-bench.adapted/2"
 FACTS = "adapted.json"
 RIG = "rig.toml"
 
@@ -36,6 +37,7 @@ class Kept:
         fps, history: frames per second, and seconds of motion that the model is given to start from.
         stance: (C,) metres, how high each contact joint stands.
         raised: metres by which the recordings were lifted when they were imported.
+        track: what it was taught to be asked.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Kept:
     history: float
     stance: np.ndarray
     raised: float
+    track: str
 
 
 def kept_folder(path: Path) -> Path:
@@ -75,6 +78,7 @@ def keep_model(
         "history": target.protocol.history,
         "stance_heights": target.stance,
         "raised": target.corpus.provenance.get("raised", 0.0),
+        "track": target.protocol.track,
     }
     with whole_folder(kept_folder(path)) as part:
         instance.save(part)
@@ -111,11 +115,12 @@ def read_kept(folder: Path) -> Kept:
             float(facts["history"]),
             np.array(facts["stance_heights"], float),
             float(facts["raised"]),
+            str(facts["track"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{folder / FACTS}: damaged ({error}); run the cell again with --keep") from None
     numbers = np.array([kept.fps, kept.history, kept.raised, *kept.stance.ravel()])
-    sound = np.isfinite(numbers).all() and 0 < kept.fps <= 1000 and 0 < kept.history <= 60
+    sound = kept.track in TRACKS and np.isfinite(numbers).all() and 0 < kept.fps <= 1000 and 0 < kept.history <= 60
     if not sound or kept.stance.shape != rig.contact_joints.shape or math.isnan(kept.fraction):
         raise UserError(f"{folder / FACTS}: damaged (its numbers make no sense); run the cell again with --keep")
     return kept

@@ -5,6 +5,7 @@ docs/formats.md describes the file.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.kinematics import quat
+from rae_bench.motion.course import frames_ahead, smooth
+from rae_bench.motion.motion import Motion
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import KEYFRAME, KINDS, NONE, Objectives
+from rae_bench.objectives.path import RootPath, path_of
 from rae_bench.rigs.rig import ROLES, Rig
 from rae_bench.storage import read_toml
 
@@ -56,6 +61,22 @@ class WrittenObjective:
 
 
 @dataclass(frozen=True)
+class Waypoint:
+    """One point of a written path, in the root space of the last history frame.
+
+    Attributes:
+        time: seconds after the history.
+        x, z: metres to the left and ahead.
+        heading: radians about +Y from where the character faces after the history; None to face where it goes.
+    """
+
+    time: float
+    x: float
+    z: float
+    heading: float | None
+
+
+@dataclass(frozen=True)
 class Walk:
     """When feet touch down.
 
@@ -78,11 +99,13 @@ class WrittenObjectives:
         seconds: how long to generate.
         objectives: what is asked for.
         walk: steps to lay out between the objectives, None for none.
+        path: points of a path, for models of the track `control`.
     """
 
     seconds: float
     objectives: tuple[WrittenObjective, ...]
     walk: Walk | None = None
+    path: tuple[Waypoint, ...] = ()
 
 
 def read_objectives(path: Path, seconds: float | None = None) -> WrittenObjectives:
@@ -109,23 +132,98 @@ def check_objectives(table: Mapping[str, Any], where: str, seconds: float | None
     Raises:
         UserError: One line says which objective is wrong and how.
     """
-    check_keys(table, ("seconds", "objectives", "walk"), where)
+    check_keys(table, ("seconds", "objectives", "walk", "path"), where)
     if seconds is None:
         if "seconds" not in table:
             raise UserError(f"{where}: no `seconds`; it says how long to generate, as --seconds does")
         seconds = _number(table["seconds"], f"{where}: seconds")
     if not 0 < seconds <= LONGEST:
         raise UserError(f"{where}: seconds = {seconds:g} needs to lie above 0 and up to {LONGEST:g}")
-    entries = table.get("objectives", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise UserError(f"{where}: objectives are tables, each under its own [[objectives]]")
+    points = _tables(table, "path", where)
+    entries = _tables(table, "objectives", where)
+    if points and (entries or "walk" in table):
+        raise UserError(f"{where}: [[path]] excludes [[objectives]] and [walk]; a model is asked for one or the other")
+    if points:
+        return WrittenObjectives(seconds, (), None, _waypoints(points, where, seconds))
     if not entries:
-        raise UserError(f"{where}: no [[objectives]]; name at least one, such as the pelvis'")
-    if len(entries) > MOST:
-        raise UserError(f"{where}: {len(entries)} objectives; up to {MOST} are read")
+        raise UserError(f"{where}: no [[objectives]] and no [[path]]; name at least one, such as the pelvis'")
     objectives = tuple(_objective(entry, f"{where}: objective {n}", seconds) for n, entry in enumerate(entries, 1))
     walk = check_walk(table["walk"], f"{where}: walk") if "walk" in table else None
     return WrittenObjectives(seconds, objectives, walk)
+
+
+def _tables(table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    """Return the tables of a list in a file."""
+    entries = table.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise UserError(f"{where}: {key} are tables, each under its own [[{key}]]")
+    if len(entries) > MOST:
+        raise UserError(f"{where}: {len(entries)} of [[{key}]]; up to {MOST} are read")
+    return entries
+
+
+def _waypoints(entries: list[Mapping[str, Any]], where: str, seconds: float) -> tuple[Waypoint, ...]:
+    """Return the checked points of a path, by time."""
+    points = []
+    for number, entry in enumerate(entries, 1):
+        place = f"{where}: path point {number}"
+        check_keys(entry, ("time", "position", "heading"), place)
+        for key in ("time", "position"):
+            if key not in entry:
+                raise UserError(f"{place}: no `{key}`; a point of a path needs time and position")
+        time = _number(entry["time"], f"{place}: time")
+        if not 0 < time <= seconds:
+            raise UserError(f"{place}: time = {time:g} needs to lie above 0 and within the {seconds:g} s generated")
+        x, z = _numbers(entry["position"], 2, f"{place}: position")
+        if max(abs(x), abs(z)) > FARTHEST:
+            raise UserError(f"{place}: position is farther away than {FARTHEST:g} m; positions are in metres")
+        heading = entry.get("heading")
+        turn = None if heading is None else math.radians(_number(heading, f"{place}: heading"))
+        points.append(Waypoint(time, float(x), float(z), turn))
+    points.sort(key=lambda point: point.time)
+    for one, two in itertools.pairwise(points):
+        if two.time - one.time < 1e-3:
+            raise UserError(f"{where}: two points of the path at {two.time:g} s; a path is at one place at a time")
+    return tuple(points)
+
+
+def to_path(written: WrittenObjectives, fps: float, past: Motion) -> RootPath:
+    """Return the path of one clip over history and generated frames, in the world.
+
+    It leads through the root of the history and the points of the file, and is low-passed as the paths are that models
+    learn from. After the last point it stays. Where no point says where to face, it faces where it goes.
+
+    Args:
+        written: what a file asks for, with a path.
+        fps: frames per second.
+        past: one clip, the history.
+
+    Returns:
+        A path of shape (1, history + generated, ...).
+    """
+    frames, ahead = past.root_positions.shape[1], frames_ahead(fps)
+    root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
+    points = np.array([[point.x, 0.0, point.z] for point in written.path])
+    places = root.points_out(points)[:, [0, 2]]
+    times = np.array([0.0, *(point.time for point in written.path)])
+    knots = np.concatenate([root.origin[None, [0, 2]], places])
+    total = frames_to_generate(written, fps) + ahead
+    t = np.minimum(np.arange(1, total + 1) / fps, times[-1])
+    way = PchipInterpolator(times, knots)(t)
+
+    along = np.diff(knots, axis=0)
+    going = np.linalg.norm(along, axis=1) > 1e-3
+    faced = [float(root.yaw)]
+    for point, step, moves in zip(written.path, along, going, strict=True):
+        turn = float(root.yaw) + point.heading if point.heading is not None else faced[-1]
+        faced.append(math.atan2(*step) if point.heading is None and moves else turn)
+    facing = np.interp(t, times, np.unwrap(faced))
+    before = np.concatenate([past.root.origin[0][:, [0, 2]], np.unwrap(past.root.yaw[0])[:, None]], 1)
+    facing += before[-1, 2] - float(root.yaw)
+    whole = np.concatenate([before, np.concatenate([way, facing[:, None]], 1)])
+    reach = frames
+    wide = np.pad(whole, ((reach, 0), (0, 0)), "reflect", reflect_type="odd")
+    return path_of(smooth(wide[None], fps)[:, reach:].astype(np.float32), fps)
 
 
 def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenObjective:

@@ -236,7 +236,8 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
 def generated_scene(made: Generated, title: str) -> Scene:
     """Show what `generate` made after its history, with its objectives."""
     whole, start = made.whole, made.history.root_positions.shape[1]
-    clip = _clip(title, int(whole.lengths[0]), start, whole.positions[0], [], made.objectives, whole.contacts[0])
+    length = int(whole.lengths[0])
+    clip = _clip(title, length, start, whole.positions[0], [], made.objectives, whole.contacts[0], made.path)
     height = as_length(whole.rig.height)
     subtitle = f"rig {whole.rig.name}, {height}; generated after {start / whole.fps:g} s of history"
     return Scene(title, subtitle, whole.rig, whole.fps, [_actor(FINETUNE, "generated")], [clip])

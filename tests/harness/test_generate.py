@@ -20,6 +20,7 @@ from helpers.running import plan_cells, run_cells
 import rae_bench as rb
 from rae_bench.cli import main
 from rae_bench.errors import UserError
+from rae_bench.harness.generate import generate as make
 from rae_bench.harness.kept import kept_folder, read_kept
 from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
@@ -40,8 +41,16 @@ position = [{x}, 0.4, 0.5]
 
 @pytest.fixture(scope="session")
 def kept_run(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return kept_on("keyframes", tiny_task, tmp_path_factory)
+
+
+def kept_on(track: str, tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """A kept model of a track."""
     out = tmp_path_factory.mktemp("kept_run")
-    return run_cells("fe", str(tiny_task), out=out, regimes=["cold"], keep=True, controls=False, workers=1)
+    task = out / "tiny.toml"
+    text = tiny_task.read_text(encoding="utf-8")
+    task.write_text(text.replace("[protocol]", f'[protocol]\ntrack = "{track}"'), encoding="utf-8")
+    return run_cells("fe", str(task), out=out, regimes=["cold"], keep=True, controls=False, workers=1)
 
 
 @pytest.fixture(scope="session")
@@ -307,3 +316,31 @@ def test_bad_input_is_told_before_torch_loads(model: Path, tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "unknown role 'tail'" in done.stderr
+
+
+PELVIS = '[[objectives]]\nrole = "pelvis"\ntime = 1.0\nposition = [0, 0.4, 0.5]\n'
+PATH = "[[path]]\ntime = 1.0\nposition = [0, 0.8]\n"
+WALK = "[walk]\nstride = 0.8\ntouch_downs = { left_foot = 0.0, right_foot = 0.5 }\n"
+
+
+@pytest.mark.parametrize(
+    ("track", "good", "bad", "message"),
+    [
+        ("control", PATH, PELVIS, "which follows a path: give [[path]]"),
+        ("limbs", PELVIS + WALK, PELVIS, "objective 1 (pelvis) is a keyframe"),
+        ("limbs", PELVIS.replace("pelvis", "left_foot") + 'kind = "contact"\n', PATH, "has no path: give [[objectives]]"),
+    ],
+)
+def test_a_model_is_asked_for_what_its_track_taught_it(
+    track: str, good: str, bad: str, message: str, tiny_task: Path, tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    outcome = kept_on(track, tiny_task, tmp_path_factory)
+    model = kept_folder(outcome.cells[0].path)
+    for name, text in (("good", good), ("bad", bad)):
+        (tmp_path / f"{name}.toml").write_text(f"seconds = 1.0\n{text}", encoding="utf-8")
+    made = make(model, tmp_path / "good.toml", "rest")
+    assert made.motion.root_positions.shape[1] == 30
+    assert (made.path is not None) == (track == "control")
+    arguments = ["--objectives", str(tmp_path / "bad.toml"), "--history", "rest", "-o", str(tmp_path / "x.bvh")]
+    assert message in fails([str(model), *arguments], capsys)
