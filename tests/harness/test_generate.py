@@ -99,19 +99,19 @@ def test_what_is_kept(kept_run: Outcome, model: Path) -> None:
     assert len(kept.stance) == len(kept.rig.contact_joints)
 
 
-def test_a_cell_without_its_model_is_run_again(kept_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
+def test_a_cell_without_its_model_is_run_again(kept_run: Outcome, tmp_path: Path) -> None:
     shutil.copytree(kept_run.cells[0].path.parents[2], tmp_path, dirs_exist_ok=True)
     asked: dict[str, Any] = {"out": tmp_path, "regimes": ["cold"], "controls": False}
-    folder = kept_folder(plan_cells("fe", str(tiny_task), **asked).cells[0].path)
+    folder = kept_folder(plan_cells("fe", kept_run.task, **asked).cells[0].path)
     shutil.rmtree(folder)
 
     def state(keep: bool) -> tuple[str, str]:
-        planned = plan_cells("fe", str(tiny_task), keep=keep, **asked).cells
+        planned = plan_cells("fe", kept_run.task, keep=keep, **asked).cells
         return planned[0].state, planned[0].why
 
     assert state(False) == ("done", "")
     assert state(True) == ("to do", "model not kept")
-    run_cells("fe", str(tiny_task), workers=1, keep=True, **asked)
+    run_cells("fe", kept_run.task, workers=1, keep=True, **asked)
     assert state(True) == ("done", "")
     facts = json.loads((folder / "adapted.json").read_text(encoding="utf-8"))
     facts["identity"]["data"] = "other"
@@ -318,17 +318,18 @@ def test_bad_input_is_told_before_torch_loads(model: Path, tmp_path: Path) -> No
     assert "unknown role 'tail'" in done.stderr
 
 
-PELVIS = '[[objectives]]\nrole = "pelvis"\ntime = 1.0\nposition = [0, 0.4, 0.5]\n'
-PATH = "[[path]]\ntime = 1.0\nposition = [0, 0.8]\n"
-WALK = "[walk]\nstride = 0.8\ntouch_downs = { left_foot = 0.0, right_foot = 0.5 }\n"
+HIP = '[[objectives]]\nrole = "pelvis"\ntime = 1.0\nposition = [0, 0.4, 0.5]\n'
+FOOT = HIP.replace("pelvis", "left_foot") + 'kind = "contact"\n'
+WAY = "[[path]]\ntime = 1.0\nposition = [0, 0.8]\n"
+STEPS = "[walk]\nstride = 0.8\ntouch_downs = { left_foot = 0.0, right_foot = 0.5 }\n"
 
 
 @pytest.mark.parametrize(
     ("track", "good", "bad", "message"),
     [
-        ("control", PATH, PELVIS, "which follows a path: give [[path]]"),
-        ("limbs", PELVIS + WALK, PELVIS, "objective 1 (pelvis) is a keyframe"),
-        ("limbs", PELVIS.replace("pelvis", "left_foot") + 'kind = "contact"\n', PATH, "has no path: give [[objectives]]"),
+        ("control", WAY, HIP, "which follows a path: give [[path]]"),
+        ("limbs", HIP + STEPS, HIP, "objective 1 (pelvis) is a keyframe"),
+        ("limbs", FOOT, WAY, "has no path: give [[objectives]]"),
     ],
 )
 def test_a_model_is_asked_for_what_its_track_taught_it(
