@@ -12,6 +12,8 @@ from rae_bench.kinematics import quat
 from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, ModelCard, Prompt, Trajectory
 from rae_bench.model.regimes import COLD, FROZEN, REGIMES, ZERO_SHOT, is_pretrained
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
+from rae_bench.objectives.path import RootPath
+from rae_bench.objectives.tracks import CONTROL
 from rae_bench.testing.faults import (
     change_since,
     copies_of,
@@ -23,6 +25,7 @@ from rae_bench.testing.faults import (
     unit_fault,
 )
 from rae_bench.testing.subject import PROTOCOL, Subject
+from rae_bench.testing.subject import material as material_of
 
 TOLERANCE = 1e-3
 """Metres and radians by which two outputs that are to be equal may differ. It is not zero, because a matrix product
@@ -106,7 +109,8 @@ def only(prompt: Prompt, clips: np.ndarray) -> Prompt:
     """Some clips as they would come alone, with objectives that are no longer than theirs."""
     part = prompt[clips]
     rows = part.history.root_positions.shape[1] + int(part.frames.max())
-    return replace(part, objectives=part.objectives.cut(0, rows))
+    path = None if part.path is None else part.path.cut(0, rows)
+    return replace(part, objectives=part.objectives.cut(0, rows), path=path)
 
 
 def no_future_objectives(subject: Subject) -> str:
@@ -142,6 +146,40 @@ def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
         np.where(late, kinds, old.kinds).astype(old.kinds.dtype),
     )
     return replace(prompt, objectives=new)
+
+
+def control_track(subject: Subject) -> str:
+    """In the track `control` it adapts and generates, and later rows of the path change nothing before them."""
+    material = deepcopy(material_of(CONTROL))
+    model = subject.adapt(subject.regimes[0], target=material.target)
+    prompt = material.prompt
+    output = subject.generate(model, prompt)
+    fault = fault_of(output, prompt)
+    if fault or subject.card.access != "causal":
+        return fault
+    history = prompt.history.root_positions.shape[1]
+    for ahead in (1, 25):
+        got = subject.generate(model, with_other_path(prompt, history + ahead))
+        gap, where = gap_between(output, got, np.minimum(prompt.frames, ahead + 1))
+        if not gap <= TOLERANCE:
+            return (
+                f"uses the future: the path known from generated frame {ahead} on changes what comes before, {where}; "
+                "frame t + 1 may use rows up to t alone, or the card says access='offline'"
+            )
+    return ""
+
+
+def with_other_path(prompt: Prompt, row: int) -> Prompt:
+    """The same prompt, whose path is elsewhere and faces elsewhere in the rows from `row` on."""
+    assert prompt.path is not None
+    old = prompt.path
+    late = np.arange(old.headings.shape[1])[:, None] >= row
+    moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, -0.5], np.float32)
+    new = RootPath(
+        np.where(late[..., None], moved, old.positions).astype(np.float32),
+        np.where(late, old.headings + 1, old.headings).astype(np.float32),
+    )
+    return replace(prompt, path=new)
 
 
 def inputs_unchanged(subject: Subject) -> str:
@@ -281,6 +319,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     deterministic,
     batch_split,
     no_future_objectives,
+    control_track,
     inputs_unchanged,
     one_segment,
     no_segments,

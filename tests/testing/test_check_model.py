@@ -24,7 +24,7 @@ def test_controls_conform(name: str) -> None:
 
 
 def test_reference_entry_conforms() -> None:
-    # Fewer updates than the default: what is tested is the API, and 15 checks of a network take their time.
+    # Fewer updates than the default: what is tested is the API, and 16 checks of a network take their time.
     assert_model("fe", updates=6)
 
 
@@ -203,7 +203,7 @@ def test_all_failures_are_in_the_error() -> None:
         def load(self, folder: Path) -> None:
             self.taught = 0.5
 
-    with pytest.raises(AssertionError, match=r"2 of 15 checks failed\n  save_pretrained: .*\n  save_adapted: "):
+    with pytest.raises(AssertionError, match=r"2 of 16 checks failed\n  save_pretrained: .*\n  save_adapted: "):
         assert_model(Forgetful)
 
 
