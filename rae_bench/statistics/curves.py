@@ -102,7 +102,7 @@ def data_saved_interval(
 
     Args:
         seeds: S numbers.
-        fractions: (F,) ascending, F at least three; the last is all data, and that of the transfer is one of them.
+        fractions: (F,) ascending, F at least three; the last is all data.
         cold: (S, F) errors of the cold starts, above 0.
         fraction: of the transfer.
         errors: (S,) errors of the transfer, above 0.
@@ -115,15 +115,15 @@ def data_saved_interval(
     together = _positive(*np.asarray(cold, float).T, errors, what="data saved").T
     logs = fold_means(seeds, np.log(together))
     log_cold, log_errors = logs[:, :-1], logs[:, -1]
-    means = np.exp(log_cold.mean(0))
-    words = too_little_headroom(float(means[list(fractions).index(fraction)]), float(means[-1]))
+    log_fractions, means = np.log(np.asarray(fractions, float)), log_cold.mean(0)
+    start = math.exp(np.interp(math.log(fraction), log_fractions, means))
+    words = too_little_headroom(start, math.exp(means[-1]))
     if words:
         return undefined(words)
-    point = data_saved(fractions, means.tolist(), fraction, float(np.exp(log_errors.mean())))
+    point = data_saved(fractions, np.exp(means).tolist(), fraction, float(np.exp(log_errors.mean())))
     notes = {"above": [f"at least, {BEYOND_CURVE}"], "below": [f"at most, {BEYOND_CURVE}"]}.get(point.capped, [])
     if len(log_errors) < 2:
         return CurveEstimate(point.factor, math.nan, math.nan, "; ".join([*notes, ONE_FOLD]))
-    log_fractions = np.log(np.asarray(fractions, float))
     steps = np.linspace(0, 1, GRID, endpoint=False)
     grid = np.append((log_fractions[:-1, None] + np.diff(log_fractions)[:, None] * steps).ravel(), log_fractions[-1])
     curves = np.stack([np.interp(grid, log_fractions, line) for line in log_cold])

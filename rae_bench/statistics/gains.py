@@ -175,10 +175,10 @@ def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
     fractions = sorted(mine["fraction"].unique())
     if fraction <= 0:
         return undefined("used no target data")
-    if fraction not in fractions or FULL not in set(mine["regime"]):
-        return undefined("no cold start and full data to go by")
     if len(fractions) < LEAST_FRACTIONS:
         return undefined(f"cold starts at {len(fractions)} of the {LEAST_FRACTIONS} fractions that it takes")
+    if FULL not in set(mine["regime"]):
+        return undefined("no full data to go by")
     if (group["value"] <= 0).any() or (mine["value"] <= 0).any():
         return undefined("an error is 0")
     curves = mine[mine["seed"].isin(group["seed"])]

@@ -130,9 +130,9 @@ def _strata(table: pd.DataFrame, across_regimes: bool) -> dict[Key, pd.DataFrame
     free = (table["regime"] == NO_REGIME) & (table["fraction"] == 1)
     if across_regimes:
         free |= table["regime"].isin([FULL, ZERO_SHOT])
-    keyed = table.assign(fraction=table["fraction"].where(~free, ANY))
+    keys = [table["task"], table["regime"], table["fraction"].where(~free, ANY)]
     strata = {}
-    for (task, regime, fraction), rows in keyed.groupby(["task", "regime", "fraction"]):
+    for (task, regime, fraction), rows in table.groupby(keys):
         strata[str(task), str(regime), float(str(fraction))] = rows
     return strata
 
