@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +17,7 @@ from rae_bench.statistics.curves import (
     gap_interval,
     undefined,
 )
-from rae_bench.statistics.folds import fold_means, overlap
-from rae_bench.statistics.intervals import interval, mean_interval
+from rae_bench.statistics.intervals import gain_interval
 from rae_bench.statistics.tables import CELL, in_words, refuse_twice
 
 RETARGET = "retarget"
@@ -90,7 +88,7 @@ def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.
         row: dict[str, object] = {**dict(zip(STRATUM, key, strict=True)), "seeds": len(group)}
         fraction = float(group["fraction"].iloc[0])
         for column, trained_on in {**dict.fromkeys(GAINS.values(), fraction), "quality_of_full": 1.0}.items():
-            ends = _ratio_ends(list(group["seed"]), group[column].to_numpy(float), trained_on)
+            ends = gain_interval(list(group["seed"]), group[column].to_numpy(float), trained_on)
             row |= zip((column, f"{column}_low", f"{column}_high"), ends, strict=True)
         row |= _with_ends("gap_closed", _closed_by(group))
         row |= _with_ends("data_saved", _saved_by(cells, group))
@@ -145,17 +143,6 @@ def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]
 
 def _with_ends(name: str, found: CurveEstimate) -> dict[str, object]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_words": found.words}
-
-
-def _ratio_ends(seeds: Sequence[int], ratios: np.ndarray, trained_on: float) -> tuple[float, float, float]:
-    """Return the geometric mean over folds of ratios of seeds (S,), and the ends of its interval.
-
-    Where a ratio is not positive and finite, the mean is the arithmetic one and the ends are NaN.
-    """
-    if not all(0 < ratio < math.inf for ratio in ratios):
-        return interval(list(ratios))[0], math.nan, math.nan
-    found = mean_interval(fold_means(seeds, np.log(ratios)), overlap(trained_on))
-    return math.exp(found.estimate), math.exp(found.low), math.exp(found.high)
 
 
 def _closed_by(group: pd.DataFrame) -> CurveEstimate:

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, overlap
 
 LEVEL = 0.95
 """The level of every interval."""
@@ -161,6 +162,34 @@ def mean_interval(values: np.ndarray, shared: float) -> Interval:
         return Interval(estimate, estimate, estimate, 1.0 if abs(estimate) < NOTHING else 0.0)
     half = half_width(count - 1) * error
     return Interval(estimate, estimate - half, estimate + half, float(two_sided(estimate / error, count - 1)))
+
+
+def level_interval(seeds: Sequence[int], values: Sequence[float] | np.ndarray) -> Interval:
+    """Return the interval of the mean over folds of a level, such as an error or a score, of S seeds.
+
+    Levels have the correction of full data at every fraction: a group that is hard to move and hard to learn from moves
+    the errors of all folds alike (docs/statistics.md). In a difference of two models that cancels.
+    """
+    return mean_interval(fold_means(seeds, np.asarray(values, float)), FULL_OVERLAP)
+
+
+def gain_interval(
+    seeds: Sequence[int], ratios: Sequence[float] | np.ndarray, trained_on: float
+) -> tuple[float, float, float]:
+    """Return the geometric mean over folds of ratios of S seeds, and the ends of its interval.
+
+    Where a ratio is not positive and finite, the mean is the arithmetic one and the ends are NaN.
+
+    Args:
+        seeds: S numbers.
+        ratios: one for each seed, of errors on the same clips.
+        trained_on: the largest fraction of the target's data that either side was trained on.
+    """
+    values = np.asarray(ratios, float)
+    if not (np.isfinite(values) & (values > 0)).all():
+        return float(fold_means(seeds, values).mean()), math.nan, math.nan
+    found = mean_interval(fold_means(seeds, np.log(values)), overlap(trained_on))
+    return math.exp(found.estimate), math.exp(found.low), math.exp(found.high)
 
 
 def fold_interval(tasks: Sequence[Effects], shared: float) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,14 +61,14 @@ def nested(
         seeds, clips, groups: the seed, the clip and its group, R each.
     """
     fold = _folds(seeds, clips)
-    table = pd.DataFrame({"fold": [fold[seed] for seed in seeds], "seed": seeds, "group": groups, "gain": gains})
-    totals, counts = [], []
-    for _, rows in table.groupby("fold"):
-        by_group = rows.groupby("group")["gain"]
-        many = rows["seed"].nunique()
-        totals.append(by_group.sum().to_numpy(float) / many)
-        counts.append(by_group.size().to_numpy(float) / many)
-    return Effects(tuple(sorted(set(fold.values()))), tuple(totals), tuple(counts))
+    many = Counter(fold.values())
+    sums: dict[int, dict[str, list[float]]] = {number: defaultdict(lambda: [0.0, 0.0]) for number in sorted(many)}
+    for gain, seed, group in zip(gains, seeds, groups, strict=True):
+        place = sums[fold[seed]][group]
+        place[0] += gain / many[fold[seed]]
+        place[1] += 1 / many[fold[seed]]
+    tables = [np.array([found[group] for group in sorted(found)]) for found in sums.values()]
+    return Effects(tuple(sums), tuple(t[:, 0] for t in tables), tuple(t[:, 1] for t in tables))
 
 
 def _folds(seeds: Sequence[int], clips: Sequence[str]) -> dict[int, int]:

@@ -98,7 +98,7 @@ def test_the_page_has_every_scenario_and_what_it_says_is_enough() -> None:
 
 @pytest.mark.slow
 def test_every_published_interval_holds_at_five_seeds() -> None:
-    """The two hardest rows of the table; the smallest of 32 shares of 400 data sets is 2.5 % below what it estimates."""
+    """The two hardest rows; the smallest of 32 shares of 400 data sets is 2.5 % below what it estimates."""
     found = coverage(["skewed"], [1, 10], sets=400).set_index(["shape", "groups"])
     assert 100 * found[list(PUBLISHED[:-1])].to_numpy().min() > LEAST - 2.5
     assert 100 * found["false positives"].max() < MOST_FALSE

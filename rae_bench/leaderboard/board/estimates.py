@@ -22,9 +22,9 @@ from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
 from rae_bench.results.rows import ERROR
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
-from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, fold_of
+from rae_bench.statistics.folds import fold_means, fold_of
 from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
-from rae_bench.statistics.intervals import Effects, Interval, fold_interval, mean_interval
+from rae_bench.statistics.intervals import Effects, Interval, fold_interval, level_interval
 from rae_bench.statistics.pairing import nested
 
 Estimate = dict[str, float | None] | None
@@ -51,7 +51,7 @@ def over_seeds(values: Sequence[float] | np.ndarray) -> Estimate:
     """Estimate the mean of a level, such as an error, of the seeds 0 to S - 1, with its interval over folds."""
     if not len(values) or not all(map(math.isfinite, values)):
         return None
-    found = mean_interval(fold_means(range(len(values)), np.asarray(values, float)), FULL_OVERLAP)
+    found = level_interval(range(len(values)), values)
     return estimate(found.estimate, found.low, found.high)
 
 
