@@ -112,4 +112,4 @@ def test_equal_entries_are_not_called_apart() -> None:
     assert published["pairs"].max() < 0.5
     assert found.loc[("three times as much", "pooled alone"), "any"] > published["any"].max()
     # With one test set for all seeds, what was held out counts as skill.
-    assert one_test_set(Scenario(0.18, 0.06, groups=1), 10, 200, np.random.default_rng(0)) > 20
+    assert one_test_set(Scenario(0.18, 0.06, groups=1), 10, 200, np.random.default_rng(0)) > 15
