@@ -19,10 +19,12 @@ from rae_bench.statistics.intervals import (
     Effects,
     fold_interval,
     fold_values,
+    gain_interval,
     half_width,
     interquartile_mean,
     interquartile_weights,
     interval,
+    level_interval,
     mean_interval,
     ratio_interval,
 )
@@ -163,3 +165,16 @@ def test_ratios_average_in_logarithms() -> None:
     assert low * high == pytest.approx(1)
     assert low < 0.5
     assert all(math.isnan(end) for end in ratio_interval([2.0, math.nan])[1:])
+
+
+def test_levels_and_gains_of_seeds_by_hand() -> None:
+    """Seeds 0 and 5 are one fold: its level is their mean, its gain their geometric mean."""
+    found = level_interval([0, 5, 1, 2], [1.0, 3, 4, 6])
+    half = 4.30265 * math.sqrt(2.5 * (1 / 3 + 1 / 4) * 4)
+    assert (found.estimate, found.low, found.high) == pytest.approx((4, 4 - half, 4 + half), abs=1e-4)
+    mean, low, high = gain_interval([0, 5, 1, 2], np.exp([1.0, 3, 4, 6]), 0.2)
+    half = 4.30265 * math.sqrt(2.5 * (1 / 3 + 0.05) * 4)
+    assert np.log([mean, low, high]) == pytest.approx([4, 4 - half, 4 + half], abs=1e-4)
+    mean, *ends = gain_interval([0, 5, 1], [1.0, 3.0, math.inf], 0.2)
+    assert mean == math.inf
+    assert np.isnan(ends).all()
