@@ -90,15 +90,19 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None) -> None:
 RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")
 
 
-def _value(name: str, values: Sequence[float], digits: int, capped: str) -> str:
-    from rae_bench.statistics.intervals import interval, ratio_interval
+def _value(name: str, row: Row, digits: int) -> str:
+    from rae_bench.statistics.intervals import gain_interval, level_interval
 
+    values = row.values[name]
+    seeds = row.seeds if len(row.seeds) == len(values) else range(len(values))  # a seed without cold has no gain
     if name in RATIOS:
-        mean, low, high = ratio_interval(values)
-        sign = {"above": "> ", "below": "< "}.get(capped, "") if name == "data_saved" else ""
+        trained_on = row.fraction if name == "gain_over_cold" and row.fraction is not None else 1.0
+        mean, low, high = gain_interval(seeds, values, trained_on)
+        sign = {"above": "> ", "below": "< "}.get(row.capped, "") if name == "data_saved" else ""
         text = f"{sign}{mean:.{digits}f}"
         return text if math.isnan(low) else f"{text}\n({low:.{digits}f}-{high:.{digits}f})"
-    mean, half = interval(values)
+    found = level_interval(seeds, values)
+    mean, half = found.estimate, found.high - found.estimate
     plain = math.isnan(half) or name in ("trained", "core_seconds")
     return f"{mean:,.{digits}f}" if plain else f"{mean:,.{digits}f}\n± {half:.{digits}f}"
 
@@ -131,7 +135,7 @@ def render(table_rows: Sequence[Row], title: str) -> Any:
             if not values or all(math.isnan(v) for v in values):
                 cells.append("")
                 continue
-            cells.append(_value(column.name, values, column.digits, row.capped))
+            cells.append(_value(column.name, row, column.digits))
         fraction = "" if row.fraction is None else percent(row.fraction)
         table.add_row(Text(row.label + (" *" if row.reason else "")), fraction, *cells)
     return table
@@ -152,6 +156,17 @@ def budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
         if "undeclared" in (cost.get("budget_status"), cost.get("pretrain_budget_status")):
             facts["did not say how long it trained (ctx.declare)"].add(row)
     return [f"The model {fact}: {', '.join(sorted(found))}." for fact, found in sorted(facts.items())]
+
+
+def headroom_notes(table_rows: Sequence[Row]) -> list[str]:
+    """Where there is no data to save, because the cold start is nearly as good as full data."""
+    from rae_bench.metrics.transfer import LEAST_HEADROOM
+    from rae_bench.model.regimes import COLD, percent
+
+    cold = [row for row in table_rows if row.label == COLD and row.fraction is not None]
+    small = [f"{row.headroom:.2f} at {percent(row.fraction or 0)}" for row in cold if row.headroom < LEAST_HEADROOM]
+    needed = f"No data saved where cold / full is below {LEAST_HEADROOM}, which leaves too little to save"
+    return [f"{needed}: {', '.join(small)}."] if small else []
 
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
@@ -180,7 +195,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")
-    lines += budget_notes(outcome.results)
+    lines += budget_notes(outcome.results) + headroom_notes(table_rows)
     learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
     for control in (r for r in table_rows if r.kind == "control"):
         beaten = [
@@ -192,7 +207,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
             lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
     if any(len(r.seeds) > 1 for r in learned):
         seeds = max(len(r.seeds) for r in learned)
-        lines.append(f"± and brackets: 95 % t-interval over {seeds} seeds; ratios are geometric means.")
+        lines.append(f"± and brackets: 95 % interval over {seeds} seeds, each a fold; ratios are geometric means.")
     return lines
 
 

@@ -15,8 +15,8 @@ from rae_bench.errors import UserError
 from rae_bench.metrics.base import MetricInfo
 
 TINY = 1e-12
-LEAST_GAP = 0.02
-"""The smallest gap between cold start and full data, as a share of the cold error, of which a share can be closed."""
+LEAST_HEADROOM = 1.3
+"""The least cold error over that of full data at which there is a gap to close, or data to save."""
 
 
 def gain_over_cold(cold: float, transfer: float) -> float:
@@ -29,13 +29,19 @@ def quality_of_full(full: float, transfer: float) -> float:
     return 100 * _ratio(full, transfer)
 
 
-def gap_closed(cold: float, transfer: float, full: float) -> float:
-    """Return (cold - transfer) / (cold - full): 0 is the cold start, 1 the full data, below 0 is harm.
+def has_headroom(cold: float, full: float) -> bool:
+    """Return whether the cold start's error is at least `LEAST_HEADROOM` times that of full data."""
+    return full > TINY and cold / full >= LEAST_HEADROOM
 
-    It is NaN where the gap is less than `LEAST_GAP` of the cold error, or reversed: there is nothing to close.
+
+def gap_closed(cold: float, transfer: float, full: float) -> float:
+    """Return log(cold / transfer) / log(cold / full): 0 is the cold start, 1 the full data, below 0 is harm.
+
+    It is NaN where there is no headroom (`has_headroom`), and infinite where the error is 0.
     """
-    gap = cold - full
-    return (cold - transfer) / gap if gap > LEAST_GAP * abs(cold) and gap > TINY else math.nan
+    if not has_headroom(cold, full):
+        return math.nan
+    return math.log(cold / transfer) / math.log(cold / full) if transfer > TINY else math.inf
 
 
 def is_negative_transfer(cold: float, transfer: float) -> bool:
@@ -130,9 +136,9 @@ METRICS = (
         description="error with all target data over that of the transfer",
     ),
     MetricInfo(
-        name="gap_closed", label="gap closed", unit="", digits=2,
+        name="gap_closed", label="gap closed", unit="", digits=2, version=2,
         direction="higher", category="transfer",
-        source="rae-bench", description="share of the way from the cold start to the full data",
+        source="rae-bench", description="share of the way from the cold start to the full data, in logarithms",
     ),
     MetricInfo(
         name="data_saved", label="data saved", unit="x", digits=1,

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         for column in (
             Column("score", "score", "", 3),
             Column("gain_over_cold_long", "over cold-long", "x", 2),
+            Column("gain_over_retarget", "over retarget", "x", 2),
             Column("gain_over_reference_cold", "over reference cold", "x", 2),
             Column("core_seconds", "adapt", "core-s", 0),
             Column("pretrain_core_seconds", "pre-train", "core-s", 0),

@@ -10,7 +10,7 @@ from typing import Any
 
 from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
-from rae_bench.metrics.transfer import data_saved, gain_over_cold, quality_of_full
+from rae_bench.metrics.transfer import LEAST_HEADROOM, data_saved, gain_over_cold, quality_of_full
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.columns import COLUMNS
@@ -41,10 +41,12 @@ class Row:
         fraction: the fraction of the target's data; None where it plays no part.
         kind: `truth`, `control` or `model`.
         values: name of one of `ROW_COLUMNS` -> a value for each seed. Gain, quality of full and data saved have only
-            the seeds whose cold cells are there.
+            the seeds whose cold cells are there. Data saved is left out where the headroom is below `LEAST_HEADROOM`.
         seeds: the seeds in the order of the values.
         capped: "above" or "below" where `data_saved` is a bound and no measurement.
         reason: why there are no values.
+        headroom: the error of `cold` at the fraction over that of full data, geometric mean over seeds; NaN where
+            unknown.
     """
 
     label: str
@@ -54,6 +56,7 @@ class Row:
     seeds: list[int] = field(default_factory=list)
     capped: str = ""
     reason: str = ""
+    headroom: float = math.nan
 
 
 def metric_values(result: Mapping[str, Any]) -> dict[str, float]:
@@ -136,11 +139,24 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
                     bounds.add(found.capped)
             if label != FULL and 1.0 in cold[seed]:
                 columns["quality_of_full"].append(quality_of_full(cold[seed][1.0], error))
-        if {"above", "below"} <= bounds:
-            del columns["data_saved"]  # bounds on both sides have no mean
+        headroom = _headroom(cold, fraction)
+        if {"above", "below"} <= bounds or not headroom >= LEAST_HEADROOM:
+            columns.pop("data_saved", None)  # bounds on both sides have no mean, and no headroom leaves none to save
         capped = next((bound for bound in ("above", "below") if bound in bounds), "")
         reasons = {r["reason"] for r in members if r["status"] != "ok"}
         out.append(
-            Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)))
-        )
+            Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)),
+                headroom)
+        )  # fmt: skip
     return out
+
+
+def _headroom(cold: Mapping[int, Mapping[float, float]], fraction: float) -> float:
+    """Return the cold error at a fraction over that at 1, geometric mean over the seeds that have both; NaN where none.
+
+    Args:
+        cold: seed -> fraction -> error.
+    """
+    both = [errors for errors in cold.values() if errors.get(fraction, 0) > 0 and errors.get(1.0, 0) > 0]
+    logs = [math.log(errors[fraction] / errors[1.0]) for errors in both]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan

@@ -1,6 +1,7 @@
 """Statistics: what the numbers of many cells say. They take tables and return tables, without torch.
 
-    intervals      interquartile mean, hierarchical bootstrap, the interval (`coverage` measures it)
+    folds          which seeds are of one fold, and how much training data folds share (`overlap` measures it)
+    intervals      interquartile mean, effects nested in folds, the interval (`coverage` measures it)
     significance   Mann-Whitney, Wilcoxon, Holm
     tables         cells by name: none twice, none missing
     gains          gains, quality of full, area under the curve, source x target

@@ -1,8 +1,8 @@
 """A against B: paired clip by clip and seed by seed, with an interval and a verdict.
 
-More is better for A in every effect. Errors compare as ratios: the mean over clips and seeds of log(b / a), for a
-metric of which less is better. A clip with almost no error, such as the sliding of a foot that only stands, would rule
-the mean of ratios. Values then compare as differences.
+More is better for A in every effect. Errors compare as ratios: the mean over the clips of all folds of log(b / a), for
+a metric of which less is better. A clip with almost no error, such as the sliding of a foot that only stands, would
+rule the mean of ratios. Values then compare as differences.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.intervals import DRAWS, Effects, Interval, hierarchical_interval
-from rae_bench.statistics.pairing import Pairing, pair
+from rae_bench.statistics.folds import overlap
+from rae_bench.statistics.intervals import Effects, Interval, fold_interval
+from rae_bench.statistics.pairing import Pairing, nested, pair
 from rae_bench.statistics.significance import SIGNIFICANT, holm, wilcoxon
 from rae_bench.statistics.tables import in_words
 
 LEAST_SHARE = 0.01
 """Values compare as ratios only if all are above 0 and above this share of their median."""
 COMPARISON_COLUMNS = (
-    *("task", "regime", "fraction", "tasks", "seeds", "groups", "clips"),
+    *("task", "regime", "fraction", "tasks", "seeds", "folds", "groups", "clips"),
     *("scale", "effect", "low", "high", "p", "p_holm", "p_wilcoxon", "verdict"),
 )
 
 
-def compare(
-    a: pd.DataFrame, b: pd.DataFrame, direction: str, rng: np.random.Generator, *, draws: int = DRAWS,
-    across_regimes: bool = False,
-) -> pd.DataFrame:
+Member = tuple[Pairing, Effects]
+"""One task, regime and fraction: what was paired, and the gains of it."""
+
+
+def compare(a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes: bool = False) -> pd.DataFrame:
     """Compare A with B: a row for each task, regime and fraction that both have, and one over all of them.
 
     Args:
         a, b: one metric of one entry each, with a row for each clip: `entry`, `task`, `regime`, `fraction`, `seed`,
-            `clip`, `group`, `value`. Metrics of a whole cell have one clip. NaN means that there is nothing to measure.
+            `clip`, `group`, `value`. Metrics of a whole cell have one clip (`pairing.whole_cells`). NaN means that
+            there is nothing to measure.
         direction: "lower" or "higher" is better.
-        rng: the bootstrap's random numbers.
-        draws: the number of bootstrap draws.
         across_regimes: whether A and B hold one regime each, to be compared with each other.
 
     Returns:
@@ -56,80 +57,65 @@ def compare(
     pairings = list(pair(a, b, across_regimes=across_regimes))
     if not pairings:
         raise UserError("A and B have no task, regime and fraction in common")
-    values = np.concatenate([side.ravel() for p in pairings for side in (p.a, p.b)])
+    values = np.concatenate([side for p in pairings for side in (p.a, p.b)])
     ratio = bool(values.min() > LEAST_SHARE * np.median(values) and values.min() > 0)
-    same = int(rng.integers(2**63))  # every row draws alike, whatever rows there are beside it
     sign = 1.0 if direction == "lower" else -1.0
-    by_regime: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
+    by_regime: dict[str, list[Member]] = {}
     for p in pairings:
-        gains = np.log(p.b / p.a) if ratio else p.b - p.a
-        by_regime.setdefault(p.regime, []).append((p, sign * gains))
+        gains = sign * (np.log(p.b / p.a) if ratio else p.b - p.a)
+        by_regime.setdefault(p.regime, []).append((p, nested(gains, p.seeds, p.clips, p.groups)))
     single, overall = [], []
     for regime, members in by_regime.items():
-        for p, gains in members:
-            effects = grouped(gains, p.groups)
-            single.append(_row(p.task, regime, p.fraction, [(p, effects)], ratio, same, draws))
+        single += [_row(p.task, regime, p.fraction, [(p, effects)], ratio) for p, effects in members]
         if len(members) > 1:
-            overall.append(_overall(regime, members, ratio, same, draws))
+            overall.append(_overall(regime, members, ratio))
     return pd.DataFrame(_judged(single) + _judged(overall), columns=list(COMPARISON_COLUMNS))
 
 
-def grouped(gains: np.ndarray, groups: Sequence[str]) -> Effects:
-    """Sum gains (S, N) of seeds and clips over each group's clips, (S, G).
-
-    Args:
-        groups: the group of each clip, N names.
-    """
-    known, which = np.unique(np.asarray(groups), return_inverse=True)
-    totals = np.zeros((len(gains), len(known)))
-    np.add.at(totals.T, which, gains.T)
-    return Effects(totals, np.bincount(which))
-
-
-def _overall(
-    regime: str, members: Sequence[tuple[Pairing, np.ndarray]], ratio: bool, same: int, draws: int
-) -> dict[str, object]:
+def _overall(regime: str, members: Sequence[Member], ratio: bool) -> dict[str, object]:
     """Make the row over all fractions and tasks of a regime: means over fractions, then an interquartile mean."""
     wanted = sorted({seed for p, _ in members for seed in p.seeds})
-    tasks: dict[str, list[tuple[Pairing, np.ndarray]]] = {}
-    for p, gains in members:
+    tasks: dict[str, list[Member]] = {}
+    for p, effects in members:
         lacking = sorted(set(wanted) - set(p.seeds))
         if lacking:
             cells = [(p.task, p.regime, p.fraction, seed) for seed in lacking]
             table = pd.DataFrame(cells, columns=["task", "regime", "fraction", "seed"])
             raise UserError(f"missing: {in_words(table)}, which other tasks or fractions have; compare fewer --seeds")
-        tasks.setdefault(p.task, []).append((p, gains))
-    parts = []
-    for task, found in tasks.items():
-        first = found[0][0]
-        if any(p.clips != first.clips for p, _ in found):
-            raise UserError(f"{task}: fractions were tested on different clips")
-        parts.append((first, grouped(np.mean([gains for _, gains in found], 0), first.groups)))
+        tasks.setdefault(p.task, []).append((p, effects))
+    parts = [_mean_over_fractions(task, found) for task, found in tasks.items()]
     fractions = {p.fraction for p, _ in members}
     return _row(
         "all" if len(tasks) > 1 else parts[0][0].task,
         regime,
         fractions.pop() if len(fractions) == 1 else math.nan,
-        parts, ratio, same, draws,
+        parts, ratio,
     )
 
 
-def _row(
-    task: str, regime: str, fraction: float, parts: Sequence[tuple[Pairing, Effects]], ratio: bool,
-    same: int, draws: int,
-) -> dict[str, object]:
+def _mean_over_fractions(task: str, found: Sequence[Member]) -> Member:
+    """Return the mean of effects on the same clips."""
+    first, effects = found[0]
+    if any((p.seeds, p.clips) != (first.seeds, first.clips) for p, _ in found):
+        raise UserError(f"{task}: fractions were tested on different clips")
+    totals = tuple(np.mean(parts, 0) for parts in zip(*(e.totals for _, e in found), strict=True))
+    most = max((p for p, _ in found), key=lambda p: p.trained_on)
+    return most, Effects(effects.folds, totals, effects.clips)
+
+
+def _row(task: str, regime: str, fraction: float, parts: Sequence[Member], ratio: bool) -> dict[str, object]:
     effects = [e for _, e in parts]
-    found = hierarchical_interval(effects, np.random.default_rng(same), draws)
-    means = np.concatenate([(e.totals.mean(0) / e.clips) for e in effects])
-    seeds = len(parts[0][0].seeds)
+    found = fold_interval(effects, overlap(max(p.trained_on for p, _ in parts)))
+    means = np.concatenate([total / clips for e in effects for total, clips in zip(e.totals, e.clips, strict=True)])
     return {
         "task": task,
         "regime": regime,
         "fraction": fraction,
         "tasks": len(parts),
-        "seeds": seeds,
-        "groups": sum(len(e.clips) for e in effects),
-        "clips": int(sum(e.clips.sum() for e in effects)),
+        "seeds": len({*parts[0][0].seeds}),
+        "folds": len(effects[0].folds),
+        "groups": sum(e.groups for e in effects),
+        "clips": sum(len({*p.clips}) for p, _ in parts),
         "scale": "x" if ratio else "-",
         **_shown(found, ratio),
         "p_wilcoxon": wilcoxon(means.tolist()) if len(means) > len(effects) else math.nan,

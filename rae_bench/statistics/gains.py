@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +10,27 @@ import pandas as pd
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import error_area, gain_over_cold, gap_closed, is_negative_transfer, quality_of_full
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL, REGIMES
-from rae_bench.statistics.curves import LEAST_FRACTIONS, CurveEstimate, data_saved_interval, gap_interval
-from rae_bench.statistics.intervals import ratio_interval
+from rae_bench.statistics.curves import (
+    LEAST_FRACTIONS,
+    CurveEstimate,
+    data_saved_interval,
+    gap_interval,
+    undefined,
+)
+from rae_bench.statistics.intervals import gain_interval
 from rae_bench.statistics.tables import CELL, in_words, refuse_twice
 
-GAINS = {COLD: "gain_over_cold", COLD_LONG: "gain_over_cold_long", "reference": "gain_over_reference_cold"}
+RETARGET = "retarget"
+"""The regime that starts from the source's motion, retargeted to the target's rig."""
+REFERENCE = "reference"
+"""The best of `REFERENCE_REGIMES` of the reference entries on a task and fraction: the reference cold."""
+REFERENCE_REGIMES = (COLD, COLD_LONG)
+GAINS = {
+    COLD: "gain_over_cold",
+    COLD_LONG: "gain_over_cold_long",
+    RETARGET: "gain_over_retarget",
+    REFERENCE: "gain_over_reference_cold",
+}
 """What the error of a transfer is compared with -> name of the gain."""
 TRANSFER_REGIMES = tuple(name for name, regime in REGIMES.items() if regime.pretrained)
 """The regimes that start from what the source taught."""
@@ -27,14 +42,14 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
     Args:
         cells: errors (lower is better) as from `tables.cell_values`.
-        references: entries whose best cold start, by the geometric mean over seeds of a task and fraction, is the
-            reference cold.
+        references: entries whose best cold start, `cold` or `cold-long`, by the geometric mean over seeds of a task
+            and fraction, is the reference cold.
 
     Returns:
         A row for each cell of a transfer regime: `CELL`, `value`, the columns of `GAINS`, `quality_of_full`,
         `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0), and the errors that it
-        was compared with: `cold`, `cold-long`, `reference`, `full`. A column is NaN where the entry has no cell of the
-        regime that it is compared with.
+        was compared with: `cold`, `cold-long`, `retarget`, `reference`, `full`. A column is NaN where the entry has no
+        cell of the regime that it is compared with, or is of that regime itself.
 
     Raises:
         UserError: cells that the other seeds have and one lacks, by name.
@@ -45,13 +60,12 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
         raise UserError(f"no cell of a transfer regime: {', '.join(TRANSFER_REGIMES)}")
     place = ["entry", "task", "seed"]
     pools = {
-        COLD: (cells[cells["regime"] == COLD], [*place, "fraction"]),
-        COLD_LONG: (cells[cells["regime"] == COLD_LONG], [*place, "fraction"]),
-        "reference": (_reference_cold(cells, references), ["task", "seed", "fraction"]),
+        **{name: (cells[cells["regime"] == name], [*place, "fraction"]) for name in (COLD, COLD_LONG, RETARGET)},
+        REFERENCE: (_reference_cold(cells, references), ["task", "seed", "fraction"]),
         FULL: (cells[cells["regime"] == FULL], place),
     }
     for name, (pool, keys) in pools.items():
-        table[name] = _beside(table, pool, keys, name)
+        table[name] = _beside(table, pool, keys, name).where(table["regime"] != name)
     for name, column in GAINS.items():
         table[column] = _each(gain_over_cold, table[name], table["value"])
     table["quality_of_full"] = _each(quality_of_full, table[FULL], table["value"])
@@ -62,7 +76,7 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
 
 def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what transfer bought by entry, task, regime and fraction: means over seeds with 95 % t-intervals.
+    """Return what transfer bought by entry, task, regime and fraction: means with 95 % intervals over folds.
 
     Returns:
         `STRATUM`, `seeds`; for each of `GAINS` and `quality_of_full` the geometric mean, `_low` and `_high`;
@@ -72,8 +86,10 @@ def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.
     rows = []
     for key, group in transfer_cells(cells, references).groupby(STRATUM):
         row: dict[str, object] = {**dict(zip(STRATUM, key, strict=True)), "seeds": len(group)}
-        for column in (*GAINS.values(), "quality_of_full"):
-            row |= zip((column, f"{column}_low", f"{column}_high"), ratio_interval(list(group[column])), strict=True)
+        fraction = float(group["fraction"].iloc[0])
+        for column, trained_on in {**dict.fromkeys(GAINS.values(), fraction), "quality_of_full": 1.0}.items():
+            ends = gain_interval(list(group["seed"]), group[column].to_numpy(float), trained_on)
+            row |= zip((column, f"{column}_low", f"{column}_high"), ends, strict=True)
         row |= _with_ends("gap_closed", _closed_by(group))
         row |= _with_ends("data_saved", _saved_by(cells, group))
         row["negative"] = float(group["negative"].sum(skipna=False))
@@ -132,9 +148,11 @@ def _with_ends(name: str, found: CurveEstimate) -> dict[str, object]:
 def _closed_by(group: pd.DataFrame) -> CurveEstimate:
     """Return the gap closed by one stratum of transfer cells."""
     if group[[COLD, FULL]].isna().any(axis=None):
-        return CurveEstimate(math.nan, math.nan, math.nan, "no cold start and full data to go by")
+        return undefined("no cold start and full data to go by")
     cold, errors, full = (group[name].to_numpy(float) for name in (COLD, "value", FULL))
-    return gap_interval(cold, errors, full)
+    if min(map(np.min, (cold, errors, full))) <= 0:
+        return undefined("an error is 0")
+    return gap_interval(list(group["seed"]), cold, errors, full)
 
 
 def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
@@ -143,33 +161,35 @@ def _saved_by(cells: pd.DataFrame, group: pd.DataFrame) -> CurveEstimate:
     mine = cells[(cells["entry"] == entry) & (cells["task"] == task) & cells["regime"].isin([COLD, FULL])]
     fractions = sorted(mine["fraction"].unique())
     if fraction <= 0:
-        return _not_saved("used no target data")
+        return undefined("used no target data")
     if len(fractions) < LEAST_FRACTIONS:
-        return _not_saved(f"cold starts at {len(fractions)} of the {LEAST_FRACTIONS} fractions that it takes")
+        return undefined(f"cold starts at {len(fractions)} of the {LEAST_FRACTIONS} fractions that it takes")
+    if FULL not in set(mine["regime"]):
+        return undefined("no full data to go by")
     if (group["value"] <= 0).any() or (mine["value"] <= 0).any():
-        return _not_saved("an error is 0")
+        return undefined("an error is 0")
     curves = mine[mine["seed"].isin(group["seed"])]
     for seed in group["seed"]:
         _refuse_gaps(curves[curves["seed"] == seed].assign(seed=seed), fractions, (entry, task, COLD, seed))
     wide = curves.pivot(index="seed", columns="fraction", values="value").sort_index()
     errors = group.sort_values("seed")["value"].to_numpy(float)
-    return data_saved_interval(fractions, wide.to_numpy(float), float(fraction), errors)
-
-
-def _not_saved(why: str) -> CurveEstimate:
-    return CurveEstimate(math.nan, math.nan, math.nan, why)
+    return data_saved_interval(list(wide.index), fractions, wide.to_numpy(float), float(fraction), errors)
 
 
 def _reference_cold(cells: pd.DataFrame, references: Sequence[str]) -> pd.DataFrame:
-    """Return the cold cells of the best reference entry of each task and fraction."""
-    pool = cells[(cells["regime"] == COLD) & cells["entry"].isin(references)]
-    unknown = sorted(set(references) - set(pool["entry"]))
+    """Return the cells of the best cold start, `cold` or `cold-long`, of a reference entry on each task and fraction.
+
+    Of those with the most seeds: a regime that was run for fewer is no reference for all.
+    """
+    pool = cells[cells["regime"].isin(REFERENCE_REGIMES) & cells["entry"].isin(references)]
+    unknown = sorted(set(references) - set(pool.loc[pool["regime"] == COLD, "entry"]))
     if unknown:
         raise UserError(f"reference cold: no cold cell of {', '.join(unknown)}")
-    best = [
-        min((rows for _, rows in group.groupby("entry")), key=lambda rows: float(np.log(rows["value"]).mean()))
-        for _, group in pool.groupby(["task", "fraction"])
-    ]
+    best = []
+    for _, group in pool.groupby(["task", "fraction"]):
+        colds = [rows for _, rows in group.groupby(["entry", "regime"])]
+        most = max(map(len, colds))
+        best.append(min((c for c in colds if len(c) == most), key=lambda rows: float(np.log(rows["value"]).mean())))
     return pd.concat(best) if best else pool
 
 
@@ -181,7 +201,7 @@ def _beside(table: pd.DataFrame, pool: pd.DataFrame, keys: list[str], name: str)
     places = set(pool[without_seed].itertuples(index=False, name=None))
     lacking = table[table[without_seed].apply(tuple, axis=1).isin(places) & joined.isna()]
     if len(lacking):
-        regime = COLD if name == "reference" else name
+        regime = COLD if name == REFERENCE else name
         cells = lacking.assign(regime=regime, fraction=1.0 if name == FULL else lacking["fraction"])
         raise UserError(f"missing: {in_words(cells)}, which other seeds have; run these cells first")
     return joined

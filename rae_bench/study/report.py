@@ -61,7 +61,7 @@ def report_lines(study: Study) -> list[str]:
         "",
         f"rae-bench {version('rae-bench')}; rigs {', '.join(study.rigs)} from r1; seeds: {study.seeds}; {done}.",
         "",
-        "`corrected`: our protocol; error of roll-outs, paired clips, intervals over seeds and clip groups.",
+        "`corrected`: our protocol; error of roll-outs, paired clips, intervals over folds.",
         "`paper`: the published protocol with its faults; error one frame ahead of the true one, ratios of means,",
         "intervals over seeds. Ratios: times better, more than 1 is better. Published: the thesis' numbers, same rigs.",
         "",

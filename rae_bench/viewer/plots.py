@@ -15,7 +15,7 @@ from rae_bench.results.columns import PRIMARY_COLUMNS
 from rae_bench.results.rows import ERROR, Row
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.rig import Rig
-from rae_bench.statistics.intervals import interval
+from rae_bench.statistics.intervals import level_interval
 from rae_bench.storage import whole_file
 from rae_bench.task.cells import TRUTH, row_label
 from rae_bench.viewer.kinds import COLOURS, kind_of
@@ -68,7 +68,8 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
             points = sorted(points, key=lambda r: r.fraction or 0)
             # Side by side, so that the bars of one regime do not hide another's.
             x = [100 * (r.fraction or 0) * 1.03 ** (k - (len(lines) - 1) / 2) for r in points]
-            means, halves = zip(*(interval(r.values[name]) for r in points), strict=True)
+            found = [level_interval(r.seeds, r.values[name]) for r in points]
+            means, halves = [one.estimate for one in found], [one.high - one.estimate for one in found]
             bars = None if all(map(math.isnan, halves)) else [0 if math.isnan(h) else h for h in halves]
             style: dict[str, Any] = {"ls": "-", "marker": "o"}
             if points[0].kind != "model":
@@ -91,7 +92,7 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     named = dict(zip(labels, handles, strict=True))
     order = [label for label in COLOURS if label in named]
     figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
-    repeated = "; bars: 95 % interval over seeds" if any(len(row.seeds) > 1 for row in learned) else ""
+    repeated = "; bars: 95 % interval over folds" if any(len(row.seeds) > 1 for row in learned) else ""
     figure.suptitle(f"{outcome.task.name}: error over target data (100 % is full{repeated})")
     return save_figure(figure, path)
 

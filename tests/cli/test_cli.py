@@ -274,6 +274,20 @@ def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: C
     assert (folder / "sheet.png").stat().st_size > 0
 
 
+def test_ratios_and_levels_are_shown_with_their_intervals_and_small_headroom_in_words() -> None:
+    from rae_bench.cli.run import _value, headroom_notes
+    from rae_bench.results.rows import Row
+
+    values = {"reconstruction_error": [1.0, 2.0, 3.0], "gain_over_cold": [2.0, 2.0, 2.0]}
+    row = Row("frozen", 0.05, "model", values, [0, 1, 2], headroom=1.1)
+    assert _value("gain_over_cold", row, 2) == "2.00\n(2.00-2.00)"
+    # t(2) sqrt(2.5 (1/3 + 1/4)) of a variance of 1
+    assert _value("reconstruction_error", row, 2) == "2.00\n± 5.20"
+    assert headroom_notes([row]) == []  # the note is of the cold start, once for all regimes
+    (note,) = headroom_notes([Row("cold", 0.05, "model", {}, headroom=1.1), Row("cold", 0.2, "model", {}, headroom=2)])
+    assert note == "No data saved where cold / full is below 1.3, which leaves too little to save: 1.10 at 5 %."
+
+
 def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     from helpers.running import cell_job
     from rich.console import Console

@@ -37,9 +37,9 @@ def clips(
     values: Iterable[Iterable[float]], entry: str = "a", regime: str = "cold", fraction: float = 0.05, task: str = "t",
     groups: str = "gh",
 ) -> pd.DataFrame:
-    """One cell a row of `values`, seeds counted from 0; clips c0, c1, ... of groups in turn."""
+    """One cell a row of `values`, seeds counted from 0; clips c0, c1, ... of groups in turn, others in each fold."""
     rows = [
-        (entry, task, regime, fraction, seed, f"c{n}", groups[n % len(groups)], value)
+        (entry, task, regime, fraction, seed, f"{seed % 5}c{n}", f"{seed % 5}{groups[n % len(groups)]}", value)
         for seed, row in enumerate(values)
         for n, value in enumerate(row)
     ]

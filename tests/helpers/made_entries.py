@@ -41,7 +41,7 @@ def write_cell(
     identity: Mapping[str, str],
     cost: Mapping[str, Any],
 ) -> None:
-    """Write a finished cell of an entry and its table of clips, of which every two are a group."""
+    """Write a finished cell of an entry and its table of clips of one fold, of which every two are a group."""
     path = entry / CELLS / task / f"{cell_name(*key)}.json"
     facts = {
         name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
@@ -58,7 +58,8 @@ def write_cell(
     }  # fmt: skip
     write_json(path, result)
     count = len(next(iter(clips.values())))
-    names = [f"clip-{i}" for i in range(count)], [f"g{i // 2}" for i in range(count)], ["walk"] * count
+    fold = key.seed % 5
+    names = [f"clip-{fold}-{i}" for i in range(count)], [f"g{fold}-{i // 2}" for i in range(count)], ["walk"] * count
     write_clips(path.with_suffix(".csv"), *names, clips)
 
 

@@ -10,6 +10,7 @@ from rae_bench.metrics.transfer import (
     error_area,
     gain_over_cold,
     gap_closed,
+    has_headroom,
     is_negative_transfer,
     quality_of_full,
 )
@@ -23,12 +24,20 @@ def test_ratios() -> None:
 
 
 def test_gap_closed() -> None:
-    assert gap_closed(10, 7, 4) == 0.5
-    assert gap_closed(10, 12, 4) == pytest.approx(-1 / 3)
-    assert gap_closed(10, 3, 4) > 1
-    for full in (10, 9.9, 12):
-        assert math.isnan(gap_closed(10, 7, full))
+    assert gap_closed(16, 8, 4) == pytest.approx(0.5)  # a factor of 2 of a factor of 4
+    assert gap_closed(16, 32, 4) == pytest.approx(-0.5)
+    assert gap_closed(16, 2, 4) == pytest.approx(1.5)
+    assert gap_closed(16, 0, 4) == math.inf
+    for full in (16, 16 / 1.29, 20, 0):
+        assert math.isnan(gap_closed(16, 8, full))
+    assert math.isfinite(gap_closed(16, 8, 16 / 1.31))
     assert math.isnan(gap_closed(0, 0, 0))
+
+
+def test_headroom() -> None:
+    assert has_headroom(13, 10)
+    assert not has_headroom(12.9, 10)
+    assert not has_headroom(1, 0)
 
 
 def test_negative_transfer() -> None:

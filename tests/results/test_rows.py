@@ -143,6 +143,24 @@ def test_data_saved_beyond_the_curve_is_marked_as_a_bound(error: float, capped: 
     assert (frozen.capped, frozen.values["data_saved"]) == (capped, pytest.approx([factor]))
 
 
+@pytest.mark.parametrize(("cold", "saved"), [((2.58, 2.58), False), ((2.62, 2.62), True), ((5.2, 1.29), False)])
+def test_no_data_are_saved_where_full_data_are_hardly_better(cold: tuple[float, float], saved: bool) -> None:
+    """Cold over full is a geometric mean over seeds: of 2.6 and 0.645 it is 1.295."""
+    cells = [
+        result("m", regime, fraction, seed, (error, 2.0, 5.0, 0.5))
+        for seed, start in enumerate(cold)
+        for regime, fraction, error in (("cold", 0.05, start), ("cold", 1.0, 2.0), ("frozen", 0.05, 2.2))
+    ]
+    (row,) = (row for row in rows(cells) if row.label == "frozen")
+    assert ("data_saved" in row.values) == saved
+    assert row.headroom == pytest.approx(math.sqrt(cold[0] * cold[1]) / 2)
+    assert "gain_over_cold" in row.values
+    # Without full data nobody knows.
+    (row,) = (row for row in rows([c for c in cells if c["fraction"] < 1]) if row.label == "frozen")
+    assert "data_saved" not in row.values
+    assert math.isnan(row.headroom)
+
+
 def test_the_score_is_the_mean_of_four_shares(table: dict[tuple[str, float | None], Row]) -> None:
     # reconstruction e / 10, sliding 2 / 40, objective 5 / 20, adversarial 0.5
     assert table["frozen", 0.05].values["score"] == pytest.approx([(0.4 + 0.05 + 0.25 + 0.5) / 4] * 2)

@@ -9,6 +9,7 @@ from helpers.cells import cells
 from scipy import stats
 
 from rae_bench.errors import UserError
+from rae_bench.statistics import gains
 from rae_bench.statistics.curves import CurveEstimate, data_saved_interval, gap_interval
 from rae_bench.statistics.gains import error_areas, source_target_matrix, transfer_cells, transfer_summary
 
@@ -24,10 +25,10 @@ def test_cells_by_hand() -> None:
     mine = found[found["entry"] == "m"].groupby(["regime", "fraction"])
     expected = {
         # cold, cold-long, reference cold, of full, gap closed, worse than cold
-        ("finetune", 0.01): (2, 2, 1, 50, 4 / 6, 0),
-        ("finetune", 0.1): (2, 1, 1, 100, 1, 0),
-        ("frozen", 0.01): (0.5, 0.5, 0.25, 12.5, -8 / 6, 1),
-        ("frozen", 0.1): (1, 0.5, 0.5, 50, 0, 0),
+        ("finetune", 0.01): (2, 2, 1, 50, 1 / 2, 0),
+        ("finetune", 0.1): (2, 1, 1 / 2, 100, 1, 0),  # at 10 % the reference is better cold-long than cold
+        ("frozen", 0.01): (0.5, 0.5, 0.25, 12.5, -1 / 2, 1),
+        ("frozen", 0.1): (1, 0.5, 0.25, 50, 0, 0),
     }
     columns = [
         *("gain_over_cold", "gain_over_cold_long", "gain_over_reference_cold"),
@@ -41,7 +42,8 @@ def test_cells_by_hand() -> None:
 
 
 def test_the_reference_is_the_best_cold_start_at_each_fraction() -> None:
-    good, bad = cells("good", factor=0.5), cells("bad", factor=2)
+    good, bad = (t[t["regime"] != "cold-long"] for t in (cells("good", factor=0.5), cells("bad", factor=2)))
+    bad = bad.copy()
     here = bad["fraction"] == 0.1
     bad.loc[here, "value"] /= 8  # better than good at 10 %: 4 * 2 / 8 = 1 against 2
     found = transfer_cells(pd.concat([cells(), good, bad]), ["good", "bad"])
@@ -51,11 +53,53 @@ def test_the_reference_is_the_best_cold_start_at_each_fraction() -> None:
         transfer_cells(cells(), ["nobody"])
 
 
+def test_the_reference_may_have_trained_longer_but_on_as_many_seeds() -> None:
+    found = transfer_cells(pd.concat([cells(), cells("r", factor=0.5)]), ["r"])
+    mine = found[(found["entry"] == "m") & (found["regime"] == "finetune")]
+    assert mine.groupby("fraction")["gain_over_reference_cold"].first().to_dict() == {0.01: 1.0, 0.1: 0.5}
+    colds = cells("r", factor=0.5).query("regime in ('cold', 'cold-long')")
+    fewer = pd.concat([cells(), drop(colds, "cold-long", 2)])
+    mine = transfer_cells(fewer, ["r"]).query("entry == 'm' and regime == 'finetune'")
+    assert mine.groupby("fraction")["gain_over_reference_cold"].first().to_dict() == {0.01: 1.0, 0.1: 1.0}
+
+
+def test_gains_over_retargeted_motion_where_it_was_run() -> None:
+    """At the smallest fraction; elsewhere there is nothing to compare with."""
+    cold = cells()[(cells()["regime"] == "cold") & (cells()["fraction"] == 0.01)]
+    table = pd.concat([cells(), cold.assign(regime="retarget", value=cold["value"] * 0.75)])
+    found = transfer_summary(table).set_index(["regime", "fraction"])
+    columns = ["gain_over_retarget", "gain_over_retarget_low", "gain_over_retarget_high"]
+    assert found.loc[("finetune", 0.01), columns].tolist() == pytest.approx([1.5] * 3)
+    assert math.isnan(found.loc[("finetune", 0.1), "gain_over_retarget"])
+    with pytest.raises(UserError, match="missing: m t retarget 1 % seed 1"):
+        transfer_summary(drop(table, "retarget", 1))
+
+
+def test_nothing_gains_over_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gains, "TRANSFER_REGIMES", ("cold-long", "finetune"))
+    found = transfer_cells(cells()).query("regime == 'cold-long'")
+    assert found["gain_over_cold_long"].isna().all()
+    assert found["gain_over_cold"].notna().all()
+
+
+def test_gains_have_the_interval_of_folds() -> None:
+    """Logarithms of 2, 3 and 4: mean 3, s^2 = 1. At 1 % folds share little, with full data a quarter."""
+    table = cells()
+    mine = (table["regime"] == "finetune") & (table["fraction"] == 0.01)
+    start = 8 * table.loc[mine, "seed"].map({0: 1.0, 1: 2.0, 2: 0.5})
+    table.loc[mine, "value"] = start / np.exp([2.0, 3, 4])
+    row = transfer_summary(table).set_index(["regime", "fraction"]).loc[("finetune", 0.01)]
+    for name, mean, shared in (("gain_over_cold", 3.0, 0.0025), ("quality_of_full", math.log(100 / 4) + 3, 0.25)):
+        half = stats.t.ppf(0.975, 2) * math.sqrt(2.5 * (1 / 3 + shared))
+        logs = [math.log(row[f"{name}{end}"]) for end in ("", "_low", "_high")]
+        assert logs == pytest.approx([mean, mean - half, mean + half])
+
+
 def test_summary_by_hand() -> None:
     found = transfer_summary(cells()).set_index(["regime", "fraction"])
     row = found.loc["finetune", 0.01]
     assert row[["gain_over_cold", "gain_over_cold_low", "gain_over_cold_high"]].tolist() == pytest.approx([2, 2, 2])
-    assert row["gap_closed"] == pytest.approx(4 / 6)  # as at every seed
+    assert row["gap_closed"] == pytest.approx(1 / 2)  # log 2 of log 4, as at every seed
     assert row["data_saved"] == pytest.approx(10)
     assert row["negative"] == 0
     assert found.loc[("frozen", 0.01), "negative"] == 3
@@ -107,64 +151,89 @@ def test_areas_by_hand() -> None:
 
 
 def test_gap_with_ends_by_hand() -> None:
-    # A gap of exactly 4 at every seed, of which 1, 2 and 3 were closed: their mean and t-interval, over 4.
-    cold = np.full(3, 10.0)
-    found = gap_interval(cold, cold - [1, 2, 3], cold - 4)
-    half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, (2 - half) / 4, (2 + half) / 4))
+    # A gap of exactly log 4 at every seed, of which 0.1, 0.2 and 0.3 were closed: their mean and t-interval, over it.
+    cold = np.array([10.0, 20, 5])
+    found = gap_interval(range(3), cold, cold / np.exp([0.1, 0.2, 0.3]), cold / 4)
+    half = stats.t.ppf(0.975, 2) * 0.1 * math.sqrt(1 / 3 + 1 / 4)
+    assert (found.value, found.low, found.high) == pytest.approx(np.array([0.2, 0.2 - half, 0.2 + half]) / math.log(4))
+
+
+def test_gap_closed_is_a_ratio_of_means_and_no_mean_of_ratios() -> None:
+    cold, gap = np.full(5, 16.0), np.array([4, 4, 4, 4, 16.0])
+    found = gap_interval(range(5), cold, cold / 2, cold / gap)  # a factor of 2 each, of factors 4 and 16
+    assert found.value == pytest.approx(5 / (2 + 2 + 2 + 2 + 4))  # and not (4 / 2 + 1 / 4) / 5
+
+
+def test_seeds_of_one_fold_close_one_gap() -> None:
+    """Seeds 0 and 5 to the digit alike: as if there were one of them."""
+    cold, errors, full = np.array([8.0, 16, 8]), np.array([4.0, 8, 4]), np.array([2.0, 3, 2])
+    assert gap_interval([0, 1, 5], cold, errors, full) == gap_interval([0, 1], cold[:2], errors[:2], full[:2])
 
 
 def test_gap_interval_is_where_the_t_test_does_not_object() -> None:
     rng = np.random.default_rng(0)
     cold = 10 + rng.normal(0, 0.5, 5)
     errors, full = cold - 2 + rng.normal(0, 0.5, 5), cold - 4 + rng.normal(0, 0.5, 5)
-    found = gap_interval(cold, errors, full)
+    found = gap_interval(range(5), cold, errors, full)
     for end in (found.low, found.high):
-        assert stats.ttest_1samp(((cold - errors) - end * (cold - full)) / cold, 0).pvalue == pytest.approx(0.05)
+        left = np.log(cold / errors) - end * np.log(cold / full)
+        assert stats.t.sf(abs(left.mean()) / (left.std(ddof=1) * math.sqrt(1 / 5 + 1 / 4)), 4) == pytest.approx(0.025)
 
 
 def test_no_gap_is_said_so() -> None:
     cold = np.array([10.0, 10, 10])
-    assert gap_interval(cold, cold - 1, cold).words == "no gap to close"
-    found = gap_interval(cold, cold - 1, cold - [-1, 1, 3])
-    assert found.words == "no gap that these seeds can show"
+    found = gap_interval(range(3), cold, cold - 1, cold / 1.29)
+    assert found.words == "cold / full is 1.29, below 1.3: too little to close or to save"
     assert math.isnan(found.value)
-    assert gap_interval(cold[:1], cold[:1] - 1, cold[:1] - 2).words == "no interval of one seed"
+    assert gap_interval(range(3), cold, cold - 1, cold / 1.31).words == ""
+    found = gap_interval(range(3), cold, cold - 1, cold / [1, 1.5, 4])
+    assert found.words == "no gap that these folds can show"
+    assert math.isnan(found.value)
+    assert gap_interval([0], cold[:1], cold[:1] - 1, cold[:1] - 5).words == "no interval of one fold"
+    with pytest.raises(UserError, match="gap closed needs errors above 0"):
+        gap_interval(range(3), cold, 0 * cold, cold / 2)
+    cold = np.array([[8.0, 7.5, 7]] * 3)
+    saved = data_saved_interval(range(3), [0.01, 0.1, 1.0], cold, 0.01, np.full(3, 7.5))
+    assert saved.words == "cold / full is 1.14, below 1.3: too little to close or to save"
+    assert math.isnan(saved.value)
 
 
 def test_data_saved_on_power_laws() -> None:
-    """error = f^-1/2 at every seed: log f* has a t-interval in closed form, and the search must find it."""
+    """error = f^-1/2 at every seed: log f* of the seeds has a mean, and the ends are where the t-test objects to it."""
     fractions = [0.001, 0.01, 0.1, 1.0]
     stars = np.array([0.08, 0.15, 0.12])
     cold = np.array([[scale * f**-0.5 for f in fractions] for scale in (1, 2, 3)])
     errors = np.array([scale * star**-0.5 for scale, star in zip((1, 2, 3), stars, strict=True)])
-    found = data_saved_interval(fractions, cold, 0.05, errors)
+    found = data_saved_interval(range(3), fractions, cold, 0.05, errors)
     logs = np.log(stars / 0.05)
-    low, high = stats.t.interval(0.95, 2, loc=logs.mean(), scale=stats.sem(logs))
     assert found.value == pytest.approx(math.exp(logs.mean()))
-    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)), rel=0.02)
+    for end in (found.low, found.high):
+        shared = max(0.05, end * 0.05) / 4
+        half = stats.t.ppf(0.975, 2) * logs.std(ddof=1) * math.sqrt(2 * (1 / 3 + shared))
+        assert abs(math.log(end / found.value)) == pytest.approx(half, rel=0.03)
+    assert found.low < found.value < found.high
     assert found.words == ""
 
 
 def test_data_saved_beyond_the_measured_range() -> None:
     cold = np.array([[8.0, 4, 2], [8.8, 4.2, 2.1], [7.5, 3.9, 2]])
-    above = data_saved_interval([0.01, 0.1, 1.0], cold, 0.1, np.array([1.0, 1.1, 0.9]))
+    above = data_saved_interval(range(3), [0.01, 0.1, 1.0], cold, 0.1, np.array([1.0, 1.1, 0.9]))
     assert (above.value, above.high) == (pytest.approx(10), math.inf)
     assert above.words == "at least, beyond the measured range"
-    below = data_saved_interval([0.01, 0.1, 1.0], cold, 0.1, np.array([18.0, 17, 19]))
+    below = data_saved_interval(range(3), [0.01, 0.1, 1.0], cold, 0.1, np.array([18.0, 17, 19]))
     assert (below.value, below.low) == (pytest.approx(0.1), 0)
     assert below.words == "at most, beyond the measured range"
-    near = data_saved_interval([0.01, 0.1, 1.0], cold, 0.1, np.array([2.3, 1.9, 2.2]))
+    near = data_saved_interval(range(3), [0.01, 0.1, 1.0], cold, 0.1, np.array([2.3, 1.9, 2.2]))
     assert (near.high, near.words) == (math.inf, "interval reaches beyond the measured range")
-    assert data_saved_interval([0.01, 0.1, 1.0], cold[:1], 0.1, np.array([4.0])) == CurveEstimate(
+    assert data_saved_interval([0], [0.01, 0.1, 1.0], cold[:1], 0.1, np.array([4.0])) == CurveEstimate(
         pytest.approx(1), pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True),
-        "no interval of one seed",
+        "no interval of one fold",
     )
 
 
 def test_data_saved_needs_three_fractions() -> None:
     with pytest.raises(UserError, match="3 fractions or more, not 2"):
-        data_saved_interval([0.1, 1.0], np.ones((3, 2)), 0.1, np.ones(3))
+        data_saved_interval(range(3), [0.1, 1.0], np.ones((3, 2)), 0.1, np.ones(3))
 
 
 def test_matrix() -> None:

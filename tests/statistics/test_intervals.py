@@ -1,104 +1,131 @@
-"""Intervals on a 3 x 3 table that can be worked out by hand.
+"""Intervals on folds that can be worked out by hand.
 
-    seed \\ group   a   b   c    mean
-    0              1   2   3     2          seeds: variance 1 of 3 means, so 1/3 of their mean
-    1              2   3   4     3          groups: the same
-    2              0   1   2     1          together 2/3, with (2/3)^2 / ((1/3)^2 / 2 + (1/3)^2 / 2) = 4 degrees
-    mean           1   2   3     2          2 -+ t(4) sqrt(2/3) = 2 -+ 2.776 * 0.8165 = 2 -+ 2.267
+    fold   groups   mean
+    0      1   3     2       each group is one clip of its own; the means vary by s^2 = 1 around 2, so the interval is
+    1      2   4     3       2 -+ t(2) sqrt(2.5 (1 / 3 + shared))
+    2      0   2     1
 """
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from rae_bench.errors import UserError
+from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, fold_of, overlap
 from rae_bench.statistics.intervals import (
+    ALLOWANCE,
     Effects,
-    bootstrap,
-    effect,
-    hierarchical_interval,
+    fold_interval,
+    fold_values,
+    gain_interval,
+    half_width,
     interquartile_mean,
+    interquartile_weights,
     interval,
+    level_interval,
+    mean_interval,
     ratio_interval,
 )
 
-TABLE = np.array([[1.0, 2, 3], [2, 3, 4], [0, 1, 2]])
-ONE = [Effects(TABLE, np.ones(3, int))]
+
+def effects(*folds: list[float], clips: list[list[float]] | None = None) -> Effects:
+    counts = clips or [[1.0] * len(fold) for fold in folds]
+    return Effects(tuple(range(len(folds))), tuple(map(np.array, folds)), tuple(map(np.array, counts)))
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
+TABLE = effects([1.0, 3], [2.0, 4], [0.0, 2])
 
 
-def test_by_hand() -> None:
-    found = hierarchical_interval(ONE, rng(), draws=200_000)
-    assert found.estimate == 2
-    assert found.high - found.estimate == pytest.approx(2.776 * math.sqrt(2 / 3), rel=0.01)
-    assert found.estimate - found.low == pytest.approx(2.776 * math.sqrt(2 / 3), rel=0.01)
-    assert found.p == pytest.approx(2 * stats.t.sf(2 / math.sqrt(2 / 3), 4), rel=0.02)
+@pytest.mark.parametrize("shared", [0.0, 0.0125, 0.25])
+def test_by_hand(shared: float) -> None:
+    found = fold_interval([TABLE], shared)
+    half = 4.3027 * math.sqrt(2.5 * (1 / 3 + shared))
+    assert (found.estimate, found.low, found.high) == pytest.approx((2, 2 - half, 2 + half), rel=1e-4)
+    assert found.p == pytest.approx(2 * stats.t.sf(2 / math.sqrt(2.5 * (1 / 3 + shared)), 2))
+    assert TABLE.groups == 6
 
 
-def test_bootstrap_is_the_distribution_over_all_27_times_27_draws() -> None:
-    every = [TABLE[np.ix_(s, g)].mean() for s in product(range(3), repeat=3) for g in product(range(3), repeat=3)]
-    drawn = bootstrap(ONE, rng(), 50_000)
-    assert drawn.mean() == pytest.approx(np.mean(every), abs=0.02)
-    assert drawn.var() == pytest.approx(np.var(every), rel=0.02)
-    assert np.quantile(drawn, 0.1) == pytest.approx(np.quantile(every, 0.1), abs=0.12)
-    assert bootstrap(ONE, rng(), 50_000, groups=False).var() == pytest.approx(2 / 9, rel=0.02)
-    assert bootstrap(ONE, rng(), 10, seeds=False, groups=False) == pytest.approx(np.full(10, 2.0))
+def test_shared_training_data_counts_a_quarter_at_full_and_less_below() -> None:
+    """Nadeau and Bengio: n_test / n_train, one fold to four. A fraction shares that part of it."""
+    assert FULL_OVERLAP == 0.25
+    assert [overlap(f) for f in (0.0, 0.05, 0.2, 1.0)] == pytest.approx([0, 0.0125, 0.05, 0.25])
+    for fraction in (0.05, 0.2, 0.7, 1.0):
+        correlation = fraction / 5
+        assert correlation / (1 - correlation) <= overlap(fraction) + 1e-12
 
 
-def test_groups_weigh_by_their_clips() -> None:
-    # Three clips of mean 1, one of mean 5.
-    assert effect([Effects(np.array([[3.0, 5.0]]), np.array([3, 1]))]) == 2
-    drawn = bootstrap([Effects(np.array([[3.0, 5.0]]), np.array([3, 1]))], rng(), 4000)
-    assert set(np.round(np.unique(drawn), 9)) == {1.0, 2.0, 5.0}
+def test_clips_weigh_alike() -> None:
+    # The total 6 of two clips, and 2 of one clip: 8 / 3, from which the folds are 2 / 3 away in totals.
+    found = fold_values([effects([2.0, 4], [2.0], clips=[[1, 1], [1]])])
+    assert found == pytest.approx([8 / 3 + (2 / 3) / 1.5, 8 / 3 - (2 / 3) / 1.5])
+    # Three clips of mean 1 and one of mean 5.
+    assert fold_values([effects([3.0], [5.0], clips=[[3], [1]])]).mean() == 2
 
 
-def test_one_group_leaves_the_t_interval_over_seeds() -> None:
-    values = [1.0, 2.0, 4.0]
-    found = hierarchical_interval([Effects(np.array(values)[:, None], np.ones(1, int))], rng(), draws=200_000)
-    mean, half = interval(values)
-    assert found.estimate == pytest.approx(mean)
-    assert found.high - mean == pytest.approx(half, rel=0.01)
-    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=0.02)
+def test_a_fold_is_the_same_seed_on_every_task() -> None:
+    """What one task loses in a fold the other gains: nothing is left of either's spread."""
+    found = fold_interval([effects([1.0], [2.0], [3.0]), effects([3.0], [2.0], [1.0])], 0.0)
+    assert (found.estimate, found.low, found.high) == pytest.approx((2, 2, 2))
+    twice = fold_interval([effects([1.0], [2.0], [3.0])] * 2, 0.0)
+    once = fold_interval([effects([1.0], [2.0], [3.0])], 0.0)
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
 
 
-def test_one_seed_has_no_interval() -> None:
-    found = hierarchical_interval([Effects(TABLE[:1], np.ones(3, int))], rng())
+def test_tasks_weigh_as_in_their_interquartile_mean() -> None:
+    """Of tasks around 0, 1, 2 and 9 only the middle ones count, each for a half; so do their folds."""
+    tasks = [effects([m - d], [m + d]) for m, d in ((9.0, 5.0), (1.0, 0.4), (0.0, 3.0), (2.0, 0.2))]
+    assert fold_values(tasks) == pytest.approx([1.5 - 0.3, 1.5 + 0.3])
+
+
+def test_one_fold_has_no_interval() -> None:
+    found = fold_interval([effects([1.0, 3])], 0.0)
     assert found.estimate == 2
     assert all(math.isnan(v) for v in (found.low, found.high, found.p))
 
 
 def test_nothing_varies() -> None:
-    still = hierarchical_interval([Effects(np.zeros((3, 3)), np.ones(3, int))], rng())
+    still = fold_interval([effects([0.0], [0.0])], 0.0)
     assert (still.low, still.high, still.p) == (0, 0, 1)
-    sure = hierarchical_interval([Effects(np.ones((3, 3)), np.ones(3, int))], rng())
+    sure = fold_interval([effects([1.0], [1.0])], 0.0)
     assert (sure.low, sure.high, sure.p) == (1, 1, 0)
 
 
-def test_order_of_seeds_groups_and_tasks_does_not_matter() -> None:
+def test_order_of_folds_groups_and_tasks_does_not_matter() -> None:
     shuffle = np.random.default_rng(3)
-    tasks = [Effects(shuffle.normal(size=(3, g)), shuffle.integers(1, 4, g)) for g in (4, 6, 5)]
-    expected = hierarchical_interval(tasks, rng())
+    clips = [[shuffle.integers(1, 4, 3).astype(float) for _ in range(5)] for _ in range(4)]
+    totals = [[shuffle.normal(size=3) for _ in range(5)] for _ in range(4)]
+    labels = tuple(range(5))
+    expected = fold_interval([Effects(labels, tuple(t), tuple(c)) for t, c in zip(totals, clips, strict=True)], 0.1)
     for _ in range(5):
-        seeds = shuffle.permutation(3)
-        other = []
-        for i in shuffle.permutation(3):
-            groups = shuffle.permutation(len(tasks[i].clips))
-            other.append(Effects(tasks[i].totals[seeds][:, groups], tasks[i].clips[groups]))
-        found = hierarchical_interval(other, rng())
+        folds, group = shuffle.permutation(5), shuffle.permutation(3)
+        other = [
+            Effects(labels, tuple(totals[t][k][group] for k in folds), tuple(clips[t][k][group] for k in folds))
+            for t in shuffle.permutation(4)
+        ]
+        found = fold_interval(other, 0.1)
         assert (found.estimate, found.low, found.high, found.p) == pytest.approx(
             (expected.estimate, expected.low, expected.high, expected.p)
         )
 
 
-def test_tasks_with_other_seeds_are_refused() -> None:
-    with pytest.raises(UserError, match="same seeds"):
-        hierarchical_interval([*ONE, Effects(TABLE[:2], np.ones(3, int))], rng())
+def test_tasks_with_other_folds_are_refused() -> None:
+    with pytest.raises(UserError, match=r"same seeds on each; there are those of the folds \[\[0, 1\], \[0, 1, 2\]\]"):
+        fold_interval([TABLE, effects([1.0], [2.0])], 0.0)
+
+
+def test_p_is_below_the_level_exactly_where_zero_is_outside() -> None:
+    values = np.array([1.0, 2, 3, 4, 5]) - 3
+    half = half_width(4) * math.sqrt(ALLOWANCE * (0.2 + 0.05) * 2.5)
+    assert mean_interval(values + half * 0.999, 0.05).p > 0.05
+    assert mean_interval(values + half * 1.001, 0.05).p < 0.05
+
+
+def test_seeds_of_one_fold_count_once() -> None:
+    """Seeds 0 and 5 test fold 0: their mean is one value of it."""
+    assert [fold_of(seed) for seed in (0, 4, 5, 11)] == [0, 4, 0, 1]
+    assert fold_means([5, 0, 1], np.array([[1.0, 8], [3, 8], [7, 9]])).tolist() == [[2, 8], [7, 9]]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +134,11 @@ def test_tasks_with_other_seeds_are_refused() -> None:
 def test_interquartile_mean(values: list[float], mean: float) -> None:
     assert interquartile_mean(np.array(values)) == pytest.approx(mean)
     assert interquartile_mean(np.array([values, values])) == pytest.approx([mean, mean])
+    assert interquartile_weights(np.array(values)) @ values == pytest.approx(mean)
+
+
+def test_equal_values_have_equal_weights() -> None:
+    assert interquartile_weights(np.array([1.0, 5, 1])) == pytest.approx([5 / 12, 1 / 6, 5 / 12])
 
 
 def test_interquartile_mean_is_an_integral_over_quantiles() -> None:
@@ -117,7 +149,7 @@ def test_interquartile_mean_is_an_integral_over_quantiles() -> None:
     assert interquartile_mean(values) == pytest.approx(staircase.mean(), abs=1e-4)
 
 
-def test_interval_over_seeds() -> None:
+def test_interval_of_independent_values() -> None:
     mean, half = interval([8.0, 6.0, 10.0])
     assert mean == 8
     assert half == pytest.approx(4.302653 * 2 / math.sqrt(3), rel=1e-6)  # t of 2 degrees of freedom, deviation 2
@@ -133,3 +165,16 @@ def test_ratios_average_in_logarithms() -> None:
     assert low * high == pytest.approx(1)
     assert low < 0.5
     assert all(math.isnan(end) for end in ratio_interval([2.0, math.nan])[1:])
+
+
+def test_levels_and_gains_of_seeds_by_hand() -> None:
+    """Seeds 0 and 5 are one fold: its level is their mean, its gain their geometric mean."""
+    found = level_interval([0, 5, 1, 2], [1.0, 3, 4, 6])
+    half = 4.30265 * math.sqrt(2.5 * (1 / 3 + 1 / 4) * 4)
+    assert (found.estimate, found.low, found.high) == pytest.approx((4, 4 - half, 4 + half), abs=1e-4)
+    mean, low, high = gain_interval([0, 5, 1, 2], np.exp([1.0, 3, 4, 6]), 0.2)
+    half = 4.30265 * math.sqrt(2.5 * (1 / 3 + 0.05) * 4)
+    assert np.log([mean, low, high]) == pytest.approx([4, 4 - half, 4 + half], abs=1e-4)
+    mean, *ends = gain_interval([0, 5, 1], [1.0, 3.0, math.inf], 0.2)
+    assert mean == math.inf
+    assert np.isnan(ends).all()

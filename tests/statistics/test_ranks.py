@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.ranks import rank_table, tie_letters
+from rae_bench.statistics.intervals import half_width, mean_interval
+from rae_bench.statistics.ranks import pair_tests, rank_table, tie_letters
 
 
 def scores(entries: dict[str, float], noise: float = 0.01, seeds: int = 5, tasks: str = "tuvw") -> pd.DataFrame:
@@ -18,7 +21,7 @@ def scores(entries: dict[str, float], noise: float = 0.01, seeds: int = 5, tasks
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
-    return rank_table(table, np.random.default_rng(0))
+    return rank_table(table, 0.2)
 
 
 def test_three_entries_by_hand() -> None:
@@ -31,12 +34,54 @@ def test_three_entries_by_hand() -> None:
     ]
     found = ranks(pd.DataFrame(rows, columns=["entry", "task", "seed", "value"])).set_index("entry")
     assert found["score"].to_dict() == pytest.approx({"low": 1.5, "wide": 1.5, "high": 6.0})
-    # `low` and `high` never vary and differ; `wide` varies by 2 from seed to seed and is apart from neither:
-    # 4.5 against a half of t(2) 2 / sqrt 3 = 4.97.
+    # `wide` varies by s^2 = 4 from fold to fold, the others not at all: (4 + 4 + 0) / 3 is the mean of the pairs'
+    # variances. `low` and `high` differ by 4.5, t = 4.5 / sqrt(8/3 (1/3 + 1/20)) = 4.45 of four degrees, p = 0.011.
+    # `wide` has a variance of 2.5 x 4 of its own: t = 2.30, p = 0.083.
     assert found[["rank_low", "rank_high"]].loc["low"].tolist() == [1, 2]
     assert found[["rank_low", "rank_high"]].loc["wide"].tolist() == [1, 3]
     assert found[["rank_low", "rank_high"]].loc["high"].tolist() == [2, 3]
     assert found["provisional"].all()
+    half = 4.30265 * math.sqrt(2.5 * (1 / 3 + 1 / 4) * 4)  # a level: as if all had been trained on all data
+    assert (found["low"]["wide"], found["high"]["wide"]) == pytest.approx((1.5 - half, 1.5 + half), abs=1e-4)
+    _, errors, p, freedom = pair_tests(np.array([[1.5] * 3, [6.0] * 3, [-0.5, 1.5, 3.5]]), 0.05)
+    assert errors**2 == pytest.approx(np.array([8 / 3, 10, 10]) * (1 / 3 + 1 / 20))
+    assert p[:2] == pytest.approx([0.0112, 1.0], abs=2e-4)
+    assert freedom == 4
+
+
+def test_a_pair_alone_is_judged_as_in_a_comparison() -> None:
+    values = np.array([[1.0, 2, 3, 4, 6], [2.0, 2, 5, 4, 9]])
+    mean, error, p, freedom = pair_tests(values, 0.05)
+    found = mean_interval(values[1] - values[0], 0.05)
+    assert (mean[0], p[0]) == pytest.approx((found.estimate, found.p))
+    assert (found.high - found.low) / 2 == pytest.approx(half_width(freedom) * error[0])
+
+
+def test_entries_compare_on_the_folds_that_both_have() -> None:
+    nan = math.nan
+    values = np.array([[1.0, 2, 4, nan], [2.0, 4, 5, 9], [nan, nan, 3, 3]])
+    mean, error, p, freedom = pair_tests(values, 0.0)
+    assert mean == pytest.approx([4 / 3, -1, -4])
+    assert np.isnan([error[1], p[1]]).all()  # one fold in common
+    # Squares of the pairs: 2/3 of three folds, and 8 of two: (2/3 + 8) / (2 + 1) on average.
+    common = (2 / 3 + 8) / 3
+    assert error[[0, 2]] ** 2 == pytest.approx([common / 3, max(common, 2.5 * 8) / 2])
+    assert freedom == pytest.approx(2 * 3 / 3)
+
+
+def test_equal_scores_are_no_difference() -> None:
+    _, _, p, _ = pair_tests(np.array([[1.0, 1, 1], [1.0, 1, 1], [2.0, 2, 2]]), 0.05)
+    assert p.tolist() == [1, 0, 0]
+    table = scores({"a": 0.5, "b": 0.5}, noise=0.0)
+    assert ranks(table)[["rank_low", "rank_high"]].to_numpy().tolist() == [[1, 2]] * 2
+
+
+def test_seeds_of_one_fold_are_no_independent_evidence() -> None:
+    """Seeds 5 to 9 repeat the folds of 0 to 4 to the digit: nothing is known that was not known before."""
+    table = scores({"a": 0.5, "b": 0.51, "c": 0.7}, noise=0.02)
+    twice = pd.concat([table, table.assign(seed=table["seed"] + 5)])
+    columns = ["entry", "score", "low", "high", "rank_low", "rank_high"]
+    pd.testing.assert_frame_equal(ranks(twice)[columns], ranks(table)[columns])
 
 
 def test_far_apart_and_close_together() -> None:

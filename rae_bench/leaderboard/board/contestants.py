@@ -73,9 +73,11 @@ class TaskCells:
     Attributes:
         fractions: the fractions at which entries are compared.
         identity: the parts `SAME_IDENTITY` of every cell's identity.
-        controls: name of a control or of the truth -> fraction -> metrics. The fraction is 1 where it plays no part.
+        controls: name of a control or of the truth -> fraction -> metrics, means over seeds. The fraction is 1 where it
+            plays no part.
         complete: the entries that have every cell.
         missing: name of an entry -> the cells that it lacks.
+        truths: seed -> metrics of the truth in the fold of that seed.
     """
 
     task: Task
@@ -84,12 +86,18 @@ class TaskCells:
     controls: Mapping[str, Mapping[float, Mapping[str, float]]]
     complete: tuple[Contestant, ...]
     missing: Mapping[str, Sequence[CellKey]]
+    truths: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def yardsticks(self) -> tuple[Mapping[str, float], Mapping[str, float]] | None:
         """The metrics of the truth and of `hold`, which the score's scale is made of; None where one is missing."""
         truth, hold = (self.controls.get(name, {}).get(1.0) for name in (TRUTH, HOLD))
         return (truth, hold) if truth and hold else None
+
+    def yardsticks_at(self, seed: int) -> tuple[Mapping[str, float], Mapping[str, float]] | None:
+        """Return the yardsticks of a seed; the truth is that of the clips that the seed was tested on."""
+        known = self.yardsticks
+        return known and (self.truths.get(seed, known[0]), *known[1:])
 
 
 def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
@@ -105,10 +113,12 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
     present = [entry for entry in entries if entry.of(name)]
     identity = _same_identity(name, present)
     controls: dict[str, dict[float, Mapping[str, float]]] = {}
-    complete, missing = [], {}
+    complete, missing, truths = [], {}, {}
     for entry in present:
         if entry.card.model in (TRUTH, *CONTROLS):
-            finished = {c.fraction: c.metrics for c in entry.of(name) if c.status == "ok"}
+            finished = _means_over_seeds([c for c in entry.of(name) if c.status == "ok"])
+            if entry.card.model == TRUTH:
+                truths = {c.seed: c.metrics for c in entry.of(name) if c.status == "ok"}
             if controls.setdefault(entry.card.model, finished) is not finished:
                 raise UserError(f"{name}: more than one entry is the control '{entry.card.model}'; remove one")
             continue
@@ -117,7 +127,17 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
             missing[entry.name] = lacking
         else:
             complete.append(_contestant(entry, task))
-    return TaskCells(task, compared_fractions(task), identity, controls, tuple(complete), missing)
+    return TaskCells(task, compared_fractions(task), identity, controls, tuple(complete), missing, truths)
+
+
+def _means_over_seeds(cells: Sequence[EntryCell]) -> dict[float, Mapping[str, float]]:
+    """Return fraction -> means of the metrics that all seeds have."""
+    out: dict[float, Mapping[str, float]] = {}
+    for fraction in dict.fromkeys(cell.fraction for cell in cells):
+        found = [cell.metrics for cell in cells if cell.fraction == fraction]
+        shared = [name for name in found[0] if all(name in metrics for metrics in found)]
+        out[fraction] = {name: float(np.mean([metrics[name] for metrics in found])) for name in shared}
+    return out
 
 
 def _contestant(entry: Entry, task: Task) -> Contestant:

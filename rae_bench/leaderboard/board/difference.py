@@ -1,4 +1,4 @@
-"""What moved between two boards, and whether by more than the seeds explain."""
+"""What moved between two boards, and whether by more than the folds explain."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from rae_bench.leaderboard.board.escape import markdown
-from rae_bench.leaderboard.board.estimates import BOARD_DRAWS, BOOTSTRAP_SEED, seed_effects
+from rae_bench.leaderboard.board.estimates import interval_over_tasks, seed_effects
 from rae_bench.leaderboard.board.formatting import rank, with_ends
 from rae_bench.results.columns import COLUMNS
-from rae_bench.statistics.intervals import hierarchical_interval
+from rae_bench.statistics.folds import FULL_OVERLAP
 from rae_bench.statistics.significance import SIGNIFICANT
 
 NO_CHANGE = 1e-9
@@ -69,7 +69,7 @@ def _apart_from(row: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 
 
 def _verdict(before: Any, after: Any) -> str:
-    """Return whether a score moved by more than the seeds explain; "" where nothing changed.
+    """Return whether a score moved by more than the folds explain; "" where nothing changed.
 
     Args:
         before, after: scores of seeds on a task, or task -> scores of seeds.
@@ -82,9 +82,8 @@ def _verdict(before: Any, after: Any) -> str:
         return "" if all(len(one[t]) == len(two[t]) for t in shared) else "undecided (other seeds)"
     if count < 2:
         return "undecided (fewer than two seeds in common)"
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    found = hierarchical_interval([seed_effects(d) for d in differences], rng, BOARD_DRAWS)
-    if math.isnan(found.p) or found.p >= SIGNIFICANT:
+    found = interval_over_tasks([seed_effects(d) for d in differences], FULL_OVERLAP)
+    if found is None or math.isnan(found.p) or found.p >= SIGNIFICANT:
         return "undecided"
     return "better" if found.estimate > 0 else "worse"
 

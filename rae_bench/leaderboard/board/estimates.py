@@ -1,6 +1,6 @@
 """What stands in a row of the board: estimates of one entry, on a task and over tasks, by `rae_bench.statistics`.
 
-An estimate is ready for JSON: `{"value", "low", "high"}`. Its ends are None where there is only one seed, and the
+An estimate is ready for JSON: `{"value", "low", "high"}`. Its ends are None where there is only one fold, and the
 estimate is None where there is nothing to estimate.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,13 @@ from rae_bench.metrics.transfer import is_negative_transfer
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
 from rae_bench.results.rows import ERROR
-from rae_bench.statistics.comparison import grouped
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
-from rae_bench.statistics.intervals import Effects, hierarchical_interval, interval
+from rae_bench.statistics.folds import fold_means, fold_of
+from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
+from rae_bench.statistics.intervals import Effects, Interval, fold_interval, level_interval
+from rae_bench.statistics.pairing import nested
 
 Estimate = dict[str, float | None] | None
-BOARD_DRAWS = 500
-"""Draws of each bootstrap. An interval's width is then known to 3 %, which is 1 / sqrt(2 BOARD_DRAWS)."""
-BOOTSTRAP_SEED = 0
-"""The seed of every bootstrap of the board."""
 COSTS = {
     "adapt_core_seconds": "core_seconds",
     "pretrain_core_seconds": "pretrain_core_seconds",
@@ -49,32 +48,47 @@ def estimate(value: float, low: float = math.nan, high: float = math.nan) -> Est
 
 
 def over_seeds(values: Sequence[float] | np.ndarray) -> Estimate:
-    """Estimate the mean over seeds with its t-interval."""
+    """Estimate the mean of a level, such as an error, of the seeds 0 to S - 1, with its interval over folds."""
     if not len(values) or not all(map(math.isfinite, values)):
         return None
-    mean, half = interval([float(v) for v in values])
-    return estimate(mean, mean - half, mean + half)
+    found = level_interval(range(len(values)), values)
+    return estimate(found.estimate, found.low, found.high)
 
 
-def over_tasks(tasks: Sequence[Effects | None], shown: Callable[[float], float] = lambda v: v) -> Estimate:
-    """Estimate the interquartile mean over tasks, with the interval over seeds and groups of clips.
+def over_tasks(
+    tasks: Sequence[Effects | None], shared: float, shown: Callable[[float], float] = lambda v: v
+) -> Estimate:
+    """Estimate the interquartile mean over tasks, with the interval over the folds that all tasks have.
 
     Args:
         tasks: the effects on each task. None where there are none, which leaves nothing to estimate.
+        shared: what shared training data adds, as in `intervals.mean_interval`.
         shown: makes what the board shows of an effect.
     """
+    found = interval_over_tasks(tasks, shared)
+    return estimate(shown(found.estimate), shown(found.low), shown(found.high)) if found else None
+
+
+def interval_over_tasks(tasks: Sequence[Effects | None], shared: float) -> Interval | None:
+    """Return the interval of `over_tasks`; None where a task has no effects, or no fold is common to all."""
     known = [task for task in tasks if task is not None]
-    if not known or len(known) < len(tasks):
+    folds = set.intersection(*({*task.folds} for task in known)) if known else set()
+    if not folds or len(known) < len(tasks):
         return None
-    count = min(len(task.totals) for task in known)
-    cut = [Effects(task.totals[:count], task.clips) for task in known]
-    found = hierarchical_interval(cut, np.random.default_rng(BOOTSTRAP_SEED), BOARD_DRAWS)
-    return estimate(shown(found.estimate), shown(found.low), shown(found.high))
+    return fold_interval([_cut(task, folds) for task in known], shared)
+
+
+def _cut(task: Effects, folds: set[int]) -> Effects:
+    kept = [k for k, fold in enumerate(task.folds) if fold in folds]
+    totals, clips = (tuple(part[k] for k in kept) for part in (task.totals, task.clips))
+    return Effects(tuple(task.folds[k] for k in kept), totals, clips)
 
 
 def seed_effects(values: np.ndarray) -> Effects:
-    """Make effects of the values (S,) of whole cells: one group of one clip, so an interval is over seeds alone."""
-    return Effects(np.asarray(values, float)[:, None], np.ones(1, int))
+    """Make effects of the values (S,) of whole cells of the seeds 0 to S - 1: one group of one clip a fold."""
+    means = fold_means(range(len(values)), values)
+    ones = tuple(np.ones(1) for _ in means)
+    return Effects(tuple(sorted({fold_of(seed) for seed in range(len(values))})), tuple(means[:, None]), ones)
 
 
 def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
@@ -86,24 +100,45 @@ def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray
     """Return category -> (S,) on the headline's scale, the mean over fractions; {} without truth and `hold`."""
     if cells.yardsticks is None:
         return {}
-    found = [category_scores(cell.metrics, *cells.yardsticks) for cell in contestant.transfer]
+    yardsticks = [cells.yardsticks_at(seed) for seed in contestant.seeds] * len(contestant.low)
+    cells_of = zip(contestant.transfer, yardsticks, strict=True)
+    found = [category_scores(cell.metrics, *known) for cell, known in cells_of if known]
     shape = len(contestant.low), len(contestant.seeds)
     return {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
 
 
-def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, Contestant]:
-    """Return fraction -> the reference entry with the smallest cold error there (geometric mean over seeds)."""
-    pool = [c for c in cells.complete if c.name in names]
+def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, tuple[Contestant, str]]:
+    """Return fraction -> the reference entry and regime with the smallest cold error there (geometric mean over seeds).
 
-    def error(contestant: Contestant, fraction: float) -> float:
-        values = contestant.values(COLD, fraction, ERROR)
+    The regimes are `REFERENCE_REGIMES`: a start without a source, and one with its compute too.
+    """
+    pool = [(c, regime) for c in cells.complete if c.name in names for regime in REFERENCE_REGIMES]
+
+    def error(contestant: Contestant, regime: str, fraction: float) -> float:
+        values = contestant.values(regime, fraction, ERROR)
         return float(np.log(values).mean()) if len(values) and (values > 0).all() else math.inf
 
-    return {f: min(pool, key=lambda c: (error(c, f), c.name)) for f in cells.fractions if pool}
+    def rank(of: tuple[Contestant, str], fraction: float) -> tuple[float, int, str]:
+        return error(*of, fraction), REFERENCE_REGIMES.index(of[1]), of[0].name
+
+    return {f: min(pool, key=lambda of: rank(of, f)) for f in cells.fractions if pool}
 
 
-Gain = dict[float, tuple[np.ndarray, tuple[str, ...]]]
-"""Fraction -> log(b / a) of every seed and clip, (S, N), and the groups of the clips."""
+@dataclass(frozen=True, eq=False)
+class FractionGain:
+    """What an entry gained over another at one fraction.
+
+    Attributes:
+        effects: log(b / a) of every clip.
+        trained_on: the largest fraction of the target's data that either was trained on.
+    """
+
+    effects: Effects
+    trained_on: float
+
+
+Gain = dict[float, FractionGain]
+"""Fraction -> gain."""
 
 
 def log_gains(a: Contestant, against: Mapping[float, tuple[Contestant, str, float]]) -> Gain:
@@ -113,57 +148,73 @@ def log_gains(a: Contestant, against: Mapping[float, tuple[Contestant, str, floa
         against: fraction of `a` -> entry, regime and fraction that it is compared with.
 
     Raises:
-        UserError: the two were tested on different clips.
+        UserError: the two were tested on different clips at the same seed.
     """
     out: Gain = {}
     for fraction, (b, regime, other) in against.items():
-        seeds = [seed for seed in a.seeds if seed in b.seeds]
-        mine, theirs = a.clips(a.regime, fraction, seeds), b.clips(regime, other, seeds)
+        shared = [seed for seed in a.seeds if seed in b.seeds]
+        mine, theirs = a.clips(a.regime, fraction, shared), b.clips(regime, other, shared)
         if not mine or not theirs:
             return {}
-        first = mine[0]
-        if any((table.clips, table.groups) != (first.clips, first.groups) for table in (*mine, *theirs)):
-            raise UserError(f"{a.task}: {a.name} and {b.name} were tested on different clips; verify them")
-        if any(ERROR not in table.values for table in (*mine, *theirs)):
-            raise UserError(f"{a.task}: {a.name} or {b.name} has no {ERROR} of single clips; verify them")
-        top, bottom = (np.stack([table.values[ERROR] for table in side]) for side in (theirs, mine))
-        kept = np.isfinite(top).all(0) & np.isfinite(bottom).all(0)
-        if not kept.any() or (top[:, kept] <= 0).any() or (bottom[:, kept] <= 0).any():
-            return {}  # an error of 0 has no ratio
-        groups = tuple(group for group, k in zip(first.groups, kept, strict=True) if k)
-        out[fraction] = np.log(top[:, kept] / bottom[:, kept]), groups
+        gains, seeds, clips, groups = [], [], [], []
+        for seed, own, rival in zip(shared, mine, theirs, strict=True):
+            if (own.clips, own.groups) != (rival.clips, rival.groups):
+                raise UserError(f"{a.task}: {a.name} and {b.name} were tested on different clips; verify them")
+            if ERROR not in own.values or ERROR not in rival.values:
+                raise UserError(f"{a.task}: {a.name} or {b.name} has no {ERROR} of single clips; verify them")
+            top, bottom = rival.values[ERROR], own.values[ERROR]
+            kept = np.flatnonzero(np.isfinite(top) & np.isfinite(bottom))
+            if (top[kept] <= 0).any() or (bottom[kept] <= 0).any():
+                return {}  # an error of 0 has no ratio
+            gains.append(np.log(top[kept] / bottom[kept]))
+            seeds += [seed] * len(kept)
+            clips += [own.clips[n] for n in kept]
+            groups += [own.groups[n] for n in kept]
+        if not seeds:
+            return {}
+        out[fraction] = FractionGain(nested(np.concatenate(gains), seeds, clips, groups), max(fraction, other))
     return out
 
 
-def gain_effects(gain: Gain, fractions: Sequence[float] | None = None) -> Effects | None:
-    """Return the mean gain over fractions, by group of clips; None where there is none, or groups differ."""
-    chosen = [gain[f] for f in (fractions if fractions is not None else gain)]
-    if not chosen or len({groups for _, groups in chosen}) != 1:
+def gain_effects(gain: Gain, fractions: Sequence[float] | None = None) -> FractionGain | None:
+    """Return the mean gain over fractions; None where there is none, or where fractions were tested on other clips."""
+    chosen = [gain[f] for f in (fractions if fractions is not None else gain) if f in gain]
+    if not chosen:
         return None
-    count = min(len(gains) for gains, _ in chosen)
-    return grouped(np.mean([gains[:count] for gains, _ in chosen], 0), chosen[0][1])
+    first = chosen[0].effects
+    for one in chosen:
+        counts = [(fold, *clips) for fold, clips in zip(one.effects.folds, one.effects.clips, strict=True)]
+        if counts != [(fold, *clips) for fold, clips in zip(first.folds, first.clips, strict=True)]:
+            return None
+    totals = tuple(np.mean(parts, 0) for parts in zip(*(one.effects.totals for one in chosen), strict=True))
+    return FractionGain(Effects(first.folds, totals, first.clips), max(one.trained_on for one in chosen))
 
 
-def gains_of(contestant: Contestant, cells: TaskCells, references: Mapping[float, Contestant]) -> dict[str, Gain]:
-    """Return what an entry gained over each of `GAINS` and over `full`; {} where there is nothing to compare with."""
+def gains_of(
+    contestant: Contestant, cells: TaskCells, references: Mapping[float, tuple[Contestant, str]]
+) -> dict[str, Gain]:
+    """Return what an entry gained over each of `GAINS` and over `full`; {} where there is nothing to compare with.
+
+    `cold-long` and `retarget` are compared with at the smallest fraction alone.
+    """
     me, low = contestant, contestant.low
     starts = {f: f or min(cells.fractions) for f in low}  # without target data: against the smallest fraction
+    least = min(low)
     out = {
         COLD: log_gains(me, {f: (me, COLD, starts[f]) for f in low}),
-        COLD_LONG: log_gains(me, {f: (me, COLD_LONG, starts[f]) for f in low}),
+        COLD_LONG: log_gains(me, {least: (me, COLD_LONG, starts[least])}),
+        RETARGET: log_gains(me, {least: (me, RETARGET, least)}),
         FULL: log_gains(me, dict.fromkeys(low, (me, COLD, 1.0))),
-        "reference": {},
+        REFERENCE: {},
     }
     if references:
-        out["reference"] = log_gains(me, {f: (references[starts[f]], COLD, starts[f]) for f in low})
-    if me.regime == COLD:  # the entry is its cold start
-        out[COLD] = {}
-    return out
+        out[REFERENCE] = log_gains(me, {f: (*references[starts[f]], starts[f]) for f in low})
+    return out | ({me.regime: {}} if me.regime in out else {})  # an entry gains nothing over itself
 
 
 def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[float]) -> dict[str, Any]:
     """Return data saved, gap closed, and the seeds worse than their cold start, at a fraction (docs/statistics.md)."""
-    nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "negative": None}
+    nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "gap_closed_words": "", "negative": None}
     if contestant.regime == COLD or fraction == 0:
         return nothing
     errors = contestant.values(contestant.regime, fraction, ERROR)
@@ -172,14 +223,15 @@ def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[flo
     start = cold[:, curve.index(fraction)]
     if not (np.isfinite(cold).all() and np.isfinite(errors).all() and (cold > 0).all() and (errors > 0).all()):
         return nothing
-    gap = gap_interval(start, errors, cold[:, -1])
+    gap = gap_interval(contestant.seeds, start, errors, cold[:, -1])
     found = nothing | {
         "gap_closed": estimate(gap.value, gap.low, gap.high),
+        "gap_closed_words": gap.words,
         "negative": sum(is_negative_transfer(float(c), float(e)) for c, e in zip(start, errors, strict=True)),
     }
     if len(curve) < LEAST_FRACTIONS:
         return found
-    saved = data_saved_interval(curve, cold, fraction, errors)
+    saved = data_saved_interval(contestant.seeds, curve, cold, fraction, errors)
     return found | {"data_saved": estimate(saved.value, saved.low, saved.high), "data_saved_words": saved.words}
 
 

@@ -16,6 +16,7 @@ from rae_bench.leaderboard.entries.rules import TASKS
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import FULL
 from rae_bench.model.registry import CONTROLS
+from rae_bench.statistics.folds import FULL_OVERLAP
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.intervals import interquartile_mean
 from rae_bench.task.cells import HOLD, TRUTH
@@ -44,7 +45,9 @@ def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[s
                 "seeds": min(row["seeds"] for row in on_tasks),
                 "seed_scores": {t.name: row["seed_scores"] for t, row in zip(tasks, on_tasks, strict=True)},
                 "categories": {
-                    category: over_tasks([seed_effects(task.scaled[entry.name][category]) for task in tasks])
+                    category: over_tasks(
+                        [seed_effects(task.scaled[entry.name][category]) for task in tasks], FULL_OVERLAP
+                    )
                     for category in HEADLINE_CATEGORIES
                 },
                 "gain": {name: gain_estimate([gain[name] for gain in gains]) for name in GAINS},
@@ -67,7 +70,7 @@ def _ranks(tasks: Sequence[TaskRows], names: Sequence[str]) -> dict[Any, Any]:
         return {}
     table = pd.concat([task.scores[task.scores["entry"].isin(names)] for task in tasks], ignore_index=True)
     count = table.groupby(["entry", "task"])["seed"].transform("size").groupby(table["entry"]).transform("min")
-    return ranks_of(table[table["seed"] < count])
+    return ranks_of(table[table["seed"] < count], max(f for task in tasks for f in task.cells.fractions))
 
 
 def _lacking(task: TaskRows) -> str:

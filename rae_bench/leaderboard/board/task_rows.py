@@ -13,7 +13,6 @@ import pandas as pd
 
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import (
-    BOOTSTRAP_SEED,
     Gain,
     categories_of,
     cost_of,
@@ -32,6 +31,7 @@ from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import COLD, FULL, percent
 from rae_bench.model.registry import CONTROLS
+from rae_bench.statistics.folds import overlap
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.ranks import rank_table
 from rae_bench.task.cells import TRUTH
@@ -71,7 +71,7 @@ def task_rows(cells: TaskCells) -> TaskRows:
     scores = _scores(scaled, cells.task.name)
     references = reference_colds(cells, REFERENCES)
     gains = {c.name: gains_of(c, cells, references) for c in cells.complete}
-    ranks = ranks_of(scores) if len(scores) else {}
+    ranks = ranks_of(scores, max(cells.fractions)) if len(scores) else {}
     by_entry = {str(name): list(group["value"]) for name, group in scores.groupby("entry", sort=False)}
     controls = _control_rows(cells)
     rows = [
@@ -93,7 +93,10 @@ def task_rows(cells: TaskCells) -> TaskRows:
         "description": cells.task.description,
         "fractions": list(cells.fractions),
         "identity": dict(cells.identity),
-        "reference_cold": {percent(fraction): c.name for fraction, c in references.items()},
+        "reference_cold": {
+            percent(fraction): c.name + (f" ({regime})" if regime != COLD else "")
+            for fraction, (c, regime) in references.items()
+        },
         "units": {category: METRICS[PRIMARY[category]].unit for category in HEADLINE_CATEGORIES},
         "rows": sorted(rows, key=place),
         "controls": controls,
@@ -104,9 +107,9 @@ def task_rows(cells: TaskCells) -> TaskRows:
     return TaskRows(cells, scores, scaled, gains, table)
 
 
-def ranks_of(scores: pd.DataFrame) -> dict[Any, Any]:
+def ranks_of(scores: pd.DataFrame, fraction: float) -> dict[Any, Any]:
     """Return entry -> its line of `rank_table`."""
-    return rank_table(scores, np.random.default_rng(BOOTSTRAP_SEED)).set_index("entry").to_dict("index")
+    return rank_table(scores, fraction).set_index("entry").to_dict("index")
 
 
 def _scores(scaled: Mapping[str, Mapping[str, np.ndarray]], task: str) -> pd.DataFrame:
@@ -139,8 +142,9 @@ def gain_estimate(gains: Sequence[Gain], *, times: float = 1, fractions: Sequenc
         gains: the gain on each task.
         fractions: the fractions that count; all where None.
     """
-    effects = [gain_effects(gain, fractions) if gain else None for gain in gains]
-    return over_tasks(effects, lambda effect: times * math.exp(effect))
+    found = [gain_effects(gain, fractions) for gain in gains]
+    shared = overlap(max((one.trained_on for one in found if one), default=0.0))
+    return over_tasks([one.effects if one else None for one in found], shared, lambda effect: times * math.exp(effect))
 
 
 def head(entry: Entry, level: str) -> dict[str, Any]:

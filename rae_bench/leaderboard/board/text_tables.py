@@ -21,7 +21,7 @@ The same numbers: [CSV](board.csv), [JSON](board.json).
 A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
 
 - **score**: 0 is the truth, 1 is about standing still; lower is better
-- in brackets: 95 % intervals over seeds and, of gains, over groups of held-out clips
+- in brackets: 95 % intervals over folds: other training, other held-out motion
 - a **rank** is an interval; entries that share a letter in **ties** are not apart
 - \\*: provisional, by fewer than five seeds
 - **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
