@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.statistics.curves import CurveEstimate, data_saved_interval, gap_interval
-from rae_bench.statistics.folds import FOLDS, FULL_OVERLAP, overlap
+from rae_bench.statistics.folds import FULL_OVERLAP, overlap
 from rae_bench.statistics.intervals import (
     Effects,
     Interval,
@@ -29,6 +29,7 @@ from rae_bench.statistics.intervals import (
 )
 from rae_bench.statistics.ranks import pair_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
+from rae_bench.task.split import FOLDS
 
 DATA_SETS = 1000
 BOOTSTRAP_DRAWS = 300

@@ -12,17 +12,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from rae_bench.task.split import FOLDS, fold_of
+
 Number = TypeVar("Number", float, np.ndarray)
 
-FOLDS = 5
-"""The number of folds of a domain."""
 FULL_OVERLAP = 1 / (FOLDS - 1)
 """Test data over training data at fraction 1: the correction of Nadeau and Bengio (2003) for shared training data."""
-
-
-def fold_of(seed: int) -> int:
-    """Return the fold on which a seed tests."""
-    return seed % FOLDS
 
 
 def overlap(fraction: Number) -> Number:

@@ -18,8 +18,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from rae_bench.statistics.folds import FOLDS, FULL_OVERLAP, overlap
+from rae_bench.statistics.folds import FULL_OVERLAP, overlap
 from rae_bench.statistics.intervals import mean_interval
+from rae_bench.task.split import FOLDS
 
 REPEATS = 2000
 FRACTIONS = (0.05, 0.2, 0.5, 1.0)

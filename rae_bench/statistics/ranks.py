@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.folds import FOLDS, FULL_OVERLAP, fold_means, fold_of, overlap
+from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, overlap
 from rae_bench.statistics.intervals import (
     ALLOWANCE,
     NOTHING,
@@ -20,6 +20,7 @@ from rae_bench.statistics.intervals import (
 )
 from rae_bench.statistics.significance import SIGNIFICANT, holm
 from rae_bench.statistics.tables import in_words, refuse_missing_cells, refuse_twice
+from rae_bench.task.split import FOLDS, fold_of
 
 RANKED_SEEDS = 5
 """With fewer seeds a rank is provisional."""

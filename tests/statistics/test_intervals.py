@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from rae_bench.errors import UserError
-from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, fold_of, overlap
+from rae_bench.statistics.folds import FULL_OVERLAP, fold_means, overlap
 from rae_bench.statistics.intervals import (
     ALLOWANCE,
     Effects,
@@ -28,6 +28,7 @@ from rae_bench.statistics.intervals import (
     mean_interval,
     ratio_interval,
 )
+from rae_bench.task.split import fold_of
 
 
 def effects(*folds: list[float], clips: list[list[float]] | None = None) -> Effects:

@@ -22,10 +22,11 @@ from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
 from rae_bench.results.rows import ERROR
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
-from rae_bench.statistics.folds import fold_means, fold_of
+from rae_bench.statistics.folds import fold_means
 from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
 from rae_bench.statistics.intervals import Effects, Interval, fold_interval, level_interval
 from rae_bench.statistics.pairing import nested
+from rae_bench.task.split import fold_of
 
 Estimate = dict[str, float | None] | None
 COSTS = {
