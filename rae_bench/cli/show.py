@@ -34,7 +34,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         if kind == "models":
             found[kind] = {name: {"module": m.module, **m.about} for name, m in list_models().items()}
         elif kind == "tasks":
-            found[kind] = {name: load_task(name).title for name in builtin_tasks()}
+            found[kind] = {name: _about_task(load_task(name)) for name in builtin_tasks()}
         elif kind == "rigs":
             found[kind] = rig_descriptions()
         else:
@@ -50,6 +50,11 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
             click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+
+
+def _about_task(task: Task) -> str:
+    p = task.protocol
+    return f"{task.title} ({p.full_updates:,} updates of {p.frames_per_update} frames; quick: {p.quick_updates:,})"
 
 
 def model_lines(about: dict[str, Any]) -> list[str]:
@@ -122,6 +127,7 @@ def show_task(name: str) -> None:
 def task_lines(task: Task) -> list[str]:
     """Return a task in words, a line each."""
     from rae_bench.model.regimes import percent
+    from rae_bench.task.task import PRETRAINING_SHARE
 
     def side(table: dict[str, object]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
@@ -140,8 +146,9 @@ def task_lines(task: Task) -> list[str]:
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",
-        f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; "
-        f"up to {p.frames_per_update} frames each",
+        f"budget      full: {p.full_updates:,} updates to adapt, {PRETRAINING_SHARE * p.full_updates:,} to pre-train",
+        f"            quick: {p.quick_updates:,} and {PRETRAINING_SHARE * p.quick_updates:,}; run takes this unless told",
+        f"            up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",
     ]
 

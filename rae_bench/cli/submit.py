@@ -88,7 +88,7 @@ def submit(
     click.echo("\nFor a pull request:")
     for line in git_commands(name, out):
         click.echo(f"  {line}")
-    for note in report.notes:
+    for note in [*report.notes, *([f"{found.quick} quick results are not for the board: left out"] if found.quick else [])]:
         click.echo(f"note: {note}", err=True)
     return 0
 

@@ -36,12 +36,14 @@ class Generated:
         motion: one clip, the frames after it.
         objectives: what the model was asked, over the frames of both.
         distances: (role, seconds, metres) of each written objective: by how far it was missed on arrival.
+        kept: the model that made it.
     """
 
     history: Motion
     motion: Motion
     objectives: Objectives
     distances: tuple[tuple[str, float, float], ...]
+    kept: Kept
 
     @property
     def whole(self) -> Motion:
@@ -97,7 +99,7 @@ def generate(
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(written, made, root))
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(written, made, root), kept)
 
 
 def standing_history(kept: Kept) -> Motion:

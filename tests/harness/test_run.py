@@ -19,7 +19,11 @@ import numpy as np
 import pytest
 from helpers.running import do_here, plan_cells, run_cells
 
+from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.errors import UserError
 from rae_bench.harness.events import DataWanted, Event, Planned
+from rae_bench.harness.jobs import PretrainJob
+from rae_bench.harness.plan import jobs_of
 from rae_bench.harness.run import Outcome
 from rae_bench.results.files import load_results, read_result
 from rae_bench.results.trajectories import load_trajectory
@@ -261,7 +265,7 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
 
     changed = tmp_path / tiny_task.name
     text = tiny_task.read_text(encoding="utf-8")
-    changed.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    changed.write_text(text.replace("quick_updates = 10", "quick_updates = 11"), encoding="utf-8")
     planned = plan_cells("fe", str(changed), out=out).cells
     assert {(p.state, p.why) for p in planned} == {("stale", "changed: task")}
 
@@ -272,6 +276,43 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
 
     planned = plan_cells("fe", str(tiny_task), out=out, force=True).cells
     assert {p.state for p in planned} == {"to do"}
+
+
+def test_results_of_an_older_benchmark_are_stale_and_say_so(
+    tiny_run: Outcome, tiny_task: Path, tmp_path: Path
+) -> None:
+    """Version 1 wrote no version; what was pre-trained and kept then is not taken over either."""
+    out = Path(shutil.copytree(tiny_run.cells[0].path.parents[2], tmp_path / "out"))
+    assert {read_result(path)["benchmark"] for path in out.rglob("*-s0.json")} == {BENCHMARK_VERSION}  # type: ignore[index]
+    for path in out.rglob("*.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts.pop("benchmark", None)
+        del facts["identity"]["benchmark"]
+        path.write_text(json.dumps(facts), encoding="utf-8")
+    plan = plan_cells("fe", str(tiny_task), out=out)
+    assert {(p.state, p.why) for p in plan.cells} == {("stale", f"changed: benchmark 1 -> {BENCHMARK_VERSION}")}
+    assert any(isinstance(job, PretrainJob) for job in jobs_of(plan))
+    with pytest.raises(UserError, match="this result is of benchmark version 1, whose numbers do not compare"):
+        load_results(out)
+
+
+def test_quick_and_full_results_lie_apart(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(tiny_run.cells[0].path.parents[2], tmp_path / "out"))
+    assert {p.path.parent.name for p in tiny_run.cells} == {"tiny-quick"}
+    full = run_cells("fe", str(tiny_task), out=out, regimes=["cold"], budget="full", workers=1)
+    assert {p.path.parent.name for p in full.cells} == {"tiny"}
+    quick = plan_cells("fe", str(tiny_task), out=out, regimes=["cold"])
+    assert {p.state for p in quick.cells} == {"done"}
+    assert not {p.path for p in quick.cells} & {p.path for p in full.cells}
+    learned = {r["budget"]: r["cost"]["budget"] for r in (*tiny_run.results, *full.results) if r["regime"] == "cold"}
+    assert {budget: cost["updates"] for budget, cost in learned.items()} == {"quick": 10, "full": 12}
+    assert {r["task"] for r in (*tiny_run.results, *full.results)} == {"tiny"}
+    tasks = {r["budget"]: r["identity"]["task"] for r in (*tiny_run.results, *full.results)}
+    assert tasks["quick"] != tasks["full"]
+    table = load_results(out)
+    assert {str(b): set(t["path"].map(lambda p: Path(p).parent.name)) for b, t in table.groupby("budget")} == {
+        "quick": {"tiny-quick"}, "full": {"tiny"},
+    }  # fmt: skip
 
 
 def test_another_title_changes_no_result(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:

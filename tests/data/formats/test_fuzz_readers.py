@@ -125,8 +125,10 @@ fps = 60
 seconds = 4.0
 fractions = [0.1, 0.2]
 default_fraction = 0.1
-pretrain_updates = 100
 roles = ["pelvis", "head"]
+[budget]
+full_updates = 100
+quick_updates = 10
 """
 OBJECTIVES = """seconds = 4.0
 [[objectives]]
