@@ -80,6 +80,7 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [budget]
         full_updates = 12
         quick_updates = 10
+        [protocol]
         """,
         encoding="utf-8",
     )

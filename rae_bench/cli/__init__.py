@@ -75,7 +75,7 @@ def _interrupted(error: BaseException | None) -> bool:
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(
     package_name="rae-bench", prog_name="rae-bench",
-    message=f"%(prog)s %(version)s, benchmark version {BENCHMARK_VERSION}",
+    message=f"%(prog)s, version %(version)s, benchmark version {BENCHMARK_VERSION}",
 )  # fmt: skip
 def cli() -> None:
     """Transfer learning of motion synthesis across character rigs.

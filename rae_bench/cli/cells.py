@@ -119,7 +119,7 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
         click.echo(json.dumps([plan_entry(task, p) for task, p in cells.values()], indent=1))
         return
     for task, p in cells.values():
-        click.echo(f"{p.state:<6} {task.folder}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
+        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
     for task in {task.folder: task for task, _ in cells.values()}.values():
         click.echo(f"{task.name}: {budget_words(task.protocol)}")
     _print_estimate(plans, workers)
@@ -127,15 +127,11 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
 
 def budget_words(protocol: Protocol) -> str:
     """Return a task's chosen budget in words; in the published protocol updates follow from epochs."""
+    of = f"updates of {protocol.frames_per_update} frames"
     if protocol.published:
-        return (
-            f"{protocol.budget} budget: {protocol.pretrain_updates:,} updates of {protocol.frames_per_update} frames to "
-            "pre-train and on all data, fewer on less"
-        )
-    return (
-        f"{protocol.budget} budget: {protocol.adapt_updates:,} updates of {protocol.frames_per_update} frames to adapt, "
-        f"{protocol.pretrain_updates:,} to pre-train"
-    )
+        return f"{protocol.budget} budget: {protocol.pretrain_updates:,} {of} to pre-train and on all data"
+    adapt, pretrain = f"{protocol.adapt_updates:,} {of} to adapt", f"{protocol.pretrain_updates:,} to pre-train"
+    return f"{protocol.budget} budget: {adapt}, {pretrain}"
 
 
 def plan_entry(task: Task, planned: PlannedCell) -> dict[str, Any]:

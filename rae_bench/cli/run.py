@@ -164,7 +164,8 @@ def budget_note(task: Task) -> str:
     said = f"Benchmark version {BENCHMARK_VERSION}, {budget_words(task.protocol)}."
     if task.budget == FULL_BUDGET:
         return said
-    return f"{said} Quick numbers are not for the board; --budget full ({task.protocol.full_updates:,} updates) makes those."
+    updates = f"{task.protocol.full_updates:,} updates"
+    return f"{said} Quick numbers are not for the board; --budget full ({updates}) makes those."
 
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:

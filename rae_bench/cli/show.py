@@ -147,7 +147,7 @@ def task_lines(task: Task) -> list[str]:
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",
         f"budget      full: {p.full_updates:,} updates to adapt, {PRETRAINING_SHARE * p.full_updates:,} to pre-train",
-        f"            quick: {p.quick_updates:,} and {PRETRAINING_SHARE * p.quick_updates:,}; run takes this unless told",
+        f"            quick: {p.quick_updates:,} and {PRETRAINING_SHARE * p.quick_updates:,}; the default of run",
         f"            up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",
     ]

@@ -88,7 +88,9 @@ def submit(
     click.echo("\nFor a pull request:")
     for line in git_commands(name, out):
         click.echo(f"  {line}")
-    for note in [*report.notes, *([f"{found.quick} quick results are not for the board: left out"] if found.quick else [])]:
+    if found.quick:
+        report.notes.append(f"{found.quick} results of the quick budget are not for the board and were left out")
+    for note in report.notes:
         click.echo(f"note: {note}", err=True)
     return 0
 

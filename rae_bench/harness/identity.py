@@ -19,8 +19,8 @@ from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
 Identity = Mapping[str, Any]
-"""`benchmark`: version of its rules. `engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a plug-in's code. `config`: short
-hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
+"""`benchmark`: version of its rules. `engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a
+plug-in's code. `config`: short hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
 NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
 PRETRAINING = ("benchmark", "engine", "model", "options", "task", "data")

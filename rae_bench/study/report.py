@@ -147,7 +147,8 @@ def draw_study(study: Study, path: Path) -> Path:
                 handles.append(handle)
                 labels.append(label)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(f"The thesis' study: rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}, {study.budget} budget")
+    what = f"rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}, {study.budget} budget"
+    figure.suptitle(f"The thesis' study: {what}")
     return save_figure(figure, path)
 
 

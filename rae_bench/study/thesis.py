@@ -88,8 +88,8 @@ def _specs(arm: StudyArm, seeds: int, out: Path) -> list[RunSpec]:
     from rae_bench.harness.sweep import make_specs
 
     return make_specs(
-        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions, budget=arm.tasks[0].budget,
-        seeds=seeds, out=out, options=arm.options, controls=arm.controls,
+        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions,
+        budget=arm.tasks[0].budget, seeds=seeds, out=out, options=arm.options, controls=arm.controls,
     )  # fmt: skip
 
 

@@ -166,7 +166,7 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
     check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo"}, where)
     if name.endswith(QUICK_SUFFIX):
-        raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}: folders of quick results do; rename it")
+        raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}, as folders of quick results do")
     sources = table.get("source")
     if not isinstance(sources, (list, tuple)):
         sources = [sources]
@@ -205,8 +205,8 @@ def _check_no_old_budget(protocol: Mapping[str, Any], where: str) -> None:
     for key in ("adapt_updates", "pretrain_updates", "frames_per_update"):
         if key in protocol:
             raise UserError(
-                f"{where}: [protocol]: {key} is of benchmark version 1; now a table [budget] has {', '.join(BUDGET_KEYS)}, "
-                "and pre-training has twice the updates of an adaptation"
+                f"{where}: [protocol]: {key} is of benchmark version 1; now a table [budget] has "
+                f"{', '.join(BUDGET_KEYS)}, and pre-training has twice the updates of an adaptation"
             )
 
 

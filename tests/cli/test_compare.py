@@ -35,7 +35,8 @@ def cell(
     write_json(
         path,
         {
-            "schema": SCHEMA, "benchmark": benchmark, "budget": budget, "status": "ok", "model": model, "task": task, "regime": regime, "fraction": fraction,
+            "schema": SCHEMA, "benchmark": benchmark, "budget": budget,
+            "status": "ok", "model": model, "task": task, "regime": regime, "fraction": fraction,
             "seed": seed, "identity": {"config": "0" * 64, **IDENTITY, **identity}, "metrics": metrics, "cost": {},
             "environment": {}, "reason": "",
         },
@@ -169,9 +170,9 @@ def test_budgets_do_not_mix(place: Path, compare: Call) -> None:
     found = json.loads(compare(["m-00000000", "n-00000000", "--budget", "quick", "--json"])[1])
     assert (found["benchmark"], found["budget"]) == (BENCHMARK_VERSION, "quick")
     # One side each.
-    left, right = "results/m-00000000/biped2quad", "results/n-00000000/biped2quad-quick"
-    assert "m-00000000/biped2quad has full and results/n-00000000/biped2quad-quick has quick" in compare([left, right])[2]
-    assert "no result of the quick budget; run it with --budget quick" in compare([left, right, "--budget", "quick"])[2]
+    sides = ["results/m-00000000/biped2quad", "results/n-00000000/biped2quad-quick"]
+    assert "m-00000000/biped2quad has full and results/n-00000000/biped2quad-quick has quick" in compare(sides)[2]
+    assert "no result of the quick budget; run it with --budget quick" in compare([*sides, "--budget", "quick"])[2]
 
 
 def test_results_of_another_version_are_refused(place: Path, compare: Call) -> None:

@@ -17,8 +17,8 @@ def sway_results(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     place = tmp_path_factory.mktemp("sway")
     (place / "sway.py").write_text(MODEL, encoding="utf-8")
     plan = plan_cells(
-        f"{place}/sway.py:Sway", str(tiny_task), regimes=["cold", "full"], fractions=[0.05, 0.2], seeds=3, budget="full",
-        out=place / "results", controls=False,
+        f"{place}/sway.py:Sway", str(tiny_task), regimes=["cold", "full"], fractions=[0.05, 0.2], seeds=3,
+        budget="full", out=place / "results", controls=False,
     )  # fmt: skip
     do_here(plan)
     return place / "results"

@@ -121,7 +121,7 @@ def test_quick_results_are_no_part_of_an_entry(sway_results: Path, tmp_path: Pat
     both = Path(shutil.copytree(sway_results, tmp_path / "results"))
     (full,) = both.glob("*/tiny")
     quick = Path(shutil.copytree(full, full.with_name("tiny-quick")))
-    cells = [path for path in sorted(quick.glob("*.json"))]
+    cells = sorted(quick.glob("*.json"))
     for path in cells:
         path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": "quick"}))
     found = gather_cells(both)

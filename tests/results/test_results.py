@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
-from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.results.files import SCHEMA, load_results, read_result, reported_number, strict, write_json
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.rigs.file import load_rig

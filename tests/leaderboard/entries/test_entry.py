@@ -57,15 +57,13 @@ def test_a_quick_cell_is_refused(folder: Path) -> None:
         load_entry(folder)
 
 
-@pytest.mark.parametrize("said", ["", "benchmark = 1\n", 'benchmark = "1"\n', "benchmark = 99\n", 'benchmark = "2"\n'])
-def test_an_entry_of_another_version_is_refused_for_that(folder: Path, said: str) -> None:
+@pytest.mark.parametrize(("said", "version"), [("", 1), ("benchmark = 1\n", 1), ("benchmark = 99\n", 99)])
+def test_an_entry_of_another_version_is_refused_for_that(folder: Path, said: str, version: int) -> None:
     path = folder / "entry.toml"
     path.write_text(path.read_text().replace(f"benchmark = {BENCHMARK_VERSION}\n", said))
-    version = said.strip('benchmark = "\n') or "1"
-    wrong = "not as expected" if version == "2" else f"this entry is of benchmark version {version},"
-    with pytest.raises(UserError, match=wrong) as raised:
+    with pytest.raises(UserError, match=f"this entry is of benchmark version {version},") as raised:
         load_entry(folder)
-    assert isinstance(raised.value, Refused) == (version == "2")
+    assert not isinstance(raised.value, Refused)  # it is no fault of the entry's
 
 
 def test_a_cell_of_another_version_is_refused_for_that(folder: Path) -> None:
