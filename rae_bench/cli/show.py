@@ -34,7 +34,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         if kind == "models":
             found[kind] = {name: {"module": m.module, **m.about} for name, m in list_models().items()}
         elif kind == "tasks":
-            found[kind] = {name: _about_task(load_task(name)) for name in builtin_tasks()}
+            found[kind] = {name: load_task(name).title for name in builtin_tasks()}
         elif kind == "rigs":
             found[kind] = rig_descriptions()
         else:
@@ -47,14 +47,15 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         width = max(map(len, entries), default=0)
         for name, text in entries.items():
             lines = model_lines(text) if kind == "models" else [text]
+            lines += [_budgets_in_short(load_task(name))] if kind == "tasks" else []
             click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
 
 
-def _about_task(task: Task) -> str:
+def _budgets_in_short(task: Task) -> str:
     p = task.protocol
-    return f"{task.title} ({p.full_updates:,} updates of {p.frames_per_update} frames; quick: {p.quick_updates:,})"
+    return f"full {p.full_updates:,} updates, quick {p.quick_updates:,}, {p.frames_per_update} frames each"
 
 
 def model_lines(about: dict[str, Any]) -> list[str]:
