@@ -77,9 +77,10 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = "builtin"
         rig = "quad"
         clips = 24
+        [budget]
+        full_updates = 12
+        quick_updates = 10
         [protocol]
-        pretrain_updates = 6
-        adapt_updates = 10
         """,
         encoding="utf-8",
     )

@@ -48,7 +48,9 @@ SMALLER = {
     "--target stick": "--target stick --dry-run",
 }
 """What is put in place of what stands in a command, so that it takes seconds: all that is not as printed, with ..."""
-FEWER = {"[protocol]\n": "[protocol]\npretrain_updates = 6\nadapt_updates = 6\n", 'rig = "': 'clips = 24\nrig = "'}
+FEWER = {
+    "[protocol]\n": "[budget]\nfull_updates = 6\nquick_updates = 6\n\n[protocol]\n", 'rig = "': 'clips = 24\nrig = "',
+}  # fmt: skip
 """... what is put into the file of a task."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.places import ROOT, TESTS
 
 LAYERS = (
-    ("errors", "storage"),
+    ("benchmark", "errors", "storage"),
     ("kinematics", "rigs"),
     ("motion",),
     ("data",),

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.made_entries import make_entry
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHER_SYSTEM = """
@@ -77,8 +78,16 @@ def test_every_module_imports_elsewhere(elsewhere: dict[str, str], tmp_path: Pat
     assert "rae_bench.cli.verify" in done.stdout
 
 
+def test_an_entry_is_verified_elsewhere(elsewhere: dict[str, str], tmp_path: Path) -> None:
+    """Its numbers are made up, so there are findings and no trace of an error."""
+    entry = make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"])
+    done = call("-m", "rae_bench", "verify", str(entry), env={**elsewhere, "PYTHONIOENCODING": "cp1252"}, cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1].partition(" ")[0]) == (1, "fe:"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
-    "words", [["list"], ["show", "rig", "quad"], ["verify", str(ROOT / "leaderboard" / "entries" / "fe")]]
+    "words", [["list"], ["show", "rig", "quad"], ["leaderboard", "show", "--folder", str(ROOT / "leaderboard")]]
 )
 def test_commands_start_elsewhere(words: list[str], elsewhere: dict[str, str], tmp_path: Path) -> None:
     """With a code page that lacks most signs, too."""

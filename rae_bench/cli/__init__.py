@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from rae_bench.benchmark import BENCHMARK_VERSION
+
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
     "sweep": ("rae_bench.cli.sweep", "sweep", "Run many models, tasks and seeds at once."),
@@ -22,7 +24,7 @@ COMMANDS = {
     "submit": ("rae_bench.cli.submit", "submit", "Make an entry for the leaderboard."),
     "verify": ("rae_bench.cli.verify", "verify", "Is an entry what it says?"),
     "rescore": ("rae_bench.cli.rescore", "rescore", "Compute metrics again from kept trajectories."),
-    "check": ("rae_bench.cli.check", "check", "Check a model's contract, or our metrics."),
+    "check": ("rae_bench.cli.check", "check", "Check a model's contract, our metrics, a task's budgets."),
     "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
 }
@@ -71,12 +73,15 @@ def _interrupted(error: BaseException | None) -> bool:
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="rae-bench", prog_name="rae-bench")
+@click.version_option(
+    package_name="rae-bench", prog_name="rae-bench",
+    message=f"%(prog)s, version %(version)s, benchmark version {BENCHMARK_VERSION}",
+)  # fmt: skip
 def cli() -> None:
     """Transfer learning of motion synthesis across character rigs.
 
     \b
-    rae-bench run --model fe --task biped2quad    the main job, about two minutes on two cores
+    rae-bench run --model fe --task biped2quad    the main job, about a minute on two cores
     rae-bench list                                what there is
     """
 

@@ -11,13 +11,22 @@ import click
 
 from rae_bench.cli.values import assignments, expand, numbers, split
 from rae_bench.model.registry import model_name
+from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
 if TYPE_CHECKING:
     from rae_bench.harness.jobs import AnyJob
     from rae_bench.harness.plan import Plan, PlannedCell
     from rae_bench.harness.spec import RunSpec
     from rae_bench.task.cells import Cell
-    from rae_bench.task.task import Task
+    from rae_bench.task.task import Protocol, Task
+
+
+def budget_option() -> Callable[[Any], Any]:
+    """The option by which a command is told which of a task's budgets to train with."""
+    return click.option(
+        "--budget", type=click.Choice(BUDGETS), default=QUICK_BUDGET, show_default=True,
+        help="Updates: full is for the board, quick about a tenth.",
+    )  # fmt: skip
 
 
 def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
@@ -35,6 +44,7 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
             help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long.",
         ),
         click.option("--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."),
+        budget_option(),
         click.option("--seeds", type=int, default=seeds, show_default=True, help="How many seeds."),
         click.option(
             "--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA)."
@@ -110,7 +120,18 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
         return
     for task, p in cells.values():
         click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
+    for task in {task.folder: task for task, _ in cells.values()}.values():
+        click.echo(f"{task.name}: {budget_words(task.protocol)}")
     _print_estimate(plans, workers)
+
+
+def budget_words(protocol: Protocol) -> str:
+    """Return a task's chosen budget in words; in the published protocol updates follow from epochs."""
+    of = f"updates of {protocol.frames_per_update} frames"
+    if protocol.published:
+        return f"{protocol.budget} budget: {protocol.pretrain_updates:,} {of} to pre-train and on all data"
+    adapt, pretrain = f"{protocol.adapt_updates:,} {of} to adapt", f"{protocol.pretrain_updates:,} to pre-train"
+    return f"{protocol.budget} budget: {adapt}, {pretrain}"
 
 
 def plan_entry(task: Task, planned: PlannedCell) -> dict[str, Any]:
@@ -121,6 +142,7 @@ def plan_entry(task: Task, planned: PlannedCell) -> dict[str, Any]:
         "why": planned.why,
         "model": cell.model,
         "task": task.name,
+        "budget": task.budget,
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.values import numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
+from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--task", "tasks", multiple=True, help="Only these tasks (all that both have).")
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
+@click.option("--budget", type=click.Choice(BUDGETS), help="Only results of this budget (the one that both have).")
 @click.option("--metric", default="reconstruction_error", show_default=True, help="Any metric of the results.")
 @click.option(
     "--results", type=click.Path(path_type=Path), default="results", show_default=True,
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
-    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, metric: str, results: Path,
-    as_json: bool,
+    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, budget: str | None,
+    metric: str, results: Path, as_json: bool,
 ) -> None:
     """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
 
@@ -51,6 +54,7 @@ def compare(
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
         raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
     wanted = numbers("--fractions", split(fractions))
+    chosen = _one_budget(sides, split(tasks), budget)
     tables = [side.clips(metric, split(tasks), wanted, seeds) for side in sides]
     _same_basis(tables)
     direction = str(tables[0]["direction"].iloc[0])
@@ -60,11 +64,14 @@ def compare(
     unit = str(tables[0]["unit"].iloc[0])
     if as_json:
         rows = [{k: _json(v) for k, v in row.items()} for row in found.to_dict("records")]
-        facts = {"a": a, "b": b, "metric": metric, "unit": unit, "rows": rows, "left_out": unpaired}
+        facts = {"a": a, "b": b, "benchmark": BENCHMARK_VERSION, "budget": chosen, "metric": metric, "unit": unit,
+                 "rows": rows, "left_out": unpaired}  # fmt: skip
         click.echo(json.dumps(facts, indent=1))
         return
     for line in lines(found, a, b, metric, unit):
         click.echo(line)
+    click.echo(f"Benchmark version {BENCHMARK_VERSION}, {chosen} budget"
+               + (": not for the board." if chosen == QUICK_BUDGET else "."))  # fmt: skip
     if unpaired:
         click.echo(f"Only one side has, so not compared: {in_short(unpaired)}.")
 
@@ -125,6 +132,26 @@ class _EntryResults:
         if len(clips):
             return clips
         return whole_cells(table[table["metric"] == metric])
+
+
+def _one_budget(sides: list[_EntryResults], tasks: list[str], asked: str | None) -> str:
+    """Leave the results of one budget to both sides and return it.
+
+    Raises:
+        UserError: the sides have results of both budgets and none was chosen, or a side has none of the chosen one.
+    """
+    tables = [side.table[side.table["task"].isin(tasks)] if tasks else side.table for side in sides]
+    found = [set(table["budget"]) for table in tables]
+    if asked is None and len(found[0] | found[1]) > 1:
+        words = " and ".join(f"{s.text} has {', '.join(sorted(f))}" for s, f in zip(sides, found, strict=True))
+        raise UserError(f"quick and full results do not compare: {words}; choose with --budget")
+    chosen = asked or next(iter(found[0] | found[1]), QUICK_BUDGET)
+    for side, budgets in zip(sides, found, strict=True):
+        if chosen not in budgets and budgets:
+            raise UserError(f"{side.text}: no result of the {chosen} budget; run it with --budget {chosen}")
+        if budgets:
+            side.table = side.table[side.table["budget"] == chosen]
+    return chosen
 
 
 def _folder(name: str, results: Path) -> Path:

@@ -29,6 +29,7 @@ def generate(
     from rae_bench.data.formats.export import check_place, check_writable, export_clips
     from rae_bench.data.formats.units import metres_per_unit
     from rae_bench.harness.generate import generate as make
+    from rae_bench.task.cells import row_label
 
     scale = length_unit(unit)
     metres_per_unit(scale)
@@ -45,6 +46,9 @@ def generate(
 
         with writing(page):
             write_page(generated_scene(made, output.name), page)
+    kept = made.kept
+    click.echo(f"model: {kept.model}, {row_label(kept.model, kept.regime, kept.fraction)} of {kept.task}, "
+               f"{kept.budget} budget", err=True)  # fmt: skip
     frames = int(motion.lengths[0])
     click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
     for role, time, metres in made.distances:

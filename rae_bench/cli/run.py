@@ -17,6 +17,7 @@ from rae_bench.errors import UserError
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
     from rae_bench.results.rows import Row
+    from rae_bench.task.task import Task
 
 
 @click.command()
@@ -169,6 +170,19 @@ def headroom_notes(table_rows: Sequence[Row]) -> list[str]:
     return [f"{needed}: {', '.join(small)}."] if small else []
 
 
+def budget_note(task: Task) -> str:
+    """Which version of the benchmark the numbers are of, by which budget, and what they are for."""
+    from rae_bench.benchmark import BENCHMARK_VERSION
+    from rae_bench.cli.cells import budget_words
+    from rae_bench.task.task import FULL_BUDGET
+
+    said = f"Benchmark version {BENCHMARK_VERSION}, {budget_words(task.protocol)}."
+    if task.budget == FULL_BUDGET:
+        return said
+    updates = f"{task.protocol.full_updates:,} updates"
+    return f"{said} Quick numbers are not for the board; --budget full ({updates}) makes those."
+
+
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.model.regimes import percent
@@ -183,6 +197,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "
         f"full: all {frames[split.train].sum() / target.protocol.fps:.0f} s of training motion."
     ]
+    lines.append(budget_note(outcome.task))
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for result in outcome.results:

@@ -47,9 +47,15 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         width = max(map(len, entries), default=0)
         for name, text in entries.items():
             lines = model_lines(text) if kind == "models" else [text]
+            lines += [_budgets_in_short(load_task(name))] if kind == "tasks" else []
             click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+
+
+def _budgets_in_short(task: Task) -> str:
+    p = task.protocol
+    return f"full {p.full_updates:,} updates, quick {p.quick_updates:,}, {p.frames_per_update} frames each"
 
 
 def model_lines(about: dict[str, Any]) -> list[str]:
@@ -122,6 +128,7 @@ def show_task(name: str) -> None:
 def task_lines(task: Task) -> list[str]:
     """Return a task in words, a line each."""
     from rae_bench.model.regimes import percent
+    from rae_bench.task.task import PRETRAINING_SHARE
 
     def side(table: dict[str, object]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
@@ -140,8 +147,9 @@ def task_lines(task: Task) -> list[str]:
         f"target      {side(dict(task.target))}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",
-        f"updates     {p.pretrain_updates} to pre-train, {p.adapt_updates} to adapt; "
-        f"up to {p.frames_per_update} frames each",
+        f"budget      full: {p.full_updates:,} updates to adapt, {PRETRAINING_SHARE * p.full_updates:,} to pre-train",
+        f"            quick: {p.quick_updates:,} and {PRETRAINING_SHARE * p.quick_updates:,}; the default of run",
+        f"            up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",
     ]
 

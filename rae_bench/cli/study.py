@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.values import assignments, expand, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME
+from rae_bench.task.task import QUICK_BUDGET, QUICK_SUFFIX
 
 if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan
@@ -36,7 +38,7 @@ def study() -> None:
 @click.option("--seeds", type=int, default=3, show_default=True, help="How many seeds.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Of all models, such as preset=paper.")
-@click.option("--budget", type=float, default=1, show_default=True, help="Share of the updates, to try things out.")
+@budget_option()
 @click.option("--workers", type=int, help="Cells at a time on this machine (as many as it has cores for).")
 @click.option("--ray-address", help="Of a Ray cluster to use: auto, host:port or ray://host:port.")
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in each mode.")
@@ -44,7 +46,7 @@ def study() -> None:
 @click.option("--report-only", is_flag=True, help="Run nothing: report what is there.")
 def thesis(
     rigs: tuple[str, ...], models: tuple[str, ...], modes: tuple[str, ...], seeds: int, out: Path,
-    options: tuple[str, ...], budget: float, workers: int | None, dry_run: bool, report_only: bool, **resources: Any,
+    options: tuple[str, ...], budget: str, workers: int | None, dry_run: bool, report_only: bool, **resources: Any,
 ) -> int:
     """The KTH thesis that this benchmark standardises: its models, regimes and five claims.
 
@@ -56,8 +58,6 @@ def thesis(
 
     if seeds < 1:
         raise UserError("--seeds takes a number above 0")
-    if not 0 < budget <= 1:
-        raise UserError("--budget takes a share, 0 < share <= 1")
     chosen = _chosen("model of the study", models, MODELS)
     names = _chosen("mode", modes, ARMS)
     chosen_rigs = _chosen("rig of the study", rigs, RIGS)
@@ -116,6 +116,7 @@ def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | N
         updates = sum(job.updates for job in jobs)
         hours = sum(expected.values()) / 3600
         click.echo(f"{name:<10} {done} of {wanted} cells done; {updates:,} updates to do, about {hours:.2f} core-hours")
+        click.echo(f"{'':<10} {budget_words(plans[0].task.protocol)}")
     if cost:
         click.echo(f"about {duration(cost / room)} on {room} workers")
     if open_ended:
@@ -132,11 +133,13 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
     clips = {arm.name: clips_of(arm, plans[arm.name], ERROR_OF_ARM[arm.name]) for arm in parts}
     if all(table.empty for table in clips.values()):
         raise UserError(f"{out}: no finished cell of the study; run it without --report-only first")
-    costs = _costs(parts[0], plans[parts[0].name], out / REPORT_FOLDER, measure=measure)
+    budget = parts[0].tasks[0].budget
+    folder = out / (REPORT_FOLDER + (QUICK_SUFFIX if budget == QUICK_BUDGET else ""))
+    costs = _costs(parts[0], plans[parts[0].name], folder, measure=measure)
     rigs = tuple(task.name.split("-")[1] for task in parts[0].tasks)
     counts = {name: _counts(of) for name, of in plans.items()}
-    found = find(clips, parts[0].models, costs, rigs, seeds, counts)
-    for path in write_study(found, out / REPORT_FOLDER):
+    found = find(clips, parts[0].models, costs, rigs, seeds, counts, budget)
+    for path in write_study(found, folder):
         click.echo(f"report    {path}", err=True)
     for mode, verdicts in found.verdicts.items():
         for verdict in verdicts:

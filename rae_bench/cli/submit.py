@@ -88,6 +88,8 @@ def submit(
     click.echo("\nFor a pull request:")
     for line in git_commands(name, out):
         click.echo(f"  {line}")
+    if found.quick:
+        report.notes.append(f"{found.quick} results of the quick budget are not for the board and were left out")
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     return 0

@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.values import assignments
 from rae_bench.errors import UserError
+from rae_bench.task.task import QUICK_BUDGET
 
 SHOWN = 5
 
@@ -18,6 +20,7 @@ SHOWN = 5
 @click.command()
 @click.option("--model", required=True, help="Entry, module:Class or file.py:Class.")
 @click.option("--task", required=True, help="Task or file.toml; only its source is looked at.")
+@budget_option()
 @click.option("--trials", type=int, default=16, show_default=True, help="Configurations drawn at random.")
 @click.option("--grid", is_flag=True, help="Instead: every combination, each on the whole budget.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option that is held fixed.")
@@ -51,7 +54,7 @@ def tune(
         if isinstance(event, DataWanted):
             say(stderr, f"{model} on the source of {event.tasks[0]}: making or finding the data")
         elif isinstance(event, TrialsPlanned):
-            say(stderr, f"{len(event.trials)} trials, {event.known} in the ledger")
+            say(stderr, f"{len(event.trials)} trials, {event.known} in the ledger; {budget_words(event.protocol)}")
         elif not event.again:
             outcome = event.reason or f"{event.error:.3f} cm"
             share = f"{event.ninths}/{RUNGS[-1]} of the budget"
@@ -75,7 +78,8 @@ def tune(
     for t in ranked[:SHOWN]:
         click.echo(f"  {t.errors[last]:8.3f}  {_words(t.options)}")
     click.echo(f"preset {tuned.preset}")
-    click.echo(f"try it: rae-bench run --model {model} --task {task} --preset {tuned.preset}")
+    budget = "" if others["budget"] == QUICK_BUDGET else f" --budget {others['budget']}"
+    click.echo(f"try it: rae-bench run --model {model} --task {task} --preset {tuned.preset}{budget}")
 
 
 def _words(options: Mapping[str, Any]) -> str:

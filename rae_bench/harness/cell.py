@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.harness.jobs import CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
@@ -66,9 +67,11 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
     """What every result file says, whatever became of its cell."""
     return {
         "schema": SCHEMA,
+        "benchmark": BENCHMARK_VERSION,
         "status": status,
         "model": portable_spec(cell.model),
         "task": task.name,
+        "budget": task.budget,
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,

@@ -45,12 +45,14 @@ class Generated:
         objectives: what the model was asked, over the frames of both.
         distances: (role, seconds, metres) of each written objective: by how far it was missed on arrival.
         path: what the model was asked to follow, over the frames of both; None in tracks without a path.
+        kept: the model that made it.
     """
 
     history: Motion
     motion: Motion
     objectives: Objectives
     distances: tuple[tuple[str, float, float], ...]
+    kept: Kept
     path: RootPath | None = None
 
     @property
@@ -113,7 +115,7 @@ def generate(
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
     met = replace(written, objectives=tuple(o for o in written.objectives if o in everything.objectives))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(met, made, root), path)
+    return Generated(_lowered(past, kept.raised), motion, asked, _distances(met, made, root), kept, path)
 
 
 def _check_track(track: str, written: WrittenObjectives, where: str) -> None:

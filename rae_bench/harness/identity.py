@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rae_bench.benchmark import BENCHMARK_VERSION, version_of
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.cells import Cell
@@ -19,11 +20,11 @@ from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
 Identity = Mapping[str, Any]
-"""`engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a plug-in's code. `config`: short
-hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
+"""`benchmark`: version of its rules. `engine`, `metrics`: {piece: version}. `model`: {part: version}, or the hash of a
+plug-in's code. `config`: short hash of the options as they were given; `options`, `task`, `data`, `split`: sha256."""
 NOT_RECOMPUTED = ("one_step_error",)
 """Metrics of motion that is not among the trajectories: single frames from true histories."""
-PRETRAINING = ("engine", "model", "options", "task", "data")
+PRETRAINING = ("benchmark", "engine", "model", "options", "task", "data")
 """What pre-training depends on: all but the target's fraction, its test clips and the metrics."""
 
 
@@ -57,7 +58,9 @@ def identity(
 
 def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of an identity that the installed code decides."""
-    code: dict[str, Any] = {"engine": engine_versions(), "metrics": cell_metric_versions()}
+    code: dict[str, Any] = {
+        "benchmark": BENCHMARK_VERSION, "engine": engine_versions(), "metrics": cell_metric_versions(),
+    }  # fmt: skip
     if model is None:
         return code | {"model": {}, "options": _hash({})}
     return code | {"model": model.identity, "options": _hash(model.resolved(options))}
@@ -68,7 +71,7 @@ def _hash(value: Any) -> str:
 
 
 def identity_changes(old: Identity, new: Identity, parts: Sequence[str] | None = None) -> list[str]:
-    """What of an identity changed, in words: `features 1 -> 2`, `metric foot_sliding 1 -> 2`, `task`.
+    """What of an identity changed, in words: `benchmark 1 -> 2`, `metric foot_sliding 1 -> 2`, `task`.
 
     Args:
         parts: that are looked at; all by default.
@@ -78,7 +81,9 @@ def identity_changes(old: Identity, new: Identity, parts: Sequence[str] | None =
         before, now = old.get(part), new[part]
         if before == now:
             continue
-        if isinstance(before, Mapping) and isinstance(now, Mapping):
+        if part == "benchmark":
+            out.append(f"benchmark {version_of(old)} -> {now}")
+        elif isinstance(before, Mapping) and isinstance(now, Mapping):
             word = "metric " if part == "metrics" else ""
             out += [
                 f"{word}{piece} {before.get(piece, 'none')} -> {now.get(piece, 'none')}"

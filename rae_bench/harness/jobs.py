@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from rae_bench.task.cells import Cell
-from rae_bench.task.task import Task, task_from_table
+from rae_bench.task.task import FULL_BUDGET, Task, task_from_table
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -19,6 +19,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     Attributes:
         task, task_table: name of the task, and what `task_from_table` makes it of.
+        budget: with which of the task's budgets.
         model, options: what `make_model` takes.
         identity: what its numbers depend on, see `rae_bench.harness.identity`.
         data_root: folder that holds the recordings a task names.
@@ -33,6 +34,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     model: str
     options: dict[str, Any]
     identity: dict[str, Any]
+    budget: str = FULL_BUDGET
     data_root: str | None = None
     device: str = "cpu"
     threads: int = 1
@@ -41,7 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def load_task(self) -> Task:
         """The task."""
-        return task_from_table(self.task, self.task_table, self.task)
+        return task_from_table(self.task, self.task_table, self.task).at(self.budget)
 
 
 class PretrainJob(Job, frozen=True, kw_only=True, tag="pretrain"):

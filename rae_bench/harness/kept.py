@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rae_bench.benchmark import BENCHMARK_VERSION, version_of
 from rae_bench.errors import UserError
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.file import read_rig, rig_to_toml
@@ -34,6 +35,7 @@ class Kept:
     Attributes:
         folder: where `Model.load` finds the rest.
         model, options: what `make_model` takes.
+        task, budget: on which it was trained; empty where that was not written down.
         fps, history: frames per second, and seconds of motion that the model is given to start from.
         stance: (C,) metres, how high each contact joint stands.
         raised: metres by which the recordings were lifted when they were imported.
@@ -43,6 +45,8 @@ class Kept:
     folder: Path
     model: str
     options: Mapping[str, Any]
+    task: str
+    budget: str
     regime: str
     fraction: float
     seed: int
@@ -69,7 +73,9 @@ def keep_model(
         "schema": SCHEMA,
         "model": cell.model,
         "options": dict(cell.options),
+        "benchmark": BENCHMARK_VERSION,
         "task": task.name,
+        "budget": task.budget,
         "regime": cell.regime,
         "fraction": cell.fraction,
         "seed": cell.seed,
@@ -101,12 +107,19 @@ def read_kept(folder: Path) -> Kept:
     facts = read_json(folder / FACTS, f"no kept model here; {remedy}")
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise UserError(f"{folder / FACTS}: another schema than {SCHEMA}; run the cell again with --keep")
+    if version_of(facts) != BENCHMARK_VERSION:
+        raise UserError(
+            f"{folder / FACTS}: kept by benchmark version {str(version_of(facts))[:20]}, whose models this version "
+            "would give other inputs; run the cell again with --keep"
+        )
     rig = read_rig(folder / RIG)
     try:
         kept = Kept(
             folder,
             str(facts["model"]),
             dict(facts["options"]),
+            str(facts.get("task", "")),
+            str(facts.get("budget", "")),
             str(facts["regime"]),
             float(facts["fraction"]),
             int(facts["seed"]),

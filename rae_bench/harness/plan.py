@@ -87,9 +87,9 @@ def make_plans(specs: Sequence[RunSpec]) -> list[Plan]:
     sides: dict[str, tuple[tuple[Side, ...], Side]] = {}
     plans = []
     for spec in specs:
-        if spec.task.name not in sides:
-            sides[spec.task.name] = load_sides(spec.task, spec.data_root)
-        plans.append(make_plan(spec, sides[spec.task.name]))
+        if spec.task.folder not in sides:
+            sides[spec.task.folder] = load_sides(spec.task, spec.data_root)
+        plans.append(make_plan(spec, sides[spec.task.folder]))
     return plans
 
 
@@ -134,6 +134,7 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
     common: dict[str, Any] = {
         "task": plan.task.name,
         "task_table": plan.task.table(),
+        "budget": plan.task.budget,
         "data_root": None if spec.data_root is None else str(spec.data_root),
         "device": spec.device,
         "threads": threads,

@@ -20,6 +20,7 @@ class Preset:
         trials: how many configurations were tried before these were chosen; a cell's card says it.
         task: whose source they were tuned on.
         error: reconstruction error on that source's val segments, cm.
+        budget: of that task, with which they were tuned; empty where that is not known.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Preset:
     trials: int = 0
     task: str = ""
     error: float = 0.0
+    budget: str = ""
 
 
 def write_preset(preset: Preset, path: Path) -> None:
@@ -36,6 +38,7 @@ def write_preset(preset: Preset, path: Path) -> None:
         "",
         "[tuning]",
         f"task = {json.dumps(preset.task)}            # on the source's val segments",
+        f"budget = {json.dumps(preset.budget)}",
         f"trials = {preset.trials}",
         f"reconstruction_error = {preset.error:.6g}   # cm",
         "",
@@ -56,4 +59,5 @@ def read_preset(path: Path) -> Preset:
     trials = tuning.get("trials", 0)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 0:
         raise UserError(f"{path}: [tuning]: trials = {trials!r} needs to be a whole number")
-    return Preset(table["model"], options, trials, str(tuning.get("task", "")))
+    task, budget = (str(tuning.get(key, "")) for key in ("task", "budget"))
+    return Preset(table["model"], options, trials, task, budget=budget)

@@ -16,7 +16,7 @@ from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import remove_leftovers
 from rae_bench.task.sides import Side
-from rae_bench.task.task import Task
+from rae_bench.task.task import QUICK_BUDGET, Task
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def run(
     target: str | None = None,
     regimes: str | Sequence[str] | None = None,
     fractions: Fractions | None = None,
+    budget: str = QUICK_BUDGET,
     seeds: Seeds = 1,
     out: str | Path = "results",
     options: Mapping[str, Any] | None = None,
@@ -83,6 +84,7 @@ def run(
         task: name or path of a task, or a task itself; or `source` and `target`, names of two domains.
         regimes: one or more of cold, cold-long, frozen, finetune, zero-shot, full.
         fractions: one or more shares of the target's training frames, 0 < f <= 1 or such as "5%"; "all": the task's.
+        budget: `full` for numbers of the board, or `quick`, about a tenth of the updates; results lie apart.
         seeds: how many, or which.
         out: folder of results.
         options: keyword arguments of the model.
@@ -99,8 +101,8 @@ def run(
         UserError: a bad name, number, task, domain or folder.
     """
     spec = make_spec(
-        model, task, source=source, target=target, regimes=regimes, fractions=fractions, seeds=seeds, out=out,
-        options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
+        model, task, source=source, target=target, regimes=regimes, fractions=fractions, budget=budget, seeds=seeds,
+        out=out, options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
         accelerator=accelerator,
     )  # fmt: skip
     return run_spec(spec, workers=workers, observe=observe).results

@@ -13,7 +13,7 @@ from rae_bench.harness.preset import read_preset
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, REGIMES, ROWS
 from rae_bench.model.registry import CONTROLS, ModelRef, config_hash, resolve_model
 from rae_bench.task.cells import NEAREST, TRUTH, Cell
-from rae_bench.task.task import Task, adhoc_task, load_task
+from rae_bench.task.task import QUICK_BUDGET, Task, adhoc_task, load_task
 
 DEVICES = {"cpu": "cpu", "gpu": "cuda"}
 """What torch calls an accelerator."""
@@ -76,14 +76,17 @@ class RunSpec:
                 yield from (Cell(NEAREST, {}, NO_REGIME, fraction, seed) for fraction in self.fractions)
 
     def folder(self, cell: Cell | None = None) -> Path:
-        """`<out>/<model>-<config hash>/<task>`: where results lie, of the model or of the control that a cell runs."""
+        """Where results lie, of the model or of the control that a cell runs.
+
+        It is `<out>/<model>-<config hash>/<task>`, and `<task>-quick` for the quick budget.
+        """
         if cell is not None and cell.model != self.model.spec:
             name, facts = cell.model, dict(cell.options)
         else:
             name, facts = self.model.name, dict(self.options)
             if self.model.is_plugin:  # names of classes may repeat
                 facts[""] = self.model.portable
-        return self.out / f"{name}-{config_hash(facts)}" / self.task.name
+        return self.out / f"{name}-{config_hash(facts)}" / self.task.folder
 
     def path(self, cell: Cell) -> Path:
         """Where the result of a cell goes."""
@@ -98,6 +101,7 @@ def make_spec(
     target: str | None = None,
     regimes: str | Sequence[str] | None = None,
     fractions: Fractions | None = None,
+    budget: str = QUICK_BUDGET,
     seeds: Seeds = 1,
     out: str | Path = "results",
     options: Mapping[str, Any] | None = None,
@@ -127,7 +131,7 @@ def make_spec(
         ref.make(options)
     elif ref.is_plugin:
         ref.load()
-    chosen = _task(task, source, target)
+    chosen = _task(task, source, target).at(budget)
     check_out(Path(out))
     return RunSpec(
         ref, chosen, dict(options or {}), _regimes(regimes, ref), _fractions(fractions, chosen), _seeds(seeds),

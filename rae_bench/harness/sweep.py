@@ -17,7 +17,7 @@ from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.run import Outcome, work
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
-from rae_bench.task.task import Task
+from rae_bench.task.task import QUICK_BUDGET, Task
 
 SEEDS = 3
 TRIES = 3
@@ -103,6 +103,7 @@ def sweep(
     target: str | None = None,
     regimes: str | Sequence[str] | None = None,
     fractions: Fractions | None = None,
+    budget: str = QUICK_BUDGET,
     seeds: Seeds = SEEDS,
     out: str | Path = "results",
     options: Mapping[str, Any] | None = None,
@@ -125,7 +126,7 @@ def sweep(
 
     Args:
         models, tasks: names or paths, one or more of each; no task where `source` and `target` name two domains.
-        regimes, out, options, preset, data_root, controls, force, keep, accelerator, observe: as of `run`.
+        regimes, budget, out, options, preset, data_root, controls, force, keep, accelerator, observe: as of `run`.
         fractions: as of `run`; all of each task's unless told otherwise.
         seeds: how many, or which; 3 unless told otherwise.
         workers: cells at a time on this machine; as many as it has cores for unless told otherwise.
@@ -145,8 +146,8 @@ def sweep(
         [tasks] if tasks is None or isinstance(tasks, (str, Path, Task)) else list(tasks)
     )
     specs = make_specs(
-        named, chosen, source=source, target=target, regimes=regimes, fractions=fractions, seeds=seeds, out=out,
-        options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
+        named, chosen, source=source, target=target, regimes=regimes, fractions=fractions, budget=budget, seeds=seeds,
+        out=out, options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
         accelerator=accelerator,
     )  # fmt: skip
     outcomes = sweep_specs(

@@ -36,7 +36,7 @@ from rae_bench.results.files import strict
 from rae_bench.storage import scratch
 from rae_bench.task.cells import Cell
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import load_task
+from rae_bench.task.task import QUICK_BUDGET, Protocol, load_task
 
 RUNGS = (1, 3, 9)
 """Ninths of the budget after which ASHA compares; of three trials one goes on."""
@@ -68,10 +68,11 @@ class Tuned:
 
 @dataclass(frozen=True)
 class TrialsPlanned:
-    """What will be tried, and how many of the trials the ledger knows already."""
+    """What will be tried, how many of the trials the ledger knows already, and the protocol with its budget."""
 
     trials: Sequence[Mapping[str, Any]]
     known: int
+    protocol: Protocol
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,7 @@ def tune(
     *,
     trials: int = 16,
     search: str = "asha",
+    budget: str = QUICK_BUDGET,
     options: Mapping[str, Any] | None = None,
     out: str | Path = "results",
     data_root: str | Path | None = None,
@@ -204,8 +206,10 @@ def tune(
         model, task: names or paths, as for `run`.
         trials: configurations drawn at random; those of a grid are counted by themselves.
         search: `asha`, or `grid`: every combination on the whole budget.
+        budget: of the task, `quick` or `full`: a trial may have the updates of its pre-training.
         options: held fixed.
-        out: folder of results; the ledger and the preset lie in `<out>/tuned/<model>-<config hash>/<task>/`.
+        out: folder of results; the ledger and the preset lie in `<out>/tuned/<model>-<config hash>/<task>/`, those of
+            the quick budget in `<task>-quick/`.
         data_root, workers, ray_address, cpus_per_cell, observe: as of `sweep`.
 
     Raises:
@@ -217,7 +221,7 @@ def tune(
     ref.make(fixed)
     if trials < 1:
         raise UserError("--trials takes a number above 0")
-    chosen = load_task(task)
+    chosen = load_task(task).at(budget)
     if len(chosen.sources) > 1:
         raise UserError(f"task '{chosen.name}' has {len(chosen.sources)} sources; tune on a task with one")
     check_out(Path(out))
@@ -229,11 +233,11 @@ def tune(
 
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
-    folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.name
+    folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.folder
     facts = identity(ref, {}, chosen, (source,), source, Cell(model, {}, COLD, 1.0, 0))
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
-    observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn)))
+    observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn), chosen.protocol))
 
     def take(found: Measured) -> None:
         if not found.again:
@@ -250,7 +254,7 @@ def tune(
     if not whole:
         raise UserError(f"no trial of model '{model}' ended well: {next(iter(failed.values()), 'none was finished')}")
     best = min(whole, key=lambda t: t.errors[RUNGS[-1]])
-    preset = Preset(model, best.options, len(drawn), chosen.name, best.errors[RUNGS[-1]])
+    preset = Preset(model, best.options, len(drawn), chosen.name, best.errors[RUNGS[-1]], budget)
     write_preset(preset, folder / "preset.toml")
     return Tuned(done, best, folder / "preset.toml")
 

@@ -63,9 +63,9 @@ def _do(job: AnyJob, sides: dict[str, tuple[tuple[Side, ...], Side]], report: Re
     from rae_bench.task.sides import load_sides
 
     task = job.load_task()
-    if task.name not in sides:
-        sides[task.name] = load_sides(task, Path(job.data_root) if job.data_root else None)
-    perform(job, task, *sides[task.name], report)
+    if task.folder not in sides:
+        sides[task.folder] = load_sides(task, Path(job.data_root) if job.data_root else None)
+    perform(job, task, *sides[task.folder], report)
 
 
 def perform(job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: ReportProgress) -> None:

@@ -27,7 +27,7 @@ from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
 from rae_bench.metrics import null_interval
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
 from rae_bench.results.clips import ClipTable, read_clips, write_clips
-from rae_bench.results.files import read_result, strict, write_json
+from rae_bench.results.files import budget_of_result, check_result_version, read_result, strict, write_json
 from rae_bench.results.rows import as_metrics, metric_values
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.storage import remove_leftovers
@@ -79,7 +79,8 @@ def rescore(
         progress: is called with what is being done.
 
     Raises:
-        UserError: no such folder, no results in it, an entry without its trajectories, or results with them.
+        UserError: no such folder, no results in it, an entry without its trajectories, results with them, or results of
+            another version of the benchmark.
         Refused: the entry or its trajectories are not as they must be.
     """
     folder = Path(folder)
@@ -97,6 +98,8 @@ def rescore(
         remove_leftovers(place)
     found = {path: read_result(path) for path in files}
     cells = {path: result for path, result in found.items() if result is not None and result["status"] in FINISHED}
+    for path, result in cells.items():
+        check_result_version(result, path)
     if not cells:
         raise UserError(f"{folder}: holds no finished results of this version's schema; run a model first")
     _rescore_cells(cells, known, _read_beside, data_root, progress, done, lambda task: None)
@@ -158,14 +161,14 @@ def _rescore_cells(
     done: Rescored,
     begin: Begin,
 ) -> None:
-    for name in sorted({result["task"] for result in cells.values()}):
-        here = {path: result for path, result in cells.items() if result["task"] == name}
+    for name, budget in sorted({(result["task"], budget_of_result(result)) for result in cells.values()}):
+        here = {p: r for p, r in cells.items() if (r["task"], budget_of_result(r)) == (name, budget)}
         if name not in known:
             done.left |= dict.fromkeys(here, f"{name} is no task of this version; name its file with --task")
             continue
         progress(f"{name}: data")
         try:
-            grader = Grader.of(known[name], data_root)
+            grader = Grader.of(known[name].at(budget), data_root)
         except UserError as missing:
             done.left |= dict.fromkeys(here, str(missing))
             continue

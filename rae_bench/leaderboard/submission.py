@@ -18,9 +18,10 @@ from rae_bench.leaderboard.verify.verifier import Report, Say, verify
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
-from rae_bench.results.files import read_result, write_json
+from rae_bench.results.files import budget_of_result, check_result_version, read_result, write_json
 from rae_bench.storage import scratch, whole_folder
 from rae_bench.task.cells import TRUTH, cell_name
+from rae_bench.task.task import FULL_BUDGET
 
 PREFERRED = (FINETUNE, FROZEN, ZERO_SHOT, COLD_LONG, COLD)
 """An entry declares the first of these regimes that it has cells of, unless its author names one."""
@@ -34,11 +35,13 @@ class Gathered:
         spec: what the results call the model: a name, or a plug-in's module or file and class.
         config: the hash of the options.
         cells: path of each result -> the result.
+        quick: how many results of the quick budget lie there too; they are no part of an entry.
     """
 
     spec: str
     config: str
     cells: Mapping[Path, Mapping[str, Any]]
+    quick: int = 0
 
     @property
     def model(self) -> str:
@@ -68,15 +71,26 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
         tasks: names of the tasks whose cells count; all where there are none.
 
     Raises:
-        UserError: no cells, more than one model or set of options, failed cells, or missing trajectories.
+        UserError: no cells, none but quick ones, cells of another version of the benchmark, more than one model or set
+            of options, failed cells, or missing trajectories.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that `run` or `sweep` left (--out)")
     found: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = defaultdict(dict)
+    quick: list[Path] = []
     for path in sorted(folder.rglob("*.json")):
         result = read_result(path)
-        if result is not None and (not tasks or result["task"] in tasks):
+        if result is None or (tasks and result["task"] not in tasks):
+            continue
+        check_result_version(result, path)
+        if budget_of_result(result) != FULL_BUDGET:
+            quick.append(path)
+        else:
             found[result["model"], result["identity"]["config"]][path] = result
+    if quick and not found:
+        raise UserError(
+            f"{folder}: holds results of the quick budget alone, which are not for the board; run it with --budget full"
+        )
     names = sorted({model_name(spec) for spec, _ in found})
     if model is None:
         chosen = [key for key in found if key[0] not in (TRUTH, *CONTROLS)]
@@ -95,7 +109,7 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
         )
     spec, config = chosen[0]
     _check_cells(found[chosen[0]])
-    return Gathered(spec, config, found[chosen[0]])
+    return Gathered(spec, config, found[chosen[0]], len(quick))
 
 
 def _check_cells(cells: Mapping[Path, Mapping[str, Any]]) -> None:

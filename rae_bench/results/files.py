@@ -7,11 +7,12 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 
+from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.storage import read_json, whole_file
 
@@ -62,10 +63,15 @@ class _Result(msgspec.Struct):
     metrics: dict[str, _Metric]
     cost: dict[str, Any]
     reason: str
+    budget: Literal["quick", "full"] = "full"
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """Return a cell result, or None where there is none. An unreadable one counts as none and is made again."""
+    """Return a cell result, or None where there is none. An unreadable one counts as none and is made again.
+
+    Results of other benchmark versions are returned too: a run names what changed. What compares results calls
+    `check_result_version`.
+    """
     try:
         result = read_json(path, "missing")
         if msgspec.convert(result, _Result).schema == SCHEMA and isinstance(result, dict):
@@ -73,6 +79,18 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except (UserError, msgspec.ValidationError):
         pass
     return None
+
+
+def check_result_version(result: Mapping[str, Any], path: Path) -> None:
+    """Raise `UserError` where a result is of another version of the benchmark."""
+    wrong = other_version(version_of(result), "this result")
+    if wrong:
+        raise UserError(f"{path}: {wrong}; run the cell again, or move the file away")
+
+
+def budget_of_result(result: Mapping[str, Any]) -> str:
+    """Return the budget that a result was made with; `full` where it names none, as version 1's."""
+    return str(result.get("budget", "full"))
 
 
 def basis(identity: Mapping[str, Any]) -> str:
@@ -88,8 +106,11 @@ def part_hash(part: Any) -> str:
 def load_results(folder: str | Path) -> pd.DataFrame:
     """Return all cell results under `folder` as a long table, with a row for each cell and metric.
 
-    The columns are model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, and
-    basis, which says in words what must be alike for two cells to compare (see `basis`).
+    The columns are model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, budget
+    (quick or full), and basis, which says in words what must be alike for two cells to compare (see `basis`).
+
+    Raises:
+        UserError: a result of another version of the benchmark.
     """
     import pandas as pd
 
@@ -98,12 +119,14 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         result = read_result(path)
         if result is None:
             continue
+        check_result_version(result, path)
         head = {key: result[key] for key in ("model", "task", "regime", "fraction", "seed", "status")}
-        head |= {"config": result["identity"]["config"][:8], "path": str(path), "basis": basis(result["identity"])}
+        head |= {"config": result["identity"]["config"][:8], "path": str(path)}
+        head |= {"budget": budget_of_result(result), "basis": basis(result["identity"])}
         for name, entry in result["metrics"].items():
             rows.append({**head, "metric": name, **entry})
     columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value", "unit"]
-    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "basis"])
+    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "budget", "basis"])
 
 
 def reported_number(value: Any) -> float | None:

@@ -14,6 +14,7 @@ from rae_bench.study.cost import REFERENCE, Cost, judge_cost
 from rae_bench.study.effects import Effect, ModelRegime, compare_models, decided
 from rae_bench.study.published import ratio
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, as_of
+from rae_bench.task.task import FULL_BUDGET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ class Study:
         verdicts: mode -> the five claims.
         sources: gains over cold of the true source and the one with swapped roles, and of one over the other.
         cells: arm -> the number of cells that are done, and of those that it has.
+        budget: of the tasks, quick or full.
     """
 
     rigs: tuple[str, ...]
@@ -53,11 +55,12 @@ class Study:
     sources: tuple[Judgement, ...]
     costs: tuple[Cost, ...]
     cells: dict[str, tuple[int, int]]
+    budget: str = FULL_BUDGET
 
 
 def find(
     clips: dict[str, pd.DataFrame], models: Sequence[str], costs: Sequence[Cost], rigs: Sequence[str], seeds: int,
-    cells: dict[str, tuple[int, int]],
+    cells: dict[str, tuple[int, int]], budget: str = FULL_BUDGET,
 ) -> Study:
     """Find what the errors of clips say.
 
@@ -68,6 +71,7 @@ def find(
         rigs: the target rigs.
         seeds: the number of seeds.
         cells: arm -> the number of cells that are done, and of those that it has.
+        budget: of the tasks, quick or full.
     """
     rigs = tuple(rigs)
 
@@ -99,7 +103,7 @@ def find(
             else:
                 found.append(Verdict(claim.number, claim.text, "not run", ()))
         verdicts[mode] = tuple(found)
-    return Study(rigs, seeds, tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells)
+    return Study(rigs, seeds, tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells, budget)
 
 
 def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Judgement, ...]:

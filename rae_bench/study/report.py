@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.results.files import write_json
 from rae_bench.storage import whole_file
 from rae_bench.study.claims import CLAIMS
@@ -30,7 +31,7 @@ YARDSTICKS = (("to_cold", "times better than the own cold start"), ("to_full", "
 def write_study(study: Study, folder: Path) -> list[Path]:
     """Write `study.json`, `study.md` and `study.png`; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"schema": SCHEMA, "package": version("rae-bench"), **asdict(study)}
+    facts = {"schema": SCHEMA, "benchmark": BENCHMARK_VERSION, "package": version("rae-bench"), **asdict(study)}
     write_json(folder / "study.json", facts)
     with whole_file(folder / "study.md") as scratch:
         scratch.write_text("\n".join(report_lines(study)) + "\n", encoding="utf-8")
@@ -59,7 +60,8 @@ def report_lines(study: Study) -> list[str]:
     out = [
         "# The thesis' study, run again",
         "",
-        f"rae-bench {version('rae-bench')}; rigs {', '.join(study.rigs)} from r1; seeds: {study.seeds}; {done}.",
+        f"rae-bench {version('rae-bench')}, benchmark version {BENCHMARK_VERSION}, {study.budget} budget; "
+        f"rigs {', '.join(study.rigs)} from r1; seeds: {study.seeds}; {done}.",
         "",
         "`corrected`: our protocol; error of roll-outs, paired clips, intervals over folds.",
         "`paper`: the published protocol with its faults; error one frame ahead of the true one, ratios of means,",
@@ -145,7 +147,8 @@ def draw_study(study: Study, path: Path) -> Path:
                 handles.append(handle)
                 labels.append(label)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(f"The thesis' study: rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}")
+    what = f"rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}, {study.budget} budget"
+    figure.suptitle(f"The thesis' study: {what}")
     return save_figure(figure, path)
 
 

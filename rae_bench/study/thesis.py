@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rae_bench.model.regimes import COLD, FULL
 from rae_bench.study.claims import MODELS, TRANSFER
 from rae_bench.study.published import RIGS
-from rae_bench.task.task import MODES, Protocol, Task, load_task
+from rae_bench.task.task import MODES, QUICK_BUDGET, Protocol, Task, load_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ ERROR_OF_ARM = {CORRECTED: "reconstruction_error", PAPER: "one_step_error", SWAP
 """The error that an arm is judged by: the thesis looks one frame ahead of the true one."""
 PAPER_STEP = 2 * 32
 """Frames of an optimiser step in the thesis: 32 windows, a frame given and one to predict."""
+PAPER_UPDATES = 1600
+"""Half of the optimiser steps that stand for the thesis' 51 epochs of pre-training. The quick budget has a tenth."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class StudyArm:
 
 def arms(
     rigs: Sequence[str] = RIGS, names: Sequence[str] = ARMS, models: Sequence[str] = MODELS,
-    options: Mapping[str, Any] | None = None, budget: float = 1.0,
+    options: Mapping[str, Any] | None = None, budget: str = QUICK_BUDGET,
 ) -> list[StudyArm]:
     """Return the arms of the study. Variants of a task have different names and hashes, so their cells never mix.
 
@@ -59,10 +61,10 @@ def arms(
         names: the arms.
         models: the models of every arm; `swapped` takes the first.
         options: the options of every model.
-        budget: the share of the tasks' updates.
+        budget: of the tasks, `quick` or `full`.
     """
     given = dict(options or {})
-    tasks = [_at(load_task(f"thesis-{rig}"), budget) for rig in rigs]
+    tasks = [load_task(f"thesis-{rig}").at(budget) for rig in rigs]
     of_paper = tuple(replace(task, name=f"{task.name}-paper", protocol=_as_published(task.protocol)) for task in tasks)
     swapped = tuple(
         replace(task, name=f"{task.name}-swapped", sources=({**task.source, "swap_roles": True},)) for task in tasks
@@ -75,28 +77,19 @@ def arms(
     return [known[name] for name in names]
 
 
-def _at(task: Task, share: float) -> Task:
-    if share == 1:
-        return task
-    p = task.protocol
-    pretrain, adapt = (max(1, round(share * updates)) for updates in (p.pretrain_updates, p.adapt_updates))
-    less = replace(p, pretrain_updates=pretrain, adapt_updates=adapt)
-    return replace(task, name=f"{task.name}-at-{share:g}", protocol=less)
-
-
 def _as_published(p: Protocol) -> Protocol:
-    """Return the thesis' protocol with its small steps, so many that they see the same number of frames."""
-    more = p.frames_per_update / PAPER_STEP
-    pretrain, adapt = (round(more * updates) for updates in (p.pretrain_updates, p.adapt_updates))
-    return replace(p, mode=PAPER, frames_per_update=PAPER_STEP, pretrain_updates=pretrain, adapt_updates=adapt)
+    """Return the thesis' protocol with its small steps, its own epochs and no budget of ours: see `budget_of`."""
+    return replace(
+        p, mode=PAPER, frames_per_update=PAPER_STEP, full_updates=PAPER_UPDATES, quick_updates=PAPER_UPDATES // 10
+    )
 
 
 def _specs(arm: StudyArm, seeds: int, out: Path) -> list[RunSpec]:
     from rae_bench.harness.sweep import make_specs
 
     return make_specs(
-        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions, seeds=seeds, out=out,
-        options=arm.options, controls=arm.controls,
+        arm.models, arm.tasks, regimes=arm.regimes, fractions=arm.tasks[0].protocol.fractions,
+        budget=arm.tasks[0].budget, seeds=seeds, out=out, options=arm.options, controls=arm.controls,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,16 @@ from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.model.config import MODES
 from rae_bench.objectives.tracks import LIMBS, TRACKS
 from rae_bench.storage import read_toml
+
+FULL_BUDGET, QUICK_BUDGET = "full", "quick"
+BUDGETS = (QUICK_BUDGET, FULL_BUDGET)
+"""What training may cost: the budget of the board, and about a tenth of it, for numbers that come at once."""
+PRETRAINING_SHARE = 2
+"""Updates of pre-training for each update of an adaptation."""
+BUDGET_KEYS = ("full_updates", "quick_updates", "frames_per_update")
+"""What a task file's table [budget] may have; the other fields of `Protocol` stand in [protocol]."""
+QUICK_SUFFIX = "-quick"
+"""What follows the name of a task in the name of the folder of its quick results."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,10 @@ class Protocol:
         seconds, history: length of a segment, and how much of it is given.
         fractions: of the target's training frames, below 1; `full` is always fraction 1.
         default_fraction: what `run` uses.
-        pretrain_updates, adapt_updates: optimiser steps.
+        full_updates, quick_updates: optimiser steps of an adaptation in each of the task's budgets.
         frames_per_update: cap on frames seen: updates x this.
         track: what is asked of a model, one of `rae_bench.objectives.tracks.TRACKS`.
+        budget: which of its budgets the task is run with, one of `BUDGETS`.
         roles: that both rigs must have.
         mode: `corrected`, or `paper`: held-out clips and budgets as the thesis had them, see `rae_bench.study`.
     """
@@ -37,12 +48,23 @@ class Protocol:
     history: float = 1.0
     fractions: tuple[float, ...] = (0.01, 0.05, 0.2)
     default_fraction: float = 0.05
-    pretrain_updates: int = 1600
-    adapt_updates: int = 800
+    full_updates: int = 3200
+    quick_updates: int = 320
     frames_per_update: int = 128
     track: str = LIMBS
+    budget: str = FULL_BUDGET
     roles: tuple[str, ...] = ("pelvis",)
     mode: str = "corrected"
+
+    @property
+    def adapt_updates(self) -> int:
+        """Optimiser steps of an adaptation, by the chosen budget."""
+        return self.full_updates if self.budget == FULL_BUDGET else self.quick_updates
+
+    @property
+    def pretrain_updates(self) -> int:
+        """Optimiser steps of pre-training: always twice those of an adaptation."""
+        return PRETRAINING_SHARE * self.adapt_updates
 
     @property
     def published(self) -> bool:
@@ -77,30 +99,51 @@ class Task:
         return f"Task('{self.name}', {', '.join(sides[:-1])} to {sides[-1]})"
 
     @property
+    def budget(self) -> str:
+        """Which of its budgets it is run with: `full`, unless `at` has chosen."""
+        return self.protocol.budget
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder in which its results lie. Those of the two budgets never lie in one."""
+        return self.name + (QUICK_SUFFIX if self.budget == QUICK_BUDGET else "")
+
+    def at(self, budget: str) -> Task:
+        """Return the task with one of its `BUDGETS`. Raise `UserError` where there is no such budget."""
+        if budget not in BUDGETS:
+            raise unknown("budget", budget, BUDGETS)
+        return replace(self, protocol=replace(self.protocol, budget=budget))
+
+    @property
     def source(self) -> Mapping[str, Any]:
         """The first source."""
         return self.sources[0]
 
     def table(self) -> dict[str, Any]:
-        """What `task_from_table` makes this task of."""
+        """What `task_from_table` makes this task of, but for the choice of a budget."""
         sources = [dict(source) for source in self.sources]
+        protocol = asdict(self.protocol)
+        del protocol["budget"]
+        budget = {key: protocol.pop(key) for key in BUDGET_KEYS}
         return {
             "title": self.title,
             "description": self.description,
             "source": sources[0] if len(sources) == 1 else sources,
             "target": dict(self.target),
-            "protocol": asdict(self.protocol),
+            "protocol": protocol,
+            "budget": budget,
             "demo": self.demo,
         }
 
     @property
     def content_hash(self) -> str:
-        """sha256 of what decides a cell: sides and protocol; not words for people, nor which fractions there are.
+        """sha256 of what decides a cell: sides, protocol and chosen budget, not words or which fractions there are.
 
         Nor the list of files and where they are to be had: their content is part of the data's identity.
         """
         table = self.table()
         protocol = table["protocol"]
+        protocol["budget"] = [self.budget, self.protocol.adapt_updates, self.protocol.frames_per_update]
         del protocol["fractions"], protocol["default_fraction"]
         if self.protocol.mode == MODES[0]:
             del protocol["mode"]
@@ -124,7 +167,9 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
-    check_keys(table, {"title", "description", "source", "target", "protocol", "demo"}, where)
+    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo"}, where)
+    if name.endswith(QUICK_SUFFIX):
+        raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}, as folders of quick results do")
     sources = table.get("source")
     if not isinstance(sources, (list, tuple)):
         sources = [sources]
@@ -135,19 +180,37 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     _check_side(table.get("target"), "target", "[target]", where)
     if not isinstance(table.get("demo", False), bool):
         raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
-    protocol = dict(table.get("protocol", {}))
-    check_keys(protocol, {field.name for field in fields(Protocol)}, f"{where}: [protocol]")
-    for key in protocol:
-        protocol[key] = _checked(key, protocol[key], f"{where}: [protocol]")
+    protocol, budget = dict(table.get("protocol", {})), dict(table.get("budget", {}))
+    _check_no_old_budget(protocol, where)
+    check_keys(protocol, {field.name for field in fields(Protocol)} - {*BUDGET_KEYS, "budget"}, f"{where}: [protocol]")
+    check_keys(budget, BUDGET_KEYS, f"{where}: [budget]")
+    for title, part in (("protocol", protocol), ("budget", budget)):
+        for key in part:
+            part[key] = _checked(key, part[key], f"{where}: [{title}]")
+    numbers = Protocol(**protocol, **budget)
+    if numbers.quick_updates > numbers.full_updates:
+        raise UserError(
+            f"{where}: [budget]: quick_updates = {numbers.quick_updates} is more than "
+            f"full_updates = {numbers.full_updates}; choose about a tenth of it"
+        )
     return Task(
         name,
         str(table.get("title", name)),
         str(table.get("description", "")),
         tuple(sources),
         table["target"],
-        Protocol(**protocol),
+        numbers,
         table.get("demo", False),
     )
+
+
+def _check_no_old_budget(protocol: Mapping[str, Any], where: str) -> None:
+    for key in ("adapt_updates", "pretrain_updates", "frames_per_update"):
+        if key in protocol:
+            raise UserError(
+                f"{where}: [protocol]: {key} is of benchmark version 1; now a table [budget] has "
+                f"{', '.join(BUDGET_KEYS)}, and pre-training has twice the updates of an adaptation"
+            )
 
 
 def _check_side(side: Any, word: str, name: str, where: str) -> None:

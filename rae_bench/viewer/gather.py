@@ -17,7 +17,7 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
-from rae_bench.results.files import read_result
+from rae_bench.results.files import budget_of_result, check_result_version, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
@@ -114,7 +114,7 @@ def _words(model: str, task: Task, exam: HeldOutClips, missing: Sequence[str]) -
 
 @dataclass(frozen=True, eq=False)
 class ResultFolder:
-    """A folder of finished cells, `<out>/<model>-<hash>/<task>`, with their task and its test clips.
+    """A folder of finished cells, as `RunSpec.folder` names it, with their task and its test clips.
 
     Attributes:
         missing: what cannot be shown, in words.
@@ -135,15 +135,18 @@ def open_result(
 
     Raises:
         UserError: no cells, none of those that were chosen, no trajectories, a task that cannot be found by its name,
-            or one that has changed since.
+            one that has changed since, or cells of another version of the benchmark.
     """
     folder = folder.resolve()
     found = [(r, p) for p in sorted(folder.glob("*.json")) if (r := read_result(p)) is not None]
     if not found:
         raise UserError(f"{folder}: no cell results; name a folder <out>/<model>-<hash>/<task> that a run wrote")
+    for result, path in found:
+        check_result_version(result, path)
     found.sort(key=lambda pair: (pair[0]["seed"], pair[0]["fraction"]))
     model = str(next((r["model"] for r, _ in found if r["regime"] != NO_REGIME), found[0][0]["model"]))
-    task = _task_of(folder.name, task_spec)
+    first = found[0][0]
+    task = _task_of(str(first["task"]), task_spec).at(budget_of_result(first))
     if any(r["identity"].get("task") != task.content_hash for r, _ in found):
         raise UserError(
             f"{folder}: made of another '{task.name}' than there is now; run it again, or name its file with --task"
@@ -165,7 +168,7 @@ def open_result(
 
 
 def _task_of(name: str, spec: str | None) -> Task:
-    """Return the task of a folder: the given one, the built-in one of that name, or the one of two domains."""
+    """Return the task of results: the given one, the built-in one of that name, or the one of two domains."""
     if spec is not None:
         return load_task(spec)
     if name in builtin_tasks():

@@ -93,7 +93,8 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     order = [label for label in COLOURS if label in named]
     figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
     repeated = "; bars: 95 % interval over folds" if any(len(row.seeds) > 1 for row in learned) else ""
-    figure.suptitle(f"{outcome.task.name}: error over target data (100 % is full{repeated})")
+    title = f"{outcome.task.name}, {outcome.task.budget} budget"
+    figure.suptitle(f"{title}: error over target data (100 % is full{repeated})")
     return save_figure(figure, path)
 
 

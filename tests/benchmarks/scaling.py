@@ -25,7 +25,7 @@ TASK = """
 title = "Scaling"
 source = {{ kind = "builtin", rig = "r4", clips = {clips} }}
 target = {{ kind = "builtin", rig = "quad", clips = {clips} }}
-protocol = {{ pretrain_updates = 6, adapt_updates = 10 }}
+budget = {{ full_updates = 12, quick_updates = 10 }}
 """
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome
@@ -228,7 +229,8 @@ def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> 
     before = written()
     code, out, err = call([*RUN, "--task", TINY, "--dry-run"])
     assert (code, err) == (0, "")
-    *lines, estimate = out.splitlines()
+    *lines, budget, estimate = out.splitlines()
+    assert budget == "tiny: quick budget: 10 updates of 128 frames to adapt, 20 to pre-train"
     assert lines[0] == "to do  tiny  fe cold 5 % seed 0"
     assert len(lines) == 8
     assert all(line.startswith("to do") for line in lines)
@@ -238,7 +240,7 @@ def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> 
     entries = json.loads(out)
     assert code == 0
     assert [e["seed"] for e in entries if e["model"] == "fe"] == [0, 1]
-    assert {e["state"] for e in entries} == {"to do"}
+    assert {(e["state"], e["budget"]) for e in entries} == {("to do", "quick")}
     assert written() == before
 
 
@@ -246,8 +248,10 @@ def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Ca
     out_folder = str(tiny_run.cells[0].path.parents[2])
     code, out, _ = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run"])
     assert code == 0
-    assert len(out.splitlines()) == 8
-    assert all(line.startswith("done") for line in out.splitlines())
+    *lines, budget = out.splitlines()
+    assert len(lines) == 8
+    assert all(line.startswith("done") for line in lines)
+    assert "quick budget" in budget
     out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
     assert "core-hours" in out.splitlines()[-1]
 
@@ -269,6 +273,8 @@ def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: C
     assert [word for word in first if word in order][:8] == order
     assert "By action" in out
     assert "fe on tiny: Tiny" in out
+    assert f"Benchmark version {BENCHMARK_VERSION}, quick budget: 10 updates of 128 frames to adapt" in out
+    assert "Quick numbers are not for the board; --budget full (12 updates) makes those." in out
     folder = tiny_run.cells[0].path.parent
     assert str(folder / "curves.png") in err
     assert (folder / "sheet.png").stat().st_size > 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.harness.run import Outcome
 from rae_bench.results.clips import write_clips
 from rae_bench.results.files import SCHEMA, write_json
@@ -23,9 +24,10 @@ Call = Callable[[list[str]], tuple[int, str, str]]
 
 def cell(
     root: Path, model: str, regime: str, fraction: float, seed: int, values: np.ndarray, task: str = "biped2quad",
-    **identity: str,
+    budget: str = "full", benchmark: int = BENCHMARK_VERSION, **identity: str,
 ) -> Path:
-    path = root / f"{model}-00000000" / task / f"{cell_name(regime, fraction, seed)}.json"
+    folder = task + ("-quick" if budget == "quick" else "")
+    path = root / f"{model}-00000000" / folder / f"{cell_name(regime, fraction, seed)}.json"
     metrics = {
         "reconstruction_error": {"value": float(values.mean()), "unit": "cm", "direction": "lower"},
         "adversarial_score": {"value": 0.1 + 0.01 * seed, "unit": "", "direction": "lower"},
@@ -33,7 +35,8 @@ def cell(
     write_json(
         path,
         {
-            "schema": SCHEMA, "status": "ok", "model": model, "task": task, "regime": regime, "fraction": fraction,
+            "schema": SCHEMA, "benchmark": benchmark, "budget": budget,
+            "status": "ok", "model": model, "task": task, "regime": regime, "fraction": fraction,
             "seed": seed, "identity": {"config": "0" * 64, **IDENTITY, **identity}, "metrics": metrics, "cost": {},
             "environment": {}, "reason": "",
         },
@@ -167,6 +170,36 @@ def test_other_data_do_not_compare(place: Path, compare: Call) -> None:
     assert code == 2
     assert "cells that do not compare" in err
     assert "data eeeeeeee" in err
+
+
+def test_budgets_do_not_mix(place: Path, compare: Call) -> None:
+    """Both sides have one budget, or the user says which of them; quick numbers are called that."""
+    full = compare(["m-00000000", "n-00000000"])[1]
+    assert f"Benchmark version {BENCHMARK_VERSION}, full budget.\n" in full
+    for seed in range(3):
+        for model, size in (("m", 1.0), ("n", 2.0)):
+            for fraction in (0.05, 0.2):
+                cell(place / "results", model, "cold", fraction, seed, size * np.exp(NOISE[seed]), budget="quick")
+    code, out, err = compare(["m-00000000", "n-00000000"])
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "m-00000000 has full, quick and n-00000000 has full, quick; choose with --budget" in err
+    assert compare(["m-00000000", "n-00000000", "--budget", "full"])[1] == full
+    out = compare(["m-00000000", "n-00000000", "--budget", "quick"])[1]
+    assert "quick budget: not for the board." in out
+    assert "2.00" in out
+    found = json.loads(compare(["m-00000000", "n-00000000", "--budget", "quick", "--json"])[1])
+    assert (found["benchmark"], found["budget"]) == (BENCHMARK_VERSION, "quick")
+    # One side each.
+    sides = ["results/m-00000000/biped2quad", "results/n-00000000/biped2quad-quick"]
+    assert "m-00000000/biped2quad has full and results/n-00000000/biped2quad-quick has quick" in compare(sides)[2]
+    assert "no result of the quick budget; run it with --budget quick" in compare([*sides, "--budget", "quick"])[2]
+
+
+def test_results_of_another_version_are_refused(place: Path, compare: Call) -> None:
+    cell(place / "results", "n", "cold", 0.05, 1, np.ones(4), benchmark=1)
+    code, out, err = compare(["m-00000000", "n-00000000"])
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "cold-f0.05-s1.json: this result is of benchmark version 1" in err
 
 
 def test_damaged_tables_of_clips(place: Path, compare: Call) -> None:

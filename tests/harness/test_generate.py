@@ -18,6 +18,7 @@ from helpers.places import DOCS
 from helpers.running import plan_cells, run_cells
 
 import rae_bench as rb
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.harness.generate import generate as make
@@ -96,6 +97,7 @@ def test_what_is_kept(kept_run: Outcome, model: Path) -> None:
     kept = read_kept(model)
     assert kept.rig.content_hash == kept_run.target.corpus.motion.rig.content_hash
     assert (kept.fps, kept.history) == (30, 1)
+    assert (facts["benchmark"], kept.task, kept.budget) == (BENCHMARK_VERSION, "tiny", "quick")
     assert len(kept.stance) == len(kept.rig.contact_joints)
 
 
@@ -117,6 +119,21 @@ def test_a_cell_without_its_model_is_run_again(kept_run: Outcome, tmp_path: Path
     facts["identity"]["data"] = "other"
     (folder / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
     assert state(True) == ("to do", "model not kept")
+
+
+def test_a_model_of_another_benchmark_is_refused(model: Path, tmp_path: Path) -> None:
+    """Its features may have meant something else."""
+    old = Path(shutil.copytree(model, tmp_path / "old"))
+    facts = json.loads((old / "adapted.json").read_text(encoding="utf-8"))
+    del facts["benchmark"]
+    (old / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(UserError, match=r"kept by benchmark version 1, whose models .* run the cell again with --keep"):
+        read_kept(old)
+
+
+def test_the_budget_of_the_model_is_told(generate: Generate, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(WALK.format(x=0.0))
+    assert capsys.readouterr().err == "model: fe, cold 5 % of tiny, quick budget\n"
 
 
 def test_controls_are_not_kept(tiny_task: Path, tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ def test_a_sweep_returns_what_its_runs_return(tiny_task: Path, tmp_path: Path) -
     assert swept == runs
 
 
+@pytest.mark.parametrize("name", ["run", "sweep"])
+def test_the_quick_budget_is_taken_unless_told(name: str, tiny_task: Path, tmp_path: Path) -> None:
+    asked = {"regimes": "cold", "fractions": 0.05, "seeds": 1, "workers": 1, "controls": False, "out": tmp_path}
+    call = getattr(rb, name)
+    assert [cell["budget"] for cell in call("hold", tiny_task, **asked)] == ["quick"]
+    assert [cell["budget"] for cell in call("hold", tiny_task, budget="full", **asked)] == ["full"]
+    with pytest.raises(rb.UserError, match="unknown budget 'fast'"):
+        call("hold", tiny_task, budget="fast", **asked)
+
+
 def test_without_ray_a_cluster_is_refused_in_one_line(tiny_task: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['ray'] = None\n"

@@ -19,7 +19,11 @@ import numpy as np
 import pytest
 from helpers.running import do_here, plan_cells, run_cells
 
+from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.errors import UserError
 from rae_bench.harness.events import DataWanted, Event, Planned
+from rae_bench.harness.jobs import PretrainJob
+from rae_bench.harness.plan import jobs_of
 from rae_bench.harness.run import Outcome
 from rae_bench.results.files import load_results, read_result
 from rae_bench.results.trajectories import load_trajectory
@@ -174,17 +178,18 @@ def test_every_planned_cell_is_there_and_well_formed(tiny_run: Outcome) -> None:
         result = strict_json(planned.path)
         cell = planned.cell
         assert set(result) >= {
-            "schema", "status", "model", "task", "regime", "fraction", "seed",
+            "schema", "benchmark", "budget", "status", "model", "task", "regime", "fraction", "seed",
             "identity", "metrics", "cost", "environment", "reason",
         }  # fmt: skip
         assert (result["schema"], result["status"], result["task"], result["reason"]) == (
             "rae-bench.result/2", "ok", "tiny", "",
         )  # fmt: skip
         assert planned.path.name == f"{cell.regime}-f{cell.fraction:g}-s{cell.seed}.json"
-        assert planned.path.parent.name == "tiny"
+        assert (result["benchmark"], result["budget"]) == (BENCHMARK_VERSION, "quick")
+        assert planned.path.parent.name == "tiny-quick"
         assert planned.path.parents[1].name.rpartition("-")[0] == cell.model
         assert set(result["identity"]) == {
-            "engine", "model", "config", "options", "task", "data", "split", "metrics",
+            "benchmark", "engine", "model", "config", "options", "task", "data", "split", "metrics",
         }  # fmt: skip
         for name, entry in result["metrics"].items():
             assert set(entry) == {"value", "unit", "direction"}, name
@@ -261,7 +266,7 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
 
     changed = tmp_path / tiny_task.name
     text = tiny_task.read_text(encoding="utf-8")
-    changed.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    changed.write_text(text.replace("quick_updates = 10", "quick_updates = 11"), encoding="utf-8")
     planned = plan_cells("fe", str(changed), out=out).cells
     assert {(p.state, p.why) for p in planned} == {("stale", "changed: task")}
 
@@ -272,6 +277,44 @@ def test_changed_options_go_elsewhere_and_changed_tasks_make_cells_stale(
 
     planned = plan_cells("fe", str(tiny_task), out=out, force=True).cells
     assert {p.state for p in planned} == {"to do"}
+
+
+def test_results_of_an_older_benchmark_are_stale_and_say_so(
+    tiny_run: Outcome, tiny_task: Path, tmp_path: Path
+) -> None:
+    """Version 1 wrote no version; what was pre-trained and kept then is not taken over either."""
+    out = Path(shutil.copytree(tiny_run.cells[0].path.parents[2], tmp_path / "out"))
+    assert {read_result(path)["benchmark"] for path in out.rglob("*-s0.json")} == {BENCHMARK_VERSION}  # type: ignore[index]
+    for path in out.rglob("*.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if "identity" in facts:
+            facts.pop("benchmark", None)
+            del facts["identity"]["benchmark"]
+            path.write_text(json.dumps(facts), encoding="utf-8")
+    plan = plan_cells("fe", str(tiny_task), out=out)
+    assert {(p.state, p.why) for p in plan.cells} == {("stale", f"changed: benchmark 1 -> {BENCHMARK_VERSION}")}
+    assert any(isinstance(job, PretrainJob) for job in jobs_of(plan))
+    with pytest.raises(UserError, match="this result is of benchmark version 1, whose numbers do not compare"):
+        load_results(out)
+
+
+def test_quick_and_full_results_lie_apart(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(tiny_run.cells[0].path.parents[2], tmp_path / "out"))
+    assert {p.path.parent.name for p in tiny_run.cells} == {"tiny-quick"}
+    full = run_cells("fe", str(tiny_task), out=out, regimes=["cold"], budget="full", workers=1)
+    assert {p.path.parent.name for p in full.cells} == {"tiny"}
+    quick = plan_cells("fe", str(tiny_task), out=out, regimes=["cold"])
+    assert {p.state for p in quick.cells} == {"done"}
+    assert not {p.path for p in quick.cells} & {p.path for p in full.cells}
+    learned = {r["budget"]: r["cost"]["budget"] for r in (*tiny_run.results, *full.results) if r["regime"] == "cold"}
+    assert {budget: cost["updates"] for budget, cost in learned.items()} == {"quick": 10, "full": 12}
+    assert {r["task"] for r in (*tiny_run.results, *full.results)} == {"tiny"}
+    tasks = {r["budget"]: r["identity"]["task"] for r in (*tiny_run.results, *full.results)}
+    assert tasks["quick"] != tasks["full"]
+    table = load_results(out)
+    assert {str(b): set(t["path"].map(lambda p: Path(p).parent.name)) for b, t in table.groupby("budget")} == {
+        "quick": {"tiny-quick"}, "full": {"tiny"},
+    }  # fmt: skip
 
 
 def test_another_title_changes_no_result(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
@@ -313,7 +356,7 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
         frames, need = lengths[: len(note["ids"])].sum(), note["fraction"] * lengths.sum()
         assert need <= frames < need + lengths[len(note["ids"]) - 1]
         assert note["source"] == pretraining[0]["ids"]
-        assert note["updates"] == (16 if note["regime"] == "cold-long" else 10)
+        assert note["updates"] == (30 if note["regime"] == "cold-long" else 10)
     sizes = {note["fraction"]: len(note["ids"]) for note in adaptations}
     assert sizes[0.05] < sizes[0.3] < sizes[1.0] == len(train)
     assert {n["history"] for n in notes if n["call"] == "generate"} == {30}
@@ -421,7 +464,7 @@ def test_workers_die_with_the_run_that_started_them(models: Path, tiny_task: Pat
 def test_a_killed_run_is_taken_up_again(tiny_run: Outcome, tiny_task: Path, tmp_path: Path) -> None:
     command = _command("fe", tiny_task, tmp_path, "cold,frozen", "--json")
     cli = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    folder = Path(_wait_for(lambda: next(tmp_path.glob("fe-*/tiny/pretrained-s0"), None)))
+    folder = Path(_wait_for(lambda: next(tmp_path.glob("fe-*/tiny-quick/pretrained-s0"), None)))
     time.sleep(0.2)  # into the first adaptation
     os.killpg(cli.pid, signal.SIGKILL)
     cli.wait()

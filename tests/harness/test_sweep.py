@@ -294,7 +294,7 @@ def test_bad_input_is_told_in_one_line(
 def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> None:
     other = tmp_path / tiny_task.name
     text = tiny_task.read_text(encoding="utf-8")
-    other.write_text(text.replace("adapt_updates = 10", "adapt_updates = 11"), encoding="utf-8")
+    other.write_text(text.replace("quick_updates = 10", "quick_updates = 11"), encoding="utf-8")
     with pytest.raises(UserError, match="two tasks are named 'tiny'"):
         make_specs(["fe"], [str(tiny_task), str(other)])
 

@@ -161,7 +161,8 @@ def test_a_search_finds_the_best_and_goes_on_from_its_ledger(
 ) -> None:
     (tmp_path / "off.py").write_text(MODEL, encoding="utf-8")
     spec, log = f"{tmp_path}/off.py:Off", tmp_path / "log"
-    text = tiny_task.read_text(encoding="utf-8").replace("pretrain_updates = 6", "pretrain_updates = 90")
+    text = tiny_task.read_text(encoding="utf-8")
+    text = text.replace("full_updates = 12", "full_updates = 45").replace("quick_updates = 10", "quick_updates = 45")
     task = tmp_path / "tiny.toml"
     task.write_text(text, encoding="utf-8")
     asked = {"options": {"log": str(log)}, "out": tmp_path / "out"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.leaderboard.entries.card import Card, Trajectories
 from rae_bench.leaderboard.entries.entry import write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS
@@ -48,7 +49,8 @@ def write_cell(
         for name, value in metrics.items()
     }
     result = {
-        "schema": SCHEMA, "status": "ok", "model": card.model, "task": task, "regime": key.regime,
+        "schema": SCHEMA, "benchmark": BENCHMARK_VERSION, "budget": "full", "status": "ok",
+        "model": card.model, "task": task, "regime": key.regime,
         "fraction": key.fraction, "seed": key.seed, "fps": 30.0, "options": {}, "identity": dict(identity),
         "metrics": facts, "reason": "", "cost": {
             "core_seconds": 30.0, "ms_per_frame": 1.5, "parameters": 338178, "trained": 338178,

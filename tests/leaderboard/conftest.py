@@ -18,7 +18,7 @@ def sway_results(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     (place / "sway.py").write_text(MODEL, encoding="utf-8")
     plan = plan_cells(
         f"{place}/sway.py:Sway", str(tiny_task), regimes=["cold", "full"], fractions=[0.05, 0.2], seeds=3,
-        out=place / "results", controls=False,
+        budget="full", out=place / "results", controls=False,
     )  # fmt: skip
     do_here(plan)
     return place / "results"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.forger import Forger
+from helpers.running import do_here, plan_cells
 
 from rae_bench.cli import main
 from rae_bench.errors import UserError
@@ -105,6 +106,21 @@ def test_a_folder_of_results(results: Path, honest: Forger) -> None:
     assert done.current == len(cells) - 1
     after = json.loads(cells[0].read_text())["metrics"]["reconstruction_error"]["value"]
     assert after == pytest.approx(before["metrics"]["reconstruction_error"]["value"], rel=1e-6)
+
+
+def test_quick_results_are_rescored_by_their_own_budget(sway_results: Path, honest: Forger, tmp_path: Path) -> None:
+    """Their task has another hash than that of the full ones beside them."""
+    out = Path(shutil.copytree(sway_results, tmp_path / "results"))
+    spec = f"{sway_results.parent}/sway.py:Sway"
+    plan = plan_cells(spec, str(honest.task), regimes=["cold"], fractions=[0.05], out=out, controls=False)
+    do_here(plan)
+    (quick,) = (p.path for p in plan.cells)
+    assert quick.parent.name == "tiny-quick"
+    stale = json.loads(quick.read_text())
+    _make_stale(stale, "reconstruction_error")
+    quick.write_text(json.dumps(stale))
+    done = rescore(out, tasks=[honest.task])
+    assert (done.changed, done.left) == ([quick], {})
 
 
 def test_what_needs_the_model_is_left_and_told(forged: Forger) -> None:

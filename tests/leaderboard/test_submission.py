@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -113,6 +114,22 @@ def test_it_asks_at_a_terminal(
     assert _call("submit", sway_results, "--task", tiny_task, "--out", "entries") == 0
     card = load_entry(tmp_path / "entries" / "mine").card
     assert (card.title, card.authors, card.description, card.licence) == ("My model", "C. Author", "it sways", "MIT")
+
+
+def test_quick_results_are_no_part_of_an_entry(sway_results: Path, tmp_path: Path) -> None:
+    """Beside full ones they are left out and counted; alone they are refused."""
+    both = Path(shutil.copytree(sway_results, tmp_path / "results"))
+    (full,) = both.glob("*/tiny")
+    quick = Path(shutil.copytree(full, full.with_name("tiny-quick")))
+    cells = sorted(quick.glob("*.json"))
+    for path in cells:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": "quick"}))
+    found = gather_cells(both)
+    assert found.quick == len(cells) > 0
+    assert sorted(found.cells) == sorted(full.glob("*.json"))
+    shutil.rmtree(full)
+    with pytest.raises(UserError, match="results of the quick budget alone, which are not for the board; run it with"):
+        gather_cells(both)
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,14 @@ def test_trajectories_are_fetched_however_their_address_is_written(tmp_path: Pat
     path = tmp_path / "leaderboard" / "entries" / "mine" / "entry.toml"
     path.parent.mkdir(parents=True)
     path.write_text(f"[trajectories]\n{line}\n")
+    (path.parents[1] / ".gitkeep").touch()  # in the folder of the entries, and no entry
     subprocess.run([*GIT, "add", "leaderboard"], cwd=tmp_path, check=True)
     subprocess.run([*GIT, "commit", "-q", "-m", "entry"], cwd=tmp_path, check=True)
     environment = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["bash", SCRIPTS / "verify-changed", "HEAD~1"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0
-    assert f"called: verify leaderboard/entries/mine{' --fetch' if fetches else ''}\n" in done.stdout
+    assert done.stdout == f"== mine\ncalled: verify leaderboard/entries/mine{' --fetch' if fetches else ''}\n"
 
 
 def test_a_preview_says_what_moved(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_one_source_hashes_as_it_always_did() -> None:
     task = load_task("biped2quad")
     protocol = json.loads(json.dumps(task.table()["protocol"]))
     del protocol["fractions"], protocol["default_fraction"], protocol["mode"]
+    protocol["budget"] = ["full", 3200, 128]
     sides = [{"kind": "builtin", "rig": rig, "motion": "locomotion"} for rig in ("r1", "quad")]
     wanted = hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
     assert task.content_hash == wanted

@@ -422,7 +422,7 @@ def test_two_plugins_for_one_place_are_refused(tiny_task: Path, tmp_path: Path) 
 def test_results_follow_the_code(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of a plug-in of two files: what is done, what an edit makes stale, and an entry made of it."""
     monkeypatch.chdir(lay(tmp_path / "exp", {"model.py": RUNS, "shift.py": "def far():\n    return 0.25\n"}))
-    asked: dict[str, Any] = {"out": tmp_path / "out", "fractions": [0.05], "controls": False}
+    asked: dict[str, Any] = {"out": tmp_path / "out", "fractions": [0.05], "controls": False, "budget": "full"}
     run_cells("model.py:Mine", str(tiny_task), regimes=["cold"], workers=1, **asked)
     whole = f"{tmp_path}/exp/model.py:Mine"
     outcome = run_cells(whole, str(tiny_task), regimes=["cold", "frozen"], workers=1, **asked)

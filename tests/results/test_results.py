@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.model.api import Trajectory
@@ -119,6 +120,7 @@ def test_missing_trajectory(tmp_path: Path) -> None:
 def result(model: str, regime: str, value: float) -> dict[str, object]:
     return {
         "schema": SCHEMA,
+        "benchmark": BENCHMARK_VERSION,
         "status": "ok",
         "model": model,
         "task": "biped2quad",
@@ -149,7 +151,7 @@ def test_results_are_a_long_table(tmp_path: Path) -> None:
     assert set(table.config) == {"01234567"}
     assert set(table.columns) == {
         *("model", "config", "task", "regime", "fraction", "seed", "status"),
-        *("metric", "value", "unit", "direction", "path", "basis"),
+        *("metric", "value", "unit", "direction", "path", "budget", "basis"),
     }
 
 

@@ -203,13 +203,11 @@ def test_arms_never_share_a_cell() -> None:
     tasks = [task for arm in found for task in arm.tasks]
     assert len({task.name for task in tasks}) == len({task.content_hash for task in tasks}) == 6
     corrected, paper, swapped = found
-    assert corrected.tasks[0] == load_task("thesis-r2")
+    assert corrected.tasks[0] == load_task("thesis-r2").at("quick")
     assert paper.options == {"mode": "paper"}
     assert not paper.controls
     assert swapped.models == ("fe",)
-    less = arms(["r2"], [CORRECTED], budget=0.5)[0].tasks[0]
-    assert less.name == "thesis-r2-at-0.5"
-    assert less.protocol.adapt_updates == corrected.tasks[0].protocol.adapt_updates // 2
+    assert arms(["r2"], [CORRECTED], budget="full")[0].tasks[0] == load_task("thesis-r2")
 
 
 def test_mode_is_part_of_a_tasks_hash_and_the_usual_one_changes_nothing() -> None:
@@ -227,9 +225,9 @@ def test_mode_is_part_of_a_tasks_hash_and_the_usual_one_changes_nothing() -> Non
 
 
 def test_in_the_published_protocol_less_data_means_fewer_updates() -> None:
-    ours = Protocol(pretrain_updates=1000, adapt_updates=400)
+    ours = Protocol(full_updates=500)
     theirs = replace(ours, mode=PAPER)
-    assert {budget_of(r, f, ours).updates for r in ("cold", "finetune") for f in (0.05, 0.2, 1.0)} == {400}
+    assert {budget_of(r, f, ours).updates for r in ("cold", "finetune") for f in (0.05, 0.2, 1.0)} == {500}
     assert budget_of("cold", 1.0, theirs).updates == 1000
     assert budget_of("frozen", 0.2, theirs).updates == round(1000 * 0.2 * 31 / 51)
     assert budget_of("cold", 0.2, theirs).updates == budget_of("finetune", 0.2, theirs).updates
@@ -285,9 +283,11 @@ def test_measured_costs_are_of_every_model_and_round() -> None:
         assert cost.parameters > 1e5
 
 
-def test_small_steps_see_as_many_frames() -> None:
-    ours, published = (arm.tasks[0].protocol for arm in arms(["r2"], ["corrected", "paper"]))
-    assert published.frames_per_update == 64
-    for updates in ("pretrain_updates", "adapt_updates"):
-        seen = [getattr(p, updates) * p.frames_per_update for p in (ours, published)]
-        assert seen[0] == seen[1] > 0
+def test_the_published_protocol_keeps_its_own_steps_and_epochs() -> None:
+    """So many that it sees as many frames as it did before tasks had budgets: 800 updates of 256."""
+    for budget, share in (("full", 1), ("quick", 10)):
+        (arm,) = arms(["r2"], [PAPER], budget=budget)
+        published = arm.tasks[0].protocol
+        assert published.frames_per_update == 64
+        assert published.pretrain_updates * 64 * share == 800 * 256
+        assert arm.tasks[0].folder == "thesis-r2-paper" + ("-quick" if budget == "quick" else "")

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.make import SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
 from rae_bench.leaderboard.board.text_tables import board_markdown, entry_count
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.entries.rules import BENCHMARK
 from rae_bench.storage import whole_file
 
 JSON, CSV, MARKDOWN, BADGE = "board.json", "board.csv", "README.md", "badge.svg"
@@ -96,11 +96,9 @@ def load_board(path: Path) -> dict[str, Any]:
         raise UserError(f"{file}: not a board ({one_line(error)}); rae-bench leaderboard build makes it") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")
-    if data.get("benchmark") != BENCHMARK:
-        raise UserError(
-            f"{file}: of benchmark version {one_line(data.get('benchmark'))}, and this is {BENCHMARK}: their numbers "
-            "do not compare; see docs/leaderboard.md"
-        )
+    wrong = other_version(version_of(data), "this board")
+    if wrong:
+        raise UserError(f"{file}: {wrong}")
     return data
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.leaderboard.board.contestants import TaskCells, task_cells
 from rae_bench.leaderboard.board.overall import overall_table
 from rae_bench.leaderboard.board.task_rows import task_rows
 from rae_bench.leaderboard.entries.entry import Entry
-from rae_bench.leaderboard.entries.rules import BENCHMARK, TASKS
+from rae_bench.leaderboard.entries.rules import TASKS
 
 SCHEMA = "rae-bench.board/1"
 SIGNIFICANT_DIGITS = 6
@@ -52,7 +53,7 @@ def make_board(entries: Sequence[Entry]) -> Board:
     tasks = {name: task_rows(task_cells(name, entries)) for name in order}
     data = {
         "schema": SCHEMA,
-        "benchmark": BENCHMARK,
+        "benchmark": BENCHMARK_VERSION,
         "entries_sha256": _hash_of(entries),
         "overall": overall_table([tasks[name] for name in order if name in TASKS], entries),
         "tasks": {name: task.table for name, task in tasks.items()},

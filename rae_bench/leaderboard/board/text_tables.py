@@ -16,7 +16,7 @@ README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do no
 # rae-bench leaderboard
 
 **Benchmark version {version}**, {entries}. [How to read it](../docs/leaderboard.md).
-The same numbers: [CSV](board.csv), [JSON](board.json).
+The same numbers: [CSV](board.csv), [JSON](board.json). Boards of other versions: [version 1](v1/README.md).
 
 A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
 
@@ -26,6 +26,21 @@ A model was trained on one rig. How well does it move another of which it has se
 - \\*: provisional, by fewer than five seeds
 - **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
 - controls learn nothing and have no rank
+"""
+FIRST_ENTRY = (
+    "rae-bench run --model fe --task biped2quad --budget full --seeds 3 --fractions 5%,20%",
+    "rae-bench submit results --name my-entry",
+    "rae-bench leaderboard build",
+)
+"""Commands that make an entry, for a board that has none."""
+NO_ENTRIES = """## No entries yet
+
+An entry is a model's finished cells with its card; [submitting](../docs/submitting.md) says what it needs. These
+commands make one:
+
+```
+{commands}
+```
 """
 SCORE = COLUMNS["score"]
 OVER_COLD, OVER_REFERENCE = COLUMNS[GAINS[COLD]], COLUMNS[GAINS["reference"]]
@@ -52,6 +67,8 @@ def board_markdown(data: Mapping[str, Any]) -> str:
     seen = " and ".join(map(percent, fractions)) or "a part"
     lines = [README_HEAD.format(version=markdown(data["benchmark"]), entries=entry_count(data), fractions=seen)]
     overall = data["overall"]
+    if not data["entries"]:
+        lines += [NO_ENTRIES.format(commands="\n".join(FIRST_ENTRY))]
     if overall["tasks"]:
         tasks = _list(overall["tasks"])
         lines += [f"## Overall\n\nThe interquartile mean over {tasks}; categories on the score's scale.\n"]

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from rae_bench.benchmark import BENCHMARK_VERSION, other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries import entry_files
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
@@ -31,6 +32,7 @@ from rae_bench.results.clips import ClipTable, parse_clips
 from rae_bench.results.files import SCHEMA as RESULT
 from rae_bench.storage import whole_file
 from rae_bench.task.cells import TRUTH, cell_name
+from rae_bench.task.task import FULL_BUDGET
 
 SCHEMA = "rae-bench.entry/1"
 Struct = TypeVar("Struct")
@@ -38,6 +40,7 @@ Struct = TypeVar("Struct")
 
 class _EntryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal["rae-bench.entry/1"]
+    benchmark: int
     name: str
     division: Literal["closed", "open"]
     regime: str
@@ -60,11 +63,13 @@ class _ResultFile(msgspec.Struct):
     regime: str
     fraction: Annotated[float, Meta(ge=0, le=1)]
     seed: Annotated[int, Meta(ge=0, lt=10**9)]
-    identity: dict[str, str | dict[str, int]]
+    identity: dict[str, str | int | dict[str, int]]
     metrics: Annotated[dict[str, _Metric], Meta(max_length=500)]
     cost: dict[str, Any]
     environment: dict[str, Any]
     reason: str
+    benchmark: int
+    budget: Literal["quick", "full"]
     options: dict[str, Any] = {}
 
 
@@ -173,6 +178,7 @@ def load_entry(folder: str | Path) -> Entry:
 
     Raises:
         Refused: the first thing that is not as it must be.
+        UserError: an entry or a cell of another version of the benchmark.
     """
     folder = Path(os.path.abspath(folder))  # "." has no name
     if folder.is_symlink():
@@ -205,6 +211,7 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
         table = tomllib.loads(entry_files.read_bytes(folder / entry_files.ENTRY, entry_files.ENTRY).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
         raise Refused(entry_files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
+    _check_version(table, folder / entry_files.ENTRY, "this entry")
     facts = _convert(table, _EntryFile, entry_files.ENTRY)
     if not entry_files.is_slug(facts.name) or facts.name != folder.name:
         mend = "use letters, digits, - and _ in both"
@@ -215,6 +222,13 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
     elif facts.card.model != TRUTH:
         raise Refused(entry_files.ENTRY, "has no [trajectories]", "make the entry with rae-bench submit")
     return facts
+
+
+def _check_version(table: Mapping[str, Any], path: Path, what: str) -> None:
+    """Raise `UserError` where a file of an entry is of another version of the benchmark; that is no fault of it."""
+    wrong = other_version(version_of(table), what)
+    if wrong:
+        raise UserError(f"{path}: {wrong}")
 
 
 def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) -> EntryCell | None:
@@ -228,7 +242,11 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
         result = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(name, f"not strict JSON ({error})", "put the file there as run wrote it") from None
+    if isinstance(result, dict):
+        _check_version(result, path, "this result")
     read = _convert(result, _ResultFile, name)
+    if read.budget != FULL_BUDGET:
+        raise Refused(name, "is of the quick budget, which is not for the board", "run it with --budget full")
     if read.schema != RESULT:
         raise Refused(name, f"has the schema {read.schema}, not {RESULT}", "run the cell again with this version")
     if read.regime not in (*REGIMES, NO_REGIME):
@@ -269,7 +287,8 @@ def write_entry_file(
     folder: Path, card: Card, division: str, external: list[str], regime: str, trajectories: Trajectories | None
 ) -> None:
     """Write `entry.toml` in an entry's folder. The entry has the folder's name."""
-    head = {"schema": SCHEMA, "name": folder.name, "division": division, "regime": regime, "external": external}
+    head = {"schema": SCHEMA, "benchmark": BENCHMARK_VERSION, "name": folder.name}
+    head |= {"division": division, "regime": regime, "external": external}
     lines = [f"{key} = {_toml(value)}" for key, value in head.items()]
     for title, table in {"card": card, "trajectories": trajectories}.items():
         if table is not None:

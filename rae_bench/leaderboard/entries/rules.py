@@ -1,4 +1,4 @@
-"""The rules of the board: its version, what it ranks, and which cells an entry must have."""
+"""The rules of the board: what it ranks, and which cells an entry must have."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
 from rae_bench.task.cells import NEAREST
 from rae_bench.task.task import Task
 
-BENCHMARK = "1"
-"""The benchmark's version. docs/leaderboard.md says when it changes; a board holds one version only."""
 TASKS = ("biped2quad", "reach-biped2monster")
 """The tasks that the overall score is over. Entries may have other tasks, each with a table of its own."""
 REFERENCES = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")

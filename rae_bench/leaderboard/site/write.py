@@ -18,7 +18,7 @@ from rae_bench.leaderboard.board.build import CSV, JSON, board_json
 from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.board.sheet import board_csv
-from rae_bench.leaderboard.board.text_tables import category_digits
+from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, category_digits
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
@@ -28,7 +28,7 @@ from rae_bench.results.files import part_hash, reported_number
 from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.gains import source_target_matrix
 from rae_bench.storage import whole_folder
-from rae_bench.task.task import Task
+from rae_bench.task.task import FULL_BUDGET, Task
 from rae_bench.viewer.page import ESCAPES
 
 ASSETS = ("board.js", "charts.js", "style.css", "theme.js", "uplot.css", "uplot.js")
@@ -93,7 +93,7 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
     }  # fmt: skip
     environment.globals |= {
         "write": formatting, "columns": COLUMNS, "categories": PRIMARY_COLUMNS, "category_digits": category_digits,
-        "data": board.data, "tables": [CSV, JSON],
+        "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY,
     }  # fmt: skip
     pages = {
         "index.html": environment.get_template("index.html.j2").render(
@@ -238,5 +238,5 @@ def _command(entry: Entry, task: str) -> str:
     parts += ["--regimes", ",".join(learnt or [FULL])]  # a control runs beside any cell
     if fractions:
         parts += ["--fractions", ",".join(f"{100 * fraction:g}%" for fraction in sorted(fractions))]
-    parts += ["--seeds", str(len({cell.seed for cell in cells}))]
+    parts += ["--budget", FULL_BUDGET, "--seeds", str(len({cell.seed for cell in cells}))]
     return shlex.join(one_line(part, LONGEST_CELL) for part in parts)

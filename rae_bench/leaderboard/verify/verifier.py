@@ -107,7 +107,8 @@ def verify(
         progress: is called with what is being done.
 
     Raises:
-        UserError: no such entry or file, or a folder of others that cannot be read.
+        UserError: no such entry or file, a folder of others that cannot be read, or an entry of another version of the
+            benchmark.
     """
     folder = Path(folder)
     if not folder.is_dir() and not folder.is_symlink():
@@ -191,7 +192,7 @@ def _others(folder: Path, entry: Entry, report: Report) -> Iterator[Entry]:
             continue
         try:
             yield load_entry(path)
-        except Refused as refused:
+        except UserError as refused:
             report.notes.append(f"not compared with {one_line(path.name)}: {refused}")
 
 

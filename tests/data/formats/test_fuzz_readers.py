@@ -31,6 +31,7 @@ from helpers.positions import NAMES, PARENTS, body
 from helpers.unity import SKELETON as UNITY_SKELETON
 from helpers.unity import frames
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.data.corpus import Corpus, ReachTargets, load_corpus, save_corpus
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
@@ -126,8 +127,10 @@ fps = 60
 seconds = 4.0
 fractions = [0.1, 0.2]
 default_fraction = 0.1
-pretrain_updates = 100
 roles = ["pelvis", "head"]
+[budget]
+full_updates = 100
+quick_updates = 10
 """
 OBJECTIVES = """seconds = 4.0
 [[objectives]]
@@ -194,6 +197,9 @@ def small_corpus(rig: Rig) -> Corpus:
 def kept_facts() -> dict[str, Any]:
     return {
         "schema": "rae-bench.adapted/1",
+        "benchmark": BENCHMARK_VERSION,
+        "task": "t",
+        "budget": "quick",
         "model": "fe",
         "options": {"width": 8},
         "regime": "cold",
@@ -209,6 +215,8 @@ def kept_facts() -> dict[str, Any]:
 
 RESULT = {
     "schema": "rae-bench.result/2",
+    "benchmark": BENCHMARK_VERSION,
+    "budget": "quick",
     "status": "ok",
     "model": "fe",
     "task": "t",

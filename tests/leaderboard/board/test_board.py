@@ -19,15 +19,18 @@ import pandas as pd
 import pytest
 from helpers.made_entries import HASHES, make_entry
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli import cli
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board import build, formatting
+from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import board_files, load_board, read_board, stale_files, write_board
 from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
 from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
 from rae_bench.leaderboard.board.make import make_board
+from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.site.charts import task_chart
+from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.metrics import category_scores, headline_score
 from rae_bench.results.files import load_results
 from rae_bench.statistics.gains import transfer_summary
@@ -243,11 +246,14 @@ def test_a_new_entry_is_apart_from_as_many_as_its_rank_says() -> None:
     assert (change["entry"], change["verdict"]) == ("first", "better than 1, tied with 1, worse than 0")
 
 
-def test_another_version_does_not_compare(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_does_not_compare(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
     write_board(read_board(tmp_path), tmp_path)
-    monkeypatch.setattr(build, "BENCHMARK", build.BENCHMARK + "1")
-    with pytest.raises(UserError, match="of benchmark version 1, and this is 11"):
+    data = load_board(tmp_path)
+    assert data["benchmark"] == BENCHMARK_VERSION
+    later = BENCHMARK_VERSION + 1
+    (tmp_path / "board.json").write_text(json.dumps({**data, "benchmark": later}), encoding="utf-8")
+    with pytest.raises(UserError, match=f"this board is of benchmark version {later}, whose numbers do not compare"):
         load_board(tmp_path)
     for text in ("{}", "[" * 100_000, '"\udcff"'):
         (tmp_path / "board.json").write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -314,7 +320,7 @@ def test_the_badge_is_well_formed(data: Any) -> None:
     from xml.etree import ElementTree
 
     badge = ElementTree.fromstring(board_files(data)["badge.svg"])
-    assert badge.attrib["aria-label"] == "rae-bench leaderboard: v1 · 5 entries"
+    assert badge.attrib["aria-label"] == "rae-bench leaderboard: v2 · 5 entries"
 
 
 def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_path: Path, capsys: Any) -> None:
@@ -327,6 +333,25 @@ def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_
     capsys.readouterr()
     cli.main(["leaderboard", "show", *where], standalone_mode=False)
     assert capsys.readouterr().out == "no entries yet; rae-bench submit makes the first\n"
+    cli.main(["leaderboard", "build", *where], standalone_mode=False)
+    page, first = ((tmp_path / name).read_text(encoding="utf-8") for name in ("README.md", "site/index.html"))
+    for text in (page, first):
+        assert "No entries yet" in text
+        for command in FIRST_ENTRY:
+            assert command in text
+    assert len((tmp_path / "board.csv").read_text().splitlines()) == 1
+
+
+def test_every_output_names_the_version(folder: Path, data: Any, capsys: Any) -> None:
+    files = board_files(data)
+    assert f"**Benchmark version {BENCHMARK_VERSION}**" in files["README.md"]
+    assert {row["benchmark"] for row in csv.DictReader(io.StringIO(files["board.csv"]))} == {str(BENCHMARK_VERSION)}
+    assert json.loads(files["board.json"])["benchmark"] == BENCHMARK_VERSION
+    cli.main(["leaderboard", "show", "--folder", str(folder)], standalone_mode=False)
+    assert f"benchmark version {BENCHMARK_VERSION}" in capsys.readouterr().out.splitlines()[0]
+    for name, page in site_pages(read_board(folder)).items():
+        if name.endswith(".html"):
+            assert f"Benchmark version {BENCHMARK_VERSION}" in page, name
 
 
 def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from helpers.made_entries import write_entry
 
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import Card
 from rae_bench.leaderboard.entries.entry import load_entries, load_entry
 from rae_bench.leaderboard.entries.entry_files import is_slug
+from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import REFERENCES, CellKey, missing_cells, required_cells
 from rae_bench.model.registry import CONTROLS, resolve_model
@@ -47,6 +49,28 @@ def test_what_was_written_is_read(folder: Path) -> None:
     assert math.isnan(entry.cells[0].metrics["foot_sliding"])
     assert entry.card.authors == "A. Author"
     assert [e.name for e in load_entries(folder.parent)] == ["mine"]
+
+
+def test_a_quick_cell_is_refused(folder: Path) -> None:
+    _result(folder / f"{COLD}.json", budget="quick")
+    with pytest.raises(Refused, match=f"{COLD}.json: is of the quick budget, which is not for the board; run it with"):
+        load_entry(folder)
+
+
+@pytest.mark.parametrize(("said", "version"), [("", 1), ("benchmark = 1\n", 1), ("benchmark = 99\n", 99)])
+def test_an_entry_of_another_version_is_refused_for_that(folder: Path, said: str, version: int) -> None:
+    path = folder / "entry.toml"
+    path.write_text(path.read_text().replace(f"benchmark = {BENCHMARK_VERSION}\n", said))
+    with pytest.raises(UserError, match=f"this entry is of benchmark version {version},") as raised:
+        load_entry(folder)
+    assert not isinstance(raised.value, Refused)  # it is no fault of the entry's
+
+
+def test_a_cell_of_another_version_is_refused_for_that(folder: Path) -> None:
+    for benchmark in (1, 99):
+        _result(folder / f"{COLD}.json", benchmark=benchmark)
+        with pytest.raises(UserError, match=f"{COLD}.json: this result is of benchmark version {benchmark},"):
+            load_entry(folder)
 
 
 def test_a_level_holds_until_something_is_edited(folder: Path) -> None:

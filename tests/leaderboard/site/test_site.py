@@ -95,7 +95,7 @@ def test_the_command_of_an_entry_that_ran_on_all_data_alone(tmp_path: Path) -> N
     low = [f"{regime}-f{fraction}-s{seed}" for regime in regimes for fraction in fractions for seed in range(3)]
     make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"], leave_out=low)
     page = site_pages(read_board(tmp_path))["entries/fe.html"]
-    assert "<code>rae-bench run --model fe --task biped2quad --regimes full --seeds 3</code>" in page
+    assert "<code>rae-bench run --model fe --task biped2quad --regimes full --budget full --seeds 3</code>" in page
 
 
 def test_pages_ask_nothing_of_the_network(site: Path) -> None:
