@@ -17,10 +17,10 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.model.api import Domain, Prompt
 from rae_bench.motion.contacts import find_contacts, stance_heights
 from rae_bench.motion.motion import Motion
+from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
-from rae_bench.objectives.tracks import asked_of
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.split import Folds, Split, make_folds, prefix, split_of, subset_hash
 from rae_bench.task.task import Protocol, Task

@@ -19,7 +19,8 @@ from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Promp
 from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
-from rae_bench.objectives.tracks import LIMBS, asked_of
+from rae_bench.objectives.asked import asked_of
+from rae_bench.objectives.tracks import LIMBS
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.sides import Side, cut_clips
 from rae_bench.task.task import Protocol

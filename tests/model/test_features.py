@@ -10,9 +10,9 @@ from rae_bench.model.control import ARRIVAL_SCALE, CONTROL_SIZE, control_targets
 from rae_bench.model.features import SLOTS, Layout, advance, changes, frame_of, make_skeleton, states, to_motion
 from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import Motion
+from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import CONTACT, Objectives, key_transforms
-from rae_bench.objectives.tracks import asked_of
 from rae_bench.rigs.file import load_rig
 
 

@@ -8,11 +8,12 @@ from helpers.walking import walk
 
 from rae_bench.data.generators.reach.reach import generate_reach
 from rae_bench.motion.course import course_of
+from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.limbs import limb_objectives
 from rae_bench.objectives.objectives import CONTACT, NONE, TARGET
 from rae_bench.objectives.phases import local_phases
-from rae_bench.objectives.tracks import CONTROL, KEYFRAMES, LIMBS, TRACKS, asked_of
+from rae_bench.objectives.tracks import CONTROL, KEYFRAMES, LIMBS, TRACKS
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 
