@@ -156,7 +156,9 @@ def score(cell: Cell, made: Made, exam: HeldOutClips, steps: SingleSteps, path: 
     """
     trajectory = made.trajectory
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
-    measured["one_step_error"] = one_step_error(made.step, steps.following, steps.clips, len(exam.truth))
+    single = one_step_error(made.step, steps.following, steps.clips, len(exam.truth))
+    if single.measured:  # a history of one frame has no shorter one within it
+        measured["one_step_error"] = single
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
         values |= adversarial(trajectory, exam.truth, seed=cell.seed)
@@ -194,7 +196,7 @@ def _adapt(
     budget = budget_of(cell.regime, cell.fraction, target.protocol)
     ctx = Circumstances(
         cell.regime, cell.seed, cell.fraction, budget.updates, budget.frames, job.device, job.threads
-    )  # fmt: skip
+    )
     stage = f"{cell.regime} {percent(cell.fraction)}"
     spent = model.adapt(domain, sources, ctx, lambda u, n, loss: report(stage, u, n, loss))
     cost |= {**spent, "core_seconds": spent["core_seconds"] + loading}
@@ -212,7 +214,7 @@ def _generate(
         one = _first_frames(exam.prompt)
         cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])
         trajectory = checked_trajectory(rolled_out.trajectory, exam.truth, name)
-    if not len(steps.clips):  # a history of one frame has no shorter one within it
+    if not len(steps.clips):
         return Made(trajectory, _as_trajectory(steps.following))
     return Made(trajectory, checked_trajectory(model.generate(steps.prompt, ctx).trajectory, steps.following, name))
 
@@ -226,7 +228,7 @@ def _first_frames(whole: Prompt) -> Prompt:
 
 
 def checked_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> Trajectory:
-    """What a model made. Raises `UserError` where it has another shape than asked for, or numbers that make no motion."""
+    """What a model made. Raises `UserError` where its shape is not that asked for, or its numbers make no motion."""
     clips, frames = truth.root_positions.shape[:2]
     return Trajectory.checked(
         trajectory, f"model '{model}': generate gave", clips=clips, frames=frames, joints=len(truth.rig),

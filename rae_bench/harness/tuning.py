@@ -191,7 +191,10 @@ def try_out(
             began, reason, again = time.perf_counter(), "", ninths in known
             try:
                 check_installation(facts, spec, {}, plugin)
-                error = known[ninths] if again else score(spec, options, source, ninths, models, threads=threads, **code)
+                if again:
+                    error = known[ninths]
+                else:
+                    error = score(spec, options, source, ninths, models, threads=threads, **code)
             except Exception as raised:
                 error, reason = math.inf, failure(raised).reason
             error = error if math.isfinite(error) else math.inf

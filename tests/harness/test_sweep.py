@@ -93,7 +93,7 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
             "failed", "ValueError: no luck",
         )  # fmt: skip
         assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
-        assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
+        assert quits["cold", fraction]["reason"] == "the model process ended with exit code 3"
     failures = [e.answer for e in events if isinstance(e, Answered) and isinstance(e.answer, Failed)]
     assert {"no luck" in f.trace for f in failures if f.reason == "ValueError: no luck"} == {True}
 
@@ -126,7 +126,7 @@ def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
 def test_a_plugin_of_another_machine_travels(
     one_ray: None, tiny_task: Path, tmp_path: Path, home_folder: Path
 ) -> None:
-    """A worker that does not find a plug-in's files takes the copy that it was given."""
+    """A model process that does not find a plug-in's files takes the copy that it was given, to a home of its own."""
     folder, away, log = tmp_path / "there", tmp_path / "away", tmp_path / "log"
     folder.mkdir()
     (folder / "base.py").write_text(MODELS, encoding="utf-8")
@@ -143,8 +143,10 @@ def test_a_plugin_of_another_machine_travels(
     (result,) = outcome.results
     assert (result["status"], result["model"]) == ("ok", "there/model.py:Mine")
     ran = Path(log.read_text(encoding="utf-8").split()[-1])
-    assert ran.is_relative_to(home_folder)
     assert ran.name == "base.py"
+    assert "plugins" in ran.parts
+    assert not ran.is_relative_to(home_folder)
+    assert not ran.exists()
 
 
 def test_more_cores_a_cell_are_threads_and_too_many_are_told(

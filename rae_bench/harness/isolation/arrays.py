@@ -44,15 +44,16 @@ def read(path: Path) -> Any:
 def _packed(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> Any:
     """The value as JSON; arrays go to `arrays`. `seen` numbers the dataclasses in the order in which they begin."""
     if isinstance(value, np.ndarray):
-        name = f"a{len(arrays)}"
-        arrays[name] = value
-        return {"array": name, "fixed": not value.flags.writeable}
-    if type(value).__name__ in CLASSES and type(value) is CLASSES[type(value).__name__]:
+        key = f"a{len(arrays)}"
+        arrays[key] = value
+        return {"array": key, "fixed": not value.flags.writeable}
+    cls: Any = type(value)
+    if CLASSES.get(cls.__name__) is cls:
         if id(value) in seen:
             return {"same": seen[id(value)]}
         seen[id(value)] = len(seen)
-        parts = {field.name: _packed(getattr(value, field.name), arrays, seen) for field in fields(value)}
-        return {"class": type(value).__name__, "fields": parts}
+        parts = {field.name: _packed(getattr(value, field.name), arrays, seen) for field in fields(cls)}
+        return {"class": cls.__name__, "fields": parts}
     if isinstance(value, tuple):
         return {"tuple": [_packed(item, arrays, seen) for item in value]}
     if isinstance(value, Mapping):
@@ -84,17 +85,17 @@ def _unpacked(value: Any, arrays: Mapping[str, np.ndarray], made: list[Any]) -> 
     return made[place]
 
 
-def write_trajectory(path: Path, trajectory: Any) -> None:
+def write_trajectory(path: Path, trajectory: Trajectory) -> None:
     """Write what a model generated, in the precision that it has.
 
     Raises:
         ValueError: an array of Python objects.
     """
-    arrays = {name: np.asarray(getattr(trajectory, name)) for name in ("root_positions", "rotations")}
-    if any(array.dtype.hasobject for array in arrays.values()):
+    roots, rotations = np.asarray(trajectory.root_positions), np.asarray(trajectory.rotations)
+    if roots.dtype.hasobject or rotations.dtype.hasobject:
         raise ValueError("a trajectory holds Python objects; numpy float32 arrays are needed")
     with path.open("xb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, root_positions=roots, rotations=rotations)
 
 
 def read_trajectory(path: Path) -> Trajectory:

@@ -124,11 +124,13 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         facts: what it returns.
+        seconds: that it took, by the process' own clock.
         core_seconds, peak_memory_mb: of the process since it began, by its own account: for systems that let nobody
             else look.
     """
 
     facts: dict[str, Any]
+    seconds: float
     core_seconds: float
     peak_memory_mb: float
 

@@ -144,6 +144,10 @@ class ModelProcess:
         seen = core_seconds_of(self.pid) if self.alive else None
         return seen if seen is not None else self._last.core_seconds if self._last else 0.0
 
+    def seconds(self) -> float:
+        """What the last command took by the process' own clock, without the way there and back."""
+        return self._last.seconds if self._last else 0.0
+
     def peak_memory(self) -> float:
         """MB that it has used at most since `reset_peak_memory`, likewise."""
         seen = peak_memory_of(self.pid)

@@ -16,7 +16,12 @@ from rae_bench.task.sides import Side
 
 
 class Shown(NamedTuple):
-    """What was generated, and what it cost: core-seconds of the model process, and seconds on the clock."""
+    """What was generated, and what it cost.
+
+    Attributes:
+        core_seconds: of the model process, as its driver sees them.
+        seconds: on the model process' clock, and no less than the core-seconds a thread, no more than on the driver's.
+    """
 
     trajectory: Trajectory
     core_seconds: float
@@ -105,10 +110,11 @@ class RemoteModel:
         clock = time.perf_counter()
         core_seconds = self._timed(m.Generate(ctx))["core_seconds"]
         clock = time.perf_counter() - clock
+        seconds = min(max(self.process.seconds(), core_seconds / ctx.threads), clock)
         self.process.ask(m.Give(str(path := self._file("made.npz"))))
         made = read_trajectory(path)
         path.unlink()
-        return Shown(made, core_seconds, clock)
+        return Shown(made, core_seconds, seconds)
 
     def spent(self) -> float:
         """Core-seconds of the process since this instance was asked for, or began with it."""

@@ -55,8 +55,10 @@ def serve(scratch: Path) -> None:
     while True:
         command = decoder.decode(lines.get())
         try:
+            began = time.perf_counter()
             facts = served.do(command)
-            send(m.Returned(facts, time.process_time(), _peak_memory()))
+            seconds = time.perf_counter() - began
+            send(m.Returned(facts, seconds, time.process_time(), _peak_memory()))
         except Exception as error:
             send(m.raised(error))
 
@@ -105,7 +107,8 @@ class Served:
 
         self._forget()
         if is_path(asked.spec) and asked.identity:
-            packed = asked.plugin and PackedPlugin(asked.plugin.identity, asked.plugin.entry, asked.plugin.files)
+            files = asked.plugin
+            packed = PackedPlugin(files.identity, files.entry, files.files) if files else None
             pin_plugin(asked.spec, asked.identity, packed)
         self._spec, self._options = asked.spec, asked.options
         self._instance = make_model(asked.spec, asked.options)
