@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from rae_bench.errors import UserError
 from rae_bench.harness.isolation import messages as m
 
 if TYPE_CHECKING:
@@ -115,7 +116,12 @@ class Served:
         return {"card": self._card()}
 
     def _card(self) -> dict[str, Any]:
+        from rae_bench.model.api import ModelCard
+
         card = self._instance.card
+        if not isinstance(card, ModelCard):
+            kind = type(card).__name__
+            raise UserError(f"model '{self._spec}': its card is a {kind}; a rae_bench.model.ModelCard is needed")
         return {**asdict(card), "capabilities": sorted(card.capabilities)}
 
     def _describe(self, asked: m.Describe) -> dict[str, Any]:
