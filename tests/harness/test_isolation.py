@@ -273,15 +273,12 @@ def test_a_killed_model_process_costs_its_cell_or_is_begun_again(
 ) -> None:
     from rae_bench.harness.sweep import make_specs, sweep_specs
 
+    spec = f"{plugin}:KilledOnce"
     asked: dict[str, Any] = {"regimes": ["cold"], "controls": False, "seeds": 1, "fractions": [0.05]}
-    (failed,) = run_cells(
-        f"{plugin}:KilledOnce", str(tiny_task), out=tmp_path / "run", workers=1, options={"log": str(tmp_path / "a")},
-        **asked,
-    ).results  # fmt: skip
+    one, two = ({"out": tmp_path / name, "options": {"log": str(tmp_path / name[0])}} for name in ("a-run", "b-sweep"))
+    (failed,) = run_cells(spec, str(tiny_task), workers=1, **one, **asked).results
     assert failed["reason"] == "the model process was killed by signal 9 (out of memory?)"
-    specs = make_specs(
-        [f"{plugin}:KilledOnce"], [str(tiny_task)], out=tmp_path / "sweep", options={"log": str(tmp_path / "b")}, **asked
-    )
+    specs = make_specs([spec], [str(tiny_task)], **two, **asked)
     (outcome,) = sweep_specs(specs, workers=1)
     assert [result["status"] for result in outcome.results] == ["ok"]
     assert (tmp_path / "b").read_text(encoding="utf-8") == "xx"

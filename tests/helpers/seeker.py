@@ -99,7 +99,8 @@ class Search:
 
 def places() -> Iterator[Path]:
     """Folders that a process is told of: home, working directory, temporary files, and what lies around them."""
-    told = [Path.home(), Path.cwd(), *(Path(os.environ[name]) for name in ("TMPDIR", "RAE_BENCH_HOME", "XDG_CACHE_HOME"))]
+    named = [Path(os.environ[name]) for name in ("TMPDIR", "RAE_BENCH_HOME", "XDG_CACHE_HOME")]
+    told = [Path.home(), Path.cwd(), *named]
     yield from {place for place in told if place.is_dir()}
     yield Path.cwd().parent  # where the domains and prompts lie that it is given
 

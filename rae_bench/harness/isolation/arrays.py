@@ -47,8 +47,8 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], seen: dict[int, int]) -> 
         key = f"a{len(arrays)}"
         arrays[key] = value
         return {"array": key, "fixed": not value.flags.writeable}
-    cls: Any = type(value)
-    if CLASSES.get(cls.__name__) is cls:
+    if type(value) in CLASSES.values():
+        cls: Any = type(value)
         if id(value) in seen:
             return {"same": seen[id(value)]}
         seen[id(value)] = len(seen)
