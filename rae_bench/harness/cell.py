@@ -20,7 +20,7 @@ from rae_bench.harness.machine import environment, peak_memory, reset_peak_memor
 from rae_bench.metrics import adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Prompt, Trajectory
-from rae_bench.model.plugins.plugin import PackedPlugin, portable_spec
+from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import percent
 from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
@@ -42,31 +42,23 @@ COST_FILE = "pretrained.json"
 
 
 def pretrain(
-    job: PretrainJob,
-    task: Task,
-    sources: Sequence[Side],
-    report: ReportProgress,
-    models: Models,
-    plugin: PackedPlugin | None = None,
+    job: PretrainJob, task: Task, sources: Sequence[Side], report: ReportProgress, models: Models
 ) -> None:
     """Pre-train a fresh instance and keep it in the job's folder, which appears whole or not at all."""
     protocol = sources[0].protocol
     frames = protocol.pretrain_updates * protocol.frames_per_update
     ctx = Circumstances("pretrain", job.seed, 1.0, protocol.pretrain_updates, frames, job.device, job.threads)
-    model = _make(job, task, job.seed, models, plugin)
+    model = _make(job, task, job.seed, models)
     cost = model.pretrain(sources, ctx, lambda u, n, loss: report("pretrain", u, n, loss))
     with whole_folder(Path(job.folder)) as part:
         cost["core_seconds"] += model.save(part)
         write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
-def _make(job: AnyJob, task: Task, seed: int, models: Models, plugin: PackedPlugin | None) -> RemoteModel:
+def _make(job: AnyJob, task: Task, seed: int, models: Models) -> RemoteModel:
     """A fresh instance for a job; a plug-in shares its process with jobs of the same task and fold alone."""
-    code = job.identity.get("model")
-    return models.make(
-        job.model, job.options, company=(task.name, task.content_hash, fold_of(seed)), threads=job.threads,
-        identity=code if isinstance(code, str) else "", plugin=plugin,
-    )  # fmt: skip
+    company = (task.name, task.content_hash, fold_of(seed))
+    return models.make(job.model, job.options, company=company, threads=job.threads)
 
 
 def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, reason: str = "") -> dict[str, Any]:
@@ -95,7 +87,6 @@ def run_cell(
     target: Side,
     report: ReportProgress,
     models: Models,
-    plugin: PackedPlugin | None = None,
 ) -> dict[str, Any]:
     """Run a cell and write its result (JSON), its per-clip metrics (.csv) and what was generated (.npz).
 
@@ -105,7 +96,6 @@ def run_cell(
 
     Args:
         models: processes for the model.
-        plugin: the model's files, for a machine that does not have them.
     """
     reset_peak_memory()
     began = time.process_time()
@@ -118,7 +108,7 @@ def run_cell(
     if cell.model == TRUTH:
         made = Made(None if published else _as_trajectory(exam.truth), _as_trajectory(steps.following))
     else:
-        model = _make(job, task, cell.seed, models, plugin)
+        model = _make(job, task, cell.seed, models)
         result["card"] = {**model.card, "trials": cell.trials}
         reason = skip_reason(cell, model.card["capabilities"], len(sources))
         if reason:

@@ -146,29 +146,19 @@ def _key(options: Mapping[str, Any]) -> str:
 
 
 def score(
-    spec: str,
-    options: Mapping[str, Any],
-    source: Side,
-    ninths: int,
-    models: Models,
-    *,
-    seed: int = 0,
-    threads: int = 1,
-    identity: str = "",
-    plugin: PackedPlugin | None = None,
+    spec: str, options: Mapping[str, Any], source: Side, ninths: int, models: Models, *, seed: int = 0, threads: int = 1
 ) -> float:
     """Reconstruction error, cm, on the source's val segments after training on its training segments.
 
     Args:
         ninths: of the updates of pre-training.
         models: processes for the model, which is shown the val prompts only when it has trained.
-        identity, plugin: code and files of a plug-in, as `Models.make` takes them.
     """
     protocol = source.protocol
     updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
     frames = updates * protocol.frames_per_update
     # The val prompts that one training was tested on must not reach a plug-in's next training.
-    model = models.make(spec, options, company=ninths, threads=threads, identity=identity, plugin=plugin)
+    model = models.make(spec, options, company=ninths, threads=threads)
     ctx = Circumstances(COLD, seed, 1.0, updates, frames, threads=threads)
     model.adapt(source.domain(source.split.train), (source,), ctx, lambda *_: None)
     exam = source.held_out_clips(source.split.val)
@@ -185,16 +175,12 @@ def try_out(
 
     options, known = trials[config["trial"]]
     take_plugin(spec, plugin)
-    code: dict[str, Any] = {"identity": plugin.identity, "plugin": plugin} if plugin else {}
     with Models() as models:
         for ninths in rungs:
             began, reason, again = time.perf_counter(), "", ninths in known
             try:
-                check_installation(facts, spec, {}, plugin)
-                if again:
-                    error = known[ninths]
-                else:
-                    error = score(spec, options, source, ninths, models, threads=threads, **code)
+                check_installation(facts, spec, {})
+                error = known[ninths] if again else score(spec, options, source, ninths, models, threads=threads)
             except Exception as raised:
                 error, reason = math.inf, failure(raised).reason
             error = error if math.isfinite(error) else math.inf

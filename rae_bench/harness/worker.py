@@ -25,7 +25,6 @@ from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, PretrainJob, Pr
 
 if TYPE_CHECKING:
     from rae_bench.harness.cell import ReportProgress
-    from rae_bench.model.plugins.plugin import PackedPlugin
     from rae_bench.task.sides import Side
     from rae_bench.task.task import Task
 
@@ -76,26 +75,18 @@ def _do(
 
 
 def perform(
-    job: AnyJob,
-    task: Task,
-    sources: Sequence[Side],
-    target: Side,
-    report: ReportProgress,
-    models: Models,
-    plugin: PackedPlugin | None = None,
+    job: AnyJob, task: Task, sources: Sequence[Side], target: Side, report: ReportProgress, models: Models
 ) -> None:
-    """Do a job; what it leaves lies at the paths that it names.
-
-    Args:
-        models: processes for the model.
-        plugin: the model's files, for a machine that does not have them.
-    """
+    """Do a job; what it leaves lies at the paths that it names. The model runs in one of `models`' processes."""
     from rae_bench.harness.cell import pretrain, run_cell
+    from rae_bench.model.plugins.plugin import is_path, pin_plugin
 
+    if is_path(job.model):  # its files are read, so that each model process runs the same; none is run here
+        pin_plugin(job.model, job.identity["model"])
     if isinstance(job, PretrainJob):
-        pretrain(job, task, sources, report, models, plugin)
+        pretrain(job, task, sources, report, models)
     else:
-        run_cell(job, task, sources, target, report, models, plugin)
+        run_cell(job, task, sources, target, report, models)
 
 
 def failure(error: Exception) -> Failed:

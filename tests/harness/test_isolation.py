@@ -109,6 +109,13 @@ class Busy(Base):
         ctx.declare(updates=1, frames=2, parameters=3, trained=3)
 
 
+class Edits(Base):
+    """Makes its own file useless."""
+
+    def adapt(self, target, ctx):
+        Path(self.log).write_text("raise ValueError('another file')")
+
+
 class Forges(Base):
     """Gives Python objects for numbers."""
 
@@ -329,6 +336,17 @@ def test_a_model_cannot_report_less_than_it_computed(plugin: Path, tiny_task: Pa
     assert cost["total_core_seconds"] > cost["core_seconds"]
     assert cost["ms_per_frame"] > 0
     assert (cost["budget_status"], cost["updates"], cost["trained"]) == ("declared", 1, 3)
+
+
+def test_later_folds_run_the_code_that_the_run_began_with(tiny_task: Path, tmp_path: Path) -> None:
+    path = tmp_path / "models.py"
+    path.write_text(MODELS, encoding="utf-8")
+    outcome = run_cells(
+        f"{path}:Edits", str(tiny_task), out=tmp_path / "out", regimes=["cold"], seeds=2, controls=False, workers=1,
+        options={"log": str(path)},
+    )  # fmt: skip
+    assert path.read_text(encoding="utf-8").startswith("raise")
+    assert [result["status"] for result in outcome.results] == ["ok", "ok"]
 
 
 def test_objects_in_a_trajectory_fail_the_cell(plugin: Path, tiny_task: Path, tmp_path: Path) -> None:

@@ -27,13 +27,11 @@ class Make(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         spec, options: what `make_model` takes.
-        identity: of a plug-in, whose files must be those of today; "" where that is not asked.
-        plugin: the plug-in's files, for a machine that does not have them.
+        plugin: the files of a plug-in as the driver knows them, should those on disk be gone or be others by now.
     """
 
     spec: str
     options: dict[str, Any]
-    identity: str = ""
     plugin: PluginFiles | None = None
 
 

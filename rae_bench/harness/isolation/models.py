@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from rae_bench.errors import UserError
 from rae_bench.harness.isolation import messages as m
 from rae_bench.harness.isolation.process import ModelFailed, ModelProcess
 from rae_bench.harness.isolation.remote import RemoteModel
-from rae_bench.model.plugins.plugin import PackedPlugin
+from rae_bench.model.plugins.plugin import ship_plugin
 from rae_bench.model.registry import ModelRef, resolve_model
 
 
@@ -32,32 +31,23 @@ class Models:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def make(
-        self,
-        spec: str,
-        options: Mapping[str, Any],
-        *,
-        company: object,
-        threads: int = 1,
-        identity: str = "",
-        plugin: PackedPlugin | None = None,
-    ) -> RemoteModel:
-        """A fresh instance of a model.
+    def make(self, spec: str, options: Mapping[str, Any], *, company: object, threads: int = 1) -> RemoteModel:
+        """A fresh instance of a model; of a plug-in that is named by a path, as its files are known to this process.
 
         Args:
             spec, options: what `make_model` takes.
             company: what cells that may share a plug-in's process have in common.
             threads: of its process.
-            identity: of a plug-in that is named by a path: what its code must be.
-            plugin: its files, for a machine that does not have them.
 
         Raises:
+            UserError: there is no such model.
             ModelFailed: it cannot be made.
         """
         ours = resolve_model(spec).plugin is None
+        packed = ship_plugin(spec)
+        files = m.PluginFiles(packed.identity, packed.entry, packed.files) if packed else None
         process = self._process("ours" if ours else "plug-in", threads if ours else (spec, company, threads), threads)
-        files = plugin and m.PluginFiles(plugin.identity, plugin.entry, plugin.files)
-        return RemoteModel(process, m.Make(spec, dict(options), identity, files))
+        return RemoteModel(process, m.Make(spec, dict(options), files))
 
     def warm(self, threads: int) -> None:
         """Have the process of the package's own models import what takes long. Returns when that is done."""
@@ -84,9 +74,7 @@ _DESCRIBED: dict[str, dict[str, Any]] = {}
 """What model processes said of plug-ins, by name, code and options."""
 
 
-def describe(
-    ref: ModelRef, options: Mapping[str, Any], packed: PackedPlugin | None = None, *, space: bool = False
-) -> dict[str, Any]:
+def describe(ref: ModelRef, options: Mapping[str, Any], *, space: bool = False) -> dict[str, Any]:
     """`card` and resolved `options` of a plug-in, as a model process of its own says; `search_space` where asked for.
 
     Raises:
@@ -100,8 +88,7 @@ def describe(
     if key not in _DESCRIBED:
         with Models() as models:
             try:
-                model = models.make(ref.spec, options, company=None, identity=str(ref.identity), plugin=packed)
-                _DESCRIBED[key] = model.describe(space=space)
+                _DESCRIBED[key] = models.make(ref.spec, options, company=None).describe(space=space)
             except ModelFailed as failed:
                 named = ref.spec in failed.reason
                 raise UserError(failed.reason if named else f"model '{ref.spec}': {failed.reason}") from None
@@ -116,7 +103,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def isolated(ref: ModelRef, options: Mapping[str, Any], packed: PackedPlugin | None = None) -> ModelRef:
+def isolated(ref: ModelRef, options: Mapping[str, Any]) -> ModelRef:
     """The same model; where it is a plug-in, what its own code says of it has been asked in a model process.
 
     Whoever holds held-out motion, or will, may use the result without running foreign code.
@@ -126,11 +113,6 @@ def isolated(ref: ModelRef, options: Mapping[str, Any], packed: PackedPlugin | N
     """
     if ref.plugin is None:
         return ref
-    card = describe(ref, options, packed)["card"]
-    resolved = partial(_resolved, ref, packed)
-    return replace(ref, about={**ref.about, "capabilities": card["capabilities"]}, _resolve=resolved)
-
-
-def _resolved(ref: ModelRef, packed: PackedPlugin | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    resolved: dict[str, Any] = describe(ref, options, packed)["options"]
-    return resolved
+    card = describe(ref, options)["card"]
+    about = {**ref.about, "capabilities": card["capabilities"]}
+    return replace(ref, about=about, _resolve=lambda others: describe(ref, others)["options"])

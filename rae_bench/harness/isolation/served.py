@@ -103,14 +103,12 @@ class Served:
         return facts or {}
 
     def _make(self, asked: m.Make) -> dict[str, Any]:
-        from rae_bench.model.plugins.plugin import PackedPlugin, is_path, pin_plugin
+        from rae_bench.model.plugins.plugin import PackedPlugin, take_plugin
         from rae_bench.model.registry import make_model
 
         self._forget()
-        if is_path(asked.spec) and asked.identity:
-            files = asked.plugin
-            packed = PackedPlugin(files.identity, files.entry, files.files) if files else None
-            pin_plugin(asked.spec, asked.identity, packed)
+        files = asked.plugin
+        take_plugin(asked.spec, PackedPlugin(files.identity, files.entry, files.files) if files else None)
         self._spec, self._options = asked.spec, asked.options
         self._instance = make_model(asked.spec, asked.options)
         return {"card": self._card()}

@@ -72,7 +72,7 @@ def answer(
         _SIDES[key] = ray.get(corpora[0])
     try:
         take_plugin(job.model, plugin)
-        check_installation(job.identity, job.model, job.options, plugin)
+        check_installation(job.identity, job.model, job.options)
         with scratch() as folder:
             before, after = folder / "pretrained", folder / "out"
             if pretrained is not None:
@@ -81,7 +81,7 @@ def answer(
                 job = structs.replace(job, folder=str(after))
             else:
                 job = structs.replace(job, path=str(after / Path(job.path).name), pretrained=str(before))
-            perform(job, *_SIDES[key], report=lambda *_: None, models=_MODELS, plugin=plugin)
+            perform(job, *_SIDES[key], report=lambda *_: None, models=_MODELS)
             return pack_folder(after), None
     except ray.exceptions.RayError:
         raise
@@ -90,11 +90,9 @@ def answer(
         return {}, (failed.reason, failed.trace, failed.died)
 
 
-def check_installation(
-    wanted: Mapping[str, Any], model: str, options: Mapping[str, Any], plugin: PackedPlugin | None
-) -> None:
+def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:
     """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
-    ref = None if model == TRUTH else isolated(resolve_model(model), options, plugin)
+    ref = None if model == TRUTH else isolated(resolve_model(model), options)
     other = identity_changes(wanted, installation(ref, options))
     if other:
         raise UserError(
