@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION
-from rae_bench.harness.jobs import CellJob, PretrainJob
+from rae_bench.harness.isolation.messages import Circumstances
+from rae_bench.harness.isolation.models import Models
+from rae_bench.harness.isolation.remote import RemoteModel
+from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
 from rae_bench.metrics import adversarial, measure, null_interval
 from rae_bench.metrics.one_step import one_step_error
-from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
+from rae_bench.model.api import Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import percent
-from rae_bench.model.registry import make_model
 from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
 from rae_bench.results.clips import write_clips
@@ -28,8 +30,8 @@ from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.results.rows import as_metrics
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
-from rae_bench.task.cells import TRUTH, Cell, budget_of, skip_reason
-from rae_bench.task.sides import HeldOutClips, Side
+from rae_bench.task.cells import TRUTH, Cell, budget_of, fold_of, skip_reason
+from rae_bench.task.sides import HeldOutClips, Side, SingleSteps
 from rae_bench.task.task import Task
 
 ReportProgress = Callable[[str, int, int, float], None]
@@ -40,27 +42,24 @@ COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
 
-def pretrain(job: PretrainJob, sources: Sequence[Side], report: ReportProgress) -> None:
+def pretrain(
+    job: PretrainJob, task: Task, sources: Sequence[Side], report: ReportProgress, models: Models
+) -> None:
     """Pre-train a fresh instance and keep it in the job's folder, which appears whole or not at all."""
-    instance = make_model(job.model, job.options)
     protocol = sources[0].protocol
-    budget = Budget(protocol.pretrain_updates, protocol.pretrain_updates * protocol.frames_per_update)
-    domains = training_domains(sources, job.seed)
-    ctx = Context(
-        "pretrain", 1.0, budget, job.seed, job.device, job.threads,
-        lambda u, n, loss: report("pretrain", u, n, loss), sources=domains,
-    )  # fmt: skip
-    started = time.process_time()
-    instance.pretrain(domains[0], ctx)
+    frames = protocol.pretrain_updates * protocol.frames_per_update
+    ctx = Circumstances("pretrain", job.seed, 1.0, protocol.pretrain_updates, frames, job.device, job.threads)
+    model = _make(job, task, job.seed, models)
+    cost = model.pretrain(sources, ctx, lambda u, n, loss: report("pretrain", u, n, loss))
     with whole_folder(Path(job.folder)) as part:
-        instance.save(part)
-        cost = {**ctx.cost(), "core_seconds": time.process_time() - started}
+        cost["core_seconds"] += model.save(part)
         write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
-def training_domains(sources: Sequence[Side], seed: int) -> tuple[Domain, ...]:
-    """What a model may see of the sources."""
-    return tuple(source.domain(source.split(seed).train) for source in sources)
+def _make(job: AnyJob, task: Task, seed: int, models: Models) -> RemoteModel:
+    """A fresh instance for a job; a plug-in shares its process with jobs of the same task and fold alone."""
+    company = (task.name, task.content_hash, fold_of(seed))
+    return models.make(job.model, job.options, company=company, threads=job.threads)
 
 
 def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, reason: str = "") -> dict[str, Any]:
@@ -84,123 +83,148 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
     }
 
 
-def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, report: ReportProgress) -> dict[str, Any]:
+def run_cell(
+    job: CellJob,
+    task: Task,
+    sources: Sequence[Side],
+    target: Side,
+    report: ReportProgress,
+    models: Models,
+) -> dict[str, Any]:
     """Run a cell and write its result (JSON), its per-clip metrics (.csv) and what was generated (.npz).
 
-    The published protocol tests single frames alone, so there it generates nothing. A model that is to be kept is
-    written before the result: a result says that all is there.
+    The model runs in a process of its own, which is shown the prompts only when it has adapted. The published protocol
+    tests single frames alone, so there it generates nothing. A model that is to be kept is written before the result: a
+    result says that all is there.
+
+    Args:
+        models: processes for the model.
     """
     reset_peak_memory()
     began = time.process_time()
-    cell, path = job.cell, Path(job.path)
+    cell, path, published = job.cell, Path(job.path), target.protocol.published
     exam = target.held_out_clips(target.held_out(cell.seed, cell.fraction))
     result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
     result["environment"] |= {"threads": job.threads, "device": job.device}
-    rolls_out = not target.protocol.published
-    steps, following, step_clips = exam.single_steps()
-    trajectory: Trajectory | None = None
+    steps = exam.single_steps(everywhere=published)
+    model: RemoteModel | None = None
     if cell.model == TRUTH:
-        trajectory = _as_trajectory(exam.truth) if rolls_out else None
-        step = _as_trajectory(following)
+        made = Made(None if published else _as_trajectory(exam.truth), _as_trajectory(steps.following))
     else:
-        instance = make_model(cell.model, cell.options)
-        card = instance.card
-        result["card"] = {**asdict(card), "capabilities": sorted(card.capabilities), "trials": cell.trials}
-        reason = skip_reason(cell, card.capabilities, len(sources))
+        model = _make(job, task, cell.seed, models)
+        result["card"] = {**model.card, "trials": cell.trials}
+        reason = skip_reason(cell, model.card["capabilities"], len(sources))
         if reason:
             result |= {"status": "skipped", "reason": reason}
             write_json(path, result)
             return result
-        ctx = _context(job, sources, target, report)
-        _adapt(instance, job, ctx, target, result["cost"])
+        _adapt(model, job, sources, target, report, result["cost"])
         report("generate", 0, 1, float("nan"))
-        if rolls_out:
-            trajectory = _roll_out(instance, ctx, exam.prompt, result["cost"])
-            check_trajectory(trajectory, exam.truth, cell.model)
-        step = instance.generate(steps, ctx)
-        check_trajectory(step, following, cell.model)
+        ctx = Circumstances(cell.regime, cell.seed, device=job.device, threads=job.threads)
+        made = _generate(model, cell.model, ctx, exam, steps, published, result["cost"])
         if job.keep:
-            keep_model(instance, cell, task, target, path, job.identity)
+            keep_model(model.save, cell, task, target, path, job.identity)
 
     report("measure", 0, 1, float("nan"))
+    result |= score(cell, made, exam, steps, path)
+    spent = time.process_time() - began + (model.spent() if model else 0.0)
+    peak = model.process.peak_memory() if model else peak_memory()
+    result["cost"] |= {"peak_memory_mb": peak, "total_core_seconds": spent}
+    write_json(path, result)
+    return result
+
+
+class Made(NamedTuple):
+    """What is scored: the roll-out of the test clips, where the protocol has one, and the single frames."""
+
+    trajectory: Trajectory | None
+    step: Trajectory
+
+
+def score(cell: Cell, made: Made, exam: HeldOutClips, steps: SingleSteps, path: Path) -> dict[str, Any]:
+    """Measure what was made, and write the table of clips and the trajectory beside the result `path`.
+
+    Returns:
+        `metrics` of the result, and of the truth the `null_interval`.
+    """
+    trajectory = made.trajectory
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
-    measured["one_step_error"] = one_step_error(step, following, step_clips, len(exam.truth))
+    single = one_step_error(made.step, steps.following, steps.clips, len(exam.truth))
+    if single.measured:  # a history of one frame has no shorter one within it
+        measured["one_step_error"] = single
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
         values |= adversarial(trajectory, exam.truth, seed=cell.seed)
-    result["metrics"] = as_metrics(values)
+    found: dict[str, Any] = {"metrics": as_metrics(values)}
     if cell.model == TRUTH:
         low, high = null_interval(exam.truth, seed=cell.seed)
-        result["null_interval"] = {"adversarial_score": [low, high]}
+        found["null_interval"] = {"adversarial_score": [low, high]}
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if trajectory and cell.model != TRUTH:
-        _save(trajectory, exam, path)
-    result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
-    write_json(path, result)
-    return result
+        truth = exam.truth
+        save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
+    return found
 
 
 def _as_trajectory(motion: Motion) -> Trajectory:
     return Trajectory(motion.root_positions[None], motion.rotations[None])
 
 
-def _save(trajectory: Trajectory, exam: HeldOutClips, path: Path) -> None:
-    truth = exam.truth
-    save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
-
-
-def _context(job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress) -> Context:
-    cell, domains = job.cell, training_domains(sources, job.cell.seed)
-    return Context(
-        cell.regime,
-        cell.fraction,
-        budget_of(cell.regime, cell.fraction, target.protocol),
-        cell.seed,
-        job.device,
-        job.threads,
-        lambda u, n, loss: report(f"{cell.regime} {percent(cell.fraction)}", u, n, loss),
-        source=domains[0],
-        sources=domains,
-    )
-
-
-def _adapt(instance: Any, job: CellJob, ctx: Context, target: Side, cost: dict[str, Any]) -> None:
+def _adapt(
+    model: RemoteModel, job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress,
+    cost: dict[str, Any],
+) -> None:
     """Adapt to the target, from what the source taught where the regime wants that."""
-    domain = target.domain(target.fraction(job.cell.seed, job.cell.fraction))
+    cell = job.cell
+    domain = target.domain(target.fraction(cell.seed, cell.fraction))
     cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
-    started = time.process_time()
-    if job.cell.needs_pretraining:
+    loading = 0.0
+    if cell.needs_pretraining:
         pretrained = Path(job.pretrained)
-        instance.load(pretrained)
+        loading = model.load(pretrained, without=[COST_FILE])
         before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
         names = ("core_seconds", "budget_status", "over_budget")
         cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
-    instance.adapt(domain, ctx)
-    cost |= {**ctx.cost(), "core_seconds": time.process_time() - started}
+    budget = budget_of(cell.regime, cell.fraction, target.protocol)
+    ctx = Circumstances(
+        cell.regime, cell.seed, cell.fraction, budget.updates, budget.frames, job.device, job.threads
+    )
+    stage = f"{cell.regime} {percent(cell.fraction)}"
+    spent = model.adapt(domain, sources, ctx, lambda u, n, loss: report(stage, u, n, loss))
+    cost |= {**spent, "core_seconds": spent["core_seconds"] + loading}
 
 
-def _roll_out(instance: Any, ctx: Context, whole: Prompt, cost: dict[str, Any]) -> Trajectory:
-    """Continuations of the test clips, timed; and the time that a single clip takes a frame."""
-    started = time.process_time()
-    trajectory: Trajectory = instance.generate(whole, ctx)
-    cost["generate_seconds"] = time.process_time() - started
+def _generate(
+    model: RemoteModel, name: str, ctx: Circumstances, exam: HeldOutClips, steps: SingleSteps, published: bool,
+    cost: dict[str, Any],
+) -> Made:
+    """Continuations of the test clips, timed, and the time that a single clip takes a frame; single frames."""
+    trajectory: Trajectory | None = None
+    if not published:
+        rolled_out = model.generate(exam.prompt, ctx)
+        cost["generate_seconds"] = rolled_out.core_seconds
+        one = _first_frames(exam.prompt)
+        cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])
+        trajectory = checked_trajectory(rolled_out.trajectory, exam.truth, name)
+    if not len(steps.clips):
+        return Made(trajectory, _as_trajectory(steps.following))
+    return Made(trajectory, checked_trajectory(model.generate(steps.prompt, ctx).trajectory, steps.following, name))
+
+
+def _first_frames(whole: Prompt) -> Prompt:
+    """The first clip of a prompt, for a second or so."""
     one = whole[np.array([0])]
     frames = min(LATENCY_FRAMES, int(one.frames[0]))
     history = one.history.root_positions.shape[1]
     path = None if one.path is None else one.path.cut(0, history + frames)
-    objectives = one.objectives.cut(0, history + frames)
-    one = replace(one, frames=np.array([frames]), objectives=objectives, path=path)
-    started = time.perf_counter()
-    instance.generate(one, ctx)
-    cost["ms_per_frame"] = 1000 * (time.perf_counter() - started) / frames
-    return trajectory
+    return replace(one, frames=np.array([frames]), objectives=one.objectives.cut(0, history + frames), path=path)
 
 
-def check_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> None:
-    """Raise `UserError` where a model gave another shape than asked for, or numbers that are not finite."""
+def checked_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> Trajectory:
+    """What a model made. Raises `UserError` where its shape is not that asked for, or its numbers make no motion."""
     clips, frames = truth.root_positions.shape[:2]
-    Trajectory.checked(
+    return Trajectory.checked(
         trajectory, f"model '{model}': generate gave", clips=clips, frames=frames, joints=len(truth.rig),
         lengths=truth.lengths, single_precision=False, unit_tolerance=UNIT_TOLERANCE,
     )  # fmt: skip

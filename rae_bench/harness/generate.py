@@ -10,7 +10,7 @@ import numpy as np
 from rae_bench.data.formats.bvh import end_sites, read_bvh
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import Kept, read_kept
-from rae_bench.model.api import Budget, Context, Prompt
+from rae_bench.model.api import Context, Prompt
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import KEYFRAME, Objectives
@@ -227,8 +227,7 @@ def _run(kept: Kept, prompt: Prompt) -> Motion:
 
     instance = make_model(kept.model, kept.options)
     instance.load(kept.folder)
-    ctx = Context(kept.regime, kept.fraction, Budget(0, 0), kept.seed)
-    made = instance.generate(prompt, ctx)
+    made = instance.generate(prompt, Context.to_generate(kept.regime, kept.seed))
     frames, joints = int(prompt.frames[0]), len(kept.rig)
     for name, array, shape in (
         ("root_positions", made.root_positions, (1, frames, 3)),

@@ -94,10 +94,15 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A job failed: the reason in a line, and the trace of what is no user's error."""
+    """A job failed: the reason in a line, and the trace of what is no user's error.
+
+    Attributes:
+        died: whether its model process ended: it may be begun again, as one whose worker ended.
+    """
 
     reason: str
     trace: str = ""
+    died: bool = False
 
 
 Answer = Progress | Done | Failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +64,13 @@ def kept_folder(path: Path) -> Path:
 
 
 def keep_model(
-    instance: Any, cell: Cell, task: Task, target: Side, path: Path, identity: Mapping[str, str]
+    save: Callable[[Path], object], cell: Cell, task: Task, target: Side, path: Path, identity: Mapping[str, str]
 ) -> None:
-    """Keep an adapted model beside its result `path`, whole or not at all."""
+    """Keep an adapted model beside its result `path`, whole or not at all.
+
+    Args:
+        save: writes the model to a folder that is not there yet.
+    """
     from rae_bench.results.files import strict
 
     facts = {
@@ -87,7 +91,7 @@ def keep_model(
         "track": target.protocol.track,
     }
     with whole_folder(kept_folder(path)) as part:
-        instance.save(part)
+        save(part)
         (part / RIG).write_text(rig_to_toml(target.corpus.motion.rig), encoding="utf-8")
         (part / FACTS).write_text(json.dumps(strict(facts), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -16,7 +16,7 @@ from rae_bench.harness.spec import RunSpec
 from rae_bench.model.registry import CONTROLS, ModelRef, resolve_model
 from rae_bench.results.files import read_result
 from rae_bench.storage import remove_leftovers
-from rae_bench.task.cells import TRUTH, Cell, budget_of, skip_reason
+from rae_bench.task.cells import TRUTH, Cell, budget_of, fold_of, skip_reason
 from rae_bench.task.sides import Side, load_sides
 from rae_bench.task.task import Task
 
@@ -130,7 +130,7 @@ def pretrained_is_current(folder: Path, facts: Mapping[str, Any]) -> bool:
 
 def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
     """Work for every cell that is not done, pre-training first, in the order in which it is best begun."""
-    spec, protocol = plan.spec, plan.task.protocol
+    spec = plan.spec
     common: dict[str, Any] = {
         "task": plan.task.name,
         "task_table": plan.task.table(),
@@ -139,7 +139,17 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
         "device": spec.device,
         "threads": threads,
     }
-    todo = [p for p in plan.cells if p.state != "done"]
+    everything = [p for p in plan.cells if p.state != "done"]
+    # A plug-in's process serves one fold (`rae_bench.harness.isolation.models`), so its folds come one after another.
+    folds = sorted({fold_of(p.cell.seed) for p in everything}) if spec.model.plugin else [None]
+    for fold in folds:
+        todo = [p for p in everything if fold is None or fold_of(p.cell.seed) == fold]
+        yield from _in_order(todo, plan, common)
+
+
+def _in_order(todo: Sequence[PlannedCell], plan: Plan, common: Mapping[str, Any]) -> Iterator[AnyJob]:
+    """Work for cells, pre-training first."""
+    spec, protocol = plan.spec, plan.task.protocol
     pretraining: dict[Path, str] = {}
     for p in todo:
         if p.pretrained in pretraining or not _pretrains(p, spec.model, len(plan.sources)):

@@ -14,6 +14,10 @@ from contextlib import suppress
 import msgspec
 
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
+from rae_bench.harness.machine import ending
+
+GRACE = 5.0
+"""Seconds in which a worker whose stdin is closed should have ended."""
 
 
 def core_count() -> int:
@@ -48,26 +52,28 @@ class _Worker:
             self.process.stdin.write(msgspec.json.encode(job) + b"\n")
             self.process.stdin.flush()
 
-    def end(self, grace: float = 0) -> str:
-        """Kill it where it has not ended within `grace` seconds, and say how it ended."""
-        try:
-            code = self.process.wait(grace)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
+    def close(self) -> None:
+        """Tell it to end: it ends its model processes, and itself, in the middle of a job too."""
         assert self.process.stdin is not None
         with suppress(OSError):  # what a dead process did not read
             self.process.stdin.close()
-        if code < 0:  # never on Windows, which has no signal 9 (SIGKILL) either
-            return f"was killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-        return f"ended with exit code {code}"
+
+    def end(self) -> str:
+        """Kill it where it does not end by itself, and say how it ended."""
+        self.close()
+        try:
+            code = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        return ending(code)
 
 
 class Pool:
     """A pool of `count` worker processes of `threads` threads each, which die with the block.
 
     Args:
-        tries: how often a job is begun before the death of its worker counts as the job's failure.
+        tries: how often a job is begun before the death of its worker or model process counts as the job's failure.
     """
 
     def __init__(self, count: int, threads: int = 1, tries: int = 1) -> None:
@@ -81,9 +87,11 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            if worker is not None:
-                worker.end()
+        there = [worker for worker in self._workers if worker is not None]
+        for worker in there:
+            worker.close()
+        for worker in there:
+            worker.end()
 
     @property
     def slots(self) -> int:
@@ -110,16 +118,16 @@ class Pool:
         number = self._workers.index(sender)
         end = ""
         if answer is None:
-            end = f"the worker process {sender.end(grace=5)}"
+            end = f"the worker process {sender.end()}"
             self._workers[number] = None
         if number not in self._busy:
             return
         job = self._busy[number]
-        if answer is None and self._begun[job.name] < self._tries:
+        answer = answer or Failed(end, died=True)
+        if isinstance(answer, Failed) and answer.died and self._begun[job.name] < self._tries:
             del self._busy[number]
             self.begin(job)
             return
-        answer = answer or Failed(end)
         if isinstance(answer, (Done, Failed)):
             del self._busy[number]
         yield job, number, answer

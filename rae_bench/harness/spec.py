@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.harness.isolation.models import isolated
 from rae_bench.harness.preset import read_preset
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, REGIMES, ROWS
 from rae_bench.model.registry import CONTROLS, ModelRef, config_hash, resolve_model
@@ -127,10 +128,9 @@ def make_spec(
     if accelerator not in DEVICES:
         raise unknown("accelerator", accelerator, DEVICES)
     # Found out here rather than by every cell; the import of an installed entry is left to the workers.
-    if options:
+    if options and ref.plugin is None:
         ref.make(options)
-    elif ref.is_plugin:
-        ref.load()
+    ref = isolated(ref, options or {})
     chosen = _task(task, source, target).at(budget)
     check_out(Path(out))
     return RunSpec(

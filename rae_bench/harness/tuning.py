@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.harness.cell import checked_trajectory
 from rae_bench.harness.events import DataWanted
 from rae_bench.harness.identity import identity
+from rae_bench.harness.isolation.messages import Circumstances
+from rae_bench.harness.isolation.models import Models, describe, isolated
 from rae_bench.harness.preset import Preset, write_preset
 from rae_bench.harness.ray.cluster import Resources, cluster, require_answer, require_ray
 from rae_bench.harness.ray.node import check_installation, shipped
@@ -28,10 +31,9 @@ from rae_bench.harness.spec import check_out
 from rae_bench.harness.sweep import sweep_workers
 from rae_bench.harness.worker import failure
 from rae_bench.metrics import evaluate
-from rae_bench.model.api import Budget, Context
 from rae_bench.model.plugins.plugin import PackedPlugin, ship_plugin, take_plugin
 from rae_bench.model.regimes import COLD
-from rae_bench.model.registry import config_hash, make_model, model_name, resolve_model
+from rae_bench.model.registry import ModelRef, config_hash, model_name, resolve_model
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
 from rae_bench.task.cells import Cell
@@ -145,21 +147,26 @@ def _key(options: Mapping[str, Any]) -> str:
     return json.dumps(dict(options), sort_keys=True)
 
 
-def score(spec: str, options: Mapping[str, Any], source: Side, ninths: int, seed: int = 0, threads: int = 1) -> float:
+def score(
+    spec: str, options: Mapping[str, Any], source: Side, ninths: int, models: Models, *, seed: int = 0, threads: int = 1
+) -> float:
     """Reconstruction error, cm, on the source's val segments after training on its training segments.
 
     Args:
         ninths: of the updates of pre-training.
+        models: processes for the model, which is shown the val prompts only when it has trained.
     """
     protocol = source.protocol
     updates = max(protocol.pretrain_updates * ninths // RUNGS[-1], 1)
-    budget = Budget(updates, updates * protocol.frames_per_update)
-    model = make_model(spec, options)
+    frames = updates * protocol.frames_per_update
+    # The val prompts that one training was tested on must not reach a plug-in's next training.
+    model = models.make(spec, options, company=ninths, threads=threads)
+    ctx = Circumstances(COLD, seed, 1.0, updates, frames, threads=threads)
     split = source.split(seed)
-    ctx = Context(COLD, 1.0, budget, seed, threads=threads, source=source.domain(split.train))
-    model.adapt(source.domain(split.train), ctx)
+    model.adapt(source.domain(split.train), (source,), ctx, lambda *_: None)
     exam = source.held_out_clips(split.test)
-    return evaluate(model.generate(exam.prompt, ctx), exam.truth, exam.objectives)[METRIC]
+    made = checked_trajectory(model.generate(exam.prompt, ctx).trajectory, exam.truth, spec)
+    return evaluate(made, exam.truth, exam.objectives)[METRIC]
 
 
 def try_out(
@@ -171,18 +178,19 @@ def try_out(
 
     options, known = trials[config["trial"]]
     take_plugin(spec, plugin)
-    for ninths in rungs:
-        began, reason, again = time.process_time(), "", ninths in known
-        try:
-            check_installation(facts, spec, {})
-            error = known[ninths] if again else score(spec, options, source, ninths, threads=threads)
-        except Exception as raised:
-            error, reason = math.inf, failure(raised).reason
-        error = error if math.isfinite(error) else math.inf
-        seconds = time.process_time() - began
-        tune.report({"error": error, "ninths": ninths, "seconds": seconds, "again": again, "reason": reason})
-        if error == math.inf:
-            return
+    with Models() as models:
+        for ninths in rungs:
+            began, reason, again = time.perf_counter(), "", ninths in known
+            try:
+                check_installation(facts, spec, {})
+                error = known[ninths] if again else score(spec, options, source, ninths, models, threads=threads)
+            except Exception as raised:
+                error, reason = math.inf, failure(raised).reason
+            error = error if math.isfinite(error) else math.inf
+            seconds = time.perf_counter() - began
+            tune.report({"error": error, "ninths": ninths, "seconds": seconds, "again": again, "reason": reason})
+            if error == math.inf:
+                return
 
 
 def tune(
@@ -217,8 +225,7 @@ def tune(
     """
     fixed = dict(options or {})
     ref = resolve_model(model)
-    space = check_space(model, getattr(ref.load(), "search_space", {}), fixed)
-    ref.make(fixed)
+    space = check_space(model, _search_space(ref, fixed), fixed)
     if trials < 1:
         raise UserError("--trials takes a number above 0")
     chosen = load_task(task).at(budget)
@@ -234,7 +241,7 @@ def tune(
     configurations = grid(space) if search == "grid" else draw(space, trials)
     drawn = [fixed | configuration for configuration in configurations]
     folder = Path(out) / "tuned" / f"{model_name(model)}-{config_hash(fixed)}" / chosen.folder
-    facts = identity(ref, {}, chosen, (source,), source, Cell(model, {}, COLD, 1.0, 0))
+    facts = identity(isolated(ref, {}), {}, chosen, (source,), source, Cell(model, {}, COLD, 1.0, 0))
     ledger = Ledger(folder / "ledger.jsonl", hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     failed: dict[int, str] = {}
     observe(TrialsPlanned(drawn, sum(bool(ledger.of(o)) for o in drawn), chosen.protocol))
@@ -257,6 +264,14 @@ def tune(
     preset = Preset(model, best.options, len(drawn), chosen.name, best.errors[RUNGS[-1]], budget)
     write_preset(preset, folder / "preset.toml")
     return Tuned(done, best, folder / "preset.toml")
+
+
+def _search_space(ref: ModelRef, fixed: Mapping[str, Any]) -> Any:
+    """What a model says may be tuned. Raises `UserError` where it cannot be made with the fixed options."""
+    if ref.plugin is not None:
+        return describe(ref, fixed, space=True)["search_space"]
+    ref.make(fixed)
+    return getattr(ref.load(), "search_space", {})
 
 
 def _search(

@@ -6,6 +6,7 @@ All arrays are numpy float32 unless a docstring says otherwise. Shapes use N cli
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,8 +105,11 @@ class Budget:
 class Context:
     """The circumstances of one call: regime, budget, randomness, and where to report.
 
+    In `generate` there are only regime, seed, device and threads (`to_generate`): what a model needs of the source, or
+    of its training, it keeps, and saves.
+
     Attributes:
-        fraction: the share of the target's training frames, 0 to 1.
+        fraction: the share of the target's training frames, 0 to 1; NaN in `generate`.
         device: what torch calls the device, `cpu` or `cuda`.
         threads: how many threads the model may use.
         progress: is called as progress(update, updates, loss).
@@ -124,6 +128,14 @@ class Context:
     source: Domain | None = None
     sources: tuple[Domain, ...] = ()
     _spending: Spending = field(default_factory=Spending, repr=False, compare=False)
+
+    @classmethod
+    def to_generate(cls, regime: str, seed: int, device: str = "cpu", threads: int = 1) -> Context:
+        """The circumstances of `generate`: no domain, no budget, nobody to report to, and a fraction of NaN.
+
+        NaN, not 0: a model that computes with the fraction there fails visibly, and none takes it for `zero-shot`.
+        """
+        return cls(regime, math.nan, Budget(0, 0), seed, device, threads)
 
     def declare(
         self,

@@ -29,7 +29,7 @@ from rae_bench.statistics.intervals import (
 )
 from rae_bench.statistics.ranks import pair_tests
 from rae_bench.statistics.significance import SIGNIFICANT, holm
-from rae_bench.task.split import FOLDS
+from rae_bench.task.cells import FOLDS
 
 DATA_SETS = 1000
 BOOTSTRAP_DRAWS = 300

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from rae_bench.task.split import FOLDS, fold_of
+from rae_bench.task.cells import FOLDS, fold_of
 
 Number = TypeVar("Number", float, np.ndarray)
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from rae_bench.statistics.folds import FULL_OVERLAP, overlap
 from rae_bench.statistics.intervals import mean_interval
-from rae_bench.task.split import FOLDS
+from rae_bench.task.cells import FOLDS
 
 REPEATS = 2000
 FRACTIONS = (0.05, 0.2, 0.5, 1.0)

@@ -13,7 +13,7 @@ from rae_bench.errors import UserError
 from rae_bench.model.regimes import FULL, NO_REGIME, ZERO_SHOT
 from rae_bench.statistics.intervals import Effects
 from rae_bench.statistics.tables import cell_in_words, in_short, in_words, refuse_twice
-from rae_bench.task.split import fold_of
+from rae_bench.task.cells import fold_of
 
 ANY = -1.0
 """The fraction of cells that are compared with every fraction of the other side."""

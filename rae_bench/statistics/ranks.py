@@ -20,7 +20,7 @@ from rae_bench.statistics.intervals import (
 )
 from rae_bench.statistics.significance import SIGNIFICANT, holm
 from rae_bench.statistics.tables import in_words, refuse_missing_cells, refuse_twice
-from rae_bench.task.split import FOLDS, fold_of
+from rae_bench.task.cells import FOLDS, fold_of
 
 RANKED_SEEDS = 5
 """With fewer seeds a rank is provisional."""

@@ -78,7 +78,7 @@ def _once(instance: Any, domain: Any, one: Prompt, budget: Budget, seed: int) ->
     took = []
     for _ in range(3):
         start = time.process_time()
-        instance.generate(one, ctx)
+        instance.generate(one, Context.to_generate(COLD, seed))
         took.append(time.process_time() - start)
     return 1000 * (ended - began) / (last - first), 1000 * min(took) / FRAMES, int(ctx.declared["parameters"])
 

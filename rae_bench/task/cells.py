@@ -16,6 +16,8 @@ HOLD = "hold"
 """The control that every score is measured by."""
 NEAREST = "nearest"
 """The control that has a cell for every fraction, because it replays training motion."""
+FOLDS = 5
+"""Shares of a domain's groups; each is the test set of the seeds that leave the same remainder."""
 PAPER_EPOCHS = (51, 31)
 """The thesis trained for so many epochs on all data, and on a fraction."""
 
@@ -57,6 +59,11 @@ class Cell:
     def row(self) -> str:
         """The row of a table that it stands in, in words: `finetune 5 %`, `full`, `hold`."""
         return row_label(self.model, self.regime, self.fraction)
+
+
+def fold_of(seed: int) -> int:
+    """The fold that cells of a seed are tested on."""
+    return seed % FOLDS
 
 
 def cell_name(regime: str, fraction: float, seed: int) -> str:

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,9 @@ from rae_bench.task.task import Protocol, Task
 MINIMUM_GENERATED = 0.5
 """Seconds: test clips with less left after the history are not scored."""
 STEP_INTERVAL = 0.5
-"""Seconds between the histories from which single frames are asked for."""
+"""Seconds between the histories from which the published protocol asks for single frames."""
+STEPS = 4
+"""Frames of a history that the corrected protocol asks for."""
 
 
 def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
@@ -213,15 +215,25 @@ class HeldOutClips:
     path: RootPath | None
     stance: np.ndarray | None
 
-    def single_steps(self) -> tuple[Prompt, Motion, np.ndarray]:
-        """True histories `STEP_INTERVAL` apart, each to be continued by one frame.
+    def single_steps(self, *, everywhere: bool = False) -> SingleSteps:
+        """True histories, each to be continued by one frame; history and frame lie in what a model is given anyway.
 
-        Returns:
-            The prompt of M histories, their true next frame (M clips of one frame), and (M,) int, the clip each is of.
+        Each history has half the frames of the given one, rounded up. They end at up to `STEPS` frames, spread evenly
+        from as early as that allows to the last frame but one of the given history.
+
+        Args:
+            everywhere: whole histories instead, `STEP_INTERVAL` apart over all of each clip, as the thesis tested. They
+                show the model what it is tested on.
         """
-        size = self.prompt.history.root_positions.shape[1]
-        starts = np.arange(0, self.truth.root_positions.shape[1], max(round(STEP_INTERVAL * self.whole.fps), 1))
-        clip, which = np.nonzero(starts < self.truth.lengths[:, None])
+        given = self.prompt.history.root_positions.shape[1]
+        size = given if everywhere else -(-given // 2)
+        if everywhere:
+            starts = np.arange(0, self.truth.root_positions.shape[1], max(round(STEP_INTERVAL * self.whole.fps), 1))
+            clip, which = np.nonzero(starts < self.truth.lengths[:, None])
+        else:
+            last = given - 1 - size
+            starts = np.unique(np.linspace(0, last, STEPS).round().astype(int)) if last >= 0 else np.zeros(0, int)
+            clip, which = np.nonzero(np.ones((len(self.truth), len(starts)), bool))
         rows = starts[which][:, None] + np.arange(size + 1)
         cut = _frames(self.whole, clip, rows)
         plan = self.plan
@@ -234,7 +246,21 @@ class HeldOutClips:
         at = clip[:, None], rows
         path = None if self.path is None else RootPath(self.path.positions[at], self.path.headings[at])
         prompt = _prompt(cut.cut(0, size), objectives, path, np.ones(len(clip), int), self.stance)
-        return prompt, cut.cut(size), clip
+        return SingleSteps(prompt, cut.cut(size), clip)
+
+
+class SingleSteps(NamedTuple):
+    """Single frames to be made from true histories.
+
+    Attributes:
+        prompt: M histories.
+        following: their true next frames, M clips of one frame.
+        clips: (M,) int, the test clip that each is of.
+    """
+
+    prompt: Prompt
+    following: Motion
+    clips: np.ndarray
 
 
 def cut_clips(

@@ -14,15 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.task.cells import FOLDS, fold_of
 
-FOLDS = 5
 GAP = 1.0
 """Seconds left out between two blocks of a domain that has fewer groups than folds."""
-
-
-def fold_of(seed: int) -> int:
-    """Return the fold that a seed tests on."""
-    return seed % FOLDS
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,10 @@ or, one test per check:
         check.require()
 
 A model is tried on two tiny built-in domains, with a few clips of 2.5 s each. The checks say whether it keeps to the
-API, not whether it moves well. They see outputs only, and cannot find out a model that looks for test data on disk.
+API, not whether it moves well. They run the model in this process, on what the benchmark would hand it: training
+domains to `pretrain` and `adapt`, and to `generate` a prompt and a context without domain or budget. They see outputs
+only, and cannot find out a model that looks for more: that a benchmark's model process holds no more is the
+benchmark's affair (docs/protocol.md#what-a-model-process-can-and-cannot-see).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rae_bench.kinematics import quat
-from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, ModelCard, Prompt, Trajectory
+from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, Context, ModelCard, Prompt, Trajectory
 from rae_bench.model.regimes import COLD, FROZEN, REGIMES, ZERO_SHOT, is_pretrained
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.objectives.path import RootPath
@@ -195,7 +195,7 @@ def inputs_unchanged(subject: Subject) -> str:
     for call, run in (
         ("pretrain", lambda: subject.make().pretrain(source, pretraining)),
         ("adapt", lambda: model.adapt(domain, ctx)),
-        ("generate", lambda: model.generate(prompt, ctx)),
+        ("generate", lambda: model.generate(prompt, Context.to_generate(regime, subject.seed))),
     ):
         run()
         changed = (

@@ -125,7 +125,7 @@ class Subject:
     def generate(self, model: Model, prompt: Prompt | None = None, regime: str | None = None) -> Trajectory:
         """What an adapted model generates for a copy of `prompt`, or else of the four test clips."""
         prompt = self.material.prompt if prompt is None else prompt
-        return model.generate(deepcopy(prompt), self.context(regime or self.regimes[0]))
+        return model.generate(deepcopy(prompt), Context.to_generate(regime or self.regimes[0], self.seed))
 
     @cached_property
     def adapted(self) -> Model:

@@ -93,7 +93,7 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
             "failed", "ValueError: no luck",
         )  # fmt: skip
         assert raises["cold", fraction]["status"] == raises["finetune", fraction]["status"] == "ok"
-        assert quits["cold", fraction]["reason"] == "the worker process ended with exit code 3"
+        assert quits["cold", fraction]["reason"] == "the model process ended with exit code 3"
     failures = [e.answer for e in events if isinstance(e, Answered) and isinstance(e.answer, Failed)]
     assert {"no luck" in f.trace for f in failures if f.reason == "ValueError: no luck"} == {True}
 
@@ -106,9 +106,9 @@ def test_bad_models_cost_their_cells_only_and_shared_work_is_done_once(
     assert states.count("to do") == 2 + 6
 
 
-@pytest.mark.parametrize(("address", "word"), [(None, "killed"), ("local", "died")])
-def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
-    address: str | None, word: str, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
+@pytest.mark.parametrize("address", [None, "local"])
+def test_a_dead_model_process_is_replaced_and_a_deadly_cell_given_up(
+    address: str | None, one_ray: None, models: Path, tiny_task: Path, tmp_path: Path
 ) -> None:
     asked: dict[str, Any] = {"regimes": ["cold"], "fractions": [0.05], "seeds": 1, "controls": False}
     for name, tries, status in (("KilledOnce", 2, "ok"), ("Killed", 3, "failed")):
@@ -120,13 +120,13 @@ def test_a_dead_worker_is_replaced_and_a_deadly_cell_given_up(
         (result,) = outcome.results
         assert result["status"] == status
         assert log.read_text(encoding="utf-8").count("adapt") == tries
-    assert word in result["reason"]
+    assert "killed by signal 9" in result["reason"]
 
 
 def test_a_plugin_of_another_machine_travels(
     one_ray: None, tiny_task: Path, tmp_path: Path, home_folder: Path
 ) -> None:
-    """A worker that does not find a plug-in's files takes the copy that it was given."""
+    """A model process that does not find a plug-in's files takes the copy that it was given, to a home of its own."""
     folder, away, log = tmp_path / "there", tmp_path / "away", tmp_path / "log"
     folder.mkdir()
     (folder / "base.py").write_text(MODELS, encoding="utf-8")
@@ -143,8 +143,9 @@ def test_a_plugin_of_another_machine_travels(
     (result,) = outcome.results
     assert (result["status"], result["model"]) == ("ok", "there/model.py:Mine")
     ran = Path(log.read_text(encoding="utf-8").split()[-1])
-    assert ran.is_relative_to(home_folder)
     assert ran.name == "base.py"
+    assert "plugins" in ran.parts
+    assert not ran.is_relative_to(home_folder)
 
 
 def test_more_cores_a_cell_are_threads_and_too_many_are_told(
@@ -301,7 +302,7 @@ def test_two_tasks_of_one_name_are_refused(tiny_task: Path, tmp_path: Path) -> N
 
 def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None:
     plans = plan_sweep([f"{models}:Base"], [str(tiny_task)], regimes=LOGIC, fractions=[0.05], out=tmp_path)
-    jobs = jobs_of_all(plans)
+    jobs = sorted(jobs_of_all(plans), key=lambda job: not job.model.endswith("Base"))
 
     pool = FakePool()
     pool.slots = 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.harness.events import Observer, ignore
+from rae_bench.harness.isolation.models import Models
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.plan import Plan, jobs_of, make_plan, make_plans
 from rae_bench.harness.run import Outcome, run_spec
@@ -58,7 +59,8 @@ def pretrain_job(folder: str | Path, **facts: Any) -> PretrainJob:
 
 
 def do_here(plan: Plan, wanted: Callable[[AnyJob], bool] = lambda job: True) -> None:
-    """Do the jobs of a plan in this process."""
-    for job in jobs_of(plan):
-        if wanted(job):
-            perform(job, plan.task, plan.sources, plan.target, lambda *_: None)
+    """Do the jobs of a plan in this process, models in one of their own."""
+    with Models() as models:
+        for job in jobs_of(plan):
+            if wanted(job):
+                perform(job, plan.task, plan.sources, plan.target, lambda *_: None, models)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from rae_bench.cli.run import render
 from rae_bench.harness.cell import TRUTH, run_cell
+from rae_bench.harness.isolation.models import Models
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial, null_interval
 from rae_bench.metrics.critic import _pair_auc, _pick, critic_score
@@ -164,9 +165,10 @@ def test_replayed_real_motion_looks_real_and_misses_its_objectives(sides: tuple[
     """`nearest` is inside the null interval or near it, and far from the objectives: the table shows both."""
     task = load_task("biped2quad")
     results = {}
-    for name, fraction in ((TRUTH, 1.0), ("hold", 1.0), ("interpolate", 1.0), ("nearest", 0.2)):
-        job = cell_job(tmp_path / f"{name}.json", cell=Cell(name, {}, "none", fraction, 0))
-        results[name] = run_cell(job, task, *sides, lambda *_: None)
+    with Models() as models:
+        for name, fraction in ((TRUTH, 1.0), ("hold", 1.0), ("interpolate", 1.0), ("nearest", 0.2)):
+            job = cell_job(tmp_path / f"{name}.json", model=name, cell=Cell(name, {}, "none", fraction, 0))
+            results[name] = run_cell(job, task, *sides, lambda *_: None, models)
     high = results[TRUTH]["null_interval"]["adversarial_score"][1]
     found = {row.label: row.values for row in rows(list(results.values()))}
     (likeness,), (missed,) = (found["nearest"][name] for name in ("adversarial_score", "objective_error"))

@@ -411,7 +411,8 @@ def test_one_place_of_results_however_the_path_is_written(
 
 
 def test_two_plugins_for_one_place_are_refused(tiny_task: Path, tmp_path: Path) -> None:
-    files = {"model.py": MODEL, "net.py": "SIZE = 1"}
+    carded = "from rae_bench.model import ModelCard\n" + MODEL.replace("card = None", 'card = ModelCard("mine")')
+    files = {"model.py": carded, "net.py": "SIZE = 1"}
     one, two = (f"{lay(tmp_path / name / 'exp', files)}/model.py:Mine" for name in "ab")
     asked: dict[str, Any] = {"regimes": ["cold"], "out": tmp_path}
     with pytest.raises(UserError, match=r"two plug-ins are named 'exp/model\.py:Mine'"):

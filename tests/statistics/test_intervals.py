@@ -28,7 +28,7 @@ from rae_bench.statistics.intervals import (
     mean_interval,
     ratio_interval,
 )
-from rae_bench.task.split import fold_of
+from rae_bench.task.cells import fold_of
 
 
 def effects(*folds: list[float], clips: list[list[float]] | None = None) -> Effects:

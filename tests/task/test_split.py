@@ -8,7 +8,8 @@ import pytest
 from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cell_names, gait_cells
 from rae_bench.data.generators.reach.targets import choose_variants, spawn_names
 from rae_bench.errors import UserError
-from rae_bench.task.split import FOLDS, deal_by_frames, deal_by_name, fold_of, make_folds, prefix, split_of, subset_hash
+from rae_bench.task.cells import FOLDS, fold_of
+from rae_bench.task.split import deal_by_frames, deal_by_name, make_folds, prefix, split_of, subset_hash
 
 PINNED = [0, 2, 3, 0, 1, 4, 1, 4, 2, 3]
 PINNED_TRAIN = {0: ["take06", "take05", "take08", "take01"], 1: ["take03", "take01", "take08", "take00"]}

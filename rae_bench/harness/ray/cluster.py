@@ -67,14 +67,14 @@ class Cluster:
 
 
 def _warm_up(workers: int, resources: Resources) -> None:
-    """Have this machine's workers import what cells need while the cells are planned. Returns at once."""
+    """Have this machine's workers start model processes while the cells are planned. Returns at once."""
     import ray
 
     from rae_bench.harness.ray import node
 
-    job = ray.remote(node.shipped(node.__name__, "imports")).options(num_cpus=resources.cpus, max_retries=0)
+    job = ray.remote(node.shipped(node.__name__, "warm_up")).options(num_cpus=resources.cpus, max_retries=0)
     for _ in range(workers):
-        job.remote()
+        job.remote(resources.cpus)
 
 
 @contextmanager

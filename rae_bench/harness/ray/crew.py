@@ -32,7 +32,7 @@ PATIENCE = 1.0
 
 
 class _Lost(Exception):
-    """A worker or its node died, so that the job may be begun again elsewhere."""
+    """A model process, its worker or their node died, so that the job may be begun again elsewhere."""
 
 
 class RayCrew:
@@ -140,6 +140,8 @@ class RayCrew:
 
         try:
             files, failed = ray.get(ref)
+            if failed and Failed(*failed).died:
+                raise _Lost(failed[0])
             return Failed(*failed) if failed else files
         except ray.exceptions.RayTaskError as error:  # not the model's: that one is caught where it is raised
             cause = error.cause or error

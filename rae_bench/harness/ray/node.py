@@ -14,6 +14,7 @@ from msgspec import structs
 
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity_changes, installation
+from rae_bench.harness.isolation.models import Models, isolated
 from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.harness.worker import failure, perform
 from rae_bench.model.plugins.plugin import PackedPlugin, take_plugin
@@ -47,24 +48,21 @@ def shipped(module: str, name: str) -> Any:
     return call
 
 
-def imports() -> None:
-    """Import what takes long."""
-    import torch
-
-    import rae_bench.model
-
-    assert torch
-    assert rae_bench.model
-
-
+_MODELS = Models()
+"""Of this worker; they end when it does."""
 _SIDES: dict[str, tuple[Task, tuple[Side, ...], Side]] = {}
+
+
+def warm_up(threads: int) -> None:
+    """Start a model process, and have it import what takes long."""
+    _MODELS.warm(threads)
 
 
 def answer(
     encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: PackedPlugin | None,
     pretrained: Sequence[ray.ObjectRef] | None,
-) -> tuple[dict[str, bytes], tuple[str, str] | None]:
-    """Do a job (JSON) on a worker: the files that it leaves, and reason and trace where it failed."""
+) -> tuple[dict[str, bytes], tuple[str, str, bool] | None]:
+    """Do a job (JSON) on a worker: the files that it leaves; and, where it failed, the fields of a `Failed`."""
     import ray
 
     job = msgspec.json.decode(encoded, type=AnyJob)
@@ -83,20 +81,19 @@ def answer(
                 job = structs.replace(job, folder=str(after))
             else:
                 job = structs.replace(job, path=str(after / Path(job.path).name), pretrained=str(before))
-            perform(job, *_SIDES[key], report=lambda *_: None)
+            perform(job, *_SIDES[key], report=lambda *_: None, models=_MODELS)
             return pack_folder(after), None
     except ray.exceptions.RayError:
         raise
-    except SystemExit as error:
-        return {}, (f"the worker process ended with exit code {error.code}", "")
     except Exception as error:
         failed = failure(error)
-        return {}, (failed.reason, failed.trace)
+        return {}, (failed.reason, failed.trace, failed.died)
 
 
 def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:
     """Raise `UserError` where this node's package is not the one that planned: results must not claim to be its."""
-    other = identity_changes(wanted, installation(None if model == TRUTH else resolve_model(model), options))
+    ref = None if model == TRUTH else isolated(resolve_model(model), options)
+    other = identity_changes(wanted, installation(ref, options))
     if other:
         raise UserError(
             f"node {platform.node()} has another rae-bench than the one that planned this cell "

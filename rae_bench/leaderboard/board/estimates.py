@@ -26,7 +26,7 @@ from rae_bench.statistics.folds import fold_means
 from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
 from rae_bench.statistics.intervals import Effects, Interval, fold_interval, level_interval
 from rae_bench.statistics.pairing import nested
-from rae_bench.task.split import fold_of
+from rae_bench.task.cells import fold_of
 
 Estimate = dict[str, float | None] | None
 COSTS = {

@@ -22,9 +22,8 @@ from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
 from rae_bench.model.regimes import NO_REGIME
-from rae_bench.task.cells import TRUTH, Cell
+from rae_bench.task.cells import TRUTH, Cell, fold_of
 from rae_bench.task.sides import HeldOutClips, Side, load_sides
-from rae_bench.task.split import fold_of
 from rae_bench.task.task import Task
 
 HASHES = ("task", "data", "split")

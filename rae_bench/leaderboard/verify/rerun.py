@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.harness.events import ignore, work_off
+from rae_bench.harness.isolation.models import isolated
 from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
 from rae_bench.harness.spec import RunSpec
@@ -52,11 +53,11 @@ class Retraining:
     progress: Say
 
     def train(self, cell: EntryCell, grader: Grader) -> tuple[dict[str, Any] | None, Path, str]:
-        """Train a cell. Return its result, its path, and why there is no result."""
+        """Train a cell, alone in its processes. Return its result, its path, and why there is no result."""
         options = dict(cell.result.get("options", {}))
         spec = RunSpec(
-            resolve_model(self.model), grader.task, options, (cell.regime,), (cell.fraction,), (cell.seed,), self.out,
-            self.data_root, controls=False,
+            isolated(resolve_model(self.model), options), grader.task, options, (cell.regime,), (cell.fraction,),
+            (cell.seed,), self.out, self.data_root, controls=False,
         )  # fmt: skip
         made = make_plan(spec, (grader.sources, grader.target))
         self.progress(f"{grader.task.name}: training {cell.name} again")
