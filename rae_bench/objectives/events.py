@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rae_bench.data.corpus import ReachTargets
+from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import NONE, TARGET, Objectives, key_transforms, slot_contacts
 
@@ -40,9 +41,10 @@ def objectives_at(motion: Motion, event: np.ndarray, kind: np.ndarray | int) -> 
     key_positions, key_rotations = key_transforms(motion.positions, motion.global_rotations, motion.rig)
     clip, slot = np.arange(count)[:, None, None], np.arange(slots)
     kinds = np.take_along_axis(np.broadcast_to(np.asarray(kind), event.shape), arrivals, axis=1)
-    return Objectives(
-        key_positions[clip, arrivals, slot],
-        key_rotations[clip, arrivals, slot],
+    there = active[..., None]
+    return Objectives(  # where nothing is asked, nothing is shown: the frame's own transform would be the truth
+        np.where(there, key_positions[clip, arrivals, slot], np.float32(0)),
+        np.where(there, key_rotations[clip, arrivals, slot], quat.IDENTITY),
         arrivals.astype(np.int32),
         np.where(active, kinds, NONE).astype(np.int8),
     )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +186,7 @@ def test_the_same_search_finds_them_in_a_process_that_holds_them(
     """What version 1 did: the model ran in the process that had loaded the sides."""
     program = f"""
 import sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, {str(TESTS)!r})
@@ -402,8 +405,9 @@ def test_the_environment_hides_where_ours_lies(monkeypatch: pytest.MonkeyPatch, 
 def test_domains_and_prompts_cross_bit_by_bit(sides: tuple[tuple[Side, ...], Side], tmp_path: Path) -> None:
     _, target = sides
     for name, value in (
-        ("domain", target.domain(target.fraction(0.3))),
-        ("empty", target.domain(target.fraction(0))),
+        ("domain", target.domain(target.fraction(0, 0.3))),
+        ("empty", target.domain(target.fraction(0, 0))),
+        ("path", Side(target.corpus, replace(target.protocol, track="control")).domain(target.fraction(0, 0.3))),
         ("prompt", target.held_out_clips(target.split(0).test).prompt),
     ):
         write(tmp_path / name, value)

@@ -49,7 +49,7 @@ def test_histories_are_true_and_lie_with_what_follows_in_the_given_history() -> 
 @pytest.mark.parametrize(("history", "sizes"), [(1, []), (2, [1]), (3, [2]), (4, [2, 2]), (30, [15] * 4)])
 def test_short_histories_have_few_shorter_ones_or_none(history: int, sizes: list[int]) -> None:
     whole = walk(2, 50)
-    exam = cut_clips(whole, history, *(["a", "b"] for _ in range(3)))
+    exam = cut_clips(whole, history, *(["a", "b"] for _ in range(3)), keyframe_objectives(whole))
     prompt, following, clips = exam.single_steps()
     assert clips.tolist() == [n for n in range(2) for _ in sizes]
     assert following.root_positions.shape[:2] == (2 * len(sizes), 1)

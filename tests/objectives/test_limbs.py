@@ -34,6 +34,8 @@ def test_nothing_is_said_of_pelvis_head_and_last_frame() -> None:
     made = limb_objectives(walk(3, 90, seed=4))
     assert not made.active[..., [ROLES.index("pelvis"), ROLES.index("head")]].any()
     assert not made.active[:, -1].any()
+    assert not made.positions[~made.active].any()  # the transform of the frame itself would be the answer
+    assert (made.rotations[~made.active] == [1, 0, 0, 0]).all()
     assert (made.arrivals[made.active] < 90).all()
 
 
