@@ -158,7 +158,6 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.model.regimes import percent
     from rae_bench.statistics.intervals import interval
-    from rae_bench.task.cells import TRUTH
 
     target = outcome.target
     split = target.split
@@ -170,13 +169,6 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     ]
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
-    for result in outcome.results:
-        if result["model"] == TRUTH and "adversarial_score" in result["metrics"] and "null_interval" in result:
-            low, high = result["null_interval"]["adversarial_score"]
-            lines.append(
-                f"Real motion against other real motion scores {low:.2f} to {high:.2f} (95 %): "
-                "an adversarial score within it is no evidence against a model."
-            )
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")

@@ -14,7 +14,7 @@ import numpy as np
 from rae_bench.harness.jobs import CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
-from rae_bench.metrics import adversarial, measure, null_interval
+from rae_bench.metrics import adversarial, measure
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Budget, Context, Domain, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
@@ -28,6 +28,7 @@ from rae_bench.results.rows import as_metrics
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
 from rae_bench.task.cells import TRUTH, Cell, budget_of, skip_reason
+from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import HeldOutClips, Side
 from rae_bench.task.task import Task
 
@@ -92,6 +93,7 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     cell, path = job.cell, Path(job.path)
     exam = target.held_out_clips(target.held_out(cell.fraction))
     result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
+    result["rig_height"] = target.corpus.motion.rig.height
     result["environment"] |= {"threads": job.threads, "device": job.device}
     rolls_out = not target.protocol.published
     steps, following, step_clips = exam.single_steps()
@@ -124,11 +126,11 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     measured["one_step_error"] = one_step_error(step, following, step_clips, len(exam.truth))
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
-        values |= adversarial(trajectory, exam.truth, seed=cell.seed)
+        others = other_real_clips(target, exam, cell.seed)
+        values |= adversarial(
+            trajectory, exam.truth, others.motion, groups=exam.groups, other_groups=others.groups, seed=cell.seed
+        )
     result["metrics"] = as_metrics(values)
-    if cell.model == TRUTH:
-        low, high = null_interval(exam.truth, seed=cell.seed)
-        result["null_interval"] = {"adversarial_score": [low, high]}
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if trajectory and cell.model != TRUTH:

@@ -14,12 +14,11 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
-from rae_bench.metrics import PRIMARY, category_scores
+from rae_bench.metrics import category_scores, floored, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import is_negative_transfer
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
-from rae_bench.results.rows import ERROR
 from rae_bench.statistics.comparison import grouped
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
 from rae_bench.statistics.intervals import Effects, hierarchical_interval, interval
@@ -83,12 +82,13 @@ def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
 
 
 def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray]:
-    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without truth and `hold`."""
+    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without the truth."""
     if cells.yardsticks is None:
         return {}
     found = [category_scores(cell.metrics, *cells.yardsticks) for cell in contestant.transfer]
     shape = len(contestant.low), len(contestant.seeds)
-    return {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
+    scaled = {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
+    return scaled | {"adversarial": floored(scaled["adversarial"])}
 
 
 def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, Contestant]:
@@ -96,7 +96,7 @@ def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, Conte
     pool = [c for c in cells.complete if c.name in names]
 
     def error(contestant: Contestant, fraction: float) -> float:
-        values = contestant.values(COLD, fraction, ERROR)
+        values = contestant.values(COLD, fraction, contestant.error)
         return float(np.log(values).mean()) if len(values) and (values > 0).all() else math.inf
 
     return {f: min(pool, key=lambda c: (error(c, f), c.name)) for f in cells.fractions if pool}
@@ -124,9 +124,9 @@ def log_gains(a: Contestant, against: Mapping[float, tuple[Contestant, str, floa
         first = mine[0]
         if any((table.clips, table.groups) != (first.clips, first.groups) for table in (*mine, *theirs)):
             raise UserError(f"{a.task}: {a.name} and {b.name} were tested on different clips; verify them")
-        if any(ERROR not in table.values for table in (*mine, *theirs)):
-            raise UserError(f"{a.task}: {a.name} or {b.name} has no {ERROR} of single clips; verify them")
-        top, bottom = (np.stack([table.values[ERROR] for table in side]) for side in (theirs, mine))
+        if any(a.error not in table.values for table in (*mine, *theirs)):
+            raise UserError(f"{a.task}: {a.name} or {b.name} has no {a.error} of single clips; verify them")
+        top, bottom = (np.stack([table.values[a.error] for table in side]) for side in (theirs, mine))
         kept = np.isfinite(top).all(0) & np.isfinite(bottom).all(0)
         if not kept.any() or (top[:, kept] <= 0).any() or (bottom[:, kept] <= 0).any():
             return {}  # an error of 0 has no ratio
@@ -166,9 +166,9 @@ def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[flo
     nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "negative": None}
     if contestant.regime == COLD or fraction == 0:
         return nothing
-    errors = contestant.values(contestant.regime, fraction, ERROR)
+    errors = contestant.values(contestant.regime, fraction, contestant.error)
     curve = [*fractions, 1.0]
-    cold = np.stack([contestant.values(COLD, f, ERROR) for f in curve], -1)
+    cold = np.stack([contestant.values(COLD, f, contestant.error) for f in curve], -1)
     start = cold[:, curve.index(fraction)]
     if not (np.isfinite(cold).all() and np.isfinite(errors).all() and (cold > 0).all() and (errors > 0).all()):
         return nothing
@@ -201,12 +201,15 @@ def categories_of(contestant: Contestant, scaled: Mapping[str, np.ndarray]) -> d
     """Return category -> the estimate of its primary metric, and where it lies on the headline's scale."""
     return {
         category: {
-            "metric": PRIMARY[category],
-            **(
-                over_seeds(mean_over_fractions(contestant, PRIMARY[category]))
-                or {"value": None, "low": None, "high": None}
-            ),
+            "metric": name,
+            **(over_seeds(shown(category, contestant, name)) or {"value": None, "low": None, "high": None}),
             "normalised": over_seeds(scaled[category]) if scaled else None,
         }
-        for category in HEADLINE_CATEGORIES
+        for category, name in primaries(contestant.track).items()
     }
+
+
+def shown(category: str, contestant: Contestant, metric: str) -> np.ndarray:
+    """Return a primary metric as the board shows it, (S,): the mean adversarial score is floored at 0."""
+    values = mean_over_fractions(contestant, metric)
+    return floored(values) if category == "adversarial" else values

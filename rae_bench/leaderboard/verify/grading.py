@@ -21,6 +21,7 @@ from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
+from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import HeldOutClips, Side, load_sides
 from rae_bench.task.task import Task
 
@@ -106,8 +107,15 @@ class Grader:
         """Return every metric that needs only the trajectory; `seed` is the cell's, for the critics."""
         exam = self.exam
         sums = measure(trajectory, exam.truth, exam.objectives)
-        values = {name: s.value() for name, s in sums.items()} | adversarial(trajectory, exam.truth, seed=seed)
+        values = {name: s.value() for name, s in sums.items()} | self.compared(trajectory, seed)
         return Graded(values, {name: s.per_clip() for name, s in sums.items()})
+
+    def compared(self, trajectory: Trajectory, seed: int) -> dict[str, float]:
+        """Return every metric that compares all windows with those of other real clips."""
+        exam, others = self.exam, other_real_clips(self.target, self.exam, seed)
+        return adversarial(
+            trajectory, exam.truth, others.motion, groups=exam.groups, other_groups=others.groups, seed=seed
+        )
 
     @cached_property
     def held(self) -> Trajectory:
@@ -118,7 +126,7 @@ class Grader:
         )
 
     def is_held(self, trajectory: Trajectory) -> bool:
-        """Return whether a trajectory holds the last true pose, up to rounding, as the yardstick of scores must."""
+        """Return whether a trajectory holds the last true pose, up to rounding."""
         valid = self.exam.truth.valid[None]
         apart = np.abs(trajectory.root_positions - self.held.root_positions).max(-1)
         turned = 1 - np.abs(np.sum(trajectory.rotations * self.held.rotations, -1)).min(-1)

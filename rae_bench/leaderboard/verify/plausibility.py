@@ -15,10 +15,11 @@ from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells
 from rae_bench.leaderboard.verify.copies import FLOOR, same_numbers, twins
-from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics import METRICS, primaries
 from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained, percent
 from rae_bench.model.registry import config_hash
 from rae_bench.results.files import part_hash, reported_number
+from rae_bench.results.rows import track_of
 from rae_bench.task.cells import TRUTH, budget_of
 from rae_bench.task.task import Task
 
@@ -83,8 +84,8 @@ def check_numbers(cell: EntryCell) -> Iterator[Finding]:
     again = "run the cell again, and do not edit it"
     if cell.status != "ok":
         return
-    for name in PRIMARY.values():
-        if name in METRICS and name not in cell.metrics and METRICS[name].category != "transfer":
+    for name in primaries(track_of([cell.result])).values():
+        if name not in cell.metrics:
             yield Finding(cell.where, f"lacks {name}", again)
     for name, value in cell.metrics.items():
         where = f"{cell.where}: {one_line(name, 60)}"
