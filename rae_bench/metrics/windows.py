@@ -44,7 +44,8 @@ class Windows:
 
     Attributes:
         frames: (W, L, D) float64 frame vectors of each window.
-        paces: (W, R) float64, logarithms of the mean jerk and of the mean turning of joints, on each of `SCALES`.
+        paces: (W, 2 R) float64, logarithms of the mean jerk and of the mean turning of joints on each of `SCALES`: in
+            the window, then in its whole clip.
         poses: (W, L J 9) float32, rotations of all joints, for angles between windows; the root's in root space.
         clips: (W,) int, the clip each window is from.
     """
@@ -195,6 +196,9 @@ def windows_of(motion: Motion, stance_height: np.ndarray) -> Windows:
     clips, frames = cut_windows(motion.lengths, motion.fps)
     at = clips[:, None], frames
     floors = np.tile([JERK_FLOOR, TURN_FLOOR], len(SCALES))
-    pace = np.log(paces(motion)[at].mean(1) + floors) if len(clips) else np.zeros((0, len(floors)))
+    found = paces(motion)
+    # A whole clip differs less from other clips than a window from other windows, so it shows a smaller fault.
+    whole = np.where(motion.valid[..., None], found, 0).sum(1) / np.maximum(motion.lengths, 1)[:, None]
+    pace = np.log(np.concatenate([found[at].mean(1) + floors, whole[clips] + floors], -1))
     turned = poses(motion)[at].reshape(len(clips), -1)
     return Windows(frame_vectors(motion, stance_height)[at], pace, turned, clips)
