@@ -104,14 +104,14 @@ METRICS = (
         measure=reconstruction_error,
     ),
     MetricInfo(
-        name="reconstruction_error@first", label="reconstruction, 1st second", unit="cm", digits=2,
+        name="reconstruction_error@first", label="reconstruction 1st second", unit="cm", digits=2,
         direction="lower", category="reconstruction", primary=(CONTROL,),
         source="MPJPE, root-aligned (Ionescu et al. 2014)",
         description="joint position error in root space within the first second after the history, mean over samples",
         measure=first_error,
     ),
     MetricInfo(
-        name="reconstruction_error@first_best", label="reconstruction, 1st second, best sample", unit="cm", digits=2,
+        name="reconstruction_error@first_best", label="reconstruction 1st second, best sample", unit="cm", digits=2,
         direction="lower", category="reconstruction",
         source="best-of-many (Bhattacharyya et al. 2018)",
         description="joint position error in root space within the first second, each clip's best sample",

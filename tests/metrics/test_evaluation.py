@@ -20,7 +20,6 @@ from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.rig import make_rig
 
-
 PRIMARY = {name for track in TRACKS for name in primaries(track).values()}
 
 

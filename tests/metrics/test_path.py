@@ -77,11 +77,10 @@ def test_heading_is_measured_in_degrees_and_past_half_a_turn() -> None:
     ramp = np.minimum(np.arange(FRAMES) / 30, 1)  # turns for a second, then stays
     nothing = np.zeros((FRAMES, 3))
     for degrees in (40, 170):
-        found = _values(_moved(truth, nothing, np.radians(degrees) * ramp), truth)
-        late = evaluate_clips(as_trajectory(_moved(truth, nothing, np.radians(degrees) * ramp)), truth,
-                              keyframe_objectives(truth))["path_heading_error"]  # fmt: skip
-        assert found["path_heading_error"] == pytest.approx(degrees * low_pass(ramp[None, :, None], 30).mean(), rel=0.01)
-        assert late == pytest.approx(found["path_heading_error"], rel=0.01)
+        turned = _moved(truth, nothing, np.radians(degrees) * ramp)
+        expected = degrees * low_pass(ramp[None, :, None], 30).mean()
+        clips = evaluate_clips(as_trajectory(turned), truth, keyframe_objectives(truth))["path_heading_error"]
+        assert clips == pytest.approx([expected] * 3, rel=0.01)
     whole = _values(_moved(truth, nothing, 2 * np.pi * ramp), truth)["path_heading_error"]
     assert whole < 60  # a whole turn too many faces as it should
 

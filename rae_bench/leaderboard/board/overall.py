@@ -72,7 +72,9 @@ def _ranks(tasks: Sequence[TaskRows], names: Sequence[str]) -> dict[Any, Any]:
 
 def _lacking(task: TaskRows) -> str:
     """Name a task on which an entry has no score, for lack of cells of its own or of those that make the scale."""
-    return task.name + ("" if TRUTH in task.cells.controls else f" (no score without {TRUTH})")
+    if TRUTH not in task.cells.controls:
+        return f"{task.name} (no score without {TRUTH})"
+    return task.name + ("" if task.cells.yardsticks else f" (the results of {TRUTH} do not say rig_height)")
 
 
 def _controls(tasks: Sequence[TaskRows]) -> list[dict[str, Any]]:

@@ -31,8 +31,10 @@ HELD_PLACE, HELD_TURN = 1e-4, 1e-5
 """How far a held pose may be off: metres, and 1 - |cos| of half an angle (half a degree)."""
 BY_UNIT = {"cm": (0.001, 1e-4), "cm/s": (0.005, 5e-4), "deg": (0.001, 1e-4), "%": (0.2, 1e-3), "": (0.001, 1e-3)}
 """Unit of a metric -> absolute and relative tolerance."""
-BY_NAME = {"jerk_ratio": (0.15, 0.01), "npss": (0.2, 0.01), "frechet_distance": (0.005, 1e-3)}
-"""Metric -> its tolerances. Of a pose that is held, the first two measure only rounding."""
+BY_NAME = {"jerk_ratio": (0.15, 0.01), "npss": (0.2, 0.01), "frechet_distance": (0.005, 1e-3),
+           "coverage": (1.0, 0.01), "response_lag": (1.0, 0.01)}  # fmt: skip
+"""Metric -> its tolerances. Of a pose that is held, the first two measure only rounding. The last two jump: a window is
+near or not, and one of several shifts is best."""
 DEFAULT = (0.001, 1e-3)
 
 

@@ -24,7 +24,7 @@ from rae_bench.task.cells import TRUTH, budget_of
 from rae_bench.task.task import Task
 
 BOUNDS_BY_UNIT = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
-BOUNDS_BY_NAME = {"adversarial_score": (0.0, 1.0), "reconstruction_error_height": (0.0, math.inf)}
+BOUNDS_BY_NAME = {"adversarial_score": (-2.0, 2.0), "reconstruction_error_height": (0.0, math.inf)}
 REQUIRED_COSTS = ("core_seconds", "total_core_seconds", "peak_memory_mb", "ms_per_frame")
 """The costs that every finished cell says."""
 OPTIONAL_COSTS = ("pretrain_core_seconds", "generate_seconds", "parameters", "trained")
