@@ -28,6 +28,8 @@ Compare = Callable[[Trajectory], Mapping[str, float]]
 """compare(trajectory): the metrics that compare all windows with those of other real clips."""
 TRACKS = (LIMBS, CONTROL)
 """The tracks that are ranked."""
+COLUMNS = 5
+"""Panels in a row of the picture."""
 
 SEEN = 0.05
 """A response at least this large counts as seen."""
@@ -237,27 +239,31 @@ def _responses(found: Sequence[Reading]) -> str:
 
 
 def plot(found: Sequence[Reading], path: Path) -> Path:
-    """Draw a row of panels for each track and a panel for each fault: the track's primaries over strength.
+    """Draw a panel for each track and fault: the track's primaries over strength.
 
     They are drawn as shares of the farthest that any fault moves them.
     """
     from rae_bench.viewer.plots import make_axes, save_figure
 
     faults = list(dict.fromkeys(r.fault for r in found))
-    sound = found[0].values
-    figure, axes = make_axes(len(TRACKS), len(faults), (1.9 * len(faults) + 0.6, 2.6 * len(TRACKS) + 0.6), sharey=True)
+    sound, columns = found[0].values, min(COLUMNS, len(faults))
+    rows = -(-len(faults) // columns)
+    figure, axes = make_axes(rows * len(TRACKS), columns, (2.3 * columns, 2.2 * rows * len(TRACKS) + 0.4), sharey=True)
     lines = {}
-    for row, track in zip(axes, TRACKS, strict=True):
-        for axis, fault in zip(row, faults, strict=True):
+    for number, track in enumerate(TRACKS):
+        panels = axes[number * rows : (number + 1) * rows]
+        for axis, fault in zip(panels.flat, faults, strict=False):
             here = [r for r in found if r.fault == fault]
             for k, (category, name) in enumerate(primaries(track).items()):
                 farthest = max(abs(r.values[name] - sound[name]) for r in found) or 1.0
                 share = [(r.values[name] - sound[name]) / farthest for r in here]
                 (lines[category],) = axis.plot([r.strength for r in here], share, f"C{k}o-", markersize=3)
-            axis.set_title(fault, fontsize=9)
+            axis.set_title(f"{track}: {fault}", fontsize=9)
             axis.set_xlabel(here[0].unit, fontsize=8)
-            axis.set_ylim(-0.25, 1.05)
+            axis.set_ylim(-0.2, 1.05)
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(f"{track}: share of\nthe largest response", fontsize=9)
+        for axis in panels.flat[len(faults) :]:
+            axis.axis("off")
+    figure.supylabel("share of the largest response", fontsize=9)
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, fontsize=9)
     return save_figure(figure, path)

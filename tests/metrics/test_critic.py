@@ -51,8 +51,8 @@ def _rising(scores: list[float]) -> bool:
 
 def _jerky(motion: Motion, ratio: float) -> Motion:
     """Jitter that gives so many times the motion's own jerk, by bisection."""
-    low, high, real = 1e-3, 5.0, jerk(motion)[motion.valid[:, 3:]].mean()
-    for _ in range(14):
+    low, high, real = 1e-6, 5.0, jerk(motion)[motion.valid[:, 3:]].mean()
+    for _ in range(18):
         middle = float(np.sqrt(low * high))
         found = jerk(robustness.jitter(motion, middle))[motion.valid[:, 3:]].mean()
         low, high = (low, middle) if found > ratio * real else (middle, high)
