@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @cell_options(seeds=1, fractions="the task's default")
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by action: walk, trot, start and so on.")
-def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **asked: Any) -> int:
+def run(
+    workers: int | None, by: str | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any
+) -> int:
     """Run models on tasks and show what transfer bought.
 
     Pre-trains on the source, adapts to the target in each regime, generates the held-out clips and measures them.
@@ -35,6 +37,7 @@ def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **ask
     from rae_bench.cli.progress import RunProgress
     from rae_bench.harness.run import run_spec, run_workers
     from rae_bench.harness.spec import make_spec
+    from rae_bench.study.on_request import add_thesis_errors
 
     if workers is not None and workers < 1:
         raise UserError("--workers takes a number above 0")
@@ -49,6 +52,8 @@ def run(workers: int | None, by: str | None, dry_run: bool, as_json: bool, **ask
         with RunProgress(stderr, f"{spec.model.name} on {spec.task.name}") as progress:
             outcome = run_spec(spec, workers=workers, observe=progress.observe)
         code = max(code, int(bool(outcome.failed)))
+        if metrics:
+            add_thesis_errors([outcome], stderr.print)
         if as_json:
             results.extend(outcome.results)
         else:

@@ -33,8 +33,8 @@ SCALES = (0.0, 0.1, 0.2)
 """Seconds between the poses of which jerk and turning are differences; at least one frame."""
 JERK_FLOOR, TURN_FLOOR = 20.0, 0.05
 """Heights a second cubed, and radians a second: what adds to a pace before its logarithm, so that differences far below
-it do not show. Walking has 50 to 300 heights a second cubed from frame to frame, built-in reaching motion has 2: there a
-tremor of a thousandth of a degree in every joint would else be all that a critic sees."""
+it do not show. Walking has 50 to 300 heights a second cubed from frame to frame. Built-in reaching motion has 2: a
+tremor of a thousandth of a degree in every joint would else be all that a critic sees of it."""
 
 
 @dataclass(frozen=True, eq=False)

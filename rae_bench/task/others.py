@@ -35,6 +35,24 @@ def _order(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
+def outside(side: Side, exam: HeldOutClips) -> list[int]:
+    """Return the segments of groups of which none is held out, as far as they are long enough to be test clips.
+
+    Raises:
+        UserError: there is none.
+    """
+    history = round(side.protocol.history * side.protocol.fps)
+    least = history + round(MINIMUM_GENERATED * side.protocol.fps)
+    held, lengths = set(exam.groups), side.corpus.motion.lengths
+    pool = [i for i, group in enumerate(side.corpus.groups) if group not in held and lengths[i] >= least]
+    if not pool:
+        raise UserError(
+            f"domain '{side.corpus.name}': no segment outside the test part is long enough to compare generated motion "
+            "with; more groups are needed"
+        )
+    return pool
+
+
 def other_real_clips(side: Side, exam: HeldOutClips, seed: int) -> OtherClips:
     """Pick a real clip of the same action and another group beside each held-out clip.
 
@@ -51,15 +69,8 @@ def other_real_clips(side: Side, exam: HeldOutClips, seed: int) -> OtherClips:
     Raises:
         UserError: all segments that are long enough are of held-out groups.
     """
-    corpus, history = side.corpus, round(side.protocol.history * side.protocol.fps)
-    least = history + round(MINIMUM_GENERATED * side.protocol.fps)
-    held, lengths = set(exam.groups), corpus.motion.lengths
-    pool = [i for i, group in enumerate(corpus.groups) if group not in held and lengths[i] >= least]
-    if not pool:
-        raise UserError(
-            f"domain '{corpus.name}': no segment outside the test part is long enough to compare generated motion "
-            "with; more groups are needed"
-        )
+    corpus, pool = side.corpus, outside(side, exam)
+    history, lengths = round(side.protocol.history * side.protocol.fps), corpus.motion.lengths
     picked = np.empty(len(exam.ids), int)
     used: Counter[int] = Counter()
     strangers = set()

@@ -11,6 +11,7 @@ from golden.values import Value, Values, close
 from helpers.walking import as_trajectory
 
 from rae_bench.metrics import METRICS, Sums, adversarial, measure
+from rae_bench.metrics.conv_critic import thesis_errors
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.metrics.path import response_lag
 from rae_bench.metrics.transfer import (
@@ -25,7 +26,9 @@ from rae_bench.motion.motion import make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 
 FRACTIONS, COLD = (0.01, 0.05, 0.2, 1.0), (9.0, 7.0, 4.0, 2.5)
-LOOSE = dict.fromkeys(("adversarial_score", "adversarial_level", "kernel_distance", "frechet_distance"), 1e-4)
+LOOSE = dict.fromkeys(("adversarial_score", "adversarial_level", "kernel_distance", "frechet_distance"), 1e-4) | {
+    "thesis_adversarial_error": 1e-3
+}
 """Tolerances of metrics that solve for something, which makes rounding larger."""
 
 
@@ -64,6 +67,12 @@ def one_step() -> list[float]:
     return [sums.value(), *sums.per_clip()]
 
 
+def convolutional() -> list[float]:
+    """A few steps of the thesis' critics."""
+    true, made, others = inputs.crowd()
+    return thesis_errors(others, [made], [true], updates=10)
+
+
 def lag() -> list[float]:
     """Three bodies that go round corners, followed a little late and not quite."""
     made = inputs.truth()
@@ -80,6 +89,7 @@ def lag() -> list[float]:
 OTHERS: Mapping[str, Callable[[], list[float]]] = {
     "one_step_error": one_step,
     "response_lag": lag,
+    "thesis_adversarial_error": convolutional,
     "gain_over_cold": lambda: [gain_over_cold(7, 4)],
     "quality_of_full": lambda: [quality_of_full(2.5, 4)],
     "gap_closed": lambda: [gap_closed(7, 4, 2.5), gap_closed(7, 8, 2.5)],
