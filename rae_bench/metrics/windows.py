@@ -2,7 +2,7 @@
 
 Each frame becomes a vector: key-joint positions and velocities in root space, speeds pooled over joints, the height and
 skating of the feet. Lengths are shares of the rig's height. Half-second windows of such frames overlap by half. Beside
-its frames a window has the pace of its movement: jerk and turning on scales from one frame to a fifth of a second.
+its frames a window has the pace of its movement: jerk and turning on scales from 1/30 to 1/5 of a second.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ ACCELERATION = 0.03
 """Seconds in which an acceleration is read as a change of speed; longer makes the critic see little but jitter."""
 TURNING = 0.1
 """The reach, in heights, at which a joint's turning is read as a speed."""
-SCALES = (0.0, 0.1, 0.2)
-"""Seconds between the poses of which jerk and turning are differences; at least one frame."""
+SCALES = (1 / 30, 0.1, 0.2)
+"""Seconds between the poses of which jerk and turning are differences; at least one frame. On finer scales the jerk of
+a tremor that nobody sees grows without bounds, and with the frame rate."""
 JERK_FLOOR, TURN_FLOOR = 20.0, 0.05
 """Heights a second cubed, and radians a second: what adds to a pace before its logarithm, so that differences far below
-it do not show. Walking has 50 to 300 heights a second cubed from frame to frame. Built-in reaching motion has 2: a
-tremor of a thousandth of a degree in every joint would else be all that a critic sees of it."""
+it do not show. Walking has 50 to 300 heights a second cubed. Built-in reaching motion has 2, and a tremor of some
+thousandths of a degree in every joint would else be all that a critic sees of it."""
 
 
 @dataclass(frozen=True, eq=False)
