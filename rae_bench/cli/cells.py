@@ -56,6 +56,10 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
             "--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model, such as preset=paper."
         ),
         click.option("--preset", type=click.Path(path_type=Path), help="File of options that rae-bench tune wrote."),
+        click.option(
+            "--metrics", multiple=True, type=click.Choice(["thesis"]),
+            help="More metrics: thesis trains its convolutional critic on what all cells generated (needs minutes).",
+        ),
         click.option("--force", is_flag=True, help="Run finished cells again."),
         click.option("--keep", is_flag=True, help="Keep the adapted models, for rae-bench generate."),
         click.option(

@@ -115,10 +115,13 @@ def check_lafan1(path: Path) -> None:
 def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_json: bool) -> None:
     """Put known faults into true motion at rising strength and show which metric sees which (about a minute).
 
-    Fails where a category's primary does not rise with its own fault, or a fault is seen by no metric.
+    Fails where, in a ranked track, a category's primary does not rise with its own fault or no primary sees a fault.
     """
     from rae_bench.data.formats.export import check_place
+    from rae_bench.metrics import adversarial
+    from rae_bench.model.api import Trajectory
     from rae_bench.study import robustness
+    from rae_bench.task.others import other_real_clips
     from rae_bench.task.sides import load_sides
     from rae_bench.task.task import load_task
 
@@ -126,7 +129,14 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
         check_place(plot_path)
     _, target = load_sides(load_task(task_name), data)
     exam = target.held_out_clips(target.split(0).test)
-    found = robustness.readings(exam.truth, exam.objectives)
+    others = other_real_clips(target, exam, 0)
+
+    def compare(trajectory: Trajectory) -> dict[str, float]:
+        return adversarial(
+            trajectory, exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups
+        )
+
+    found = robustness.readings(exam.truth, exam.objectives, compare)
     failings = robustness.failings(found)
     if as_json:
         lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]

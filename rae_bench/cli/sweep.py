@@ -24,7 +24,7 @@ from rae_bench.errors import UserError
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float,
-    max_core_hours: float | None, dry_run: bool, as_json: bool, **asked: Any,
+    max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any,
 ) -> int:
     """Run models x tasks x regimes x fractions x seeds, on the cores of this machine or on a Ray cluster.
 
@@ -38,6 +38,7 @@ def sweep(
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
     from rae_bench.results.rows import rows
+    from rae_bench.study.on_request import add_thesis_errors
 
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):
         if value is not None and value < 1:
@@ -55,6 +56,8 @@ def sweep(
             specs, workers=workers, cpus_per_cell=cpus_per_cell, ray_address=ray_address, gpus_per_cell=gpus_per_cell,
             max_core_hours=max_core_hours, observe=progress.observe,
         )  # fmt: skip
+    if metrics:
+        add_thesis_errors(outcomes, Console(stderr=True).print)
     if as_json:
         click.echo(json.dumps(results_of(outcomes), indent=1, allow_nan=False))
     else:

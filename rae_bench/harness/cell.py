@@ -18,7 +18,7 @@ from rae_bench.harness.isolation.remote import RemoteModel
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
-from rae_bench.metrics import adversarial, measure, null_interval
+from rae_bench.metrics import adversarial, measure
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
@@ -31,6 +31,7 @@ from rae_bench.results.rows import as_metrics
 from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
 from rae_bench.task.cells import TRUTH, Cell, budget_of, fold_of, skip_reason
+from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import HeldOutClips, Side, SingleSteps
 from rae_bench.task.task import Task
 
@@ -70,6 +71,7 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
         "status": status,
         "model": portable_spec(cell.model),
         "task": task.name,
+        "track": task.protocol.track,
         "budget": task.budget,
         "regime": cell.regime,
         "fraction": cell.fraction,
@@ -105,6 +107,7 @@ def run_cell(
     cell, path, published = job.cell, Path(job.path), target.protocol.published
     exam = target.held_out_clips(target.held_out(cell.seed, cell.fraction))
     result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
+    result["rig_height"] = target.corpus.motion.rig.height
     result["environment"] |= {"threads": job.threads, "device": job.device}
     steps = exam.single_steps(everywhere=published)
     model: RemoteModel | None = None
@@ -126,7 +129,7 @@ def run_cell(
             keep_model(model.save, cell, task, target, path, job.identity)
 
     report("measure", 0, 1, float("nan"))
-    result |= score(cell, made, exam, steps, path)
+    result["metrics"] = score(cell, made, target, exam, steps, path)
     spent = time.process_time() - began + (model.spent() if model else 0.0)
     peak = model.process.peak_memory() if model else peak_memory()
     result["cost"] |= {"peak_memory_mb": peak, "total_core_seconds": spent}
@@ -141,11 +144,13 @@ class Made(NamedTuple):
     step: Trajectory
 
 
-def score(cell: Cell, made: Made, exam: HeldOutClips, steps: SingleSteps, path: Path) -> dict[str, Any]:
+def score(
+    cell: Cell, made: Made, target: Side, exam: HeldOutClips, steps: SingleSteps, path: Path
+) -> dict[str, dict[str, Any]]:
     """Measure what was made, and write the table of clips and the trajectory beside the result `path`.
 
     Returns:
-        `metrics` of the result, and of the truth the `null_interval`.
+        `metrics` of the result.
     """
     trajectory = made.trajectory
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
@@ -154,17 +159,17 @@ def score(cell: Cell, made: Made, exam: HeldOutClips, steps: SingleSteps, path: 
         measured["one_step_error"] = single
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
-        values |= adversarial(trajectory, exam.truth, seed=cell.seed)
-    found: dict[str, Any] = {"metrics": as_metrics(values)}
-    if cell.model == TRUTH:
-        low, high = null_interval(exam.truth, seed=cell.seed)
-        found["null_interval"] = {"adversarial_score": [low, high]}
+        others = other_real_clips(target, exam, cell.seed)
+        groups, other_groups = others.held_out_groups, others.groups
+        values |= adversarial(
+            trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=cell.seed
+        )
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if trajectory and cell.model != TRUTH:
         truth = exam.truth
         save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
-    return found
+    return as_metrics(values)
 
 
 def _as_trajectory(motion: Motion) -> Trajectory:

@@ -24,7 +24,6 @@ from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
 from rae_bench.leaderboard.verify.grading import Graded, Grader, within_tolerance
 from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
-from rae_bench.metrics import null_interval
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
 from rae_bench.results.clips import ClipTable, read_clips, write_clips
 from rae_bench.results.files import budget_of_result, check_result_version, read_result, strict, write_json
@@ -232,9 +231,6 @@ def _rescore_cell(
     clips = _merged(table.values, graded.clips, fresh, _alike_clips)
     identity = {**result["identity"], "metrics": {n: made.get(n, 0) if n in stale else v for n, v in versions.items()}}
     new = {**result, "metrics": as_metrics(values), "identity": identity}
-    if result["model"] == TRUTH and not fresh["adversarial_score"]:
-        exam = grader.target.held_out_clips(grader.target.held_out(result["seed"], result["fraction"]))
-        new["null_interval"] = {"adversarial_score": list(null_interval(exam.truth, seed=result["seed"]))}
     moved = [name for name in {**clips, **table.values} if clips.get(name) is not table.values.get(name)]
     wrote = strict(new) != result
     if moved or wrote:

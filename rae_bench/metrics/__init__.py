@@ -6,22 +6,22 @@ The adversarial score lives in `critic`: a module called `adversarial` would hid
 """
 
 from rae_bench.metrics.base import CATEGORIES, MetricInfo, Sums
-from rae_bench.metrics.catalogue import METRICS, PRIMARY
-from rae_bench.metrics.critic import null_interval
+from rae_bench.metrics.catalogue import METRICS, primaries
 from rae_bench.metrics.evaluation import adversarial, evaluate, evaluate_clips, measure
-from rae_bench.metrics.headline import category_scores, headline_score
+from rae_bench.metrics.headline import category_scores, floored, floored_scores, headline_score
 
 __all__ = [
     "CATEGORIES",
     "METRICS",
-    "PRIMARY",
     "MetricInfo",
     "Sums",
     "adversarial",
     "category_scores",
     "evaluate",
     "evaluate_clips",
+    "floored",
+    "floored_scores",
     "headline_score",
     "measure",
-    "null_interval",
+    "primaries",
 ]

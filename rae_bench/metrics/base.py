@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 if TYPE_CHECKING:
-    from rae_bench.metrics.windows import Windows
+    from rae_bench.metrics.windows import Crowd
     from rae_bench.motion.motion import Motion
     from rae_bench.objectives.objectives import Objectives
 
@@ -98,8 +98,8 @@ def shared(function: Callable[..., Computed]) -> Callable[..., Computed]:
 Measure = Callable[["Motion", "Motion", "Objectives"], Sums]
 """measure(generated, truth, objectives): both motions have the truth's lengths and contacts."""
 
-Compare = Callable[["Windows", "Windows", int, int], float]
-"""compare(real, generated, clips, seed): windows of both motions, clip by clip, and the number of clips."""
+Compare = Callable[["Crowd"], float]
+"""compare(crowd): windows of generated clips, of the true ones, and of other real ones."""
 
 Spread = Callable[[Sequence["Motion"], "Motion"], Sums]
 """spread(samples, truth): different continuations of the same clips."""
@@ -136,7 +136,7 @@ class MetricInfo(Column):
         category: one of `CATEGORIES`.
         source: where the definition comes from.
         description: one line for people.
-        primary: whether it stands for its category in the headline score.
+        primary: the tracks in whose headline score it stands for its category.
         measure: how a metric of one trajectory is measured, clip by clip. None for metrics that need more.
         compare: how a metric of all windows of all clips together is measured, as a critic sees them.
         spread: how a metric of more than one sample is measured.
@@ -148,7 +148,7 @@ class MetricInfo(Column):
     category: str
     source: str
     description: str
-    primary: bool = False
+    primary: tuple[str, ...] = ()
     measure: Measure | None = field(default=None, repr=False, compare=False)
     compare: Compare | None = field(default=None, repr=False, compare=False)
     spread: Spread | None = field(default=None, repr=False, compare=False)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.metrics.base import CATEGORIES, MetricInfo
+from rae_bench.objectives.tracks import KEYFRAMES, TRACKS
 
 NOT_METRICS = ("base", "catalogue", "evaluation", "headline", "lafan1")
 """Modules of this folder that define no metric. They may import this one."""
@@ -22,14 +23,14 @@ NOT_METRICS = ("base", "catalogue", "evaluation", "headline", "lafan1")
 def discover(path: Iterable[str], package: str) -> Mapping[str, MetricInfo]:
     """Collect the `METRICS` of every module of a package.
 
-    They are ordered by category, then primary metrics first, then by module and by place in the module.
+    They are ordered by category, then primary metrics first (of most tracks), then by module and place in the module.
 
     Args:
         path: the folders of the package.
         package: its name.
 
     Raises:
-        UserError: an unknown category, or two metrics of one name.
+        UserError: an unknown category or track, or two metrics of one name.
     """
     found: list[MetricInfo] = []
     for module in sorted(pkgutil.iter_modules(path), key=lambda m: m.name):
@@ -38,7 +39,10 @@ def discover(path: Iterable[str], package: str) -> Mapping[str, MetricInfo]:
     for info in found:
         if info.category not in CATEGORIES:
             raise unknown("category of metric " + info.name, info.category, CATEGORIES)
-    ordered = sorted(found, key=lambda info: (CATEGORIES.index(info.category), not info.primary))
+        for track in info.primary:
+            if track not in TRACKS:
+                raise unknown("track of metric " + info.name, track, TRACKS)
+    ordered = sorted(found, key=lambda info: (CATEGORIES.index(info.category), -len(info.primary)))
     table: dict[str, MetricInfo] = {}
     for info in ordered:
         if info.name in table:
@@ -51,5 +55,18 @@ _PACKAGE = __name__.rpartition(".")[0]
 METRICS: Mapping[str, MetricInfo] = discover(importlib.import_module(_PACKAGE).__path__, _PACKAGE)
 """Name -> metric."""
 
-PRIMARY: Mapping[str, str] = MappingProxyType({info.category: name for name, info in METRICS.items() if info.primary})
-"""Category -> name of its primary metric, for the categories that have one."""
+_PRIMARIES: Mapping[str, Mapping[str, str]] = {
+    track: MappingProxyType({info.category: name for name, info in METRICS.items() if track in info.primary})
+    for track in TRACKS
+}
+
+
+def primaries(track: str = KEYFRAMES) -> Mapping[str, str]:
+    """Return category -> name of the metric that stands for it in a track, for the categories that have one.
+
+    Raises:
+        UserError: an unknown track.
+    """
+    if track not in _PRIMARIES:
+        raise unknown("track", track, TRACKS)
+    return _PRIMARIES[track]

@@ -1,16 +1,19 @@
 """Kernel distance and Frechet distance between the distributions of real and generated windows.
 
 Windows are described by mean and standard deviation of their frame vectors (`rae_bench.metrics.windows`), so the
-numbers mean the same on every rig. Neither distance is an FID, since no network is trained. Values compare within one
-test set only, since they depend on the number of windows.
+numbers mean the same on every rig. Neither distance is an FID, since no network is trained. Both are distances to other
+real clips, less the distance of the true clips to the same others, equally many: both grow where windows are few, and
+other clips differ. A difference and not a ratio, because the distance between real clips may be next to nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rae_bench.metrics.base import MetricInfo
-from rae_bench.metrics.windows import MIN_SPREAD, Windows, standardise
+from rae_bench.metrics.windows import MIN_SPREAD, Crowd, Windows, standardise
 
 COMPONENTS = 32
 """Principal components of the real windows in which the Frechet distance is taken."""
@@ -25,35 +28,31 @@ def descriptors(real: Windows, fake: Windows) -> tuple[np.ndarray, np.ndarray]:
     return described[0], described[1]
 
 
-def kernel_distance(real: Windows, fake: Windows, clips: int, seed: int) -> float:
-    """Squared maximum mean discrepancy under a Gaussian kernel as wide as the median distance of real windows.
+def kernel_distance(others: Windows, these: Windows) -> float:
+    """Squared maximum mean discrepancy under a Gaussian kernel as wide as the median distance of other real windows.
 
-    Only windows of different clips are paired, also real ones with generated ones: the windows of one clip are much
-    alike. A copy of the truth scores 0.
+    Within a set only windows of different clips are paired: the windows of one clip are much alike. It may be a little
+    below 0.
     """
-    if clips < 2 or not len(real.clips) or not len(fake.clips):
+    x, y = descriptors(others, these)
+    apart = _squared_distances(x, x)[others.clips[:, None] != others.clips]
+    if not len(apart) or len(np.unique(these.clips)) < 2:
         return 0.0
-    x, y = descriptors(real, fake)
-    apart = _squared_distances(x, x)[real.clips[:, None] != real.clips]
-    if not len(apart):
-        return 0.0
-    width = max(float(np.median(apart)), 1e-12)
-    pairs = ((x, real.clips, x, real.clips), (y, fake.clips, y, fake.clips), (x, real.clips, y, fake.clips))
-    means = [
-        np.exp(-_squared_distances(a, b)[n[:, None] != m] / (2 * width)).mean() for a, n, b, m in pairs
-    ]
-    return max(float(means[0] + means[1] - 2 * means[2]), 0.0)
+    width = 2 * max(float(np.median(apart)), 1e-12)
+    within = np.exp(-apart / width).mean()
+    among = np.exp(-_squared_distances(y, y)[these.clips[:, None] != these.clips] / width).mean()
+    return float(within + among - 2 * np.exp(-_squared_distances(x, y) / width).mean())
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0)
 
 
-def frechet_distance(real: Windows, fake: Windows, clips: int, seed: int) -> float:
-    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of Gaussians fitted to the real windows' principal components."""
-    if clips < 2 or len(real.clips) < 2 or len(fake.clips) < 2:
+def frechet_distance(others: Windows, these: Windows) -> float:
+    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) of Gaussians fitted to principal components of other real windows."""
+    if len(others.clips) < 2 or len(these.clips) < 2:
         return 0.0
-    x, y = descriptors(real, fake)
+    x, y = descriptors(others, these)
     _, spread, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
     # With few windows the last direction is arbitrary.
     axes = axes[:COMPONENTS][spread[:COMPONENTS] > 1e-6 * spread[0]]
@@ -73,18 +72,31 @@ def _root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
+def beyond_real(distance: Callable[[Windows, Windows], float]) -> Callable[[Crowd], float]:
+    """Return the measure of a distance of generated windows to other real ones, less that of the true windows."""
+
+    def compare(crowd: Crowd) -> float:
+        if not crowd.comparable:
+            return 0.0
+        to = [distance(crowd.others, windows) for windows in (crowd.real, *crowd.generated)]
+        return float(np.mean(to[1:]) - to[0])
+
+    return compare
+
+
 METRICS = (
     MetricInfo(
         name="kernel_distance", label="kernel distance", unit="", digits=3,
         direction="lower", category="adversarial",
-        source="maximum mean discrepancy (Gretton et al. 2012)",
-        description="squared MMD between real and generated windows, Gaussian kernel", compare=kernel_distance,
+        source="maximum mean discrepancy (Gretton et al. 2012), less real to real",
+        description="squared MMD of generated windows to other real ones, less that of the true windows",
+        compare=beyond_real(kernel_distance), version=2,
     ),
     MetricInfo(
         name="frechet_distance", label="Frechet distance", unit="", digits=2,
         direction="lower", category="adversarial",
-        source="Frechet distance of Gaussians (Dowson and Landau 1982)",
-        description="Frechet distance between real and generated windows in 32 principal components",
-        compare=frechet_distance,
+        source="Frechet distance of Gaussians (Dowson and Landau 1982), less real to real",
+        description="Frechet distance of generated windows to other real ones, less that of the true windows",
+        compare=beyond_real(frechet_distance), version=2,
     ),
 )

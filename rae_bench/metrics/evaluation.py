@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -92,25 +93,63 @@ def evaluate_clips(trajectory: Trajectory, truth: Motion, objectives: Objectives
     return {name: sums.per_clip() for name, sums in measure(trajectory, truth, objectives).items()}
 
 
-def adversarial(trajectory: Trajectory, truth: Motion, seed: int = 0) -> dict[str, float]:
+def adversarial(
+    trajectory: Trajectory,
+    truth: Motion,
+    others: Motion,
+    *,
+    groups: Sequence[str] = (),
+    other_groups: Sequence[str] = (),
+    seed: int = 0,
+) -> dict[str, float]:
     """Return every metric that compares all windows of a trajectory with real ones: critics and distances.
 
     Args:
         trajectory: (S, N, T, ...) frames after the history; values are means over samples.
         truth: N clips of the same frames.
+        others: N other real clips, of which clip n is of the same action as clip n of the truth and of another group;
+            `rae_bench.task.others.other_real_clips` picks them.
+        groups: the N groups of the truth's clips; each clip is one by itself where there are none.
+        other_groups: likewise of the others.
         seed: of the critics' folds and random features.
 
     Returns:
-        {name: value}. With fewer than two clips nothing can be held out, and the values are those of a perfect model.
+        {name: value}. The truth scores 0. A value below 0 says that the motion is nearer to the others than the truth
+        is: it is chance, so average over seeds first, and then take the greater of it and 0 (`floored`). With fewer
+        than two clips nothing can be held out, and the values are those of a perfect model.
+
+    Raises:
+        UserError: as many others as clips are needed, on the same rig, and as many groups.
     """
-    from rae_bench.metrics.windows import windows_of
+    from rae_bench.metrics.windows import Crowd, windows_of
     from rae_bench.motion.contacts import stance_heights
 
-    height = stance_heights(truth.positions, truth.rig, truth.lengths)
-    real = windows_of(truth, height)
-    generated = [windows_of(motion, height) for motion in samples(trajectory, truth)]
-    return {
-        info.name: float(np.mean([info.compare(real, fake, len(truth), seed) for fake in generated]))
-        for info in METRICS.values()
-        if info.compare is not None
-    }
+    if len(others) != len(truth) or (others.rig is not truth.rig and others.rig.joint_names != truth.rig.joint_names):
+        raise UserError(
+            f"adversarial: {len(others)} other clips on rig '{others.rig.name}'; {len(truth)} on rig "
+            f"'{truth.rig.name}' are needed, one beside each clip of the truth"
+        )
+    # One ground for all, so that no kind is told by the height from which its feet were measured.
+    both = (truth, others)
+    frames = max(motion.positions.shape[1] for motion in both)
+    padding = [((0, 0), (0, frames - motion.positions.shape[1]), (0, 0), (0, 0)) for motion in both]
+    positions = np.concatenate([np.pad(m.positions, pad, "edge") for m, pad in zip(both, padding, strict=True)])
+    height = stance_heights(positions, truth.rig, np.concatenate([truth.lengths, others.lengths]))
+    crowd = Crowd(
+        windows_of(others, height),
+        windows_of(truth, height),
+        tuple(windows_of(motion, height) for motion in samples(trajectory, truth)),
+        _numbers(groups, len(truth)),
+        _numbers(other_groups, len(truth)),
+        seed,
+    )
+    return {info.name: info.compare(crowd) for info in METRICS.values() if info.compare is not None}
+
+
+def _numbers(groups: Sequence[str], count: int) -> np.ndarray:
+    """Return a number for each clip's group, (N,). Raise `UserError` where there are not as many groups as clips."""
+    if not len(groups):
+        return np.arange(count)
+    if len(groups) != count:
+        raise UserError(f"adversarial: {len(groups)} groups for {count} clips; name one for each")
+    return np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums
+from rae_bench.objectives.tracks import CONTROL, KEYFRAMES, LIMBS
 
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
@@ -33,6 +34,21 @@ def foot_sliding(generated: Motion, truth: Motion, objectives: Objectives) -> Su
     return Sums.over(CENTIMETRES * horizontal_speed(generated), stance(truth))
 
 
+def foot_sliding_lowest(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Mean horizontal speed in cm/s of each contact joint in its own lowest steps of a clip.
+
+    There are as many steps as the truth stands on the joint in that clip. No step needs to be at the truth's time, so a
+    gait that is out of step with the truth is not punished. A joint that hovers or never leaves the ground is measured
+    all the same, in the steps in which it is lowest.
+    """
+    count = stance(truth).sum(1)
+    y = generated.positions[:, :, generated.rig.contact_joints, 1].astype(np.float64)
+    height = np.where(truth.valid[:, 1:, None], (y[:, 1:] + y[:, :-1]) / 2, np.inf)
+    order = height.argsort(1, kind="stable")
+    speed = np.take_along_axis(horizontal_speed(generated), order, 1)
+    return Sums.over(CENTIMETRES * speed, np.arange(speed.shape[1])[:, None] < count[:, None])
+
+
 def truth_contact_speed(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
     """Mean horizontal speed in cm/s of the truth's contact joints over all frames: the yardstick of sliding."""
     speed = horizontal_speed(truth)
@@ -42,9 +58,16 @@ def truth_contact_speed(generated: Motion, truth: Motion, objectives: Objectives
 METRICS = (
     MetricInfo(
         name="foot_sliding", label="foot sliding", unit="cm/s", digits=1,
-        direction="lower", category="feet", primary=True,
+        direction="lower", category="feet", primary=(LIMBS, KEYFRAMES),
         source="contact velocity (Harvey et al. 2020), contacts of the truth",
         description="horizontal speed of contact joints while the ground truth is in stance", measure=foot_sliding,
+    ),
+    MetricInfo(
+        name="foot_sliding_lowest", label="foot sliding, lowest", unit="cm/s", digits=1,
+        direction="lower", category="feet", primary=(CONTROL,),
+        source="rae-bench; contact velocity without the truth's phase",
+        description="horizontal speed of each contact joint in its lowest frames, as many as the truth stands on it",
+        measure=foot_sliding_lowest,
     ),
     MetricInfo(
         name="truth_contact_speed", label="contact speed of the truth", unit="cm/s", digits=1,

@@ -1,12 +1,11 @@
-"""The headline score: one number from four categories, each on a scale that a person can read.
+"""The headline score: one number from four categories, fixed in advance (docs/design.md 4.10).
 
-    reconstruction, objective   (e - truth) / (hold - truth)    0 is the truth, 1 is standing still
-    feet                        (e - truth) / mean speed of the truth's contact joints
-    adversarial                 as it is
+    reconstruction, feet, objective   e / (e + y) with e = max(0, error - error of the truth)
+    adversarial                       as it is: the truth's is 0 already, and it is at most about 1
 
-The score is the mean over categories and over the fractions below 100 %; lower is better. It is that of benchmark
-version 1, fixed in advance (docs/protocol.md#metrics); docs/design.md 4.10 has that of version 2. A held pose slides
-nothing, so it cannot be the yardstick of sliding.
+So 0 is the truth, 1/2 the yardstick y, and no error weighs more than 1. The score is the mean over the four categories
+and over the fractions below 100 %; lower is better. Yardsticks are shares of the rig's height, and no control's
+errors.
 """
 
 from __future__ import annotations
@@ -14,54 +13,75 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from rae_bench.errors import UserError
-from rae_bench.metrics.catalogue import PRIMARY
+from rae_bench.metrics.base import CENTIMETRES
+from rae_bench.metrics.catalogue import primaries
+from rae_bench.objectives.tracks import KEYFRAMES
 
 HEADLINE_CATEGORIES = ("reconstruction", "feet", "objective", "adversarial")
+YARDSTICKS = {"reconstruction": 0.03, "feet": 0.1, "objective": 0.03}
+"""Category -> the error that scores one half, in rig heights, or rig heights a second. The adversarial has none."""
 SPEED = "truth_contact_speed"
-TINY = 1e-6
-STANDING = 5.0
-"""The least yardstick of sliding, cm/s. Feet that only stand, as in reaching, have no speed to compare with."""
 
 
 def category_scores(
-    values: Mapping[str, float], truth: Mapping[str, float], hold: Mapping[str, float]
+    values: Mapping[str, float], truth: Mapping[str, float], height: float, track: str = KEYFRAMES
 ) -> dict[str, float]:
-    """Return the normalised primary metric of each category.
+    """Return the primary metric of each category on the score's scale.
+
+    The adversarial score of one seed may be below 0, by chance. It is floored after averaging: see `floored`.
 
     Args:
         values: primary metrics of a cell, by name.
-        truth: the same of the ground-truth row, and `truth_contact_speed`.
-        hold: the same of the row of the control `hold`.
+        truth: the same of the ground-truth row.
+        height: of the target's rig, metres.
+        track: of the task.
 
     Returns:
-        {category: score}; NaN where the yardstick is 0 but the error is not (a truth that stands still).
+        {category: score}; NaN where a metric is.
 
     Raises:
-        UserError: a metric is missing.
+        UserError: a metric is missing, an unknown track, or a height that is not positive.
     """
+    if not height > 0:
+        raise UserError(f"headline score: a rig of height {height:g} m has no yardsticks; it must be above 0")
     scores = {}
-    for category in HEADLINE_CATEGORIES:
-        name = PRIMARY[category]
-        e = _get(values, name, "the cell")
-        if category == "adversarial":
-            scores[category] = e
-            continue
-        best = _get(truth, name, "the ground truth")
-        if category == "feet":
-            yardstick = max(_get(truth, SPEED, "the ground truth"), STANDING)
+    for category, name in primaries(track).items():
+        error, best = _get(values, name, "the cell"), _get(truth, name, "the ground truth")
+        if category not in YARDSTICKS:
+            scores[category] = error - best
         else:
-            yardstick = _get(hold, name, "the control hold") - best
-        scores[category] = _share(e - best, yardstick)
+            excess = error - best
+            excess = excess if math.isnan(excess) else max(0.0, excess)
+            scores[category] = excess / (excess + CENTIMETRES * height * YARDSTICKS[category])
     return scores
 
 
-def headline_score(fractions: Sequence[Mapping[str, float]]) -> float:
-    """Return the mean over fractions and categories of `category_scores`, one mapping for each fraction.
+def floored(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return adversarial scores of several seeds, (S,), all raised by as much as their mean is below 0.
 
-    It is NaN where there is no fraction or any score is NaN.
+    A mean below 0 says no more than that a critic cannot tell generated motion from real. To floor each seed would
+    leave the chance excess of half of them. So the mean is floored, and the spread over seeds stays.
     """
-    values = [float(scores[category]) for scores in fractions for category in HEADLINE_CATEGORIES]
+    found = np.asarray(values, float)
+    return found - min(float(found.mean()), 0.0) if len(found) and not np.isnan(found).any() else found
+
+
+def floored_scores(scores: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Return `category_scores` of several seeds or fractions with their adversarial scores `floored` together."""
+    likeness = floored([one["adversarial"] for one in scores])
+    return [{**one, "adversarial": float(value)} for one, value in zip(scores, likeness, strict=True)]
+
+
+def headline_score(scores: Sequence[Mapping[str, float]]) -> float:
+    """Return the mean over fractions and categories of `category_scores`, one mapping for each fraction (and seed).
+
+    Nothing is floored here: pass scores through `floored_scores` together with those of the other seeds first. The
+    score is NaN where there is no fraction or any score is NaN.
+    """
+    values = [float(one[category]) for one in scores for category in HEADLINE_CATEGORIES]
     return sum(values) / len(values) if values else math.nan
 
 
@@ -69,10 +89,3 @@ def _get(row: Mapping[str, float], name: str, whose: str) -> float:
     if name not in row:
         raise UserError(f"headline score: {whose} has no metric '{name}'")
     return float(row[name])
-
-
-def _share(excess: float, yardstick: float) -> float:
-    if yardstick > TINY:
-        return excess / yardstick
-    # A rig without feet has neither sliding nor a yardstick of it.
-    return 0.0 if abs(excess) <= TINY else math.nan

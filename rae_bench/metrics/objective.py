@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
+from rae_bench.objectives.tracks import KEYFRAMES, LIMBS
 
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
@@ -172,7 +173,7 @@ def objective_cost_ratio(generated: Motion, truth: Motion, objectives: Objective
 METRICS = (
     MetricInfo(
         name="objective_error", label="objective", unit="cm", digits=2,
-        direction="lower", category="objective", primary=True,
+        direction="lower", category="objective", primary=(LIMBS, KEYFRAMES),
         source="rae-bench; thesis' DistanceObjective at the deadline",
         description="distance of key joints to their objectives at arrival, averaged within then over roles",
         measure=objective_error,

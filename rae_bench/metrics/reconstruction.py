@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rae_bench.metrics.base import CENTIMETRES, Measure, MetricInfo, Sums, length, shared
+from rae_bench.objectives.tracks import CONTROL, KEYFRAMES, LIMBS
 
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 HORIZONS = (0.5, 1.0, 2.0, 4.0)
 """Seconds after the history."""
+FIRST = 1.0
+"""Seconds in which a path and the history still decide the motion."""
 
 
 @shared
@@ -60,6 +64,22 @@ def error_at(seconds: float) -> Measure:
     return measure
 
 
+def _first(truth: Motion) -> np.ndarray:
+    """Return whether a frame is real and within the first second, (N, T) bool."""
+    return truth.valid & (np.arange(truth.valid.shape[1]) < max(round(FIRST * truth.fps), 1))
+
+
+def first_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Root-aligned joint position error in cm over the first second of the roll-out."""
+    return Sums.over(CENTIMETRES * root_aligned_error(generated, truth), _first(truth))
+
+
+def best_first_error(samples: Sequence[Motion], truth: Motion) -> Sums:
+    """Root-aligned joint position error in cm over the first second, of each clip's best sample."""
+    sums = [Sums.over(CENTIMETRES * root_aligned_error(one, truth), _first(truth)) for one in samples]
+    return Sums(np.min([s.totals for s in sums], axis=0), sums[0].weights)
+
+
 def relative_error(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
     """Root-aligned error in percent of the rig's height."""
     return Sums.over(100 * root_aligned_error(generated, truth) / max(truth.rig.height, 1e-6), truth.valid)
@@ -78,10 +98,24 @@ def rotation_error(generated: Motion, truth: Motion, objectives: Objectives) -> 
 METRICS = (
     MetricInfo(
         name="reconstruction_error", label="reconstruction", unit="cm", digits=2,
-        direction="lower", category="reconstruction", primary=True,
+        direction="lower", category="reconstruction", primary=(LIMBS, KEYFRAMES),
         source="MPJPE, root-aligned (Ionescu et al. 2014)",
         description="joint position error in root space, over joints and frames of the roll-out",
         measure=reconstruction_error,
+    ),
+    MetricInfo(
+        name="reconstruction_error@first", label="reconstruction 1st second", unit="cm", digits=2,
+        direction="lower", category="reconstruction", primary=(CONTROL,),
+        source="MPJPE, root-aligned (Ionescu et al. 2014)",
+        description="joint position error in root space within the first second after the history, mean over samples",
+        measure=first_error,
+    ),
+    MetricInfo(
+        name="reconstruction_error@first_best", label="reconstruction 1st second, best sample", unit="cm", digits=2,
+        direction="lower", category="reconstruction",
+        source="best-of-many (Bhattacharyya et al. 2018)",
+        description="joint position error in root space within the first second, each clip's best sample",
+        spread=best_first_error,
     ),
     *(
         MetricInfo(

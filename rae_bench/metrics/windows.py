@@ -1,7 +1,8 @@
 """Windows of motion in numbers that mean the same on every rig. Critics and distances of motion compare them.
 
 Each frame becomes a vector: key-joint positions and velocities in root space, speeds pooled over joints, the height and
-skating of the feet. Lengths are shares of the rig's height. Half-second windows of such frames overlap by half.
+skating of the feet. Lengths are shares of the rig's height. Half-second windows of such frames overlap by half. Beside
+its frames a window has the pace of its movement: jerk and turning on scales from 1/30 to 1/5 of a second.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ ACCELERATION = 0.03
 """Seconds in which an acceleration is read as a change of speed; longer makes the critic see little but jitter."""
 TURNING = 0.1
 """The reach, in heights, at which a joint's turning is read as a speed."""
+SCALES = (1 / 30, 0.1, 0.2)
+"""Seconds between the poses of which jerk and turning are differences; at least one frame. On finer scales the jerk of
+a tremor that nobody sees grows without bounds, and with the frame rate."""
+JERK_FLOOR, TURN_FLOOR = 20.0, 0.05
+"""Heights a second cubed, and radians a second: what adds to a pace before its logarithm, so that differences far below
+it do not show. Walking has 50 to 300 heights a second cubed. Built-in reaching motion has 2, and a tremor of some
+thousandths of a degree in every joint would else be all that a critic sees of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +44,41 @@ class Windows:
 
     Attributes:
         frames: (W, L, D) float64 frame vectors of each window.
+        paces: (W, 2 R) float64, logarithms of the mean jerk and of the mean turning of joints on each of `SCALES`: in
+            the window, then in its whole clip.
+        poses: (W, L J 9) float32, rotations of all joints, for angles between windows; the root's in root space.
         clips: (W,) int, the clip each window is from.
     """
 
     frames: np.ndarray
+    paces: np.ndarray
+    poses: np.ndarray
     clips: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """What critics and distances compare: N held-out clips, a continuation of each, and another real clip for each.
+
+    Attributes:
+        others: windows of real clips of other groups, of which clip n stands beside held-out clip n.
+        real: windows of the held-out clips themselves.
+        generated: windows of their continuations, one for each sample.
+        groups, other_groups: (N,) int, the group of each held-out clip and of each other clip.
+        seed: of folds and random features.
+    """
+
+    others: Windows
+    real: Windows
+    generated: tuple[Windows, ...]
+    groups: np.ndarray
+    other_groups: np.ndarray
+    seed: int
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there is enough to compare: two clips that can be held out from one another."""
+        return len(self.groups) > 1 and all(len(w.clips) for w in (self.others, self.real, *self.generated))
 
 
 def frame_vectors(motion: Motion, stance_height: np.ndarray) -> np.ndarray:
@@ -88,15 +126,58 @@ def _rate(values: np.ndarray, fps: float) -> np.ndarray:
     return np.concatenate([rate[:, 1:2], rate[:, 1:]], 1) if len(frame) > 1 else rate
 
 
-def cut_windows(vectors: np.ndarray, lengths: np.ndarray, fps: float) -> Windows:
-    """Cut (N, T, D) into overlapping windows within the clips' lengths; a short clip repeats its last frame."""
+def paces(motion: Motion) -> np.ndarray:
+    """Return jerk in heights per second cubed and turning in radians a second, (N, T, R), on each of `SCALES`.
+
+    Both are means over joints: of the third difference of places in the world, and of the angle between rotations.
+    """
+    from rae_bench.kinematics import quat
+
+    height = max(motion.rig.height, 1e-6)
+    positions = motion.positions.astype(np.float64) / height
+    parts = []
+    for seconds in SCALES:
+        step = max(round(seconds * motion.fps), 1)
+        over = step / motion.fps
+        third = positions[:, 3 * step :] - positions[:, : -3 * step]
+        third = third - 3 * (positions[:, 2 * step : -step] - positions[:, step : -2 * step])
+        parts.append(_begun(np.linalg.norm(third, axis=-1).mean(-1) / over**3, motion.valid.shape))
+        turns = quat.angle(motion.rotations[:, :-step], motion.rotations[:, step:]).mean(-1) / over
+        parts.append(_begun(turns, motion.valid.shape))
+    return np.stack(parts, -1)
+
+
+def _begun(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return values (N, T - k) for all T frames: the first stands for those before it; 0 where there is none."""
+    if not values.shape[1]:
+        return np.zeros(shape)
+    return np.concatenate([np.repeat(values[:, :1], shape[1] - values.shape[1], 1), values], 1)
+
+
+def poses(motion: Motion) -> np.ndarray:
+    """Return the rotation matrices of all joints, (N, T, J 9) float32: local ones, and the root's in root space."""
+    from rae_bench.kinematics import quat
+
+    rotations = motion.rotations.copy()
+    roots = motion.rig.parents < 0
+    turn = quat.from_yaw(-motion.root.yaw)[..., None, :]
+    rotations[:, :, roots] = quat.mul(turn, motion.rotations[:, :, roots])
+    return quat.to_matrix(rotations).reshape(*rotations.shape[:2], -1).astype(np.float32)
+
+
+def cut_windows(lengths: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut clips into overlapping windows within their lengths; a short clip repeats its last frame.
+
+    Returns:
+        (W,) int, the clip of each window, and (W, L) int, its frames.
+    """
     size, stride = max(round(WINDOW * fps), 1), max(round(STRIDE * fps), 1)
-    starts = [np.arange(0, max(length - size, 0) + 1, stride) if length else np.empty(0, int) for length in lengths]
+    starts = [np.arange(0, max(n - size, 0) + 1, stride) if n else np.empty(0, int) for n in lengths]
     clips = np.repeat(np.arange(len(lengths)), [len(s) for s in starts])
     if not len(clips):
-        return Windows(np.zeros((0, size, vectors.shape[-1])), clips)
-    frame = np.minimum(np.concatenate(starts)[:, None] + np.arange(size), np.asarray(lengths)[clips][:, None] - 1)
-    return Windows(vectors[clips[:, None], frame], clips)
+        return clips, np.zeros((0, size), int)
+    frame = np.concatenate(starts)[:, None] + np.arange(size)
+    return clips, np.minimum(frame, np.asarray(lengths)[clips][:, None] - 1)
 
 
 def standardise(values: np.ndarray, real: np.ndarray, least: float) -> np.ndarray:
@@ -111,5 +192,13 @@ def standardise(values: np.ndarray, real: np.ndarray, least: float) -> np.ndarra
 
 
 def windows_of(motion: Motion, stance_height: np.ndarray) -> Windows:
-    """Return the windows of all clips; see `frame_vectors`."""
-    return cut_windows(frame_vectors(motion, stance_height), motion.lengths, motion.fps)
+    """Return the windows of all clips; see `frame_vectors`, `paces` and `poses`."""
+    clips, frames = cut_windows(motion.lengths, motion.fps)
+    at = clips[:, None], frames
+    floors = np.tile([JERK_FLOOR, TURN_FLOOR], len(SCALES))
+    found = paces(motion)
+    # A whole clip differs less from other clips than a window from other windows, so it shows a smaller fault.
+    whole = np.where(motion.valid[..., None], found, 0).sum(1) / np.maximum(motion.lengths, 1)[:, None]
+    pace = np.log(np.concatenate([found[at].mean(1) + floors, whole[clips] + floors], -1))
+    turned = poses(motion)[at].reshape(len(clips), -1)
+    return Windows(frame_vectors(motion, stance_height)[at], pace, turned, clips)

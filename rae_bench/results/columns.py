@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics import METRICS, primaries
 from rae_bench.metrics.base import Column
-from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.objectives.tracks import KEYFRAMES
 
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     dict[str, Column](METRICS)
@@ -32,8 +32,12 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
     }
 )
 """Name -> column: all metrics, then what is no metric."""
-PRIMARY_COLUMNS: Mapping[str, Column] = MappingProxyType({c: COLUMNS[PRIMARY[c]] for c in HEADLINE_CATEGORIES})
-"""Category -> column of its primary metric, for the categories of the headline score."""
+
+
+def primary_columns(track: str = KEYFRAMES) -> dict[str, Column]:
+    """Return category -> column of its primary metric in a track, for the categories of the headline score."""
+    return {category: COLUMNS[name] for category, name in primaries(track).items()}
+
 
 _BREAKS = {"reconstruction": "recon- struction", "adversarial": "adver- sarial", "parameters": "para- meters"}
 """Words that are too long for a narrow column, and where they break."""

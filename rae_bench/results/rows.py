@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
-from rae_bench.metrics.headline import HEADLINE_CATEGORIES
+from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries
 from rae_bench.metrics.transfer import LEAST_HEADROOM, data_saved, gain_over_cold, quality_of_full
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, row_name
 from rae_bench.model.registry import CONTROLS
+from rae_bench.objectives.tracks import KEYFRAMES, TRACKS
 from rae_bench.results.columns import COLUMNS
 from rae_bench.results.files import reported_number
-from rae_bench.task.cells import HOLD, NEAREST, TRUTH
+from rae_bench.task.cells import NEAREST, TRUTH
 
-ERROR = PRIMARY["reconstruction"]
-"""The metric by which transfer is judged."""
-PRIMARIES = tuple(PRIMARY[c] for c in HEADLINE_CATEGORIES)
-"""The metrics of the headline score."""
+ERROR = primaries()["reconstruction"]
+"""The metric by which transfer is judged where the truth decides the motion; in `control` its first second is."""
 ONE_STEP = "one_step_error"
 """The metric by which transfer is judged where nothing is rolled out, as in the published protocol."""
+_BESIDE = (ONE_STEP, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained")
 ROW_COLUMNS = tuple(
-    COLUMNS[name]
-    for name in (
-        *PRIMARIES, ONE_STEP, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained",
-    )
+    COLUMNS[name] for name in dict.fromkeys([*(n for track in TRACKS for n in primaries(track).values()), *_BESIDE])
 )
 """The columns that a row may have, in the order of the table."""
 
@@ -59,6 +55,17 @@ class Row:
     headroom: float = math.nan
 
 
+def track_of(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return the track of results of one task; results that name none are of `keyframes`."""
+    return next((str(result["track"]) for result in results if "track" in result), KEYFRAMES)
+
+
+def rig_height(results: Iterable[Mapping[str, Any]]) -> float:
+    """Return the height of the target's rig in metres, which the score's yardsticks are shares of; NaN where unsaid."""
+    found = (reported_number(result.get("rig_height")) for result in results)
+    return next((height for height in found if height is not None and height > 0), math.nan)
+
+
 def metric_values(result: Mapping[str, Any]) -> dict[str, float]:
     """Return name -> value of a cell's metrics; NaN for null."""
     return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
@@ -79,18 +86,27 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     with the cold cell of its fraction and seed, and with `full` of its seed.
     """
     fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
-    known = {(r["model"], r["seed"]): metric_values(r) for r in fixed if r["status"] == "ok"}
-
-    def score(values: Mapping[str, float], seed: int) -> float:
-        truth, hold = known.get((TRUTH, seed)), known.get((HOLD, seed))
-        if truth is None or hold is None or not all(name in values for name in PRIMARIES):
-            return math.nan
-        return headline_score([category_scores(values, truth, hold)])
-
+    truths = {r["seed"]: metric_values(r) for r in fixed if r["model"] == TRUTH and r["status"] == "ok"}
     finished = [r for r in results if r["status"] == "ok"]
-    rolled_out = not finished or any(ERROR in r["metrics"] for r in finished)
-    judged = ERROR if rolled_out else ONE_STEP
-    measured = PRIMARIES if rolled_out else (ONE_STEP,)
+    track, height = track_of(results), rig_height(results)
+    primary = primaries(track)
+    rolled_out = not finished or any(primary["reconstruction"] in r["metrics"] for r in finished)
+    judged = primary["reconstruction"] if rolled_out else ONE_STEP
+    measured = tuple(primary.values()) if rolled_out else (ONE_STEP,)
+
+    def settled(columns: Mapping[str, list[float]], seeds: Sequence[int]) -> dict[str, list[float]]:
+        """Floor the mean adversarial score of a row's seeds, and add the headline scores of the seeds."""
+        if primary["adversarial"] not in columns:
+            return dict(columns)
+        likeness = columns[primary["adversarial"]]
+        shown = {**columns, primary["adversarial"]: floored(likeness).tolist()}
+        known = [truths.get(seed, {}) for seed in seeds]
+        if math.isnan(height) or not all(name in truth for truth in known for name in measured):
+            return shown | {"score": [math.nan for _ in likeness]}
+        cells = [dict(zip(measured, values, strict=True)) for values in zip(*map(columns.get, measured), strict=True)]
+        scaled = [category_scores(cell, truth, height, track) for cell, truth in zip(cells, known, strict=True)]
+        return shown | {"score": [headline_score([one]) for one in floored_scores(scaled)]}
+
     cells = [r for r in results if r["regime"] != NO_REGIME]
     cold: dict[int, dict[float, float]] = defaultdict(dict)
     for r in cells:
@@ -111,11 +127,9 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     for (name, share), members in lines.items():
         made = {r["seed"]: metric_values(r) for r in members if r["status"] == "ok"}
         shown = {n: [values.get(n, math.nan) for values in made.values()] for n in measured} if made else {}
-        if made:
-            shown["score"] = [score(values, seed) for seed, values in made.items()]
         why = "; ".join(sorted({r["reason"] for r in members if r["status"] != "ok"}))
         kind, part = "truth" if name == TRUTH else "control", share if name == NEAREST else None
-        out.append(Row(name, part, kind, shown, [r["seed"] for r in members], reason=why))
+        out.append(Row(name, part, kind, settled(shown, list(made)), [r["seed"] for r in members], reason=why))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
@@ -124,7 +138,6 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             values, seed = metric_values(r), r["seed"]
             for name in measured:
                 columns[name].append(values.get(name, math.nan))
-            columns["score"].append(score(values, seed))
             for name in ("core_seconds", "trained"):
                 value = reported_number(r["cost"].get(name))
                 columns[name].append(math.nan if value is None else value)
@@ -144,10 +157,8 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
             columns.pop("data_saved", None)  # bounds on both sides have no mean, and no headroom leaves none to save
         capped = next((bound for bound in ("above", "below") if bound in bounds), "")
         reasons = {r["reason"] for r in members if r["status"] != "ok"}
-        out.append(
-            Row(label, fraction, "model", dict(columns), [r["seed"] for r in good], capped, "; ".join(sorted(reasons)),
-                headroom)
-        )  # fmt: skip
+        seeds, why = [r["seed"] for r in good], "; ".join(sorted(reasons))
+        out.append(Row(label, fraction, "model", settled(columns, seeds), seeds, capped, why, headroom))
     return out
 
 

@@ -1,7 +1,8 @@
 """Which metric sees which fault: known faults are put into true motion at rising strength and measured.
 
 A metric's response to a fault is how far it moves from its value on the truth, as a share of the farthest that any
-fault moves it. A primary must rise with the fault of its category, and every fault must move some metric.
+fault moves it. In each ranked track a primary must rise with the fault of its category, and every fault must move some
+primary.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ import numpy as np
 
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.forward import global_to_local
-from rae_bench.metrics import METRICS, PRIMARY, adversarial, evaluate
+from rae_bench.metrics import METRICS, evaluate, primaries
 from rae_bench.metrics.headline import SPEED
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives
-from rae_bench.results.columns import COLUMNS
+from rae_bench.objectives.tracks import CONTROL, LIMBS
 
 Inject = Callable[[Motion, float], Motion]
+Compare = Callable[[Trajectory], Mapping[str, float]]
+"""compare(trajectory): the metrics that compare all windows with those of other real clips."""
+TRACKS = (LIMBS, CONTROL)
+"""The tracks that are ranked."""
+COLUMNS = 5
+"""Panels in a row of the picture."""
 
 SEEN = 0.05
 """A response at least this large counts as seen."""
@@ -82,6 +89,26 @@ def lag(motion: Motion, milliseconds: float) -> Motion:
     return replace(motion, root_positions=motion.root_positions[:, late], rotations=motion.rotations[:, late])
 
 
+def exaggerate(motion: Motion, percent: float) -> Motion:
+    """Turn every joint but the root `percent` farther from its mean over the clip: so much more motion energy."""
+    mean = quat.normalize((motion.rotations * motion.valid[..., None, None]).sum(1, keepdims=True))
+    away = quat.mul(quat.inverse(mean), motion.rotations).astype(np.float64)
+    away *= np.where(away[..., :1] < 0, -1, 1)
+    size = np.linalg.norm(away[..., 1:], axis=-1)
+    axis = away[..., 1:] / np.maximum(size, 1e-12)[..., None]
+    farther = quat.from_axis_angle(axis, (1 + percent / 100) * 2 * np.arctan2(size, away[..., 0]))
+    root = motion.rig.parents < 0
+    return _turned(motion, np.where(root[:, None], motion.rotations, quat.mul(mean, farther)))
+
+
+def freeze(motion: Motion, percent: float) -> Motion:
+    """Bring body and joints `percent` of the way to the first pose of the clip: at 100 % nothing moves."""
+    share, first = percent / 100, motion.root_positions[:, :1]
+    still = np.broadcast_to(motion.rotations[:, :1], motion.rotations.shape)
+    placed = _placed(motion, motion.root_positions + share * (first - motion.root_positions))
+    return _turned(placed, quat.slerp(motion.rotations, still, share))
+
+
 def hover(motion: Motion, percent: float) -> Motion:
     """Raise the body by `percent` of the rig's height."""
     return _placed(motion, motion.root_positions + np.array([0, percent / 100 * motion.rig.height, 0]))
@@ -129,6 +156,8 @@ FAULTS = (
     Fault("foot slide", "cm/s", (5, 10, 20, 40), foot_slide),
     Fault("jitter", "deg", (0.25, 0.5, 1, 2), jitter),
     Fault("mean-pose collapse", "%", (25, 50, 75, 100), collapse),
+    Fault("exaggeration", "%", (25, 50, 75, 100), exaggerate),
+    Fault("freezing", "%", (25, 50, 75, 100), freeze),
     Fault("lag", "ms", (100, 200, 400, 800), lag),
     Fault("floating", "% of height", (1, 2, 5, 10), hover),
     Fault("drift", "cm/s", (5, 10, 20, 40), drift),
@@ -138,13 +167,13 @@ FAULTS = (
 
 
 def readings(
-    truth: Motion, objectives: Objectives, faults: Sequence[Fault] = FAULTS, seed: int = 0
+    truth: Motion, objectives: Objectives, compare: Compare, faults: Sequence[Fault] = FAULTS
 ) -> list[Reading]:
     """Measure all metrics of the truth itself, then of every fault at every strength."""
 
     def measured(motion: Motion) -> dict[str, float]:
         trajectory = Trajectory(motion.root_positions[None], motion.rotations[None])
-        return evaluate(trajectory, truth, objectives) | adversarial(trajectory, truth, seed)
+        return evaluate(trajectory, truth, objectives) | dict(compare(trajectory))
 
     sound = measured(truth)
     out = []
@@ -166,29 +195,43 @@ def responses(found: Sequence[Reading]) -> dict[str, dict[str, float]]:
 
 
 def failings(found: Sequence[Reading]) -> list[str]:
-    """Return the failures in words: a primary that does not rise with its fault, a fault that no metric sees."""
-    out = []
-    for category, fault in FAULT_OF_CATEGORY.items():
-        values = [r.values[PRIMARY[category]] for r in found if r.fault == fault]
-        if len(values) > 1 and any(b <= a for a, b in pairwise(values)):
-            out.append(f"{PRIMARY[category]} does not rise with {fault}: {', '.join(f'{v:.3g}' for v in values)}")
-    for fault, seen in responses(found).items():
-        if max(map(abs, seen.values()), default=0) < SEEN:
-            out.append(f"no metric sees {fault}")
-    return out
+    """Return the failures in words: a primary that does not rise with its fault, a fault that no primary sees."""
+    out: dict[str, None] = {}
+    seen = responses(found)
+    for track in TRACKS:
+        for category, fault in FAULT_OF_CATEGORY.items():
+            name = primaries(track)[category]
+            values = [r.values[name] for r in found if r.fault == fault]
+            if len(values) > 1 and any(b <= a for a, b in pairwise(values)):
+                out[f"{name} does not rise with {fault}: {', '.join(f'{v:.3g}' for v in values)}"] = None
+        for fault, response in seen.items():
+            if max(abs(response[name]) for name in primaries(track).values()) < SEEN:
+                out[f"no primary of {track} sees {fault}"] = None
+    return list(out)
 
 
 def table(found: Sequence[Reading]) -> str:
-    """Return Markdown: the primaries at every strength, then every metric's response to the greatest, in percent."""
-    names = list(PRIMARY.values())
+    """Return Markdown: for each track the primaries at every strength, then every metric's response to the greatest.
+
+    Responses are in percent.
+    """
+    return "\n".join([*(_strengths(found, track) for track in TRACKS), _responses(found)])
+
+
+def _strengths(found: Sequence[Reading], track: str) -> str:
+    names = list(primaries(track).values())
     lines = ["| fault | strength | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     for i, r in enumerate(found):
         if r.strength or i == 0:
             label = f"{r.strength:g} {r.unit}" if r.strength else ""
             name = r.fault if r.strength else "none"
             lines.append(f"| {name} | {label} | " + " | ".join(f"{r.values[n]:.3g}" for n in names) + " |")
+    return "\n".join([f"Track `{track}`:", "", *lines, ""])
+
+
+def _responses(found: Sequence[Reading]) -> str:
     by_fault = responses(found)
-    lines += ["", "| metric | " + " | ".join(by_fault) + " |", "|---|" + "---|" * len(by_fault)]
+    lines = ["| metric | " + " | ".join(by_fault) + " |", "|---|" + "---|" * len(by_fault)]
     for name in (n for n in METRICS if n in next(iter(by_fault.values()))):
         cells = [f"{100 * seen[name]:.0f}" if abs(seen[name]) >= SEEN else "" for seen in by_fault.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -196,27 +239,31 @@ def table(found: Sequence[Reading]) -> str:
 
 
 def plot(found: Sequence[Reading], path: Path) -> Path:
-    """Draw a panel for each fault: the primaries over strength, as shares of the farthest that any fault moves them."""
+    """Draw a panel for each track and fault: the track's primaries over strength.
+
+    They are drawn as shares of the farthest that any fault moves them.
+    """
     from rae_bench.viewer.plots import make_axes, save_figure
 
     faults = list(dict.fromkeys(r.fault for r in found))
-    sound = found[0].values
-    farthest = {n: max(abs(r.values[n] - sound[n]) for r in found) or 1.0 for n in PRIMARY.values()}
-    columns = min(4, len(faults))
+    sound, columns = found[0].values, min(COLUMNS, len(faults))
     rows = -(-len(faults) // columns)
-    figure, axes = make_axes(rows, columns, (3.1 * columns, 2.6 * rows), sharey=True)
-    for axis, fault in zip(axes.flat, faults, strict=False):
-        here = [r for r in found if r.fault == fault]
-        for name in PRIMARY.values():
-            share = [(r.values[name] - sound[name]) / farthest[name] for r in here]
-            axis.plot([r.strength for r in here], share, marker="o", markersize=3, label=COLUMNS[name].label)
-        axis.set_title(fault, fontsize=10)
-        axis.set_xlabel(here[0].unit, fontsize=9)
-        axis.set_ylim(-0.05, 1.05)
-        axis.grid(alpha=0.3)
-    for axis in axes.flat[len(faults) :]:
-        axis.axis("off")
-    for row in axes:
-        row[0].set_ylabel("share of the largest response", fontsize=9)
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    figure, axes = make_axes(rows * len(TRACKS), columns, (2.3 * columns, 2.2 * rows * len(TRACKS) + 0.4), sharey=True)
+    lines = {}
+    for number, track in enumerate(TRACKS):
+        panels = axes[number * rows : (number + 1) * rows]
+        for axis, fault in zip(panels.flat, faults, strict=False):
+            here = [r for r in found if r.fault == fault]
+            for k, (category, name) in enumerate(primaries(track).items()):
+                farthest = max(abs(r.values[name] - sound[name]) for r in found) or 1.0
+                share = [(r.values[name] - sound[name]) / farthest for r in here]
+                (lines[category],) = axis.plot([r.strength for r in here], share, f"C{k}o-", markersize=3)
+            axis.set_title(f"{track}: {fault}", fontsize=9)
+            axis.set_xlabel(here[0].unit, fontsize=8)
+            axis.set_ylim(-0.2, 1.05)
+            axis.grid(alpha=0.3)
+        for axis in panels.flat[len(faults) :]:
+            axis.axis("off")
+    figure.supylabel("share of the largest response", fontsize=9)
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, fontsize=9)
     return save_figure(figure, path)

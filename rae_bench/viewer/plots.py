@@ -11,8 +11,8 @@ import numpy as np
 
 from rae_bench.model.regimes import COLD, FULL
 from rae_bench.motion.root import RootSpace, root_space
-from rae_bench.results.columns import PRIMARY_COLUMNS
-from rae_bench.results.rows import ERROR, Row
+from rae_bench.results.columns import primary_columns
+from rae_bench.results.rows import Row, track_of
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.rig import Rig
 from rae_bench.statistics.intervals import level_interval
@@ -53,16 +53,17 @@ def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> 
     Returns:
         `path`; None where there is nothing to draw.
     """
+    columns = primary_columns(track_of(outcome.results))
     lines: dict[str, list[Row]] = {}
     for row in table_rows:
-        if row.values.get(ERROR) and row.fraction is not None:
+        if row.values.get(columns["reconstruction"].name) and row.fraction is not None:
             lines.setdefault(COLD if row.label == FULL else row.label, []).append(row)
     learned = [row for points in lines.values() for row in points if row.kind == "model"]
     if not learned:
         return None
     figure, axes = make_axes(1, 4, (15, 4))
     fractions = sorted({row.fraction or 0 for row in learned})
-    for (category, column), axis in zip(PRIMARY_COLUMNS.items(), axes[0], strict=True):
+    for (category, column), axis in zip(columns.items(), axes[0], strict=True):
         name = column.name
         for k, (label, points) in enumerate(lines.items()):
             points = sorted(points, key=lambda r: r.fraction or 0)

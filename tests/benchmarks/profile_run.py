@@ -21,7 +21,7 @@ PARTS = {
     "imports": (("", "<frozen importlib"),),
     "training": (("pretrain", "lightning_model.py"), ("adapt", "lightning_model.py")),
     "roll-out": (("generate", "lightning_model.py"),),
-    "critic": (("adversarial", "evaluation.py"), ("null_interval", "critic.py")),
+    "critic": (("adversarial", "evaluation.py"),),
     "other metrics": (("measure", "evaluation.py"), ("one_step_error", "one_step.py"), ("write_clips", "clips.py")),
     "data": (("", "rae_bench/data/"), ("", "protocol/domains.py")),
     "controls": (("", "controls.py"),),

@@ -50,9 +50,9 @@ def generated(seed: int = 5) -> Motion:
 
 
 @cache
-def crowd() -> tuple[Motion, Motion]:
-    """Eight walks, and the same a little off: a critic sees it often and not always."""
-    return walk(8, 60, seed=7), noisy(walk(8, 60, seed=7, slide=0.05), 0.15, 8)
+def crowd() -> tuple[Motion, Motion, Motion]:
+    """Eight walks, the same a little off (a critic sees it often and not always), and eight others."""
+    return walk(8, 60, seed=7), noisy(walk(8, 60, seed=7, slide=0.05), 0.03, 8), walk(8, 60, seed=9)
 
 
 @cache

@@ -12,30 +12,50 @@ from helpers.walking import as_trajectory, noisy, relabel, walk
 
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
-from rae_bench.metrics import CATEGORIES, METRICS, PRIMARY, adversarial, evaluate, evaluate_clips
+from rae_bench.metrics import CATEGORIES, METRICS, adversarial, evaluate, evaluate_clips, primaries
 from rae_bench.metrics.catalogue import discover
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.rig import make_rig
 
+PRIMARY = {name for track in TRACKS for name in primaries(track).values()}
 
-def _all(generated: Motion, truth: Motion) -> dict[str, float]:
+
+def _all(generated: Motion, truth: Motion, others: Motion | None = None) -> dict[str, float]:
     trajectory, objectives = as_trajectory(generated), keyframe_objectives(truth)
-    return evaluate(trajectory, truth, objectives) | adversarial(trajectory, truth)
+    others = walk(len(truth), truth.root_positions.shape[1], seed=50) if others is None else others
+    return evaluate(trajectory, truth, objectives) | adversarial(trajectory, truth, others)
 
 
-def test_truth_is_perfect() -> None:
+@pytest.mark.parametrize("track", TRACKS)
+def test_truth_is_perfect(track: str) -> None:
     truth = walk(6, 60)
     values = _all(truth, truth)
-    for name in PRIMARY.values():
-        assert values[name] == pytest.approx(0, abs=0.02)
+    for name in primaries(track).values():
+        assert values[name] == pytest.approx(0, abs=0.02), name
+
+
+def test_tracks_have_primaries_of_their_own() -> None:
+    assert primaries("limbs") == primaries("keyframes") == primaries()
+    assert primaries("limbs") == {
+        "reconstruction": "reconstruction_error", "feet": "foot_sliding", "objective": "objective_error",
+        "adversarial": "adversarial_score",
+    }  # fmt: skip
+    assert primaries("control") == {
+        "reconstruction": "reconstruction_error@first", "feet": "foot_sliding_lowest", "objective": "path_error",
+        "adversarial": "adversarial_score",
+    }  # fmt: skip
+    with pytest.raises(UserError, match="unknown track 'limb'"):
+        primaries("limb")
 
 
 def test_joint_order_does_not_matter() -> None:
     truth = walk(6, 40)
     generated = noisy(truth, 5)
-    a, b = _all(generated, truth), _all(relabel(generated), relabel(truth))
+    others = walk(6, 40, seed=50)
+    a, b = _all(generated, truth, others), _all(relabel(generated), relabel(truth), relabel(others))
     assert relabel(truth).rig.joint_names != truth.rig.joint_names
     assert a.keys() == b.keys()
     for name in a:
@@ -45,7 +65,8 @@ def test_joint_order_does_not_matter() -> None:
 def test_clip_order_does_not_matter() -> None:
     truth = walk(6, 40)
     generated, order = noisy(truth, 5), np.array([3, 1, 5, 0, 2, 4])
-    a, b = _all(generated, truth), _all(generated[order], truth[order])
+    others = walk(6, 40, seed=50)
+    a, b = _all(generated, truth, others), _all(generated[order], truth[order], others[order])
     for name in a:
         assert a[name] == pytest.approx(b[name], rel=1e-5, abs=1e-7), name
     objectives = keyframe_objectives(truth)
@@ -63,9 +84,10 @@ def test_constant_and_one_frame_input_is_finite(frames: int, clips: int) -> None
         still.rig, 30, np.repeat(still.root_positions, frames, 1), np.repeat(still.rotations, frames, 1)
     )
     for generated, truth in ((still, still), (walk(clips, frames), still), (still, walk(clips, frames))):
-        values = _all(generated, truth)
-        assert np.isfinite(list(values.values())).all(), values
-        assert set(PRIMARY.values()) <= values.keys()
+        for others in (still, walk(clips, frames, seed=50)):
+            values = _all(generated, truth, others)
+            assert np.isfinite(list(values.values())).all(), values
+            assert values.keys() >= PRIMARY
 
 
 def test_a_rig_without_roles_and_feet() -> None:
@@ -73,7 +95,7 @@ def test_a_rig_without_roles_and_feet() -> None:
     q = np.zeros((2, 20, 2, 4))
     q[..., 0] = 1
     motion = make_motion(rig, 30, np.zeros((2, 20, 3)), q)
-    assert np.isfinite(list(_all(motion, motion).values())).all()
+    assert np.isfinite(list(_all(motion, motion, motion).values())).all()
 
 
 def test_samples_are_averaged() -> None:
@@ -82,11 +104,13 @@ def test_samples_are_averaged() -> None:
     objectives = keyframe_objectives(truth)
     both = evaluate(as_trajectory(a, b), truth, objectives)
     assert both.pop("diversity") > 0
+    assert both.pop("reconstruction_error@first_best") <= both["reconstruction_error@first"]
     for name, value in both.items():
         separate = [evaluate(as_trajectory(m), truth, objectives)[name] for m in (a, b)]
         assert value == pytest.approx(np.mean(separate), rel=1e-6), name
-    for name, value in adversarial(as_trajectory(a, b), truth).items():
-        assert value == pytest.approx(np.mean([adversarial(as_trajectory(m), truth)[name] for m in (a, b)]))
+    others = walk(3, 30, seed=50)
+    for name, value in adversarial(as_trajectory(a, b), truth, others).items():
+        assert value == pytest.approx(np.mean([adversarial(as_trajectory(m), truth, others)[name] for m in (a, b)]))
 
 
 def test_frames_past_a_clip_do_not_matter() -> None:
@@ -123,7 +147,7 @@ def test_scaled_quaternions_do_not_stretch_bones() -> None:
 def test_table_is_complete_and_ordered() -> None:
     places = [CATEGORIES.index(info.category) for info in METRICS.values()]
     assert places == sorted(places)
-    assert list(PRIMARY) == ["reconstruction", "feet", "objective", "adversarial"]
+    assert all(list(primaries(track)) == ["reconstruction", "feet", "objective", "adversarial"] for track in TRACKS)
     for name, info in METRICS.items():
         assert name == info.name
         assert info.direction in ("lower", "higher", "none")
@@ -131,7 +155,12 @@ def test_table_is_complete_and_ordered() -> None:
         assert info.digits >= 0
         assert info.source
         assert info.description
-    truth = walk(2, 130)
+    truth = noisy(walk(2, 130), 0)
+    turn = np.linspace(0, 2, 130)
+    truth = make_motion(
+        truth.rig, 30, truth.root_positions + np.stack([np.sin(2 * turn), 0 * turn, 0 * turn], -1), truth.rotations,
+        contacts=truth.contacts,
+    )  # fmt: skip
     measured = evaluate(as_trajectory(truth), truth, keyframe_objectives(truth))
     assert list(measured) == [name for name, info in METRICS.items() if info.measure is not None]
 
@@ -145,7 +174,7 @@ def test_a_metric_is_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "def late(generated, truth, objectives):\n"
         "    return Sums.over(truth.valid * 1.0, truth.valid)\n"
         "METRICS = (MetricInfo(name='late', label='late', unit='s', digits=1, direction='lower', category='quality',\n"
-        "                      primary=False, source='here', description='test', measure=late),)\n"
+        "                      primary=(), source='here', description='test', measure=late),)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
@@ -163,7 +192,7 @@ def test_import_is_cheap_and_nothing_needs_torch() -> None:
         "sys.modules['torch'] = None\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "from helpers.walking import as_trajectory, walk\n"
-        "m.adversarial(as_trajectory(walk(4, 20)), walk(4, 20))\n"
+        "m.adversarial(as_trajectory(walk(4, 20)), walk(4, 20), walk(4, 20, seed=1))\n"
     )
     subprocess.run([sys.executable, "-c", code, str(TESTS)], check=True)
 
@@ -191,7 +220,8 @@ def test_place_and_heading_do_not_matter() -> None:
         root = quat.rotate(turn, motion.root_positions) + np.array([3, 0, -2], np.float32)
         return make_motion(motion.rig, 30, root, q, contacts=motion.contacts)
 
-    a, b = _all(generated, truth), _all(moved(generated), moved(truth))
+    others = walk(4, 40, seed=50)
+    a, b = _all(generated, truth, others), _all(moved(generated), moved(truth), moved(others))
     for name in a:
         assert a[name] == pytest.approx(b[name], rel=5e-3, abs=1e-3), name
 
@@ -214,7 +244,8 @@ def test_only_what_is_asked_for_is_in_metres() -> None:
     def grown(motion: Motion) -> Motion:
         return make_motion(tall, 30, 2 * motion.root_positions, motion.rotations, contacts=motion.contacts)
 
-    a, b = _all(noisy(small, 5), small), _all(grown(noisy(small, 5)), grown(small))
+    others = walk(4, 40, seed=50)
+    a, b = _all(noisy(small, 5), small, others), _all(grown(noisy(small, 5)), grown(small), grown(others))
     assert tall.height == pytest.approx(2 * rig.height)
     for name in a:
         if name != "objective_reached@0.1m":

@@ -52,3 +52,39 @@ def test_contacts_come_from_the_truth() -> None:
         contacts=truth.contacts & False,
     )
     assert _sliding(flying, truth) > 10
+
+
+def _lowest(generated: Motion, truth: Motion) -> float:
+    return evaluate(as_trajectory(generated), truth, keyframe_objectives(truth))["foot_sliding_lowest"]
+
+
+def test_lowest_frames_against_loops() -> None:
+    truth = walk(3, 40)
+    lengths = np.array([40, 17, 1])
+    truth = make_motion(truth.rig, 30, truth.root_positions, truth.rotations, lengths=lengths, contacts=truth.contacts)
+    generated = noisy(truth, 4)
+    speeds: list[float] = []
+    for n in range(3):
+        for c, joint in enumerate(truth.rig.contact_joints):
+            count = sum(bool(truth.contacts[n, t - 1 : t + 1, c].all()) for t in range(1, int(lengths[n])))
+            steps = []
+            for t in range(1, int(lengths[n])):
+                before, after = generated.positions[n, t - 1 : t + 1, joint].astype(float)
+                steps.append((before[1] + after[1], 3000 * float(np.hypot(*(after - before)[[0, 2]]))))
+            speeds += [speed for _, speed in sorted(steps)[:count]]
+    assert _lowest(generated, truth) == pytest.approx(np.mean(speeds), rel=1e-4)
+
+
+def test_a_gait_out_of_step_slides_nothing_and_gliding_does() -> None:
+    truth = walk(4, 120)
+    late = truth.cut(15).root_positions, truth.cut(15).rotations
+    shorter = truth.cut(0, 105)
+    out_of_step = make_motion(truth.rig, 30, *late, contacts=shorter.contacts)
+    assert _sliding(out_of_step, shorter) > 30
+    assert _lowest(out_of_step, shorter) < 5  # a few more steps than it stands
+    assert _lowest(truth, truth) == pytest.approx(0, abs=0.02)
+    assert _lowest(walk(4, 120, slide=0.1), truth) == pytest.approx(10, rel=0.05)
+    raised = make_motion(truth.rig, 30, truth.root_positions + np.array([0, 0.3, 0]), walk(4, 120, slide=0.1).rotations)
+    assert _lowest(raised, truth) > 9  # to hover does not help
+    stiff = make_motion(truth.rig, 30, truth.root_positions, np.repeat(truth.rotations[:, :1], 120, 1))
+    assert _lowest(stiff, truth) > 40

@@ -4,7 +4,8 @@ import re
 
 from helpers.places import DOCS
 
-from rae_bench.metrics import CATEGORIES, METRICS, PRIMARY
+from rae_bench.metrics import CATEGORIES, METRICS, primaries
+from rae_bench.objectives.tracks import TRACKS
 
 PAGE = DOCS / "metrics.md"
 
@@ -29,7 +30,17 @@ def test_page_and_code_agree() -> None:
         assert formula
 
 
-def test_primaries_come_first() -> None:
-    first = {category: cells[0].strip("`") for category, cells in reversed(_rows())}
-    assert {category: first[category] for category in PRIMARY} == dict(PRIMARY)
-    assert set(first) == set(CATEGORIES)
+def test_the_page_names_the_primaries_of_every_track() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    head, *lines = re.findall(r"^\| (.+?) \|\n", text[text.index("| category |") :], re.M)[:6]
+    columns = [re.findall(r"`(\w+)`", cell) for cell in head.split(" | ")]
+    named = {track: {} for track in TRACKS}  # type: dict[str, dict[str, str]]
+    for line in lines:
+        category, *cells = line.split(" | ")
+        for tracks, cell in zip(columns[1:], cells, strict=False):
+            for track in tracks:
+                named[track][category] = cell.strip("`")
+    assert {track: {c: n for c, n in found.items() if c in CATEGORIES} for track, found in named.items()} == {
+        track: dict(primaries(track)) for track in TRACKS
+    }
+    assert {category for category, _ in _rows()} == set(CATEGORIES)

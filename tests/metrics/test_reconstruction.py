@@ -81,3 +81,21 @@ def test_rotation_error_against_scipy() -> None:
     bent[:, :, hand] = quat.mul(bent[:, :, hand], quat.from_axis_angle(np.array([0, 0, 1.0]), np.radians(32.0)))
     one = make_motion(truth.rig, 30, truth.root_positions, bent)
     assert _evaluate(one, truth)["rotation_error"] == pytest.approx(32 / len(truth.rig), rel=1e-3)
+
+
+def test_the_first_second_and_its_best_sample() -> None:
+    truth = walk(3, 50)
+    truth = make_motion(truth.rig, 30, truth.root_positions, truth.rotations, lengths=np.array([50, 12, 40]))
+    samples = [noisy(truth, 3, seed) for seed in range(3)]
+    rows = [[row[:30] for row in _by_loops(one, truth)] for one in samples]
+    values = evaluate(as_trajectory(*samples), truth, keyframe_objectives(truth))
+    assert values["reconstruction_error@first"] == pytest.approx(
+        np.mean([np.concatenate(one).mean() for one in rows]), rel=1e-4
+    )
+    best = [min((one[clip] for one in rows), key=np.mean) for clip in range(3)]
+    assert values["reconstruction_error@first_best"] == pytest.approx(np.concatenate(best).mean(), rel=1e-4)
+    assert "reconstruction_error@first_best" not in _evaluate(samples[0], truth)
+    half = truth.rotations.copy()
+    half[:, 30:] = noisy(truth, 20).rotations[:, 30:]
+    late = make_motion(truth.rig, 30, truth.root_positions, half, lengths=truth.lengths)
+    assert _evaluate(late, truth)["reconstruction_error@first"] == pytest.approx(0, abs=1e-3)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics import METRICS, primaries
 from rae_bench.metrics.base import Column
 from rae_bench.model.regimes import percent
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned, narrow_heading
+from rae_bench.objectives.tracks import TRACKS
+from rae_bench.results.columns import COLUMNS, aligned, narrow_heading, primary_columns
 
 
 def test_metrics_are_columns() -> None:
     assert all(COLUMNS[name] is info for name, info in METRICS.items())
     assert all(name == column.name and column.label for name, column in COLUMNS.items())
-    assert {category: column.name for category, column in PRIMARY_COLUMNS.items()} == dict(PRIMARY)
+    for track in TRACKS:
+        assert {category: column.name for category, column in primary_columns(track).items()} == primaries(track)
 
 
 def test_a_title_has_the_unit() -> None:
@@ -22,8 +24,12 @@ def test_a_title_has_the_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*PRIMARY.values(), "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained"]
-)
+    "name",
+    [
+        *(name for track in TRACKS for name in primaries(track).values()),
+        "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained",
+    ],
+)  # fmt: skip
 def test_headings_of_the_terminal_are_narrow(name: str) -> None:
     assert max(map(len, narrow_heading(COLUMNS[name]).splitlines())) <= 9
 

@@ -10,7 +10,8 @@ Reconstruction errors (cm) of the model's cells; what is not listed is alike eve
     100 %      0      2
     100 %      1      3                                      (seed 2 has no full)
 
-The yardsticks: hold 10, truth 0; foot sliding 2 of a speed of 40; objective 5 of hold's 20; adversarial score 0.5.
+The rig is 2 m tall, so the yardsticks are 6 cm, 20 cm/s and 6 cm; the truth has 0. Foot sliding is 2, the objective
+error 5, the adversarial score 0.5.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ def result(
     model: str, regime: str, fraction: float, seed: int, values: tuple[float, ...] | None, reason: str = "", **cost: Any
 ) -> dict[str, Any]:
     metrics = dict(zip(NAMES, values, strict=True)) if values else {}
-    if model == "truth":
-        metrics["truth_contact_speed"] = 40.0
     return {
         "status": "ok" if values else ("skipped" if "support" in reason else "failed"),
         "model": model,
@@ -49,6 +48,7 @@ def result(
         "metrics": {k: {"value": v, "unit": "", "direction": "lower"} for k, v in metrics.items()},
         "cost": {"core_seconds": 10.0 + seed, "trained": 100, **cost},
         "reason": reason,
+        "rig_height": 2.0,
     }
 
 
@@ -162,12 +162,41 @@ def test_no_data_are_saved_where_full_data_are_hardly_better(cold: tuple[float, 
 
 
 def test_the_score_is_the_mean_of_four_shares(table: dict[tuple[str, float | None], Row]) -> None:
-    # reconstruction e / 10, sliding 2 / 40, objective 5 / 20, adversarial 0.5
-    assert table["frozen", 0.05].values["score"] == pytest.approx([(0.4 + 0.05 + 0.25 + 0.5) / 4] * 2)
-    assert table["full", 1.0].values["score"] == pytest.approx([(e + 0.05 + 0.25 + 0.5) / 4 for e in (0.2, 0.3)])
+    # reconstruction e / (e + 6), sliding 2 / 22, objective 5 / 11, adversarial 0.5
+    beside = 2 / 22 + 5 / 11 + 0.5
+    assert table["frozen", 0.05].values["score"] == pytest.approx([(4 / 10 + beside) / 4] * 2)
+    assert table["full", 1.0].values["score"] == pytest.approx([(e / (e + 6) + beside) / 4 for e in (2, 3)])
     assert table["truth", None].values["score"] == [0] * 3
-    assert table["hold", None].values["score"] == pytest.approx([(1 + 0 + 1 + 0.9) / 4] * 3)
-    assert table["nearest", 0.05].values["score"] == pytest.approx([(0.6 + 0.2 + 0.5 + 0.2) / 4])
+    assert table["hold", None].values["score"] == pytest.approx([(10 / 16 + 0 + 20 / 26 + 0.9) / 4] * 3)
+    assert table["nearest", 0.05].values["score"] == pytest.approx([(6 / 12 + 8 / 28 + 10 / 16 + 0.2) / 4])
+
+
+def test_the_adversarial_score_is_floored_over_the_seeds_of_a_row() -> None:
+    found = [-0.3, 0.1, -0.1]
+    truth = [result("truth", "none", 1.0, seed, (0.0, 0.0, 0.0, 0.0)) for seed in range(3)]
+    cells = [result("m", "cold", 0.05, seed, (6.0, 20.0, 6.0, value)) for seed, value in enumerate(found)]
+    (row,) = (row for row in rows([*truth, *cells]) if row.label == "cold")
+    assert row.values["adversarial_score"] == pytest.approx([-0.2, 0.2, 0.0])
+    assert sum(row.values["score"]) / 3 == pytest.approx(1.5 / 4)
+    (above,) = (row for row in rows([*truth, cells[1]]) if row.label == "cold")
+    assert above.values["adversarial_score"] == [0.1]
+
+
+def test_a_track_has_primaries_of_its_own() -> None:
+    names = ("reconstruction_error@first", "foot_sliding_lowest", "path_error", "adversarial_score")
+
+    def control(model: str, regime: str, seed: int, values: tuple[float, ...]) -> dict[str, Any]:
+        made = result(model, regime, 1.0 if regime == "none" else 0.05, seed, values) | {"track": "control"}
+        old = zip(names, made["metrics"].values(), strict=True)
+        return made | {"metrics": dict(old)}
+
+    cells = [control("truth", "none", 0, (0.0, 1.0, 0.0, 0.0)), control("m", "cold", 0, (6.0, 21.0, 6.0, 0.5))]
+    cells.append(control("m", "frozen", 0, (3.0, 21.0, 6.0, 0.5)))
+    table = {row.label: row.values for row in rows(cells)}
+    assert table["cold"]["score"] == pytest.approx([0.5])
+    assert table["cold"]["path_error"] == [6.0]
+    assert table["frozen"]["gain_over_cold"] == [2.0]
+    assert "objective_error" not in table["cold"]
 
 
 def test_what_failed_or_was_skipped_stays_with_its_reason(table: dict[tuple[str, float | None], Row]) -> None:
@@ -179,18 +208,19 @@ def test_what_failed_or_was_skipped_stays_with_its_reason(table: dict[tuple[str,
     assert table["cold", 0.05].reason == ""
 
 
-@pytest.mark.parametrize("missing", ["truth", "hold"])
-def test_without_a_yardstick_there_is_no_score(missing: str) -> None:
+def test_without_the_truth_or_the_height_there_is_no_score() -> None:
     gone = {"status": "failed", "metrics": {}, "reason": "gone"}
-    failed = [r | gone if r["model"] == missing else r for r in results()]
+    failed = [r | gone if r["model"] == "truth" else r for r in results()]
     table = {(row.label, row.fraction): row for row in rows(failed)}
-    kind = "truth" if missing == "truth" else "control"
-    assert table[missing, None] == Row(missing, None, kind, {}, [0, 1, 2], "", "gone")
+    assert table["truth", None] == Row("truth", None, "truth", {}, [0, 1, 2], "", "gone")
     frozen = table["frozen", 0.05]
     assert all(math.isnan(score) for score in frozen.values["score"])
     assert frozen.values["gain_over_cold"] == [2, 1.5]
-    without = [r for r in results() if r["model"] != missing]
-    assert missing not in {row.label for row in rows(without)}
+    assert "truth" not in {row.label for row in rows([r for r in results() if r["model"] != "truth"])}
+    unsaid = [{k: v for k, v in r.items() if k != "rig_height"} for r in results()]
+    assert all(math.isnan(score) for row in rows(unsaid) for score in row.values.get("score", []))
+    without_hold = [r for r in results() if r["model"] != "hold"]
+    assert all(math.isfinite(row.values["score"][0]) for row in rows(without_hold) if row.label == "frozen")
 
 
 def test_odd_costs_and_missing_values_do_no_harm() -> None:

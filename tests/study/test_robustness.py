@@ -10,7 +10,8 @@ from rae_bench import load_rig
 from rae_bench.cli import main
 from rae_bench.data.generators.locomotion.locomotion import load_locomotion
 from rae_bench.kinematics import quat
-from rae_bench.metrics import PRIMARY, evaluate
+from rae_bench.metrics import adversarial, evaluate, primaries
+from rae_bench.metrics.smoothness import angular_speed
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
@@ -48,6 +49,12 @@ def test_the_others_are_what_they_say(truth: Motion) -> None:
     gone = (robustness.drift(truth, 30).root_positions - truth.root_positions)[:, 30]
     assert np.linalg.norm(gone, axis=-1) == pytest.approx(np.full(len(truth), 0.3), abs=1e-5)
     assert robustness.reverse(truth, 100).rotations[:, ::-1] == pytest.approx(truth.rotations)
+    wild = robustness.exaggerate(truth, 100)
+    assert wild.rotations[:, :, 0] == pytest.approx(truth.rotations[:, :, 0])
+    speeds = (angular_speed(m)[m.valid[:, 1:]].mean() for m in (wild, truth))
+    assert next(speeds) == pytest.approx(2 * next(speeds), rel=0.1)
+    still = robustness.freeze(truth, 100)
+    assert np.abs(np.diff(still.positions, axis=1)).max() < 1e-5
     half = (robustness.reverse(truth, 50).rotations == truth.rotations).all((1, 2, 3))
     assert half.sum() == len(truth) - round(len(truth) / 2)
 
@@ -63,18 +70,21 @@ def test_sides_are_mirrored_in_place(truth: Motion) -> None:
 
 def test_every_category_sees_its_own_fault(truth: Motion) -> None:
     chosen = [f for f in FAULTS if f.name in robustness.FAULT_OF_CATEGORY.values()]
-    assert len(chosen) == len(PRIMARY)
+    assert len(chosen) == len(primaries("limbs"))
     mild = [Fault(f.name, f.unit, f.strengths[1::2], f.inject) for f in chosen]
-    found = robustness.readings(truth, keyframe_objectives(truth), mild)
+    others = load_locomotion(load_rig("r1"), clips=12, seed=4).motion.cut(0, 60)[: len(truth)]
+    found = robustness.readings(truth, keyframe_objectives(truth), lambda t: adversarial(t, truth, others), mild)
     assert len(found) == 4 * 3
     assert robustness.failings(found) == []
     text = robustness.table(found)
     assert "| jitter | 2 deg |" in text
     assert "| foot_sliding |" in text
+    assert "Track `control`:" in text
 
 
 def test_failings_are_named() -> None:
-    names = dict.fromkeys(PRIMARY.values(), 0.0) | {"hold_error": 0.0}
+    known = [*primaries("limbs").values(), *primaries("control").values(), "hold_error"]
+    names = dict.fromkeys(known, 0.0)
 
     def reading(fault: str, strength: float, **values: float) -> Reading:
         return Reading(fault, "x", strength, names | values)
@@ -90,7 +100,10 @@ def test_failings_are_named() -> None:
     ]
     assert robustness.failings(found) == [
         "adversarial_score does not rise with jitter: 0, 0.5, 0.4",
-        "no metric sees lag",
+        "no primary of limbs sees lag",
+        "no primary of limbs sees floating",
+        "no primary of control sees lag",
+        "no primary of control sees floating",
     ]
     assert robustness.responses(found)["lag"]["hold_error"] == pytest.approx(0.01)
 

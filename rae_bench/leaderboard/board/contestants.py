@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +12,14 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.entries.rules import SEEDS, CellKey, compared_fractions, missing_cells
+from rae_bench.metrics import primaries
 from rae_bench.model.regimes import COLD, REGIMES
 from rae_bench.model.registry import CONTROLS
+from rae_bench.objectives.tracks import KEYFRAMES
 from rae_bench.results.clips import ClipTable
 from rae_bench.results.files import SAME_IDENTITY, part_hash
-from rae_bench.task.cells import HOLD, TRUTH
+from rae_bench.results.rows import rig_height, track_of
+from rae_bench.task.cells import TRUTH
 from rae_bench.task.task import Task, builtin_tasks, load_task
 
 
@@ -29,6 +33,7 @@ class Contestant:
         seeds: the seeds that it has in every cell that is compared, 0 to S - 1.
         low: the fractions of its transfer regime; (0,) where that takes no target data.
         cells: (regime, fraction, seed) -> finished cell.
+        track: of the task.
     """
 
     entry: Entry
@@ -36,6 +41,12 @@ class Contestant:
     seeds: tuple[int, ...]
     low: tuple[float, ...]
     cells: Mapping[CellKey, EntryCell] = field(repr=False)
+    track: str = KEYFRAMES
+
+    @property
+    def error(self) -> str:
+        """The metric by which transfer is judged."""
+        return primaries(self.track)["reconstruction"]
 
     @property
     def name(self) -> str:
@@ -77,6 +88,8 @@ class TaskCells:
             plays no part.
         complete: the entries that have every cell.
         missing: name of an entry -> the cells that it lacks.
+        track: of the task.
+        height: of the target's rig, metres; NaN where the truth's result does not say it.
         truths: seed -> metrics of the truth in the fold of that seed.
     """
 
@@ -87,14 +100,16 @@ class TaskCells:
     complete: tuple[Contestant, ...]
     missing: Mapping[str, Sequence[CellKey]]
     truths: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    track: str = KEYFRAMES
+    height: float = math.nan
 
     @property
-    def yardsticks(self) -> tuple[Mapping[str, float], Mapping[str, float]] | None:
-        """The metrics of the truth and of `hold`, which the score's scale is made of; None where one is missing."""
-        truth, hold = (self.controls.get(name, {}).get(1.0) for name in (TRUTH, HOLD))
-        return (truth, hold) if truth and hold else None
+    def yardsticks(self) -> tuple[Mapping[str, float], float, str] | None:
+        """The truth's metrics, the rig's height and the track: what scores are made with; None where one is missing."""
+        truth = self.controls.get(TRUTH, {}).get(1.0)
+        return (truth, self.height, self.track) if truth and self.height > 0 else None
 
-    def yardsticks_at(self, seed: int) -> tuple[Mapping[str, float], Mapping[str, float]] | None:
+    def yardsticks_at(self, seed: int) -> tuple[Mapping[str, float], float, str] | None:
         """Return the yardsticks of a seed; the truth is that of the clips that the seed was tested on."""
         known = self.yardsticks
         return known and (self.truths.get(seed, known[0]), *known[1:])
@@ -112,6 +127,8 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
     task = load_task(name)
     present = [entry for entry in entries if entry.of(name)]
     identity = _same_identity(name, present)
+    track = track_of(c.result for entry in present for c in entry.of(name))
+    height = rig_height(c.result for entry in present if entry.card.model == TRUTH for c in entry.of(name))
     controls: dict[str, dict[float, Mapping[str, float]]] = {}
     complete, missing, truths = [], {}, {}
     for entry in present:
@@ -126,8 +143,9 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
         if lacking:
             missing[entry.name] = lacking
         else:
-            complete.append(_contestant(entry, task))
-    return TaskCells(task, compared_fractions(task), identity, controls, tuple(complete), missing, truths)
+            complete.append(_contestant(entry, task, track))
+    fractions = compared_fractions(task)
+    return TaskCells(task, fractions, identity, controls, tuple(complete), missing, truths, track, height)
 
 
 def _means_over_seeds(cells: Sequence[EntryCell]) -> dict[float, Mapping[str, float]]:
@@ -140,7 +158,7 @@ def _means_over_seeds(cells: Sequence[EntryCell]) -> dict[float, Mapping[str, fl
     return out
 
 
-def _contestant(entry: Entry, task: Task) -> Contestant:
+def _contestant(entry: Entry, task: Task, track: str) -> Contestant:
     cells = {CellKey(c.regime, c.fraction, c.seed): c for c in entry.of(task.name) if c.status == "ok"}
     fractions = compared_fractions(task)
     low = fractions if REGIMES[entry.regime].needs_target else (0.0,)
@@ -148,7 +166,7 @@ def _contestant(entry: Entry, task: Task) -> Contestant:
     count = len(SEEDS)
     while all(CellKey(regime, f, count) in cells for regime, f in pairs):
         count += 1
-    return Contestant(entry, task.name, tuple(range(count)), low, cells)
+    return Contestant(entry, task.name, tuple(range(count)), low, cells, track)
 
 
 def _same_identity(name: str, entries: Sequence[Entry]) -> dict[str, str]:

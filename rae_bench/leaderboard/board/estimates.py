@@ -15,12 +15,11 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
-from rae_bench.metrics import PRIMARY, category_scores
+from rae_bench.metrics import category_scores, floored, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import is_negative_transfer
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL
 from rae_bench.results.files import reported_number
-from rae_bench.results.rows import ERROR
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
 from rae_bench.statistics.folds import fold_means
 from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
@@ -98,14 +97,15 @@ def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
 
 
 def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray]:
-    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without truth and `hold`."""
+    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without the truth."""
     if cells.yardsticks is None:
         return {}
     yardsticks = [cells.yardsticks_at(seed) for seed in contestant.seeds] * len(contestant.low)
     cells_of = zip(contestant.transfer, yardsticks, strict=True)
     found = [category_scores(cell.metrics, *known) for cell, known in cells_of if known]
     shape = len(contestant.low), len(contestant.seeds)
-    return {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
+    scaled = {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
+    return scaled | {"adversarial": floored(scaled["adversarial"])}
 
 
 def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, tuple[Contestant, str]]:
@@ -116,7 +116,7 @@ def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, tuple
     pool = [(c, regime) for c in cells.complete if c.name in names for regime in REFERENCE_REGIMES]
 
     def error(contestant: Contestant, regime: str, fraction: float) -> float:
-        values = contestant.values(regime, fraction, ERROR)
+        values = contestant.values(regime, fraction, contestant.error)
         return float(np.log(values).mean()) if len(values) and (values > 0).all() else math.inf
 
     def rank(of: tuple[Contestant, str], fraction: float) -> tuple[float, int, str]:
@@ -161,9 +161,9 @@ def log_gains(a: Contestant, against: Mapping[float, tuple[Contestant, str, floa
         for seed, own, rival in zip(shared, mine, theirs, strict=True):
             if (own.clips, own.groups) != (rival.clips, rival.groups):
                 raise UserError(f"{a.task}: {a.name} and {b.name} were tested on different clips; verify them")
-            if ERROR not in own.values or ERROR not in rival.values:
-                raise UserError(f"{a.task}: {a.name} or {b.name} has no {ERROR} of single clips; verify them")
-            top, bottom = rival.values[ERROR], own.values[ERROR]
+            if a.error not in own.values or a.error not in rival.values:
+                raise UserError(f"{a.task}: {a.name} or {b.name} has no {a.error} of single clips; verify them")
+            top, bottom = rival.values[a.error], own.values[a.error]
             kept = np.flatnonzero(np.isfinite(top) & np.isfinite(bottom))
             if (top[kept] <= 0).any() or (bottom[kept] <= 0).any():
                 return {}  # an error of 0 has no ratio
@@ -218,9 +218,9 @@ def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[flo
     nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "gap_closed_words": "", "negative": None}
     if contestant.regime == COLD or fraction == 0:
         return nothing
-    errors = contestant.values(contestant.regime, fraction, ERROR)
+    errors = contestant.values(contestant.regime, fraction, contestant.error)
     curve = [*fractions, 1.0]
-    cold = np.stack([contestant.values(COLD, f, ERROR) for f in curve], -1)
+    cold = np.stack([contestant.values(COLD, f, contestant.error) for f in curve], -1)
     start = cold[:, curve.index(fraction)]
     if not (np.isfinite(cold).all() and np.isfinite(errors).all() and (cold > 0).all() and (errors > 0).all()):
         return nothing
@@ -254,12 +254,15 @@ def categories_of(contestant: Contestant, scaled: Mapping[str, np.ndarray]) -> d
     """Return category -> the estimate of its primary metric, and where it lies on the headline's scale."""
     return {
         category: {
-            "metric": PRIMARY[category],
-            **(
-                over_seeds(mean_over_fractions(contestant, PRIMARY[category]))
-                or {"value": None, "low": None, "high": None}
-            ),
+            "metric": name,
+            **(over_seeds(shown(category, contestant, name)) or {"value": None, "low": None, "high": None}),
             "normalised": over_seeds(scaled[category]) if scaled else None,
         }
-        for category in HEADLINE_CATEGORIES
+        for category, name in primaries(contestant.track).items()
     }
+
+
+def shown(category: str, contestant: Contestant, metric: str) -> np.ndarray:
+    """Return a primary metric as the board shows it, (S,): the mean adversarial score is floored at 0."""
+    values = mean_over_fractions(contestant, metric)
+    return floored(values) if category == "adversarial" else values

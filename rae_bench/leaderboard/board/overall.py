@@ -19,7 +19,7 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.statistics.folds import FULL_OVERLAP
 from rae_bench.statistics.gains import GAINS
 from rae_bench.statistics.intervals import interquartile_mean
-from rae_bench.task.cells import HOLD, TRUTH
+from rae_bench.task.cells import TRUTH
 
 
 def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -75,8 +75,9 @@ def _ranks(tasks: Sequence[TaskRows], names: Sequence[str]) -> dict[Any, Any]:
 
 def _lacking(task: TaskRows) -> str:
     """Name a task on which an entry has no score, for lack of cells of its own or of those that make the scale."""
-    lacks = [name for name in (TRUTH, HOLD) if name not in task.cells.controls]
-    return task.name + (f" (no score without {' and '.join(lacks)})" if lacks else "")
+    if TRUTH not in task.cells.controls:
+        return f"{task.name} (no score without {TRUTH})"
+    return task.name + ("" if task.cells.yardsticks else f" (the results of {TRUTH} do not say rig_height)")
 
 
 def _controls(tasks: Sequence[TaskRows]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from rae_bench.leaderboard.board.estimates import (
 )
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.rules import REFERENCES
-from rae_bench.metrics import METRICS, PRIMARY, category_scores, headline_score
+from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import COLD, FULL, percent
 from rae_bench.model.registry import CONTROLS
@@ -97,7 +97,8 @@ def task_rows(cells: TaskCells) -> TaskRows:
             percent(fraction): c.name + (f" ({regime})" if regime != COLD else "")
             for fraction, (c, regime) in references.items()
         },
-        "units": {category: METRICS[PRIMARY[category]].unit for category in HEADLINE_CATEGORIES},
+        "units": {category: METRICS[name].unit for category, name in primaries(cells.track).items()},
+        "track": cells.track,
         "rows": sorted(rows, key=place),
         "controls": controls,
         "incomplete": [
@@ -127,7 +128,7 @@ def _by_fraction(c: Contestant, gain: Gain, cells: TaskCells) -> list[dict[str, 
     return [
         {
             "fraction": f,
-            **{metric: over_seeds(c.values(c.regime, f, metric)) for metric in PRIMARY.values()},
+            **{metric: over_seeds(c.values(c.regime, f, metric)) for metric in primaries(c.track).values()},
             "gain": gain_estimate([gain], fractions=[f]),
             **transfer_at(c, f, cells.fractions),
         }
@@ -189,18 +190,23 @@ def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
         if not used:
             continue
         scaled = [category_scores(values, *cells.yardsticks) for values in used] if cells.yardsticks else []
+        scaled = floored_scores(scaled)
         rows.append(
             {
                 "control": name,
                 "score": headline_score(scaled) if scaled else None,
                 "categories": {
                     category: {
-                        "metric": PRIMARY[category],
-                        "value": float(np.mean([values[PRIMARY[category]] for values in used])),
+                        "metric": metric,
+                        "value": float(np.mean(_shown(category, [values[metric] for values in used]))),
                         "normalised": float(np.mean([scores[category] for scores in scaled])) if scaled else None,
                     }
-                    for category in HEADLINE_CATEGORIES
+                    for category, metric in primaries(cells.track).items()
                 },
             }
         )
     return rows
+
+
+def _shown(category: str, values: Sequence[float]) -> Sequence[float] | np.ndarray:
+    return floored(values) if category == "adversarial" else values

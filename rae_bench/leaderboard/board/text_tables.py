@@ -9,7 +9,8 @@ from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.model.regimes import COLD, percent
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS, aligned
+from rae_bench.objectives.tracks import KEYFRAMES
+from rae_bench.results.columns import COLUMNS, aligned, primary_columns
 from rae_bench.statistics.gains import GAINS
 
 README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->
@@ -20,7 +21,7 @@ The same numbers: [CSV](board.csv), [JSON](board.json). Boards of other versions
 
 A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
 
-- **score**: 0 is the truth, 1 is about standing still; lower is better
+- **score**: 0 is the truth, 1/2 is an error of 3 % of the rig's height; lower is better
 - in brackets: 95 % intervals over folds: other training, other held-out motion
 - a **rank** is an interval; entries that share a letter in **ties** are not apart
 - \\*: provisional, by fewer than five seeds
@@ -52,7 +53,7 @@ Units = Mapping[str, str] | None
 
 def category_digits(category: str, units: Units) -> int:
     """Return the digits of a category's numbers: of its metric on a task, of the score over tasks."""
-    return PRIMARY_COLUMNS[category].digits if units else SCORE.digits
+    return primary_columns()[category].digits if units else SCORE.digits
 
 
 def entry_count(data: Mapping[str, Any]) -> str:
@@ -92,7 +93,8 @@ def _list(names: Sequence[str]) -> str:
 
 def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
     """Return the lines of a table: entries in order of their scores, controls where theirs lie, the truth on top."""
-    titles = [column.title if units else column.label for column in PRIMARY_COLUMNS.values()]
+    columns = primary_columns(part.get("track", KEYFRAMES))
+    titles = [column.title if units else column.label for column in columns.values()]
     words = ["rank", "ties", "entry", "regime"]
     numbers = [SCORE.label, *titles, OVER_COLD.title, OVER_REFERENCE.title, SHARE_OF_FULL.title]
     numbers += [*([SAVED.title] if units else []), ADAPT.title]
@@ -106,7 +108,7 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
         return [
             formatting.rank(row).replace("*", "\\*"), row["ties"], markdown(row["entry"]) + title + division + behind,
             markdown(row["regime"]), write(row["score"], SCORE.digits),
-            *(write(found[category], category_digits(category, units)) for category in PRIMARY_COLUMNS),
+            *(write(found[category], category_digits(category, units)) for category in columns),
             write(row["gain"][COLD], OVER_COLD.digits), write(row["gain"]["reference"], OVER_REFERENCE.digits),
             write(row["quality_of_full"], SHARE_OF_FULL.digits), *([formatting.data_saved(row)] if units else []),
             formatting.count(row["cost"]["adapt_core_seconds"]), row["level"],
@@ -124,7 +126,7 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
 def _category_values(row: Mapping[str, Any], units: Units) -> list[str]:
     """Write the categories of a row without their intervals."""
     found = {c: v["value"] if isinstance(v, Mapping) else v for c, v in row["categories"].items()}
-    return [formatting.number(found[c], category_digits(c, units)) for c in PRIMARY_COLUMNS]
+    return [formatting.number(found[c], category_digits(c, units)) for c in primary_columns()]
 
 
 def _incomplete(part: Mapping[str, Any], title: str) -> list[str]:
@@ -142,7 +144,7 @@ def terminal_table(name: str, part: Mapping[str, Any], version: str) -> list[str
         version: the benchmark's version.
     """
     units = part.get("units")
-    labels = [column.label for column in PRIMARY_COLUMNS.values()]
+    labels = [column.label for column in primary_columns(part.get("track", KEYFRAMES)).values()]
     head = ["rank", "ties", "entry", "regime", SCORE.label, "95 %", *labels, f"gain {OVER_COLD.unit}", "95 %", "level"]
 
     def entry(row: Mapping[str, Any]) -> list[str]:

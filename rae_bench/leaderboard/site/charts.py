@@ -10,7 +10,7 @@ import numpy as np
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import over_seeds
 from rae_bench.model.regimes import COLD, ZERO_SHOT
-from rae_bench.results.columns import PRIMARY_COLUMNS
+from rae_bench.results.columns import primary_columns
 from rae_bench.rigs.rig import Rig
 from rae_bench.task.cells import TRUTH
 from rae_bench.viewer.kinds import COLOURS
@@ -56,9 +56,10 @@ def entry_chart(contestant: Contestant, cells: TaskCells) -> dict[str, Any]:
 
 
 def _line(c: Contestant, places: Sequence[Place], label: str, number: int) -> dict[str, Any]:
-    points: dict[str, list[Any]] = {"x": []} | {category: [] for category in PRIMARY_COLUMNS}
+    primary = primary_columns(c.track)
+    points: dict[str, list[Any]] = {"x": []} | {category: [] for category in primary}
     for regime, fraction in places:
-        found = {k: over_seeds(c.values(regime, fraction, column.name)) for k, column in PRIMARY_COLUMNS.items()}
+        found = {k: over_seeds(c.values(regime, fraction, column.name)) for k, column in primary.items()}
         if any(value is not None for value in found.values()):
             points["x"].append(100 * fraction)
             for category, value in found.items():
@@ -71,16 +72,17 @@ def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, An
     """Return panels in the order of the categories, with controls, which are level unless they read clips."""
     ticks = sorted({x for line in lines for x in line["x"]})
     controls: list[dict[str, Any]] = []
+    primary = primary_columns(cells.track)
     for name, by_fraction in cells.controls.items():
         fixed = by_fraction[1.0] if list(by_fraction) == [1.0] else None
         at = {100 * fraction: values for fraction, values in by_fraction.items()}
         values = [fixed or at.get(x) for x in ticks]
         if name != TRUTH and any(values):
-            line = {k: [_short(v[c.name]) if v else None for v in values] for k, c in PRIMARY_COLUMNS.items()}
+            line = {k: [_short(v[c.name]) if v else None for v in values] for k, c in primary.items()}
             controls.append({"label": name, "colours": list(COLOURS[name]), **line})
     panels = [
         {"category": category, "title": column.label, "unit": column.unit, "digits": column.digits}
-        for category, column in PRIMARY_COLUMNS.items()
+        for category, column in primary.items()
     ]
     return {"panels": panels, "lines": list(lines), "controls": controls, "ticks": ticks}
 

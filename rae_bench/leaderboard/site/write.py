@@ -23,8 +23,9 @@ from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, percent
-from rae_bench.results.columns import COLUMNS, PRIMARY_COLUMNS
+from rae_bench.results.columns import COLUMNS, primary_columns
 from rae_bench.results.files import part_hash, reported_number
+from rae_bench.results.rows import track_of
 from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.gains import source_target_matrix
 from rae_bench.storage import whole_folder
@@ -92,7 +93,7 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
         "address": web_address, "count": formatting.count, "json": _json, "line": one_line, "percent": percent,
     }  # fmt: skip
     environment.globals |= {
-        "write": formatting, "columns": COLUMNS, "categories": PRIMARY_COLUMNS, "category_digits": category_digits,
+        "write": formatting, "columns": COLUMNS, "categories": primary_columns(), "category_digits": category_digits,
         "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY,
     }  # fmt: skip
     pages = {
@@ -210,7 +211,7 @@ def _cell(cell: EntryCell) -> dict[str, Any]:
         "fraction": cell.fraction,
         "seed": cell.seed,
         "status": cell.status if cell.status == "ok" else f"{cell.status}: {one_line(cell.reason, 80)}",
-        "values": [cell.metrics.get(column.name) for column in PRIMARY_COLUMNS.values()],
+        "values": [cell.metrics.get(column.name) for column in primary_columns(track_of([cell.result])).values()],
         "seconds": reported_number(cost.get("core_seconds")),
         "ms": reported_number(cost.get("ms_per_frame")),
     }

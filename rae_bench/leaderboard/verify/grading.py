@@ -23,6 +23,7 @@ from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
 from rae_bench.model.regimes import NO_REGIME
 from rae_bench.task.cells import TRUTH, Cell, fold_of
+from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import HeldOutClips, Side, load_sides
 from rae_bench.task.task import Task
 
@@ -32,8 +33,10 @@ HELD_PLACE, HELD_TURN = 1e-4, 1e-5
 """How far a held pose may be off: metres, and 1 - |cos| of half an angle (half a degree)."""
 BY_UNIT = {"cm": (0.001, 1e-4), "cm/s": (0.005, 5e-4), "deg": (0.001, 1e-4), "%": (0.2, 1e-3), "": (0.001, 1e-3)}
 """Unit of a metric -> absolute and relative tolerance."""
-BY_NAME = {"jerk_ratio": (0.15, 0.01), "npss": (0.2, 0.01), "frechet_distance": (0.005, 1e-3)}
-"""Metric -> its tolerances. Of a pose that is held, the first two measure only rounding."""
+BY_NAME = {"jerk_ratio": (0.15, 0.01), "npss": (0.2, 0.01), "frechet_distance": (0.005, 1e-3),
+           "coverage": (1.0, 0.01), "response_lag": (1.0, 0.01)}  # fmt: skip
+"""Metric -> its tolerances. Of a pose that is held, the first two measure only rounding. The last two jump: a window is
+near or not, and one of several shifts is best."""
 DEFAULT = (0.001, 1e-3)
 
 
@@ -98,7 +101,7 @@ class Grader:
         """Return what grades motion of a seed's test clips."""
         fold = fold_of(seed)
         if fold not in self._folds:
-            self._folds[fold] = FoldGrader(self.target.held_out_clips(self.target.split(seed).test))
+            self._folds[fold] = FoldGrader(self.target, self.target.held_out_clips(self.target.split(seed).test))
         return self._folds[fold]
 
     def hashes(self, seed: int, fraction: float) -> dict[str, str]:
@@ -112,6 +115,7 @@ class Grader:
 class FoldGrader:
     """The test clips of a fold, and what motion of them scores."""
 
+    target: Side
     exam: HeldOutClips
 
     @cached_property
@@ -123,8 +127,15 @@ class FoldGrader:
         """Return every metric that needs only the trajectory; `seed` is the cell's, for the critics."""
         exam = self.exam
         sums = measure(trajectory, exam.truth, exam.objectives)
-        values = {name: s.value() for name, s in sums.items()} | adversarial(trajectory, exam.truth, seed=seed)
+        values = {name: s.value() for name, s in sums.items()} | self.compared(trajectory, seed)
         return Graded(values, {name: s.per_clip() for name, s in sums.items()})
+
+    def compared(self, trajectory: Trajectory, seed: int) -> dict[str, float]:
+        """Return every metric that compares all windows with those of other real clips."""
+        exam, others = self.exam, other_real_clips(self.target, self.exam, seed)
+        return adversarial(
+            trajectory, exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups, seed=seed
+        )
 
     @cached_property
     def held(self) -> Trajectory:
@@ -135,7 +146,7 @@ class FoldGrader:
         )
 
     def is_held(self, trajectory: Trajectory) -> bool:
-        """Return whether a trajectory holds the last true pose, up to rounding, as the control must."""
+        """Return whether a trajectory holds the last true pose, up to rounding."""
         valid = self.exam.truth.valid[None]
         apart = np.abs(trajectory.root_positions - self.held.root_positions).max(-1)
         turned = 1 - np.abs(np.sum(trajectory.rotations * self.held.rotations, -1)).min(-1)

@@ -15,15 +15,16 @@ from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells
 from rae_bench.leaderboard.verify.copies import FLOOR, same_numbers, twins
-from rae_bench.metrics import METRICS, PRIMARY
+from rae_bench.metrics import METRICS, primaries
 from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained, percent
 from rae_bench.model.registry import config_hash
 from rae_bench.results.files import part_hash, reported_number
+from rae_bench.results.rows import track_of
 from rae_bench.task.cells import TRUTH, budget_of
 from rae_bench.task.task import Task
 
 BOUNDS_BY_UNIT = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
-BOUNDS_BY_NAME = {"adversarial_score": (0.0, 1.0), "reconstruction_error_height": (0.0, math.inf)}
+BOUNDS_BY_NAME = {"adversarial_score": (-2.0, 2.0), "reconstruction_error_height": (0.0, math.inf)}
 REQUIRED_COSTS = ("core_seconds", "total_core_seconds", "peak_memory_mb", "ms_per_frame")
 """The costs that every finished cell says."""
 OPTIONAL_COSTS = ("pretrain_core_seconds", "generate_seconds", "parameters", "trained")
@@ -83,8 +84,8 @@ def check_numbers(cell: EntryCell) -> Iterator[Finding]:
     again = "run the cell again, and do not edit it"
     if cell.status != "ok":
         return
-    for name in PRIMARY.values():
-        if name in METRICS and name not in cell.metrics and METRICS[name].category != "transfer":
+    for name in primaries(track_of([cell.result])).values():
+        if name not in cell.metrics:
             yield Finding(cell.where, f"lacks {name}", again)
     for name, value in cell.metrics.items():
         where = f"{cell.where}: {one_line(name, 60)}"

@@ -26,10 +26,11 @@ from rae_bench.leaderboard.entries.finding import Finding
 from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin, tolerance
 from rae_bench.leaderboard.verify.verifier import Report, Say, check_hashes, known_tasks
+from rae_bench.metrics import primaries
 from rae_bench.model.registry import resolve_model
 from rae_bench.results.clips import ClipTable, read_clips
 from rae_bench.results.files import read_result
-from rae_bench.results.rows import ERROR, PRIMARIES
+from rae_bench.results.rows import ERROR, track_of
 from rae_bench.statistics.intervals import half_width
 from rae_bench.storage import scratch
 from rae_bench.task.cells import TRUTH
@@ -152,7 +153,7 @@ def _check(
     where = f"{cell.task} {cell.name}, trained again"
     if result is None or result["status"] != "ok":
         return [Finding(where, f"failed: {reason or 'no result'}", "make the model run from the entry's options alone")]
-    values = {name: float(result["metrics"][name]["value"]) for name in PRIMARIES}
+    values = {name: float(result["metrics"][name]["value"]) for name in primaries(track_of([result])).values()}
     if unseen is None:
         return list(_same_data(entry, cell, values, where, report))
     clips = read_clips(path.with_suffix(".csv"))

@@ -44,6 +44,7 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
+from rae_bench.metrics.conv_critic import THESIS_ERROR
 from rae_bench.model.regimes import NO_REGIME
 from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import HOLD, TRUTH
@@ -280,7 +281,7 @@ def _compare(cell: EntryCell, graded: Graded) -> Iterator[Finding]:
                 f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the trajectories give {value:.6g} "
                 f"(± {tolerance(name, value):.2g})", MEND_EDITED,
             )  # fmt: skip
-    extra = sorted(cell.metrics.keys() - graded.values.keys() - set(NOT_RECOMPUTED))
+    extra = sorted(cell.metrics.keys() - graded.values.keys() - {*NOT_RECOMPUTED, THESIS_ERROR})
     if extra:
         yield Finding(f"{cell.where}: {extra[0]}", "is not what its trajectories give", "run the cell again")
 
