@@ -127,6 +127,8 @@ def run_cell(job: CellJob, task: Task, sources: Sequence[Side], target: Side, re
     values = {name: sums.value() for name, sums in measured.items()}
     if trajectory:
         others = other_real_clips(target, exam, cell.seed)
+        if others.strangers:
+            result["other_actions"] = list(others.strangers)
         values |= adversarial(
             trajectory, exam.truth, others.motion, groups=exam.groups, other_groups=others.groups, seed=cell.seed
         )

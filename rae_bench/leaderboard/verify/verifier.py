@@ -239,7 +239,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     yield from _compare(cell, graded)
     yield from _compare_clips(grader, cell, graded)
     if cell.result["model"] == HOLD and not grader.is_held(trajectory):
-        yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, which every score is measured by",
+        yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, as this control must",
                       "submit what run wrote of the control")
     if pack is not None:
         near, noisy = copied_clips(grader, trajectory)
