@@ -204,6 +204,12 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     lines.append(budget_note(outcome.task))
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
+    alone = sorted({action for result in outcome.results for action in result.get("other_actions", ())})
+    if alone:
+        lines.append(
+            f"No other group has the action {', '.join(alone)}: for the adversarial score real clips of other actions "
+            "stood beside such clips."
+        )
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")

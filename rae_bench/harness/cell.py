@@ -20,7 +20,7 @@ from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
 from rae_bench.metrics import adversarial, measure
 from rae_bench.metrics.one_step import one_step_error
-from rae_bench.model.api import Prompt, Trajectory
+from rae_bench.model.api import SAMPLES, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import percent
 from rae_bench.model.trajectory import UNIT_TOLERANCE
@@ -39,6 +39,8 @@ ReportProgress = Callable[[str, int, int, float], None]
 """report(stage, update, updates, loss), as a job goes on"""
 
 LATENCY_FRAMES = 30
+SEVERAL = 10
+"""Samples that are asked for in the track `control`."""
 COST_FILE = "pretrained.json"
 """In the folder of a pre-trained model: what it depends on, and what it cost."""
 
@@ -129,7 +131,7 @@ def run_cell(
             keep_model(model.save, cell, task, target, path, job.identity)
 
     report("measure", 0, 1, float("nan"))
-    result["metrics"] = score(cell, made, target, exam, steps, path)
+    result |= score(cell, made, target, exam, steps, path)
     spent = time.process_time() - began + (model.spent() if model else 0.0)
     peak = model.process.peak_memory() if model else peak_memory()
     result["cost"] |= {"peak_memory_mb": peak, "total_core_seconds": spent}
@@ -146,11 +148,12 @@ class Made(NamedTuple):
 
 def score(
     cell: Cell, made: Made, target: Side, exam: HeldOutClips, steps: SingleSteps, path: Path
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """Measure what was made, and write the table of clips and the trajectory beside the result `path`.
 
     Returns:
-        `metrics` of the result.
+        `metrics` of the result, and `other_actions`: the actions that no training clip has, beside whose clips the
+        critic saw real clips of another action.
     """
     trajectory = made.trajectory
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
@@ -158,8 +161,11 @@ def score(
     if single.measured:  # a history of one frame has no shorter one within it
         measured["one_step_error"] = single
     values = {name: sums.value() for name, sums in measured.items()}
+    found: dict[str, Any] = {}
     if trajectory:
         others = other_real_clips(target, exam, cell.seed)
+        if others.strangers:
+            found["other_actions"] = list(others.strangers)
         groups, other_groups = others.held_out_groups, others.groups
         values |= adversarial(
             trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=cell.seed
@@ -169,7 +175,7 @@ def score(
     if trajectory and cell.model != TRUTH:
         truth = exam.truth
         save_trajectory(path.with_suffix(".npz"), trajectory, truth.rig, truth.fps, truth.lengths)
-    return as_metrics(values)
+    return found | {"metrics": as_metrics(values)}
 
 
 def _as_trajectory(motion: Motion) -> Trajectory:
@@ -207,7 +213,9 @@ def _generate(
     """Continuations of the test clips, timed, and the time that a single clip takes a frame; single frames."""
     trajectory: Trajectory | None = None
     if not published:
-        rolled_out = model.generate(exam.prompt, ctx)
+        # Where the path is all that is asked, many motions are right: who can, gives several (docs/design.md 6).
+        several = exam.path is not None and SAMPLES in model.card["capabilities"]
+        rolled_out = model.generate(replace(exam.prompt, num_samples=SEVERAL if several else 1), ctx)
         cost["generate_seconds"] = rolled_out.core_seconds
         one = _first_frames(exam.prompt)
         cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])

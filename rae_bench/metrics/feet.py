@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rae_bench.objectives.objectives import Objectives
 
 
+SPEED = "truth_contact_speed"
+"""The metric that says how fast the true feet are, whatever was generated."""
+
+
 def horizontal_speed(motion: Motion) -> np.ndarray:
     """Return fps |p_t - p_(t-1)| over the ground of each contact joint, m/s, (N, T - 1, C), for frames 1 to T - 1."""
     feet = motion.positions[:, :, motion.rig.contact_joints][..., [0, 2]]
@@ -70,7 +74,7 @@ METRICS = (
         measure=foot_sliding_lowest,
     ),
     MetricInfo(
-        name="truth_contact_speed", label="contact speed of the truth", unit="cm/s", digits=1,
+        name=SPEED, label="contact speed of the truth", unit="cm/s", digits=1,
         direction="none", category="feet",
         source="rae-bench",
         description="horizontal speed of the truth's contact joints over all frames, to normalise sliding",

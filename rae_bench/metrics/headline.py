@@ -23,7 +23,6 @@ from rae_bench.objectives.tracks import KEYFRAMES
 HEADLINE_CATEGORIES = ("reconstruction", "feet", "objective", "adversarial")
 YARDSTICKS = {"reconstruction": 0.03, "feet": 0.1, "objective": 0.03}
 """Category -> the error that scores one half, in rig heights, or rig heights a second. The adversarial has none."""
-SPEED = "truth_contact_speed"
 
 
 def category_scores(

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
     from rae_bench.objectives.objectives import Objectives
 
-SIGMA = 0.5
-"""Seconds, the standard deviation of the path's filter."""
-REACH = 4.0
-"""Standard deviations at which the filter is cut off."""
 EARLIEST, LATEST = -0.5, 1.0
 """Seconds of lag that are searched."""
 CHANGE = 0.15
@@ -36,13 +32,10 @@ def low_pass(values: np.ndarray, fps: float) -> np.ndarray:
         values: float64. Before the first frame they are taken for 0, after the last for what they are there.
         fps: frames per second.
     """
-    sigma = SIGMA * fps
-    reach = int(np.ceil(REACH * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    padded = np.concatenate([np.zeros_like(values[:, :1]).repeat(reach, 1), values, values[:, -1:].repeat(reach, 1)], 1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=1)
-    return windows @ kernel
+    from rae_bench.motion.course import reach_of, smooth
+
+    reach = reach_of(fps)
+    return smooth(np.pad(values, ((0, 0), (reach, 0), (0, 0))), fps)[:, reach:]
 
 
 @shared

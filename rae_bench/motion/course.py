@@ -19,6 +19,11 @@ def frames_ahead(fps: float) -> int:
     return round(AHEAD * fps)
 
 
+def reach_of(fps: float) -> int:
+    """Return how many frames on either side the course's Gaussian takes in."""
+    return int(np.ceil(REACH * SMOOTHING * fps)) + 1
+
+
 def smooth(values: np.ndarray, fps: float) -> np.ndarray:
     """Return values (N, T, D) at `fps`, low-passed in time by the course's Gaussian; beyond the ends they stay."""
     from scipy.ndimage import gaussian_filter1d
@@ -42,7 +47,7 @@ def course_of(motion: Motion) -> np.ndarray:
     """
     count, frames = motion.root_positions.shape[:2]
     ahead = frames_ahead(motion.fps)
-    reach = int(np.ceil(REACH * SMOOTHING * motion.fps)) + 1
+    reach = reach_of(motion.fps)
     root = motion.root
     raw = np.stack([root.origin[..., 0], root.origin[..., 2], np.unwrap(root.yaw, axis=1)], -1).astype(np.float64)
     out = np.zeros((count, frames + ahead, 3), np.float32)

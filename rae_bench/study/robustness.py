@@ -17,7 +17,7 @@ import numpy as np
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.forward import global_to_local
 from rae_bench.metrics import METRICS, evaluate, primaries
-from rae_bench.metrics.headline import SPEED
+from rae_bench.metrics.feet import SPEED
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives

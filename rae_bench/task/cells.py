@@ -13,7 +13,7 @@ from rae_bench.task.task import Protocol
 TRUTH = "truth"
 """The model of the row that is the held-out motion itself."""
 HOLD = "hold"
-"""The control that every score is measured by."""
+"""The control that holds the last pose."""
 NEAREST = "nearest"
 """The control that has a cell for every fraction, because it replays training motion."""
 FOLDS = 5

@@ -21,6 +21,7 @@ from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
+from rae_bench.objectives.tracks import CONTROL
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.split import Folds, Split, make_folds, prefix, split_of, subset_hash
 from rae_bench.task.task import Protocol, Task
@@ -36,12 +37,14 @@ STEPS = 4
 def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
     """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
 
+    In the track `control` a side's `actions` are those that a path determines; segments of others are left out.
+
     Raises:
         UserError: recordings that are not there, and how to say where they are; an action that no segment has.
     """
     corpus = _load_whole(side, protocol, data_root)
     actions = side.get("actions")
-    if actions is None:
+    if actions is None or protocol.track != CONTROL:
         return corpus
     strange = sorted(set(actions) - set(corpus.actions))
     if strange:

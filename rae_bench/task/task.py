@@ -135,6 +135,14 @@ class Task:
             "demo": self.demo,
         }
 
+    def in_track(self, track: str) -> Task:
+        """The same task in a track; its name says so where that is not the track of its file."""
+        if track == self.protocol.track:
+            return self
+        words = {"limbs": "touch-downs and targets", "control": "a path", "keyframes": "keyframes"}[track]
+        protocol = replace(self.protocol, track=track)
+        return replace(self, name=f"{self.name}-{track}", title=f"{self.title}, by {words}", protocol=protocol)
+
     @property
     def content_hash(self) -> str:
         """sha256 of what decides a cell: sides, protocol and chosen budget, not words or which fractions there are.
@@ -262,16 +270,22 @@ def builtin_tasks() -> dict[str, Path]:
 
 
 def load_task(name: str | Path) -> Task:
-    """A task by name, or a task file by path (anything ending in .toml)."""
+    """A task by name, or a task file by path (anything ending in .toml).
+
+    A task's name with a track behind it, such as `biped2quad-control`, is the same task in that track.
+    """
     if str(name).endswith(".toml"):
         path = Path(name)
-    else:
-        tasks = builtin_tasks()
-        if str(name) not in tasks:
-            raise unknown("task", str(name), tasks)
-        path = tasks[str(name)]
-    table = read_toml(path, "no such task file")
-    return task_from_table(path.stem, table, path.name)
+        return task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
+    tasks = builtin_tasks()
+    base, _, track = str(name).rpartition("-")
+    if str(name) in tasks:
+        base, track = str(name), ""
+    elif base not in tasks or track not in TRACKS:
+        raise unknown("task", str(name), tasks)
+    path = tasks[base]
+    task = task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
+    return task.in_track(track) if track else task
 
 
 def adhoc_task(source: str, target: str) -> Task:

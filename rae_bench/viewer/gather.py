@@ -17,6 +17,7 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
+from rae_bench.objectives.tracks import TRACKS
 from rae_bench.results.files import budget_of_result, check_result_version, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import load_rig
@@ -171,7 +172,7 @@ def _task_of(name: str, spec: str | None) -> Task:
     """Return the task of results: the given one, the built-in one of that name, or the one of two domains."""
     if spec is not None:
         return load_task(spec)
-    if name in builtin_tasks():
+    if name in builtin_tasks() or any(name == f"{base}-{track}" for base in builtin_tasks() for track in TRACKS):
         return load_task(name)
     for at in (i for i in range(len(name)) if name.startswith("-to-", i)):
         try:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.race import race
+from helpers.walking import as_trajectory, noisy
 from pymotion.ops.skeleton import fk
 from scipy.spatial.transform import Rotation
 from torch import nn
 
 from rae_bench import load_rig
 from rae_bench.kinematics import quat
-from rae_bench.metrics.critic import critic_score
+from rae_bench.metrics import adversarial
 from rae_bench.metrics.windows import windows_of
 from rae_bench.model.features import Layout, states
 from rae_bench.motion.contacts import stance_heights
@@ -23,6 +24,7 @@ from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, slot_contacts
 from rae_bench.objectives.phases import FREQUENCIES, local_phases
+from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import load_sides
 from rae_bench.task.task import load_task
 
@@ -146,6 +148,7 @@ def test_critic(benchmark: Any) -> None:
     side = load_sides(load_task("biped2quad"))[1]
     exam = side.held_out_clips(side.split(0).test)
     real = windows_of(exam.truth, stance_heights(exam.truth.positions, exam.truth.rig, exam.truth.lengths))
+    others, trajectory = other_real_clips(side, exam, 0), as_trajectory(noisy(exam.truth, 1.0))
     rng = np.random.default_rng(0)
     fake = type(real)(real.frames + 0.1 * rng.standard_normal(real.frames.shape), real.clips)
     images = [torch.from_numpy(w.frames).float()[:, None] for w in (real, fake)]
@@ -167,7 +170,9 @@ def test_critic(benchmark: Any) -> None:
                 optimizer.step()
 
     def ours() -> float:
-        return critic_score(real, fake, len(exam.truth), 0)
+        groups, other_groups = others.held_out_groups, others.groups
+        found = adversarial(trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups)
+        return found["adversarial_score"]
 
     found = race(benchmark, {"ours": ours, "discriminator": discriminator}, rounds=2)
     print(f"\ncritic, {len(exam.truth)} clips, {len(real.clips)} windows: {found.best['ours']:.2f} core-seconds a row")

@@ -18,8 +18,10 @@ import pytest
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli import main
+from rae_bench.cli.run import footnotes
 from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome
+from rae_bench.results.rows import rows
 from rae_bench.storage import home
 
 TINY = "tasks/tiny.toml"
@@ -366,3 +368,10 @@ def test_what_fails_while_an_interrupted_command_cleans_up_does_not_hide_the_int
         main(["list"])
     assert ended.value.code == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("rae-bench: interrupted")
+
+
+def test_an_action_that_no_other_group_has_is_told(tiny_run: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [result | {"other_actions": ["hop"]} for result in tiny_run.results]
+    assert not any("hop" in line for line in footnotes(tiny_run, rows(results)))
+    monkeypatch.setattr(type(tiny_run), "results", results)
+    assert any("No other group has the action hop" in line for line in footnotes(tiny_run, rows(results)))

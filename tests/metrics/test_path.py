@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from rae_bench.kinematics import quat
 from rae_bench.metrics import evaluate, evaluate_clips
-from rae_bench.metrics.path import SIGMA, low_pass, path_velocity
+from rae_bench.metrics.path import low_pass, path_velocity
+from rae_bench.motion.course import SMOOTHING
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 
@@ -48,7 +49,7 @@ def test_the_filter_is_the_gaussian_of_half_a_second() -> None:
     values = np.random.default_rng(0).standard_normal((2, 40, 2))
     before = np.zeros((2, 90, 2))
     after = np.repeat(values[:, -1:], 90, 1)
-    expected = gaussian_filter1d(np.concatenate([before, values, after], 1), SIGMA * 30, axis=1, truncate=4)
+    expected = gaussian_filter1d(np.concatenate([before, values, after], 1), SMOOTHING * 30, axis=1, truncate=4)
     assert low_pass(values, 30) == pytest.approx(expected[:, 90:130], abs=1e-12)
 
 

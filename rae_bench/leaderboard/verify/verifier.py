@@ -46,6 +46,7 @@ from rae_bench.leaderboard.verify.plausibility import (
 )
 from rae_bench.metrics.conv_critic import THESIS_ERROR
 from rae_bench.model.regimes import NO_REGIME
+from rae_bench.objectives.tracks import TRACKS
 from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import HOLD, TRUTH
 from rae_bench.task.sides import HeldOutClips
@@ -184,7 +185,8 @@ def record(report: Report, rerun: Mapping[str, Sequence[str]]) -> None:
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
     """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
-    return {name: load_task(name) for name in builtin_tasks()} | {task.name: task for task in given}
+    ours = [load_task(name).in_track(track) for name in builtin_tasks() for track in TRACKS]
+    return {task.name: task for task in (*ours, *given)}
 
 
 def _others(folder: Path, entry: Entry, report: Report) -> Iterator[Entry]:
@@ -243,7 +245,7 @@ def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapp
     yield from _compare(cell, graded)
     yield from _compare_clips(fold.exam, cell, graded)
     if cell.result["model"] == HOLD and not fold.is_held(trajectory):
-        yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, which every score is measured by",
+        yield Finding(f"{cell.task} {cell.name}", "does not hold the last pose, as this control must",
                       "submit what run wrote of the control")
     if pack is not None:
         near, noisy = copied_clips(fold, trajectory)
