@@ -266,20 +266,21 @@ class FeedForward:
         tensors = {f"scale.{k}": v for k, v in self._scales.items()}
         meta: dict[str, Any] = {"inputs": None}
         if self._net is not None:
-            tensors |= {f"net.{k}": v for k, v in self._net.state_dict().items()}
+            tensors |= {f"network.{k}": v for k, v in self._net.state_dict().items()}
             meta = {"inputs": len(self._scales["x_mean"]), "outputs": len(self._scales["y_mean"])}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "feedforward.safetensors")
-        (folder / "feedforward.json").write_text(json.dumps(meta), encoding="utf-8")
+        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+        (folder / "model.json").write_text(json.dumps(meta), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         """Restore what `save` kept. Raises `UserError` where the files are not there or damaged."""
         try:
-            meta = json.loads((folder / "feedforward.json").read_text(encoding="utf-8"))
-            tensors = load_file(folder / "feedforward.safetensors")
+            meta = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            tensors = load_file(folder / "model.safetensors")
             self._scales = {k.removeprefix("scale."): v for k, v in tensors.items() if k.startswith("scale.")}
             if meta["inputs"] is not None:
                 net = mlp(int(meta["inputs"]), HIDDEN, HIDDEN, int(meta["outputs"]))
-                net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+                kept = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+                net.load_state_dict(kept)
                 self._net = net.eval()
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = str(error).partition("\n")[0]

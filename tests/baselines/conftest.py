@@ -51,7 +51,7 @@ def walk(domains: dict[str, Domain]) -> Walk:
     ) -> list[Next]:
         domain, batch = domains[rig], batches[rig]
         skeleton, normal = make_skeleton(domain.rig, domain.motion.fps), statistics(domain)
-        given, needs = ControlTargets(batch.frames[rows], batch.flags[rows]), needs_of(network)
+        given, needs = ControlTargets(batch.frames[rows], batch.flags[rows], batch.path[rows]), needs_of(network)
         states, count = batch.states[rows], len(batch.states[rows])
         drawn = torch.zeros(count, needs.noise) if noise is None else noise
         carry = Carry(states[:, 0], batch.start[rows], torch.zeros(count, needs.memory), drawn)

@@ -142,7 +142,7 @@ def test_hidden_joints_do_not_leak(domains: dict[str, Domain]) -> None:
     net, hidden = network(count), torch.zeros(len(motion.rig), dtype=torch.bool)
     generator = torch.Generator().manual_seed(1)
     moving = torch.randn(2, count, 15, generator=generator)
-    slots, root = torch.randn(2, 8, 26, generator=generator), torch.randn(2, 4, generator=generator)
+    slots, root = torch.randn(2, 8, 26, generator=generator), torch.randn(2, 16, generator=generator)
     which = int(np.flatnonzero(graph.may_hide.numpy())[3])
     other = moving.clone()
     other[:, which] += 5

@@ -96,7 +96,7 @@ def _rolling(domain: Domain, preset: str, rows: int, frames: int) -> Callable[[]
     clips = torch.arange(rows) % len(domain)
     start = states(domain.motion)[clips, 0]
     given = control_targets(domain.objectives, domain.motion.fps)
-    given = ControlTargets(given.frames[clips], given.flags[clips])
+    given = ControlTargets(*(part[clips] for part in given))
 
     def roll() -> None:
         with torch.inference_mode():

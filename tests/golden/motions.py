@@ -220,10 +220,23 @@ def objectives() -> Values:
 
 def phases() -> Values:
     """Phases of walks, from either side of a frame and from its past alone."""
-    from rae_bench.objectives.phases import local_phases
+    from rae_bench.objectives.objectives import TARGET, key_transforms, no_objectives
+    from rae_bench.objectives.phases import local_phases, touches
+    from rae_bench.rigs.rig import ROLES
 
     made = inputs.truth()[[0, 3]]
-    return {"around": close(local_phases(made)), "past": close(local_phases(made, past_only=True))}
+    keys, tall = key_transforms(made.positions, made.global_rotations, made.rig)[0], made.rig.height
+    asked = no_objectives(*made.root_positions.shape[:2])
+    hand = ROLES.index("left_hand")
+    # A target where the hand is now and then, as it swings by.
+    asked.positions[:, :, hand] = keys[:, 10:11, hand]
+    asked.kinds[:, :, hand] = TARGET
+    return {
+        "around": close(local_phases(made)),
+        "past": close(local_phases(made, past_only=True)),
+        "touched": close(touches(keys, asked, 0.1 * tall).astype(float)),
+        "reaching": close(local_phases(made, asked)),
+    }
 
 
 def split() -> Values:

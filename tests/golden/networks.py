@@ -94,7 +94,7 @@ def first(model: Any, rows: int = 96) -> Values:
     widths = network.memory, network.noise
     memory, noise = (torch.cos(torch.arange(rows * width)).view(rows, width) for width in widths)
     carries = [M.Carry(batch.states[:, t], batch.phases[:, t], memory, noise) for t in (2, 3)]
-    asked = M.ControlTargets(batch.frames, batch.flags).at(2)
+    asked = batch.targets.at(2)
     following = M.Frame(carries[1], asked, skeleton, normal) if network.reads_following else None
     with torch.no_grad():
         made = network(M.Frame(carries[0], asked, skeleton, normal, following, 0.3))
@@ -114,7 +114,7 @@ def features() -> Values:
     path, asked, normal = M.states(motion), M.control_targets(domain.objectives, motion.fps), statistics(domain)
     empty = statistics(replace(domain, ids=(), motion=motion[:0]))
     carry = M.Carry(batch.states[:, 2], batch.phases[:, 2], torch.zeros(6, 0), torch.zeros(6, 0))
-    frame = M.Frame(carry, M.ControlTargets(batch.frames, batch.flags).at(2), skeleton, normal)
+    frame = M.Frame(carry, batch.targets.at(2), skeleton, normal)
     state, axes = carry.state, M.frame_of(carry.state)
     change = 0.02 * torch.sin(torch.arange(6 * layout.size_change)).view(6, -1)
     moved = M.advance(state, change, axes, skeleton)
@@ -323,7 +323,9 @@ def part(kind: str, name: str) -> Values:
 def entry(name: str) -> Values:
     """A golden run of an entry that is no pair."""
     more = MORE[name]() if name in MORE else {}
-    return {**first(make_model(name, {})), **named("cold", trained(make_model(name, {}))), **more}
+    model = make_model(name, {})
+    frame = first(model) if hasattr(model, "network") else {}
+    return {**frame, **named("cold", trained(make_model(name, {}))), **more}
 
 
 def anyrig() -> Values:
