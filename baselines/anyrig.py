@@ -283,7 +283,7 @@ class AnyRig(LightningModel):
         licence="MIT",
         description="attention over joints with graph-distance bias and an inverse-kinematics layer, any skeleton",
         capabilities=frozenset({"frozen", "finetune", "cold-long", "zero-shot", "multiple-sources"}),
-        parameters=22_670,
+        parameters=23_054,
     )
 
     train_defaults = TrainConfig(length=3)  # more windows of fewer frames: what costs is the count of operations

@@ -40,7 +40,7 @@ ABOUT = {
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "feature clustering",
-    "parameters": 387_269,
+    "parameters": 388_805,
 }
 PRESETS = {
     "small": {"hidden": 128, "embedding": 64, "clusters": 32},

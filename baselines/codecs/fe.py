@@ -18,7 +18,7 @@ ABOUT = {
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "feature encoding",
-    "parameters": 340_101,
+    "parameters": 341_637,
 }
 PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
 

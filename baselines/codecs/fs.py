@@ -25,7 +25,7 @@ ABOUT = {
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "feature selection, six key joints in, the whole pose out",
-    "parameters": 301_701,
+    "parameters": 303_237,
 }
 PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "embedding": 256}}
 SELECTED = 6

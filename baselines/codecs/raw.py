@@ -19,7 +19,7 @@ ABOUT = {
     "paper": "",
     "licence": "MIT",
     "description": "a linear layer in and out",
-    "parameters": 356_293,
+    "parameters": 357_829,
 }
 PRESETS = {"small": {"embedding": 128}, "paper": {"embedding": 512}}
 

@@ -29,7 +29,7 @@ ABOUT = {
     "paper": "Local Motion Phases for Learning Multi-Contact Character Movements, SIGGRAPH 2020",
     "licence": "MIT",
     "description": "mixture of experts, gated by a window of local phases",
-    "parameters": 413_381,
+    "parameters": 419_525,
 }
 PRESETS = {
     "small": {"width": 128, "experts": 4, "gate": 128, "dropout": 0.0},

@@ -32,7 +32,7 @@ ABOUT = {
     "paper": "Mode-Adaptive Neural Networks for Quadruped Motion Control, SIGGRAPH 2018",
     "licence": "MIT",
     "description": "mode-adaptive mixture of experts, gated by key-joint velocities",
-    "parameters": 359_973,
+    "parameters": 366_117,
 }
 PRESETS = {
     "small": {"width": 128, "experts": 4, "gate": 32, "dropout": 0.0},

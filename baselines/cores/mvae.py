@@ -33,7 +33,7 @@ ABOUT = {
     "licence": "MIT",
     "description": "motion VAE conditioned on the objectives",
     "capabilities": ["samples"],
-    "parameters": 506_373,
+    "parameters": 514_821,
 }
 PRESETS = {
     "small": {"hidden": 128, "latent": 16, "width": 128, "experts": 4, "gate": 64},

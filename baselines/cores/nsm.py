@@ -32,7 +32,7 @@ ABOUT = {
     "paper": "Neural State Machine for Character-Scene Interactions, SIGGRAPH Asia 2019",
     "licence": "MIT",
     "description": "neural state machine with outputs in the goals' frames",
-    "parameters": 369_413,
+    "parameters": 370_181,
 }
 PRESETS = {
     "small": {"hidden": 128, "goal": 64, "width": 128, "experts": 4, "gate": 64, "dropout": 0.0},

@@ -26,7 +26,7 @@ ABOUT = {
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven stack of LSTMs with a memory",
-    "parameters": 413_457,
+    "parameters": 414_993,
 }
 PRESETS = {
     "small": {"hidden": 128, "latent": 32, "width": 128, "layers": 2},

@@ -24,7 +24,7 @@ ABOUT = {
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven mixture of experts, gated by local phases",
-    "parameters": 356_293,
+    "parameters": 357_829,
 }
 PRESETS = {
     "small": {"hidden": 128, "latent": 32, "width": 128, "experts": 4, "gate": 128},

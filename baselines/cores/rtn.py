@@ -38,7 +38,7 @@ ABOUT = {
     "licence": "MIT",
     "description": "recurrent transition network with time to arrival and target noise",
     "capabilities": ["samples"],
-    "parameters": 460_513,
+    "parameters": 462_049,
 }
 PRESETS = {
     "small": {"hidden": 128, "encoding": 64, "width": 192},

@@ -18,7 +18,7 @@ from rae_bench.task.sides import Side
 from rae_bench.task.task import Protocol
 
 RIGS = ("r4", "quad")
-PROTOCOL = Protocol(seconds=2.5)
+PROTOCOL = Protocol(seconds=2.5, track="keyframes")
 ROWS, LENGTH = 6, 5
 
 Walk = Callable[..., list[Next]]

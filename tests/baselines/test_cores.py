@@ -265,7 +265,7 @@ def test_mvae_joins_the_latent_to_every_layer(domains: dict[str, Domain]) -> Non
     core: Mvae = network("mvae", domains["quad"]).core
     latent = core.noise
     wide = [layer.weight.shape[0] // 4 for layer in core.mixture.layers]  # type: ignore[union-attr, operator]
-    assert wide == [128 + 192 + latent, 128 + latent, 128 + latent]
+    assert wide == [128 + 204 + latent, 128 + latent, 128 + latent]
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ main()"""
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.split()[:1] == ["fe"])
     assert "feature encoding; objective-driven mixture of experts" in lines[at]
-    for word in ("340,101 parameters", "finetune", "KTH, 2022", "MIT"):
+    for word in ("341,637 parameters", "finetune", "KTH, 2022", "MIT"):
         assert word in lines[at + 1]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.leaderboard.entries.packing import digest, pack
-from rae_bench.leaderboard.verify.grading import Grader
+from rae_bench.leaderboard.verify.grading import FoldGrader, Grader
 from rae_bench.leaderboard.verify.verifier import Report, verify
 from rae_bench.model.api import Trajectory
 from rae_bench.results.clips import write_clips
@@ -143,13 +143,14 @@ class Forger:
         with np.load(io.BytesIO(self.members()[self.member])) as arrays:
             return dict(arrays)
 
-    def replace_trajectory(self, make: Callable[[Grader], Trajectory]) -> None:
+    def replace_trajectory(self, make: Callable[[FoldGrader], Trajectory]) -> None:
         """Another trajectory in `cell`, with the metrics, clips and hash that belong to it: a perfect forgery."""
-        grader = Grader.of(load_task(self.task))
+        seed = json.loads(self.cell.read_text())["seed"]
+        grader = Grader.of(load_task(self.task)).on(seed)
         exam = grader.exam
         path = self.packed.parent / "forged.npz"
         save_trajectory(path, make(grader), exam.truth.rig, exam.truth.fps, exam.truth.lengths)
-        graded = grader.grade(load_trajectory(path), 1)
+        graded = grader.grade(load_trajectory(path), seed)
 
         def change(result: dict[str, Any]) -> None:
             for name, value in graded.values.items():

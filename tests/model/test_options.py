@@ -55,7 +55,7 @@ def test_every_registered_entry_resolves() -> None:
         found = resolve_model(name).resolved({})
         config = getattr(make_model(name, {}), "config", None)
         assert {key: found[key] for key in asdict(config)} == asdict(config) if config else found == {}
-        assert (name in CONTROLS) == (config is None)
+        assert (name in (*CONTROLS, "feedforward")) == (config is None)
 
 
 def test_anyrig() -> None:

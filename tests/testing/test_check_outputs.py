@@ -51,7 +51,7 @@ def test_nan() -> None:
 
     found = failures(Diverges)
     assert found["finite"] == "rotations of clip 2 are not finite from generated frame 20 on"
-    assert set(found) <= {"finite", "batch_split", "one_segment", "no_segments", "claimed_regimes"}
+    assert set(found) <= {"finite", "control_track", "batch_split", "one_segment", "no_segments", "claimed_regimes"}
 
 
 def test_padding_may_be_anything() -> None:

@@ -196,7 +196,7 @@ def small_corpus(rig: Rig) -> Corpus:
 
 def kept_facts() -> dict[str, Any]:
     return {
-        "schema": "rae-bench.adapted/1",
+        "schema": "rae-bench.adapted/2",
         "benchmark": BENCHMARK_VERSION,
         "task": "t",
         "budget": "quick",
@@ -205,6 +205,7 @@ def kept_facts() -> dict[str, Any]:
         "regime": "cold",
         "fraction": 0.05,
         "seed": 0,
+        "track": "limbs",
         "identity": {"package": "0.1.0"},
         "fps": 30.0,
         "history": 1.0,

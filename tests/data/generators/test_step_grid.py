@@ -175,7 +175,7 @@ def test_feet_of_a_giant_do_the_same_at_a_third_of_the_tempo() -> None:
 
 def test_whole_cells_are_held_out_over_all_actions() -> None:
     corpus = made("r1")
-    split = Side(corpus, Protocol(fps=FPS, seconds=SECONDS)).split
+    split = Side(corpus, Protocol(fps=FPS, seconds=SECONDS)).split(0)
     train, test = ({corpus.groups[i] for i in part} for part in (split.train, split.test))
     assert not train & test
     assert {corpus.actions[i] for i in split.test} == {"slow-short", "slow-long", "quick-short", "quick-long"}

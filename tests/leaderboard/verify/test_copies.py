@@ -14,7 +14,7 @@ from helpers.made_entries import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.verify.grading import Grader
+from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.leaderboard.verify.plausibility import check_copies_within
 from rae_bench.model.api import Trajectory
 
@@ -50,13 +50,14 @@ def test_copy_of_a_seed(forged: Forger) -> None:
 
 
 def test_a_trajectory_of_another_seed(forged: Forger) -> None:
-    """Seed 0's motion, a hundredth of a millimetre aside, and its numbers: only the critics know the seed."""
+    """Another seed is another fold: seed 0's motion is far from the test clips of seed 1, so it earns nothing."""
+    before = json.loads(forged.cell.read_text())["metrics"]["reconstruction_error"]["value"]
     source = forged.members()["tiny/cold-f0.05-s0.npz"]
     with np.load(io.BytesIO(source)) as arrays:
-        copy = Trajectory(arrays["root_positions"] + np.float32(1e-5), arrays["rotations"])
+        copy = Trajectory(arrays["root_positions"], arrays["rotations"])
     forged.replace_trajectory(lambda grader: copy)
-    (finding,) = forged.verify().findings
-    assert "cold-f0.05-s1.json: has the numbers of seed 0, while other seeds of the entry differ" in str(finding)
+    after = json.loads(forged.cell.read_text())["metrics"]["reconstruction_error"]["value"]
+    assert after > before
 
 
 def _with_rows(folder: Path, rows: dict[tuple[str, float], float]) -> Path:
@@ -87,13 +88,13 @@ def test_what_an_honest_model_may_do_is_noted(tmp_path: Path) -> None:
 
 
 def test_copy_of_the_truth(forged: Forger) -> None:
-    forged.replace_trajectory(Grader.truth)
+    forged.replace_trajectory(lambda grader: grader.truth)
     assert "clips are the truth, shifted or mixed or not" in forged.findings()
 
 
-def _mixed(grader: Grader, share: float) -> Trajectory:
+def _mixed(grader: FoldGrader, share: float) -> Trajectory:
     """`share` of the truth, the rest of the last pose before it, held."""
-    truth, held = grader.truth(), grader.exam.prompt.history.rotations[None, :, -1:]
+    truth, held = grader.truth, grader.exam.prompt.history.rotations[None, :, -1:]
     held = np.where((truth.rotations * held).sum(-1, keepdims=True) < 0, -held, held)
     return Trajectory(truth.root_positions, quat.normalize(share * truth.rotations + (1 - share) * held))
 
@@ -107,8 +108,8 @@ def test_the_truth_mixed_with_a_held_pose(forged: Forger, share: float) -> None:
 
 @pytest.mark.parametrize("frames", [-2, 1, 3])
 def test_the_truth_some_frames_aside(forged: Forger, frames: int) -> None:
-    def moved(grader: Grader) -> Trajectory:
-        truth = grader.truth()
+    def moved(grader: FoldGrader) -> Trajectory:
+        truth = grader.truth
         last = truth.rotations.shape[2] - 1
         index = np.clip(np.arange(last + 1) + frames, 0, last)
         return Trajectory(truth.root_positions[:, :, index], truth.rotations[:, :, index])
@@ -124,8 +125,8 @@ def test_a_held_pose_is_no_copy(forged: Forger) -> None:
     assert forged.findings() == ""
 
 
-def _noisy(grader: Grader, size: float) -> Trajectory:
-    truth = grader.truth()
+def _noisy(grader: FoldGrader, size: float) -> Trajectory:
+    truth = grader.truth
     turn = np.random.default_rng(0).normal(scale=size / 2, size=(*truth.rotations.shape[:-1], 3))
     small = quat.normalize(np.concatenate([np.ones_like(turn[..., :1]), turn], -1).astype(np.float32))
     return Trajectory(truth.root_positions, quat.mul(truth.rotations, small))

@@ -18,7 +18,7 @@ from helpers.made_entries import write_entry
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
-from rae_bench.leaderboard.verify.grading import Grader
+from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.leaderboard.verify.plausibility import check_cost, check_required
 from rae_bench.leaderboard.verify.verifier import record, verify
 from rae_bench.model.api import Trajectory
@@ -266,7 +266,7 @@ def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path:
 
     forger = Hold(tmp_path / "entries" / "hold", packed, tiny_task)
 
-    def turned(grader: Grader) -> Trajectory:
+    def turned(grader: FoldGrader) -> Trajectory:
         rotations = grader.held.rotations.copy()
         rotations[0, 0, 5:, 3] = quat.mul(rotations[0, 0, 5:, 3], np.array([0.9998, 0, 0.02, 0], np.float32))
         return Trajectory(grader.held.root_positions, rotations)
