@@ -17,6 +17,7 @@ from rae_bench.errors import UserError
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
     from rae_bench.results.rows import Row
+    from rae_bench.task.split import Folds
     from rae_bench.task.task import Task
 
 
@@ -188,6 +189,19 @@ def budget_note(task: Task) -> str:
     return f"{said} Quick numbers are not for the board; --budget full ({updates}) makes those."
 
 
+def fold_notes(folds: Folds, name: str) -> list[str]:
+    """What is uneven about the folds of the domain `name`."""
+    from rae_bench.task.cells import FOLDS
+
+    if folds.blocks:
+        return [
+            f"Domain {name} has fewer than {FOLDS} groups: its folds are blocks of time, so held-out motion is like "
+            "what is trained on. Such a task is never ranked."
+        ]
+    return [f"Group {group} of {name} has {100 * share:.0f} % of the frames: it is a fold by itself."
+            for group, share in folds.large.items()]
+
+
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.model.regimes import percent
@@ -204,6 +218,8 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     lines.append(budget_note(outcome.task))
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
+    for side in (*outcome.plan.sources, target):
+        lines += fold_notes(side.folds, side.corpus.name)
     alone = sorted({action for result in outcome.results for action in result.get("other_actions", ())})
     if alone:
         lines.append(

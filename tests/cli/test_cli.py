@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from rae_bench.benchmark import BENCHMARK_VERSION
@@ -294,6 +295,21 @@ def test_ratios_and_levels_are_shown_with_their_intervals_and_small_headroom_in_
     assert headroom_notes([row]) == []  # the note is of the cold start, once for all regimes
     (note,) = headroom_notes([Row("cold", 0.05, "model", {}, headroom=1.1), Row("cold", 0.2, "model", {}, headroom=2)])
     assert note == "No data saved where cold / full is below 1.3, which leaves too little to save: 1.10 at 5 %."
+
+
+def test_uneven_folds_are_told() -> None:
+    from rae_bench.cli.run import fold_notes
+    from rae_bench.task.split import make_folds
+
+    def notes(groups: str) -> list[str]:
+        n = len(groups)
+        return fold_notes(make_folds(tuple(groups), ("walk",) * n, tuple(groups), np.full(n, 60), 30.0), "dog")
+
+    assert notes("abcdeabcde") == []
+    assert notes("aabcdefg") == ["Group a of dog has 25 % of the frames: it is a fold by itself."]
+    (note,) = notes("aaabbb")
+    assert note.startswith("Domain dog has fewer than 5 groups")
+    assert note.endswith("never ranked.")
 
 
 def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,9 +255,9 @@ def test_dry_run_lists_and_estimates(
     tiny_run: Outcome, tiny_task: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tiny_run.cells[0].path.parents[2]
-    command = ["sweep", "--model", "f[e]", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out), "--dry-run"]
+    command = ["sweep", "--model", "f[e]", "--task", str(tiny_task), "--fractions", "5%", "--out", str(out)]
     with pytest.raises(SystemExit) as ended:
-        main([*command, "--seeds", "2"])
+        main([*command, "--dry-run", "--seeds", "2"])
     assert ended.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("done") for line in lines) == 8
@@ -265,7 +265,7 @@ def test_dry_run_lists_and_estimates(
     assert lines[-1].startswith("about ")
     assert "core-hours, by what earlier cells took" in lines[-1]
     with pytest.raises(SystemExit):
-        main([*command, "--seeds", "1", "--json"])
+        main([*command, "--dry-run", "--seeds", "1", "--json"])
     assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
 
 
