@@ -20,7 +20,7 @@ def _error(model: Any, exam: HeldOutClips, ctx: Context) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0])
 def test_pretraining_has_converged(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The roll-out error on the source's val clips falls by less than 5 % over the last fifth of the updates."""
     task = load_task("biped2quad")
