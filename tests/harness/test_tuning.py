@@ -171,7 +171,7 @@ def test_a_search_finds_the_best_and_goes_on_from_its_ledger(
         lines = [line.split() for line in log.read_text(encoding="utf-8").splitlines()]
         assert sorted((int(x), int(u)) for x, u, *_ in lines) == [(x, 90) for x in range(10)]
         # What is trained on are the training segments of the source.
-        assert {tuple(rest) for _, _, *rest in lines} == {("r4", "18", "r4-locomotion")}
+        assert {tuple(rest) for _, _, *rest in lines} == {("r4", "20", "r4-locomotion")}
         assert tuned.best.options == {"log": str(log), "x": 3}
         errors = [t.errors[9] for t in tuned.trials[:10]]
         assert np.argmin(errors) == 3

@@ -237,10 +237,17 @@ def test_worse_on_unseen_motion() -> None:
     """Logarithms of the error over a held pose's, of ten groups each: twice the error is found, a tenth more is not."""
     spread = np.linspace(-0.2, 0.2, 10)
     report = Report()
-    assert not _worse([spread, spread], spread + np.log(1.05), "cell", report)
-    (finding,) = _worse([spread, spread], spread + np.log(2), "cell", report)
-    assert "has 2.00 times the public error" in finding.what
-    assert not _worse([spread, spread], spread - np.log(2), "cell", report)
+
+    def groups(values: np.ndarray, fold: int = 0) -> dict[str, float]:
+        return {f"{fold}-{i}": float(value) for i, value in enumerate(values)}
+
+    one_fold = [groups(spread), groups(spread)]
+    two_folds = [groups(spread), groups(spread[:7] - spread[:7].mean(), 1)]  # not the same groups, nor as many
+    for public in (one_fold, two_folds):
+        assert not _worse(public, groups(spread + np.log(1.05)), "cell", report)
+        (finding,) = _worse(public, groups(spread + np.log(2)), "cell", report)
+        assert "has 2.00 times the public error" in finding.what
+        assert not _worse(public, groups(spread - np.log(2)), "cell", report)
 
 
 @pytest.fixture

@@ -198,13 +198,13 @@ def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where
     return out
 
 
-def _by_group(groups: Sequence[str], errors: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Return the mean logarithm over each group's clips, (G,), of the error over a held pose's."""
+def _by_group(groups: Sequence[str], errors: np.ndarray, held: np.ndarray) -> dict[str, float]:
+    """Return the mean logarithm over each group's clips of the error over a held pose's: {group: mean}."""
     found = defaultdict(list)
     for group, error, hold in zip(groups, errors.tolist(), held.tolist(), strict=True):
         if error > 0 and hold > 0:
             found[group].append(math.log(error / hold))
-    return np.array([np.mean(values) for values in found.values()])
+    return {group: float(np.mean(values)) for group, values in found.items()}
 
 
 def _other_data(
@@ -222,18 +222,32 @@ def _other_data(
     return _worse(public, fresh, where, report)
 
 
-def _worse(public: Sequence[np.ndarray], fresh: np.ndarray, where: str, report: Report) -> list[Finding]:
-    """Find whether `fresh` (G,) is above `public` (G,) of each seed, by a one-sided test."""
+def _worse(
+    public: Sequence[Mapping[str, float]], fresh: Mapping[str, float], where: str, report: Report
+) -> list[Finding]:
+    """Find whether the groups of `fresh` are above those of `public`, by a one-sided test.
+
+    Args:
+        public: of each seed, the groups of its fold. Seeds of one fold share groups; those of different folds do not.
+        fresh: the groups of a seed's fold of motion that nobody has seen.
+        where: the cell, for messages.
+        report: takes a note of the comparison.
+    """
     from scipy import stats
 
-    if min(len(fresh), len(public[0])) < 2:
+    over_seeds = defaultdict(list)
+    for seed in public:
+        for group, value in seed.items():
+            over_seeds[group].append(value)
+    mean, new = (np.array([np.mean(v) for v in side]) for side in (over_seeds.values(), fresh.values()))
+    if min(len(new), len(mean)) < 2:
         report.notes.append(f"{where}: too few groups of clips to compare with motion that nobody has seen")
         return []
-    mean = np.mean(public, 0)
-    seeds = float(np.var([p.mean() for p in public], ddof=1)) if len(public) > 1 else 0.0
-    gap = float(fresh.mean() - mean.mean())
-    error = math.sqrt(fresh.var(ddof=1) / len(fresh) + mean.var(ddof=1) / len(mean) + seeds)
-    limit = max(WORSE, error * float(stats.t.ppf(UNSEEN_LEVEL, min(len(fresh), len(mean)) - 1)))
+    of_seeds = [np.mean(list(seed.values())) for seed in public if seed]
+    seeds = float(np.var(of_seeds, ddof=1)) if len(of_seeds) > 1 else 0.0
+    gap = float(new.mean() - mean.mean())
+    error = math.sqrt(new.var(ddof=1) / len(new) + mean.var(ddof=1) / len(mean) + seeds)
+    limit = max(WORSE, error * float(stats.t.ppf(UNSEEN_LEVEL, min(len(new), len(mean)) - 1)))
     text = f"{math.exp(gap):.2f} times the public error, relative to a held pose's; up to {math.exp(limit):.2f} passes"
     report.notes.append(f"{where} on unseen motion: {text}")
     if gap <= limit:
