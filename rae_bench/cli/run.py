@@ -206,14 +206,16 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.model.regimes import percent
     from rae_bench.statistics.intervals import interval
+    from rae_bench.task.cells import fold_of
 
     target = outcome.target
-    split = target.split(outcome.plan.spec.seeds[0])
-    frames = target.motion.lengths
+    folds = {fold_of(seed): target.split(seed) for seed in outcome.plan.spec.seeds}
+    clips, frames = sum(len(split.test) for split in folds.values()), target.motion.lengths
+    trained = sum(frames[split.train].sum() for split in folds.values()) / len(folds) / target.protocol.fps
     lines = [
-        f"{len(split.test)} held-out clips of rig {target.corpus.motion.rig.name}, "
+        f"{clips} held-out clips of rig {target.corpus.motion.rig.name}, "
         f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "
-        f"full: all {frames[split.train].sum() / target.protocol.fps:.0f} s of training motion."
+        f"full: all {trained:.0f} s of training motion{' of a seed' if len(folds) > 1 else ''}."
     ]
     lines.append(budget_note(outcome.task))
     if outcome.task.demo:
