@@ -247,26 +247,28 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-ACTION_COLUMNS = ("reconstruction_error", "foot_sliding", "root_speed_ratio")
-
-
 def action_table(outcome: Outcome) -> Any:
     """Reconstruction, sliding and root speed by action, every row's beside the controls'."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    from rae_bench.metrics import primaries
     from rae_bench.results.clips import means_by_action
     from rae_bench.results.columns import COLUMNS
     from rae_bench.task.cells import TRUTH
+
+    primary = primaries(outcome.task.protocol.track)
+    shown = (primary["reconstruction"], primary["feet"], "root_speed_ratio")
 
     files: dict[str, list[Path]] = {}
     for p in outcome.cells:
         if p.path.with_suffix(".csv").exists() and p.cell.model != TRUTH:
             label = p.cell.row
             files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = means_by_action(files, ACTION_COLUMNS)
-    title = "By action: reconstruction cm / foot sliding cm/s / root speed over the truth's"
+    values = means_by_action(files, shown)
+    named = " / ".join(f"{COLUMNS[name].label} {COLUMNS[name].unit}" for name in shown[:2])
+    title = f"By action: {named} / root speed over the truth's"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("row")
     for action in values:
@@ -275,7 +277,7 @@ def action_table(outcome: Outcome) -> Any:
         cells = []
         for columns in values.values():
             means = columns.get(label, {})
-            words = (f"{means[n]:.{COLUMNS[n].digits}f}" if n in means else "-" for n in ACTION_COLUMNS)
+            words = (f"{means[n]:.{COLUMNS[n].digits}f}" if n in means else "-" for n in shown)
             cells.append(" / ".join(words))
         table.add_row(label, *cells)
     return table

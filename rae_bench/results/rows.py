@@ -23,7 +23,8 @@ ONE_STEP = "one_step_error"
 """The metric by which transfer is judged where nothing is rolled out, as in the published protocol."""
 _BESIDE = (ONE_STEP, "score", "gain_over_cold", "quality_of_full", "data_saved", "core_seconds", "trained")
 ROW_COLUMNS = tuple(
-    COLUMNS[name] for name in dict.fromkeys([*(n for track in TRACKS for n in primaries(track).values()), *_BESIDE])
+    COLUMNS[name]
+    for name in dict.fromkeys([*(primaries(track)[kind] for kind in primaries() for track in TRACKS), *_BESIDE])
 )
 """The columns that a row may have, in the order of the table."""
 
