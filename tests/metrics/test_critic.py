@@ -306,9 +306,9 @@ def test_replayed_real_motion_looks_real_and_misses_its_objectives(tmp_path: Pat
     (likeness,), (missed,) = (found["nearest"][name] for name in ("adversarial_score", "objective_error"))
     assert 0 <= likeness < 0.2
     assert found["hold"]["adversarial_score"][0] > 0.5
-    assert found["interpolate"]["adversarial_score"][0] > 0.5
+    assert found["interpolate"]["adversarial_score"][0] > 0.3
     assert found["truth"]["score"] == [0]
-    assert missed > 0.5 * found["hold"]["objective_error"][0] > 50  # centimetres
+    assert found["hold"]["objective_error"][0] > missed > 50  # centimetres
     assert found["interpolate"]["objective_error"][0] < 1
     console = Console(width=150, record=True, file=io.StringIO())
     console.print(render(rows(list(results.values())), "controls"))
