@@ -265,7 +265,7 @@ class _Walk:
 
         yaw = history.root.yaw
         ahead = history.root.vectors_in(keys - keys[:, :, PELVIS, None])  # (N, H, 8, 3) seen from the pelvis
-        turned = _wrapped(_yaw(key_turns) - yaw[..., None])
+        turned = quat.wrapped(quat.yaw(key_turns) - yaw[..., None])
         # Where no foot touches down in the history, the frame in which it is furthest ahead stands for that.
         furthest = np.zeros_like(touch)
         np.put_along_axis(furthest, ahead[..., 2].argmax(1)[:, None], True, 1)
@@ -282,7 +282,7 @@ class _Walk:
 
     def take(self, place: np.ndarray, facing: np.ndarray) -> None:
         """The pelvis has gone to (N, 3), and faces (N, 4)."""
-        self.yaw = self.yaw + _wrapped(_yaw(facing) - _yaw(self.facing))
+        self.yaw = self.yaw + quat.wrapped(quat.yaw(facing) - quat.yaw(self.facing))
         self.place, self.facing = place, facing
 
     def _moved(self, velocity: np.ndarray, spin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -293,7 +293,7 @@ class _Walk:
         gap = np.zeros_like(self.place)
         gap[:, [0, 2]] = place - self.place[:, [0, 2]]
         share = 1 / max(round(self.fps * HORIZONS[0]), 1)
-        return self._moved(share * gap, share * _wrapped(heading - self.yaw))
+        return self._moved(share * gap, share * quat.wrapped(heading - self.yaw))
 
     def led(
         self, places: np.ndarray, turns: np.ndarray, left: np.ndarray, contact: np.ndarray
@@ -305,13 +305,13 @@ class _Walk:
             left: (N, 8) frames to arrival.
             contact: (N, 8) bool, which of them are touch-downs to come.
         """
-        wanted = _yaw(turns) - self.turned
+        wanted = quat.yaw(turns) - self.turned
         c, s = np.cos(wanted), np.sin(wanted)
         x, z = self.reach[..., 0], self.reach[..., 2]
         frames = np.maximum(left, 1)
         gap = np.stack([places[..., 0] - (c * x + s * z), places[..., 2] - (c * z - s * x)], -1)
         gap = (gap - self.place[:, None, [0, 2]]) / frames[..., None]
-        spin = _wrapped(wanted - self.yaw[:, None]) / frames
+        spin = quat.wrapped(wanted - self.yaw[:, None]) / frames
         # The touch-down that comes first says most.
         weight = np.where(contact, 1 / (frames + 0.1 * self.fps), 0)
         total = np.maximum(weight.sum(1, keepdims=True), 1e-9)
@@ -330,17 +330,6 @@ def _swing(down: np.ndarray, feet: np.ndarray, otherwise: float) -> float:
         edges = np.flatnonzero(np.diff(down[:, slot].astype(int)))
         lengths += [int(b - a) for a, b in itertools.pairwise(edges) if not down[a + 1, slot]]
     return float(np.median(lengths)) if lengths else otherwise
-
-
-def _yaw(turns: np.ndarray) -> np.ndarray:
-    """Heading (...) of rest-relative rotations (..., 4), radians about +Y from +Z."""
-    forward = quat.rotate(turns, np.broadcast_to(np.array([0, 0, 1], np.float32), (*turns.shape[:-1], 3)))
-    return np.arctan2(forward[..., 0], forward[..., 2])
-
-
-def _wrapped(angle: np.ndarray) -> np.ndarray:
-    """The same angle between -pi and pi."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 class Nearest(_Control):

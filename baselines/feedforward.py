@@ -110,7 +110,7 @@ def _between_events(past: Motion, objectives: Objectives, frames: int) -> Seen:
     stands = feet if feet.any() else np.isin(np.arange(slots), [ROLES.index("pelvis")])
     between = last + share * (following - last)
     place = between[:, :, stands].mean(2) * [1, 0, 1]
-    facing = (1 - share) * _forward(last_turn) + share * _forward(following_turn)
+    facing = (1 - share) * quat.forward(last_turn) + share * quat.forward(following_turn)
     facing = facing[:, :, stands].sum(2)
     heading = np.arctan2(facing[..., 0], facing[..., 2])
 
@@ -146,16 +146,12 @@ def _along_path(past: Motion, path: RootPath, frames: int, given: np.ndarray) ->
     at = np.maximum(given - 1, 0)
     keys = key_transforms(past.positions, past.global_rotations, rig)[0]
     here, before = keys[clip, at], keys[clip, np.maximum(at - 1, 0)]
-    space = type(past.root)(past.root.origin[clip, at], past.root.yaw[clip, at])
+    space = past.root[clip, at]
     pose = [space.points_in(here) / height, space.vectors_in((here - before) * fps) / height]
     known = np.concatenate(pose, -1).reshape(count, 1, -1)
     elapsed = (np.arange(frames) - at[:, None])[..., None] / fps
     inputs = np.concatenate([*ahead, np.broadcast_to(known, (count, frames, known.shape[-1])), elapsed], -1)
     return Seen(inputs.astype(np.float32), place, heading)
-
-
-def _forward(turns: np.ndarray) -> np.ndarray:
-    return quat.rotate(turns, np.broadcast_to(np.array([0, 0, 1], np.float32), (*turns.shape[:-1], 3)))
 
 
 def _squashed(seconds: np.ndarray) -> np.ndarray:
@@ -304,7 +300,8 @@ def _poses(path: Tensor, seen: Seen, rig: Rig) -> Tensor:
     forward = path[..., Layout.forward]
     sine, cosine = c * forward[..., 0] - s * forward[..., 2], s * forward[..., 0] + c * forward[..., 2]
     columns = path[..., layout.columns][..., : 6 * layout.joints]
-    return torch.cat([torch.stack([x / height, z / height, path[..., 9] / height, sine, cosine], -1), columns], -1)
+    rise = path[..., Layout.rise].squeeze(-1)
+    return torch.cat([torch.stack([x / height, z / height, rise / height, sine, cosine], -1), columns], -1)
 
 
 def _states(made: Tensor, seen: Seen, skeleton: Skeleton) -> Tensor:

@@ -114,7 +114,7 @@ def run_cell(
     steps = exam.single_steps(everywhere=published)
     model: RemoteModel | None = None
     if cell.model == TRUTH:
-        made = Made(None if published else _as_trajectory(exam.truth), _as_trajectory(steps.following))
+        made = Made(None if published else Trajectory.of(exam.truth), Trajectory.of(steps.following))
     else:
         model = _make(job, task, cell.seed, models)
         result["card"] = {**model.card, "trials": cell.trials}
@@ -178,10 +178,6 @@ def score(
     return found | {"metrics": as_metrics(values)}
 
 
-def _as_trajectory(motion: Motion) -> Trajectory:
-    return Trajectory(motion.root_positions[None], motion.rotations[None])
-
-
 def _adapt(
     model: RemoteModel, job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress,
     cost: dict[str, Any],
@@ -221,7 +217,7 @@ def _generate(
         cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])
         trajectory = checked_trajectory(rolled_out.trajectory, exam.truth, name)
     if not len(steps.clips):
-        return Made(trajectory, _as_trajectory(steps.following))
+        return Made(trajectory, Trajectory.of(steps.following))
     return Made(trajectory, checked_trajectory(model.generate(steps.prompt, ctx).trajectory, steps.following, name))
 
 

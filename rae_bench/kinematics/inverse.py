@@ -46,7 +46,7 @@ def limit_angles(rotations: np.ndarray, rig: Rig) -> np.ndarray:
     if wide.any():
         first = angles[..., wide, :]
         other = np.pi + first * [1, 1, -1]
-        second = (np.remainder(other + np.pi, 2 * np.pi) - np.pi).astype(first.dtype)
+        second = quat.wrapped(other).astype(first.dtype)
         low, high = rig.limits[wide, :, 0], rig.limits[wide, :, 1]
         outside = [np.maximum(np.maximum(a - high, low - a), 0).sum(-1, keepdims=True) for a in (first, second)]
         angles[..., wide, :] = np.where(outside[1] < outside[0], second, first)

@@ -67,6 +67,22 @@ def from_yaw(yaw: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(half), zero, np.sin(half), zero], -1)
 
 
+def forward(q: np.ndarray) -> np.ndarray:
+    """Return the vectors (..., 3) to which unit quaternions (..., 4) turn +Z."""
+    return rotate(q, np.broadcast_to(np.array([0, 0, 1], np.float32), (*q.shape[:-1], 3)))
+
+
+def yaw(q: np.ndarray) -> np.ndarray:
+    """Return the radians (...) about +Y, from +Z, in which `forward` of unit quaternions (..., 4) points."""
+    ahead = forward(q)
+    return np.arctan2(ahead[..., 0], ahead[..., 2])
+
+
+def wrapped(radians: np.ndarray) -> np.ndarray:
+    """Return the same angles (...) between -pi and pi."""
+    return (radians + np.pi) % (2 * np.pi) - np.pi
+
+
 def from_euler(order: str, degrees: Sequence[np.ndarray]) -> np.ndarray:
     """Return the turns (..., 4) of intrinsic Euler angles: "ZXY" turns about z, then the new x, then the new y.
 

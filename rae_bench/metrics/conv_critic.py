@@ -60,7 +60,8 @@ def make_critic(frames: int, features: int) -> Any:
     layers: list[nn.Module] = []
     before = 1
     for channels in CHANNELS:
-        layers += [nn.Conv2d(before, channels, 3), nn.MaxPool2d(3), nn.BatchNorm2d(channels), nn.ELU()]
+        # The normalisation takes a convolution's bias out again: its gradient would be rounding, which Adam makes large.
+        layers += [nn.Conv2d(before, channels, 3, bias=False), nn.MaxPool2d(3), nn.BatchNorm2d(channels), nn.ELU()]
         before = channels
         frames, features = (frames - 2) // 3, (features - 2) // 3
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * frames * features, 1))
@@ -147,5 +148,6 @@ METRICS = (
         name=THESIS_ERROR, label="thesis' critic", unit="", digits=3, direction="lower", category="adversarial",
         source="thesis' adversarial error (LSGAN, Mao et al. 2017)",
         description="0.5 (D - 1)^2 of a convolutional critic against all models of a seed; only with --metrics thesis",
+        version=2,
     ),
 )

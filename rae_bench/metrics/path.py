@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rae_bench.kinematics import quat
 from rae_bench.metrics.base import CENTIMETRES, MetricInfo, Sums, length, shared
 from rae_bench.objectives.tracks import CONTROL
 
@@ -61,7 +62,7 @@ def path_heading_error(generated: Motion, truth: Motion, objectives: Objectives)
     # From 0 at the history on, so that a heading that is off by more than half a turn is not filtered across the cut.
     apart = np.unwrap(np.concatenate([np.zeros_like(apart[:, :1]), apart], 1), axis=1)[:, 1:]
     off = low_pass(apart[..., None], truth.fps)[..., 0]
-    return Sums.over(np.degrees(np.abs((off + np.pi) % (2 * np.pi) - np.pi)), truth.valid)
+    return Sums.over(np.degrees(np.abs(quat.wrapped(off))), truth.valid)
 
 
 @shared
@@ -70,18 +71,10 @@ def path_velocity(truth: Motion) -> np.ndarray:
 
     The path is made of the frames at hand: at both ends the root is taken to go on as it came, mirrored in the end.
     """
-    root = _ended(truth.root.origin, truth)[..., [0, 2]]
-    out = np.zeros((len(root), max(root.shape[1] - 1, 0), 2))
-    for clip, count in enumerate(truth.lengths):
-        here = root[clip, :count]
-        back = np.arange(1, count)
-        if count > 1:
-            # Odd reflection about the first and the last frame, repeated as often as the filter needs.
-            near = np.concatenate([2 * here[0] - here[back[::-1]], here, 2 * here[-1] - here[count - 1 - back]])
-            start = near[0]
-            smooth = low_pass((near - start)[None], truth.fps)[0, count - 1 : 2 * count - 1]
-            out[clip, : count - 1] = np.diff(smooth, axis=0) * truth.fps
-    return out
+    from rae_bench.motion.course import smooth_takes
+
+    root = truth.root.origin[..., [0, 2]].astype(np.float64)
+    return np.diff(smooth_takes(root, truth.lengths, truth.fps), axis=1) * truth.fps
 
 
 def response_lag(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rae_bench.motion.motion import Motion
 
 UNIT_TOLERANCE = 0.01
 """How far from 1 the length of a quaternion that a model generates may be."""
@@ -42,6 +45,11 @@ class Trajectory:
 
     root_positions: np.ndarray
     rotations: np.ndarray
+
+    @classmethod
+    def of(cls, motion: Motion) -> Trajectory:
+        """Return the whole of a motion as one sample."""
+        return cls(motion.root_positions[None], motion.rotations[None])
 
     @classmethod
     def checked(cls, given: Any, giver: str, **expected: Any) -> Trajectory:

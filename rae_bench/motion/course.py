@@ -45,19 +45,33 @@ def course_of(motion: Motion) -> np.ndarray:
         (N, T + A, 3) float32: x and z in metres, world, and heading in radians about +Y from +Z, without jumps of a
         turn. A is `frames_ahead`. Frames past a take's own length plus A repeat the last one.
     """
-    count, frames = motion.root_positions.shape[:2]
-    ahead = frames_ahead(motion.fps)
-    reach = reach_of(motion.fps)
     root = motion.root
     raw = np.stack([root.origin[..., 0], root.origin[..., 2], np.unwrap(root.yaw, axis=1)], -1).astype(np.float64)
-    out = np.zeros((count, frames + ahead, 3), np.float32)
-    for length in np.unique(motion.lengths):
-        clips = np.flatnonzero(motion.lengths == length)
+    return smooth_takes(raw, motion.lengths, motion.fps, frames_ahead(motion.fps)).astype(np.float32)
+
+
+def smooth_takes(values: np.ndarray, lengths: np.ndarray, fps: float, ahead: int = 0) -> np.ndarray:
+    """Return values of whole takes, low-passed by the course's Gaussian, each take continued as in `course_of`.
+
+    Args:
+        values: (N, T, D) float64.
+        lengths: (N,) frames of each take.
+        fps: frames per second.
+        ahead: A, frames that go on after a take's last one.
+
+    Returns:
+        (N, T + A, D) float64. Frames past a take's own length plus A repeat the last one.
+    """
+    count, frames, width = values.shape
+    reach = reach_of(fps)
+    out = np.zeros((count, frames + ahead, width))
+    for length in np.unique(lengths):
+        clips = np.flatnonzero(lengths == length)
         padding = ((0, 0), (reach, reach + ahead), (0, 0))
         mode = "reflect" if length > 1 else "edge"
         kind = {"reflect_type": "odd"} if length > 1 else {}
-        wide = np.pad(raw[clips, :length], padding, mode, **kind)  # type: ignore[call-overload]
-        made = smooth(wide, motion.fps)[:, reach : reach + length + ahead]
+        wide = np.pad(values[clips, :length], padding, mode, **kind)  # type: ignore[call-overload]
+        made = smooth(wide, fps)[:, reach : reach + length + ahead]
         out[clips, : length + ahead] = made
         out[clips, length + ahead :] = made[:, -1:]
     return out

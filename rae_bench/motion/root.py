@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class RootSpace:
 
     origin: np.ndarray
     yaw: np.ndarray
+
+    def __getitem__(self, poses: Any) -> RootSpace:
+        """Return the frames of reference of some poses."""
+        return RootSpace(self.origin[poses], self.yaw[poses])
 
     @property
     def rotation(self) -> np.ndarray:

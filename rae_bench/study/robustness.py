@@ -172,7 +172,7 @@ def readings(
     """Measure all metrics of the truth itself, then of every fault at every strength."""
 
     def measured(motion: Motion) -> dict[str, float]:
-        trajectory = Trajectory(motion.root_positions[None], motion.rotations[None])
+        trajectory = Trajectory.of(motion)
         return evaluate(trajectory, truth, objectives) | dict(compare(trajectory))
 
     sound = measured(truth)

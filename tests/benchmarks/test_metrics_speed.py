@@ -59,7 +59,7 @@ def _frame_by_frame(generated: Motion, truth: Motion) -> dict[str, float]:
 def test_all_metrics_of_256_clips(benchmark: Any) -> None:
     truth, generated = _motion(256, 0), _motion(256, 1)
     objectives = keyframe_objectives(truth)
-    trajectory = Trajectory(generated.root_positions[None], generated.rotations[None])
+    trajectory = Trajectory.of(generated)
     values = benchmark.pedantic(evaluate, (trajectory, truth, objectives), rounds=3, warmup_rounds=1)
     started = time.process_time()
     evaluate(trajectory, truth, objectives)
@@ -70,5 +70,5 @@ def test_all_metrics_of_256_clips(benchmark: Any) -> None:
     looped = (time.process_time() - started) * len(truth) / len(few)
     print(f"\n256 x 240 x 31, seconds of one core: {len(values)} metrics {fast:.2f}")
     print(f"{len(LOOPED)} of them frame by frame {looped:.1f}: {looped / fast:.0f} times as long")
-    quick = evaluate(Trajectory(part.root_positions[None], part.rotations[None]), few, objectives[:4])
+    quick = evaluate(Trajectory.of(part), few, objectives[:4])
     assert {name: quick[name] for name in LOOPED} == pytest.approx(slow, rel=1e-3)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.places import TESTS
+from helpers.plugins import HOLDS, write_plugins
 from helpers.running import plan_cells, run_cells
 from helpers.seeker import rows_of
 
@@ -37,40 +38,8 @@ from rae_bench.task.task import load_task
 SEEKER = f"{TESTS / 'helpers' / 'seeker.py'}:Seeker"
 METHODS = {"__init__", "pretrain", "adapt", "generate", "save", "load"}
 
-MODELS = '''
-"""Models that misbehave in their process."""
-
-import os
-import signal
-import sys
-import time
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
-
-from rae_bench.model import ModelCard, Trajectory
-
-
-class Base:
-    card = ModelCard(name="base")
-
-    def __init__(self, log=""):
-        self.log = log
-
-    def pretrain(self, source, ctx):
-        pass
-
-    def adapt(self, target, ctx):
-        pass
-
-    def generate(self, prompt, ctx):
-        frames, history = int(prompt.frames.max()), prompt.history
-        return Trajectory(
-            np.repeat(history.root_positions[None, :, -1:], frames, 2),
-            np.repeat(history.rotations[None, :, -1:], frames, 2),
-        )
-
+MODELS = HOLDS + '''
+class Base(Holds):
     def save(self, folder):
         pass
 
@@ -129,9 +98,7 @@ class Forges(Base):
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plugins") / "models.py"
-    path.write_text(MODELS, encoding="utf-8")
-    return path
+    return write_plugins(tmp_path_factory, MODELS)
 
 
 @pytest.fixture(scope="module")

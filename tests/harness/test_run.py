@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.plugins import HOLDS, write_plugins
 from helpers.running import do_here, plan_cells, run_cells
 
 from rae_bench.benchmark import BENCHMARK_VERSION
@@ -29,39 +30,8 @@ from rae_bench.results.files import load_results, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.task.cells import Cell
 
-MODELS = '''
-"""Models that need no torch, each bad or curious in its own way."""
-
-import json
-import os
-import sys
-import time
-from pathlib import Path
-
-import numpy as np
-
-from rae_bench.model import ModelCard, Trajectory
-
-
-class Base:
-    card = ModelCard(name="base")
-
-    def __init__(self, log=""):
-        self.log = log
-
-    def pretrain(self, source, ctx):
-        pass
-
-    def adapt(self, target, ctx):
-        pass
-
-    def generate(self, prompt, ctx):
-        frames, history = int(prompt.frames.max()), prompt.history
-        return Trajectory(
-            np.repeat(history.root_positions[None, :, -1:], frames, 2),
-            np.repeat(history.rotations[None, :, -1:], frames, 2),
-        )
-
+MODELS = HOLDS + '''
+class Base(Holds):
     def save(self, folder):
         folder.mkdir(parents=True)
         (folder / "state.json").write_text("{}")
@@ -140,9 +110,7 @@ LOGIC = ("cold", "frozen")
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plugins") / "models.py"
-    path.write_text(MODELS, encoding="utf-8")
-    return path
+    return write_plugins(tmp_path_factory, MODELS)
 
 
 def values(result: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.plugins import write_plugins
 from helpers.running import cell_job, plan_cells, plan_sweep, pretrain_job, run_cells, sweep_cells
 from helpers.sweeps import LOGIC, MODELS, scrubbed
 from rich.console import Console
@@ -28,9 +29,7 @@ from rae_bench.results.files import read_result
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plugins") / "models.py"
-    path.write_text(MODELS, encoding="utf-8")
-    return path
+    return write_plugins(tmp_path_factory, MODELS)
 
 
 @pytest.fixture(scope="module")

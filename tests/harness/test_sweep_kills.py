@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from helpers.plugins import write_plugins
 from helpers.running import run_cells
 from helpers.sweeps import LOGIC, MODELS, scrubbed
 
@@ -75,9 +76,7 @@ def _victim(kind: str, driver: int) -> int | None:
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plugins") / "models.py"
-    path.write_text(MODELS, encoding="utf-8")
-    return path
+    return write_plugins(tmp_path_factory, MODELS)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +150,7 @@ def test_an_ended_sweep_is_taken_up_again(number: int, plugin: Path, tiny_task: 
     first.send_signal(number)
     _, stderr = first.communicate(timeout=60)
     finished = _finished(out)
-    assert 3 <= len(finished) < 12
+    assert 3 <= len(finished) < 24
     if number == signal.SIGINT:
         assert first.returncode == 130, stderr
         assert stderr.splitlines()[-1].startswith("rae-bench: interrupted")
@@ -165,7 +164,7 @@ def test_an_ended_sweep_is_taken_up_again(number: int, plugin: Path, tiny_task: 
     assert ended.returncode == 0, ended.stderr
     results = json.loads(ended.stdout)
     assert {r["status"] for r in results} == {"ok"}
-    assert len(results) == 12
+    assert len(results) == 24  # of each seed two that learn, three controls and the truth
     assert all(path.stat().st_mtime_ns == at for path, at in finished.items())  # not run again
     reference = run_cells(
         f"{plugin}:Base", str(tiny_task), seeds=4, regimes=LOGIC, out=tmp_path / "reference",

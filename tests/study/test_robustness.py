@@ -26,7 +26,7 @@ def truth() -> Motion:
 
 
 def _measured(motion: Motion, truth: Motion) -> dict[str, float]:
-    trajectory = Trajectory(motion.root_positions[None], motion.rotations[None])
+    trajectory = Trajectory.of(motion)
     return evaluate(trajectory, truth, keyframe_objectives(truth))
 
 

@@ -121,7 +121,7 @@ class FoldGrader:
     @cached_property
     def truth(self) -> Trajectory:
         """The truth as a trajectory."""
-        return Trajectory(self.exam.truth.root_positions[None], self.exam.truth.rotations[None])
+        return Trajectory.of(self.exam.truth)
 
     def grade(self, trajectory: Trajectory, seed: int) -> Graded:
         """Return every metric that needs only the trajectory; `seed` is the cell's, for the critics."""

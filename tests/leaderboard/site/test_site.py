@@ -247,7 +247,7 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
     truth: Any = side.held_out_clips(side.split(0).test).truth
     folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad"
     shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad", folder)
-    made = Trajectory(truth.root_positions[None], truth.rotations[None])
+    made = Trajectory.of(truth)
     cell = json.loads((folder / "finetune-f0.05-s0.json").read_text())
     (folder / "finetune-f0.01-s0.json").write_text(json.dumps(cell | {"fraction": 0.01}))
     for name in ("finetune-f0.05-s0", "finetune-f0.01-s0"):

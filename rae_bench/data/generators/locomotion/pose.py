@@ -124,8 +124,7 @@ def solve_leg(pose: Pose, leg: Leg, step: Step, foot: np.ndarray, body_yaw: np.n
         base = pose.position(leg.coxa)
         seen = fast_rotate(quat.inverse(attach), step.position - base)
         rest = pose.rest[leg.contact] - pose.rest[leg.coxa]
-        angle = np.arctan2(seen[..., 0], seen[..., 2]) - np.arctan2(rest[0], rest[2])
-        angle = np.remainder(angle + np.pi, 2 * np.pi) - np.pi
+        angle = quat.wrapped(np.arctan2(seen[..., 0], seen[..., 2]) - np.arctan2(rest[0], rest[2]))
         pose.bend(leg.coxa, quat.from_axis_angle(UP, angle))
         pole, end = fast_rotate(pose.turn(leg.coxa), leg.hinge), step.position
     else:
