@@ -41,7 +41,7 @@ def test_the_network_is_the_thesis(size: tuple[int, int]) -> None:
 def test_tells_a_frozen_body_from_real_motion() -> None:
     real, truth = walk(16, 60, seed=9), walk(8, 60)
     frozen, shaky = freeze(truth, 100), noisy(truth, 10)
-    errors = thesis_errors(real, [frozen, shaky], [truth], updates=40)
+    errors = thesis_errors(real, [frozen, shaky], [truth], updates=80)
     assert min(errors[:2]) > 0.2
     assert errors[2] < 0.5 * min(errors[:2])
     one, two = (thesis_errors(real, [frozen], [truth], seed=4, updates=3) for _ in range(2))
