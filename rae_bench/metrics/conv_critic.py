@@ -60,8 +60,9 @@ def make_critic(frames: int, features: int) -> Any:
     layers: list[nn.Module] = []
     before = 1
     for channels in CHANNELS:
-        # The normalisation takes a convolution's bias out again: its gradient would be rounding, which Adam makes large.
-        layers += [nn.Conv2d(before, channels, 3, bias=False), nn.MaxPool2d(3), nn.BatchNorm2d(channels), nn.ELU()]
+        # The normalisation takes a bias out again: its gradient would be rounding, which Adam makes large.
+        convolution = nn.Conv2d(before, channels, 3, bias=False)
+        layers += [convolution, nn.MaxPool2d(3), nn.BatchNorm2d(channels), nn.ELU()]
         before = channels
         frames, features = (frames - 2) // 3, (features - 2) // 3
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * frames * features, 1))
