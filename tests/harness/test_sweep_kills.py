@@ -204,7 +204,7 @@ specs = make_specs(
 nodes.shutdown()
 shutil.rmtree(folder, ignore_errors=True)
 assert not outcome.failed, outcome.failed
-assert len(outcome.results) == 12, len(outcome.results)
+assert len(outcome.results) == 24, len(outcome.results)  # as above
 assert len(done) == len(set(done))
 """
     ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=300)
