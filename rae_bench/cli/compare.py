@@ -14,6 +14,7 @@ from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.values import numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
+from rae_bench.objectives.tracks import LIMBS, TRACKS
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
 @click.option("--budget", type=click.Choice(BUDGETS), help="Only results of this budget (the one that both have).")
-@click.option("--metric", default="reconstruction_error", show_default=True, help="Any metric of the results.")
+@click.option("--metric", help="Any metric of the results; the primary reconstruction error unless told otherwise.")
 @click.option(
     "--results", type=click.Path(path_type=Path), default="results", show_default=True,
     help="Folder in which A and B are looked up.",
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, budget: str | None,
-    metric: str, results: Path, as_json: bool,
+    metric: str | None, results: Path, as_json: bool,
 ) -> None:
     """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
 
@@ -55,6 +56,7 @@ def compare(
         raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
     wanted = numbers("--fractions", split(fractions))
     chosen = _one_budget(sides, split(tasks), budget)
+    metric = metric or _primary(sides, split(tasks))
     tables = [side.clips(metric, split(tasks), wanted, seeds) for side in sides]
     _same_basis(tables)
     direction = str(tables[0]["direction"].iloc[0])
@@ -152,6 +154,23 @@ def _one_budget(sides: list[_EntryResults], tasks: list[str], asked: str | None)
         if budgets:
             side.table = side.table[side.table["budget"] == chosen]
     return chosen
+
+
+def _primary(sides: list[_EntryResults], tasks: list[str]) -> str:
+    """Return the metric by which transfer is judged in the track of the tasks that both sides have.
+
+    Raises:
+        UserError: the tasks are of tracks that are judged by different metrics.
+    """
+    from rae_bench.metrics import primaries
+
+    tables = [side.table[side.table["task"].isin(tasks)] if tasks else side.table for side in sides]
+    both = set(tables[0]["task"]) & set(tables[1]["task"]) or set(tables[0]["task"])
+    tracks = {str(track) for track in tables[0].loc[tables[0]["task"].isin(both), "track"]}
+    found = sorted({primaries(track)["reconstruction"] for track in tracks if track in TRACKS})
+    if len(found) > 1:
+        raise UserError(f"these tasks are judged by {' and '.join(found)}; choose tasks with --task, or a --metric")
+    return found[0] if found else primaries(LIMBS)["reconstruction"]
 
 
 def _folder(name: str, results: Path) -> Path:

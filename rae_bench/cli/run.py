@@ -205,7 +205,6 @@ def fold_notes(folds: Folds, name: str) -> list[str]:
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     from rae_bench.model.regimes import percent
-    from rae_bench.statistics.intervals import interval
     from rae_bench.task.cells import fold_of
 
     target = outcome.target
@@ -232,18 +231,40 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")
     lines += budget_notes(outcome.results) + headroom_notes(table_rows)
-    learned = [r for r in table_rows if r.kind == "model" and r.values.get("reconstruction_error")]
-    for control in (r for r in table_rows if r.kind == "control"):
-        beaten = [
-            f"{row.label}{'' if row.fraction in (None, 1) else ' ' + percent(row.fraction)}"
-            for row in learned
-            if control.values.get("score") and control.values["score"][0] < interval(row.values["score"])[0]
-        ]
-        if beaten:
-            lines.append(f"The control {control.label} has a better score than: {', '.join(beaten)}.")
+    learned = [r for r in table_rows if r.kind == "model" and r.seeds]
+    lines += control_notes(table_rows)
     if any(len(r.seeds) > 1 for r in learned):
-        seeds = max(len(r.seeds) for r in learned)
-        lines.append(f"± and brackets: 95 % interval over {seeds} seeds, each a fold; ratios are geometric means.")
+        seeds = max((r.seeds for r in learned), key=len)
+        tested = len({fold_of(seed) for seed in seeds})
+        each = "each a fold" if tested == len(seeds) else f"of {tested} folds"
+        lines.append(f"± and brackets: 95 % interval over {len(seeds)} seeds, {each}; ratios are geometric means.")
+    uneven = sorted({len(r.seeds) for r in table_rows if r.seeds})
+    if len(uneven) > 1:
+        lines.append("Rows with fewer seeds are means over fewer folds: they do not compare with the others.")
+    return lines
+
+
+def control_notes(table_rows: Sequence[Row]) -> list[str]:
+    """Say which rows that learn have a worse score than a control, over the seeds that both have.
+
+    `nearest` knows as much of the target as a row of its fraction, so it is compared with those.
+    """
+    from rae_bench.model.regimes import percent
+
+    def label(row: Row, always: bool) -> str:
+        return row.label + (f" {percent(row.fraction)}" if row.fraction is not None and always else "")
+
+    lines = []
+    for control in (r for r in table_rows if r.kind == "control"):
+        beaten = []
+        for row in (r for r in table_rows if r.kind == "model"):
+            ours, theirs = (dict(zip(r.seeds, r.values.get("score", ()), strict=False)) for r in (control, row))
+            both = [(ours[seed], theirs[seed]) for seed in ours.keys() & theirs.keys()]
+            fair = control.fraction is None or control.fraction == row.fraction
+            if both and fair and sum(a - b for a, b in both) < 0:
+                beaten.append(label(row, row.fraction != 1))
+        if beaten:
+            lines.append(f"The control {label(control, True)} has a better score than: {', '.join(beaten)}.")
     return lines
 
 

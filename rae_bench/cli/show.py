@@ -22,6 +22,7 @@ KINDS = ("models", "tasks", "rigs", "domains")
 def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, rigs and imported domains."""
     from rae_bench.model.registry import list_models
+    from rae_bench.objectives.tracks import TRACKS
     from rae_bench.rigs.builtin import rig_descriptions
     from rae_bench.storage import list_domains
     from rae_bench.task.task import builtin_tasks, load_task
@@ -49,13 +50,16 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
             lines = model_lines(text) if kind == "models" else [text]
             lines += [_budgets_in_short(load_task(name))] if kind == "tasks" else []
             click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
+        if kind == "tasks":
+            click.echo(f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more")
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
 
 
 def _budgets_in_short(task: Task) -> str:
     p = task.protocol
-    return f"full {p.full_updates:,} updates, quick {p.quick_updates:,}, {p.frames_per_update} frames each"
+    sizes = f"full {p.full_updates:,} updates, quick {p.quick_updates:,}, {p.frames_per_update} frames each"
+    return f"track {p.track}; {sizes}"
 
 
 def model_lines(about: dict[str, Any]) -> list[str]:
@@ -128,6 +132,7 @@ def show_task(name: str) -> None:
 def task_lines(task: Task) -> list[str]:
     """Return a task in words, a line each."""
     from rae_bench.model.regimes import percent
+    from rae_bench.objectives.tracks import TRACK_WORDS
     from rae_bench.task.task import PRETRAINING_SHARE
 
     def side(table: dict[str, object]) -> str:
@@ -145,6 +150,7 @@ def task_lines(task: Task) -> list[str]:
         *(["demo        shows that an import works; its rows are not ranked"] if task.demo else []),
         *(f"source      {side(dict(source))}" for source in task.sources),
         f"target      {side(dict(task.target))}",
+        f"track       {p.track}: {TRACK_WORDS[p.track]}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",
         f"budget      full: {p.full_updates:,} updates to adapt, {PRETRAINING_SHARE * p.full_updates:,} to pre-train",

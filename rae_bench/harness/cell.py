@@ -22,7 +22,7 @@ from rae_bench.metrics import adversarial, measure
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import SAMPLES, Prompt, Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
-from rae_bench.model.regimes import percent
+from rae_bench.model.regimes import is_pretrained, percent
 from rae_bench.model.trajectory import UNIT_TOLERANCE
 from rae_bench.motion.motion import Motion
 from rae_bench.results.clips import write_clips
@@ -198,7 +198,8 @@ def _adapt(
         cell.regime, cell.seed, cell.fraction, budget.updates, budget.frames, job.device, job.threads
     )
     stage = f"{cell.regime} {percent(cell.fraction)}"
-    spent = model.adapt(domain, sources, ctx, lambda u, n, loss: report(stage, u, n, loss))
+    known = sources if is_pretrained(cell.regime) else ()  # what starts cold sees the fraction of the target alone
+    spent = model.adapt(domain, known, ctx, lambda u, n, loss: report(stage, u, n, loss))
     cost |= {**spent, "core_seconds": spent["core_seconds"] + loading}
 
 

@@ -30,7 +30,7 @@ from rae_bench.harness.search_space import check_space, draw, grid
 from rae_bench.harness.spec import check_out
 from rae_bench.harness.sweep import sweep_workers
 from rae_bench.harness.worker import failure
-from rae_bench.metrics import evaluate
+from rae_bench.metrics import evaluate, primaries
 from rae_bench.model.plugins.plugin import PackedPlugin, ship_plugin, take_plugin
 from rae_bench.model.regimes import COLD
 from rae_bench.model.registry import ModelRef, config_hash, model_name, resolve_model
@@ -42,7 +42,6 @@ from rae_bench.task.task import QUICK_BUDGET, Protocol, load_task
 
 RUNGS = (1, 3, 9)
 """Ninths of the budget after which ASHA compares; of three trials one goes on."""
-METRIC = "reconstruction_error"
 
 
 @dataclass(frozen=True)
@@ -163,10 +162,10 @@ def score(
     model = models.make(spec, options, company=ninths, threads=threads)
     ctx = Circumstances(COLD, seed, 1.0, updates, frames, threads=threads)
     split = source.split(seed)
-    model.adapt(source.domain(split.train), (source,), ctx, lambda *_: None)
+    model.adapt(source.domain(split.train), (), ctx, lambda *_: None)
     exam = source.held_out_clips(split.test)
     made = checked_trajectory(model.generate(exam.prompt, ctx).trajectory, exam.truth, spec)
-    return evaluate(made, exam.truth, exam.objectives)[METRIC]
+    return evaluate(made, exam.truth, exam.objectives)[primaries(protocol.track)["reconstruction"]]
 
 
 def try_out(

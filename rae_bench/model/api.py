@@ -113,9 +113,9 @@ class Context:
         device: what torch calls the device, `cpu` or `cuda`.
         threads: how many threads the model may use.
         progress: is called as progress(update, updates, loss).
-        source: the first of `sources`, for models that retarget. None in `pretrain`.
+        source: the first of `sources`, for models that retarget. None in `pretrain`, and where there are no `sources`.
         sources: the source domains of the task. `pretrain` gets them too; the domain that it is given is the first of
-            them. Most tasks have one.
+            them. Most tasks have one. Empty in the regimes that start without a source, `cold` and `cold-long`.
     """
 
     regime: str

@@ -107,7 +107,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     """Return all cell results under `folder` as a long table, with a row for each cell and metric.
 
     The columns are model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, budget
-    (quick or full), and basis, which says in words what must be alike for two cells to compare (see `basis`).
+    (quick or full), basis, which says in words what must be alike for two cells to compare (see `basis`), and track.
 
     Raises:
         UserError: a result of another version of the benchmark.
@@ -123,10 +123,11 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         head = {key: result[key] for key in ("model", "task", "regime", "fraction", "seed", "status")}
         head |= {"config": result["identity"]["config"][:8], "path": str(path)}
         head |= {"budget": budget_of_result(result), "basis": basis(result["identity"])}
+        head["track"] = result.get("track", "")
         for name, entry in result["metrics"].items():
             rows.append({**head, "metric": name, **entry})
     columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value", "unit"]
-    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "budget", "basis"])
+    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "budget", "basis", "track"])
 
 
 def reported_number(value: Any) -> float | None:

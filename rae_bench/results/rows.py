@@ -128,9 +128,9 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     for (name, share), members in lines.items():
         made = {r["seed"]: metric_values(r) for r in members if r["status"] == "ok"}
         shown = {n: [values.get(n, math.nan) for values in made.values()] for n in measured} if made else {}
-        why = "; ".join(sorted({r["reason"] for r in members if r["status"] != "ok"}))
+        why = _reasons(members)
         kind, part = "truth" if name == TRUTH else "control", share if name == NEAREST else None
-        out.append(Row(name, part, kind, settled(shown, list(made)), [r["seed"] for r in members], reason=why))
+        out.append(Row(name, part, kind, settled(shown, list(made)), list(made), reason=why))
     for (label, fraction), members in sorted(grouped.items(), key=lambda item: (ROWS.index(item[0][0]), item[0][1])):
         columns: dict[str, list[float]] = defaultdict(list)
         good = sorted((r for r in members if r["status"] == "ok"), key=lambda r: r["seed"])
@@ -157,10 +157,20 @@ def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         if {"above", "below"} <= bounds or not headroom >= LEAST_HEADROOM:
             columns.pop("data_saved", None)  # bounds on both sides have no mean, and no headroom leaves none to save
         capped = next((bound for bound in ("above", "below") if bound in bounds), "")
-        reasons = {r["reason"] for r in members if r["status"] != "ok"}
-        seeds, why = [r["seed"] for r in good], "; ".join(sorted(reasons))
+        seeds, why = [r["seed"] for r in good], _reasons(members)
         out.append(Row(label, fraction, "model", settled(columns, seeds), seeds, capped, why, headroom))
     return out
+
+
+def _reasons(members: Sequence[Mapping[str, Any]]) -> str:
+    """Say why cells of a row have no values; which seeds these are of, where others have some."""
+    missing: dict[str, list[int]] = defaultdict(list)
+    for r in members:
+        if r["status"] != "ok":
+            missing[r["reason"]].append(r["seed"])
+    whole = len(members) == sum(map(len, missing.values()))
+    named = {why: "" if whole else f"seed {', '.join(map(str, sorted(seeds)))}: " for why, seeds in missing.items()}
+    return "; ".join(f"{named[why]}{why}" for why in sorted(missing))
 
 
 def _headroom(cold: Mapping[int, Mapping[float, float]], fraction: float) -> float:

@@ -56,7 +56,8 @@ class Spy(Base):
         assert clips == [len(target.ids)] * 4
         whole = target.motion.root_positions.base  # a view would show what it was cut from
         assert whole is None or whole.size == target.motion.root_positions.size
-        self.note("adapt", ctx, domain=target.name, ids=target.ids, source=ctx.source.ids, updates=ctx.budget.updates)
+        self.note("adapt", ctx, domain=target.name, ids=target.ids, source=ctx.source and ctx.source.ids,
+                  updates=ctx.budget.updates)
 
     def generate(self, prompt, ctx):
         self.note("generate", ctx, clips=len(prompt.history), history=prompt.history.root_positions.shape[1])
@@ -326,7 +327,7 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
         assert note["ids"] == train[: len(note["ids"])]
         frames, need = lengths[: len(note["ids"])].sum(), note["fraction"] * lengths.sum()
         assert need <= frames < need + lengths[len(note["ids"]) - 1]
-        assert note["source"] == pretraining[0]["ids"]
+        assert note["source"] == (pretraining[0]["ids"] if note["regime"] in ("frozen", "finetune") else None)
         assert note["updates"] == (30 if note["regime"] == "cold-long" else 10)
     sizes = {note["fraction"]: len(note["ids"]) for note in adaptations}
     assert sizes[0.05] < sizes[0.3] < sizes[1.0] == len(train)

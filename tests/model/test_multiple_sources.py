@@ -140,7 +140,10 @@ class One:
         (LOG := open("LOGFILE", "a")).write(" ".join([source.name, *(s.name for s in ctx.sources)]) + "\\n")
         LOG.close()
     def adapt(self, target, ctx):
-        assert ctx.source is ctx.sources[0] and len(ctx.sources) == 2
+        if ctx.regime == "cold":
+            assert ctx.source is None and ctx.sources == ()
+        else:
+            assert ctx.source is ctx.sources[0] and len(ctx.sources) == 2
     def generate(self, prompt, ctx):
         root = np.repeat(prompt.history.root_positions[None, :, -1:], prompt.frames.max(), 2)
         return Trajectory(root, np.repeat(prompt.history.rotations[None, :, -1:], prompt.frames.max(), 2))

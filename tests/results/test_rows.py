@@ -200,8 +200,9 @@ def test_a_track_has_primaries_of_its_own() -> None:
 
 
 def test_what_failed_or_was_skipped_stays_with_its_reason(table: dict[tuple[str, float | None], Row]) -> None:
-    assert table["interpolate", None] == Row("interpolate", None, "control", {}, [0], reason="IKError: no")
-    assert table["frozen", 0.05].reason == "ValueError: no luck"  # beside the values of the other seeds
+    assert table["interpolate", None] == Row("interpolate", None, "control", {}, [], reason="IKError: no")
+    # Beside the values of the other seeds.
+    assert table["frozen", 0.05].reason == "seed 2: ValueError: no luck"
     long = table["cold-long", 0.05]
     assert (long.values, long.seeds) == ({}, [])
     assert long.reason == "the model does not support the regime cold-long"
@@ -212,7 +213,7 @@ def test_without_the_truth_or_the_height_there_is_no_score() -> None:
     gone = {"status": "failed", "metrics": {}, "reason": "gone"}
     failed = [r | gone if r["model"] == "truth" else r for r in results()]
     table = {(row.label, row.fraction): row for row in rows(failed)}
-    assert table["truth", None] == Row("truth", None, "truth", {}, [0, 1, 2], "", "gone")
+    assert table["truth", None] == Row("truth", None, "truth", {}, [], "", "gone")
     frozen = table["frozen", 0.05]
     assert all(math.isnan(score) for score in frozen.values["score"])
     assert frozen.values["gain_over_cold"] == [2, 1.5]
@@ -221,6 +222,15 @@ def test_without_the_truth_or_the_height_there_is_no_score() -> None:
     assert all(math.isnan(score) for row in rows(unsaid) for score in row.values.get("score", []))
     without_hold = [r for r in results() if r["model"] != "hold"]
     assert all(math.isfinite(row.values["score"][0]) for row in rows(without_hold) if row.label == "frozen")
+
+
+def test_a_control_that_failed_on_a_fold_has_the_values_of_the_others() -> None:
+    failed = [r | {"status": "failed", "metrics": {}, "reason": "no"} if (r["model"], r["seed"]) == ("hold", 1) else r
+              for r in results()]  # fmt: skip
+    (hold,) = [row for row in rows(failed) if row.label == "hold"]
+    assert 1 not in hold.seeds
+    assert {len(values) for values in hold.values.values()} == {len(hold.seeds)}
+    assert hold.reason == "seed 1: no" if hold.seeds else hold.reason == "no"
 
 
 def test_odd_costs_and_missing_values_do_no_harm() -> None:

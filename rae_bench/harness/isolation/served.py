@@ -152,7 +152,7 @@ class Served:
         return {"cost": ctx.cost()}
 
     def _adapt(self, asked: m.Adapt) -> dict[str, Any]:
-        ctx = self._context(asked.ctx, source=self._sources[0])
+        ctx = self._context(asked.ctx, source=self._sources[0] if self._sources else None)
         self._instance.adapt(self._target, ctx)
         self._sources, self._target = (), None
         return {"cost": ctx.cost()}

@@ -20,7 +20,7 @@ from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained, percent
 from rae_bench.model.registry import config_hash
 from rae_bench.results.files import part_hash, reported_number
 from rae_bench.results.rows import track_of
-from rae_bench.task.cells import TRUTH, budget_of
+from rae_bench.task.cells import TRUTH, budget_of, fold_of
 from rae_bench.task.task import Task
 
 BOUNDS_BY_UNIT = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
@@ -184,28 +184,35 @@ def _same_cells(entry: Entry) -> list[tuple[EntryCell, EntryCell]]:
 def check_copies_within(entry: Entry) -> tuple[list[Finding], list[str]]:
     """Find cells that are copies of another cell of the entry.
 
-    A model without chance has the same numbers in every seed; where only some are the same, one is a copy. A model that
-    learns nothing from its source has the same numbers in two regimes. A model that learns nothing from more data has
-    the same numbers at two fractions, or without any data (zero-shot). Both at once are not possible by training.
+    Each fold has other test clips, so that cells of two folds never have the same numbers. Within a fold a model
+    without chance has them in every seed; where only some are the same, one is a copy. A model that learns nothing from
+    its source has the same numbers in two regimes. A model that learns nothing from more data has the same numbers at
+    two fractions, or without any data (zero-shot). Both at once are not possible by training.
 
     Returns:
         Findings, and notes on what an honest model may do too.
     """
     findings, notes = [], []
-    rows: dict[tuple[str, str, float], int] = defaultdict(int)
+    rows: dict[tuple[str, str, float, int], int] = defaultdict(int)
     for cell in entry.cells:
         if cell.status == "ok" and cell.regime != NO_REGIME:
-            rows[cell.task, cell.regime, cell.fraction] += 1
-    same = _same_cells(entry)
+            rows[cell.task, cell.regime, cell.fraction, fold_of(cell.seed)] += 1
+    alike = _same_cells(entry)
+    other = [(a, b) for a, b in alike if fold_of(a.seed) != fold_of(b.seed)]
+    findings += [
+        Finding(b.where, f"has the numbers of {a.name}, which was tested on other clips", "run both again")
+        for a, b in other
+    ]
+    same = [pair for pair in alike if pair not in other]
     seeds = [(a, b) for a, b in same if (a.regime, a.fraction) == (b.regime, b.fraction)]
     if len(seeds) < sum(count * (count - 1) // 2 for count in rows.values()):
         mend = "run both again"
-        findings = [
+        findings += [
             Finding(b.where, f"has the numbers of seed {a.seed}, while other seeds of the entry differ", mend)
             for a, b in seeds
         ]
     elif seeds:
-        notes.append("every seed has the same numbers: there is no chance in it, or one run was handed in for all")
+        notes.append("seeds of one fold have the same numbers: there is no chance in it, or one run stands for all")
     for a, b in same:
         what = f"has the numbers of {a.name}"
         if a.regime != b.regime and a.fraction != b.fraction and ZERO_SHOT not in (a.regime, b.regime):

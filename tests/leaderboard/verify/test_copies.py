@@ -42,11 +42,11 @@ def test_copy_of_another_entry(honest: Forger, tmp_path: Path) -> None:
 
 
 def test_copy_of_a_seed(forged: Forger) -> None:
-    """Seed 0 once more as seed 1, while the other fractions' seeds differ."""
+    """Seed 0 once more as seed 1, which is tested on other clips."""
     source = forged.cell.with_name("cold-f0.05-s0.json")
     kept = json.loads(source.read_text())
     forged.edit(lambda r: r.update(metrics=kept["metrics"]))
-    assert "has the numbers of seed 0, while other seeds of the entry differ" in forged.form_findings()
+    assert "has the numbers of cold-f0.05-s0, which was tested on other clips" in forged.form_findings()
 
 
 def test_a_trajectory_of_another_seed(forged: Forger) -> None:
