@@ -189,15 +189,19 @@ def budget_note(task: Task) -> str:
     return f"{said} Quick numbers are not for the board; --budget full ({updates}) makes those."
 
 
-def fold_notes(folds: Folds, name: str) -> list[str]:
-    """What is uneven about the folds of the domain `name`."""
+def fold_notes(folds: Folds, name: str, warnings: Sequence[str] = ()) -> list[str]:
+    """What is uneven about the folds of the domain `name`, of which its import has `warnings`."""
+    from rae_bench.data.importing.copies import COPIED
     from rae_bench.task.cells import FOLDS
 
     if folds.blocks:
-        return [
+        lines = [
             f"Domain {name} has fewer than {FOLDS} groups: its folds are blocks of time, so held-out motion is like "
             "what is trained on. Such a task is never ranked."
         ]
+        if any(text.startswith(COPIED) for text in warnings):
+            lines.append(f"Domain {name} has copies of takes: held-out motion may be trained on. Remove them.")
+        return lines
     return [f"Group {group} of {name} has {100 * share:.0f} % of the frames: it is a fold by itself."
             for group, share in folds.large.items()]
 
@@ -220,7 +224,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     if outcome.task.demo:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for side in (*outcome.plan.sources, target):
-        lines += fold_notes(side.folds, side.corpus.name)
+        lines += fold_notes(side.folds, side.corpus.name, side.corpus.provenance.get("warnings", ()))
     alone = sorted({action for result in outcome.results for action in result.get("other_actions", ())})
     if alone:
         lines.append(

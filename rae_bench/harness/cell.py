@@ -212,23 +212,48 @@ def _generate(
     if not published:
         # Where the path is all that is asked, many motions are right: who can, gives several (docs/design.md 6).
         several = exam.path is not None and SAMPLES in model.card["capabilities"]
-        rolled_out = model.generate(replace(exam.prompt, num_samples=SEVERAL if several else 1), ctx)
-        cost["generate_seconds"] = rolled_out.core_seconds
+        prompt = replace(exam.prompt, num_samples=SEVERAL if several else 1)
+        made, cost["generate_seconds"] = _in_rounds(model, prompt, exam, ctx, name)
+        trajectory = checked_trajectory(made, exam.truth, name)
         one = _first_frames(exam.prompt)
         cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])
-        trajectory = checked_trajectory(rolled_out.trajectory, exam.truth, name)
     if not len(steps.clips):
         return Made(trajectory, Trajectory.of(steps.following))
     return Made(trajectory, checked_trajectory(model.generate(steps.prompt, ctx).trajectory, steps.following, name))
 
 
+def _in_rounds(
+    model: RemoteModel, prompt: Prompt, exam: HeldOutClips, ctx: Circumstances, name: str
+) -> tuple[Trajectory, float]:
+    """Continuations of all clips, and the core-seconds that they took.
+
+    The clips of a take are asked for in the order of time: what has been generated when the next one is shown cannot
+    profit from it.
+    """
+    rounds = [np.flatnonzero(exam.rounds == number) for number in range(int(exam.rounds.max()) + 1)]
+    if len(rounds) == 1:
+        shown = model.generate(prompt, ctx)
+        return shown.trajectory, shown.core_seconds
+    whole: Trajectory | None = None
+    seconds = 0.0
+    for clips in rounds:
+        frames = int(prompt.frames[clips].max())
+        part = prompt[clips].cut(frames)
+        shown = model.generate(part, ctx)
+        made = checked_trajectory(shown.trajectory, exam.truth[clips].cut(0, frames), name)
+        seconds += shown.core_seconds
+        if whole is None:
+            whole = made.spread(len(prompt.frames), int(prompt.frames.max()))
+        whole.root_positions[:, clips, :frames] = made.root_positions
+        whole.rotations[:, clips, :frames] = made.rotations
+    assert whole is not None
+    return whole, seconds
+
+
 def _first_frames(whole: Prompt) -> Prompt:
     """The first clip of a prompt, for a second or so."""
     one = whole[np.array([0])]
-    frames = min(LATENCY_FRAMES, int(one.frames[0]))
-    history = one.history.root_positions.shape[1]
-    path = None if one.path is None else one.path.cut(0, history + frames)
-    return replace(one, frames=np.array([frames]), objectives=one.objectives.cut(0, history + frames), path=path)
+    return one.cut(min(LATENCY_FRAMES, int(one.frames[0])))
 
 
 def checked_trajectory(trajectory: Trajectory, truth: Motion, model: str) -> Trajectory:

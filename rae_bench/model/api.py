@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -204,6 +204,14 @@ class Prompt:
     phases: np.ndarray
     num_samples: int = 1
     path: RootPath | None = None
+
+    def cut(self, frames: int) -> Prompt:
+        """The same clips with at most so many frames to generate."""
+        stop = self.history.root_positions.shape[1] + frames
+        path = None if self.path is None else self.path.cut(0, stop)
+        return replace(
+            self, frames=np.minimum(self.frames, frames), objectives=self.objectives.cut(0, stop), path=path
+        )
 
     def __getitem__(self, clips: slice | np.ndarray) -> Prompt:
         """Some of the clips."""

@@ -51,6 +51,13 @@ class Trajectory:
         """Return the whole of a motion as one sample."""
         return cls(motion.root_positions[None], motion.rotations[None])
 
+    def spread(self, clips: int, frames: int) -> Trajectory:
+        """Return room for more clips and frames with as many samples and joints: roots at 0, nothing turned."""
+        samples, joints = self.rotations.shape[0], self.rotations.shape[3]
+        turns = np.zeros((samples, clips, frames, joints, 4), np.float32)
+        turns[..., 0] = 1
+        return Trajectory(np.zeros((samples, clips, frames, 3), np.float32), turns)
+
     @classmethod
     def checked(cls, given: Any, giver: str, **expected: Any) -> Trajectory:
         """What was given, if it is the motion that is expected.

@@ -186,7 +186,11 @@ class Side:
         stance = None if corpus.exact_contacts else self.stance
         ids, groups, actions = ([column[i] for i in kept] for column in (corpus.ids, corpus.groups, corpus.actions))
         objectives, path = self._asked(kept)
-        return cut_clips(self.motion[kept], history, ids, groups, actions, objectives, path, stance=stance)
+        takes = [corpus.takes[i] for i in kept]
+        rounds = np.array([takes[:n].count(take) for n, take in enumerate(takes)])
+        return cut_clips(
+            self.motion[kept], history, ids, groups, actions, objectives, path, stance=stance, rounds=rounds
+        )
 
     def hash_of(self, indices: np.ndarray) -> str:
         """sha256 of a set of segments."""
@@ -202,6 +206,8 @@ class HeldOutClips:
         truth: the same clips, frames after the history only.
         objectives: rows of the same frames, arrivals counted from their first.
         ids, groups, actions: N names.
+        rounds: (N,) int, how many clips of the same take come before each. What a model is shown of a later one gives
+            away where an earlier one ends, so they are shown one after another.
         whole, plan: the clips with their history, and their objectives; not for models.
         path: the path over all frames of `whole`; None in tracks without one.
         stance: (C,) metres where contacts are found again in a history by itself, else None.
@@ -213,6 +219,7 @@ class HeldOutClips:
     ids: list[str]
     groups: list[str]
     actions: list[str]
+    rounds: np.ndarray
     whole: Motion
     plan: Objectives
     path: RootPath | None
@@ -268,7 +275,7 @@ class SingleSteps(NamedTuple):
 
 def cut_clips(
     motion: Motion, history: int, ids: list[str], groups: list[str], actions: list[str], objectives: Objectives,
-    path: RootPath | None = None, *, stance: np.ndarray | None = None,
+    path: RootPath | None = None, *, stance: np.ndarray | None = None, rounds: np.ndarray | None = None,
 ) -> HeldOutClips:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 
@@ -284,11 +291,13 @@ def cut_clips(
         ids, groups, actions: N names each.
         objectives, path: what the track asks, T rows.
         stance: see above.
+        rounds: of `HeldOutClips`; one for all clips where takes are not known.
     """
     frames = (motion.lengths - history).astype(int)
     prompt = _prompt(motion.cut(0, history), deepcopy(objectives), deepcopy(path), frames, stance)
     cut = motion.cut(history), objectives.cut(history)
-    return HeldOutClips(prompt, *cut, ids, groups, actions, motion, objectives, path, stance)
+    order = np.zeros(len(motion), int) if rounds is None else rounds
+    return HeldOutClips(prompt, *cut, ids, groups, actions, order, motion, objectives, path, stance)
 
 
 def _prompt(

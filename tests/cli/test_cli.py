@@ -310,6 +310,9 @@ def test_uneven_folds_are_told() -> None:
     (note,) = notes("aaabbb")
     assert note.startswith("Domain dog has fewer than 5 groups")
     assert note.endswith("never ranked.")
+    folds = make_folds(tuple("aaabbb"), ("walk",) * 6, tuple("aaabbb"), np.full(6, 60), 30.0)
+    told = "the same motion, or its mirror image, is in two groups, which count as one: x and y"
+    assert fold_notes(folds, "dog", ["other", told])[1].startswith("Domain dog has copies of takes")
 
 
 def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

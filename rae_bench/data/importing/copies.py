@@ -14,11 +14,18 @@ from rae_bench.data.wording import first_few
 from rae_bench.motion.motion import Motion
 
 WINDOW, STEPS = 1.0, 10
-"""Seconds of the window of a segment that is looked for in the others, and how many of its frames are compared."""
-SAME = 0.003
-"""Rig heights, root mean square over frames and joints, below which two windows are the same motion."""
-LEAST_MOTION = 0.02
+"""Seconds of a window of a segment that is looked for in the others, and how many of its frames are compared."""
+LOOKED_FOR = 3
+"""Windows of a segment that are looked for: an excerpt may lie across the border of two segments of the other take."""
+SAME, SHARE = 0.003, 0.2
+"""Rig heights, root mean square over frames and joints, below which two windows are the same motion; and the share of
+the motion within the window that this may be, so that slow motion must agree better."""
+LEAST_MOTION = 0.004
 """Rig heights by which joints move within a window about their mean; a window of standing still proves nothing."""
+ASIDE = 9
+"""Places between half a frame before and half a frame after that are tried."""
+COPIED = "the same motion, or its mirror image, is in two groups"
+"""How a warning begins that tells of copies."""
 CHUNK = 20_000
 """Windows that are compared at a time."""
 
@@ -26,9 +33,10 @@ CHUNK = 20_000
 def without_copies(motion: Motion, groups: Sequence[str], ids: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Put segments that hold the same motion, or its mirror image, into one group.
 
-    The window of each segment in which most moves is compared with every window of all segments of other groups, by
-    where the key joints are in root space. The comparison does not tell left from right. Two groups that share a
-    window become one, under the name that comes first in the alphabet.
+    Some windows of each segment are compared with every window of all segments of other groups, by
+    where the key joints are in root space. The comparison does not tell left from right, and finds a copy that begins
+    between two frames, as one does that was cut before it was resampled. Two groups that share a window become one,
+    under the name that comes first in the alphabet.
 
     Args:
         motion: N segments.
@@ -51,7 +59,7 @@ def without_copies(motion: Motion, groups: Sequence[str], ids: Sequence[str]) ->
         if a != b:
             parent[max(a, b)] = min(a, b)
             found.append(f"{ids[here]} and {ids[there]}")
-    words = [f"the same motion, or its mirror image, is in two groups, which count as one: {first_few(found)}"]
+    words = [f"{COPIED}, which count as one: {first_few(found)}"]
     return tuple(find(name) for name in groups), words if found else []
 
 
@@ -69,19 +77,54 @@ def copies(motion: Motion, groups: Sequence[str]) -> Iterator[tuple[int, int]]:
     windows -= windows.mean(0)
     moved = features[clip[:, None], first[:, None] + steps].std(1).mean(-1)
     begins = np.searchsorted(clip, np.arange(len(motion)))
-    queries = np.array([
-        begin + int(moved[begin : begin + n + 1].argmax()) for begin, n in zip(begins, last, strict=True) if n >= 0
+    # Of a jerk little can be said between frames: what moves a lot, smoothly, is looked for.
+    follows = np.append(clip[1:] == clip[:-1], False)
+    jerk = np.zeros(len(windows), np.float32)
+    third = windows[3:] - 3 * windows[2:-1] + 3 * windows[1:-2] - windows[:-3]
+    jerk[1:-2] = np.sqrt((third**2).mean(1))
+    clear = moved / (SAME + jerk / 16)
+    queries = np.unique([
+        begin + part[0] + int(clear[begin + part].argmax())
+        for begin, n in zip(begins, last, strict=True) if n >= 0
+        for part in np.array_split(np.arange(n + 1), LOOKED_FOR) if len(part)
     ])  # fmt: skip
     queries = queries[moved[queries] > LEAST_MOTION]
     number = np.unique(np.asarray(groups), return_inverse=True)[1]
-    sizes = (windows * windows).sum(1)
+    sizes, width = (windows * windows).sum(1), windows.shape[1]
+    limit = np.minimum(SAME, SHARE * moved)
+    # How far a window is from the next, or from the one before.
+    step = np.zeros(len(windows), np.float32)
+    step[:-1] = np.sqrt(((windows[1:] - windows[:-1]) ** 2).mean(1)) * follows[:-1]
+    step[1:] = np.maximum(step[1:], step[:-1])
+    near = width * (limit + step)[queries, None] ** 2
     for start in range(0, len(windows), CHUNK):
         part = slice(start, start + CHUNK)
         apart = sizes[queries, None] + sizes[None, part] - 2 * windows[queries] @ windows[part].T
-        same = apart < windows.shape[1] * SAME**2
-        same &= number[clip[queries]][:, None] != number[clip[part]]
-        for query, window in np.argwhere(same):
-            yield int(clip[queries[query]]), int(clip[start + window])
+        likely = (apart < near) & (number[clip[queries]][:, None] != number[clip[part]])
+        asked, there = np.nonzero(likely)
+        one, two = queries[asked], start + there
+        same = _apart(windows, follows, one, two) < limit[one]
+        yield from zip(clip[one[same]].tolist(), clip[two[same]].tolist(), strict=True)
+
+
+def _apart(windows: np.ndarray, follows: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Return how far windows are apart from others, root mean square, where they come nearest up to half a frame aside.
+
+    Between frames the motion is the parabola through three of them.
+
+    Args:
+        windows: (W, D), every frame's window after that of the frame before.
+        follows: (W,) bool, whether the next window is of the same segment.
+        one, two: (M,) indices of windows; the second of each pair is moved.
+    """
+    before, after = np.maximum(two - 1, 0), np.minimum(two + 1, len(windows) - 1)
+    inner = (follows[before] & (before < two) & follows[two])[:, None]
+    gap = windows[one] - windows[two]
+    slope = (windows[after] - windows[before]) / 2 * inner
+    bend = (windows[after] - 2 * windows[two] + windows[before]) / 2 * inner
+    aside = [((gap - a * slope - a * a * bend) ** 2).mean(1) for a in np.linspace(-0.5, 0.5, ASIDE)]
+    best: np.ndarray = np.sqrt(np.min(aside, axis=0))
+    return best
 
 
 def mirrored_alike(motion: Motion) -> np.ndarray:

@@ -72,6 +72,29 @@ def test_copies_are_found(what: str, walks: Motion) -> None:
     assert "take6" in words[0]
 
 
+@pytest.mark.parametrize("aside", [0, 1, 2, 3])
+def test_excerpts_that_begin_between_two_frames_are_found(aside: int) -> None:
+    """Takes at 120 frames a second, and excerpts of them that were cut before both were resampled to 30."""
+    takes = generate_locomotion(load_rig("r1"), clips=12, seconds=8.0, fps=120.0).motion
+
+    def resampled(first: int, last: int) -> Motion:
+        part = slice(first, last, 4)
+        return make_motion(takes.rig, 30.0, takes.root_positions[:, part], takes.rotations[:, part])
+
+    whole, excerpt = resampled(0, 600), resampled(120 + aside, 720 + aside)
+    names = [f"take{n}" for n in range(12)]
+    groups, _ = without_copies(joined(whole, excerpt), [*names, *(f"excerpt{n}" for n in range(12))], [*names, *names])
+    assert sum(a == b for a, b in zip(groups[:12], groups[12:], strict=True)) >= 11
+
+
+def test_a_slow_walk_has_copies_too(walks: Motion) -> None:
+    """At a third of its speed joints move by less than a hundredth of the height within a second."""
+    slow = make_motion(walks.rig, walks.fps, *(np.repeat(part, 3, 1)[:, :120] for part in (
+        walks.root_positions, walks.rotations)))  # fmt: skip
+    groups, _ = without_copies(joined(slow, slow[[1]]), [*"abcdefz"], [*"abcdefz"])
+    assert groups == (*"abcdef", "b")
+
+
 def test_what_is_alike_but_not_the_same_is_left_alone(walks: Motion) -> None:
     motion = joined(walks, noisy(walks, 3.0, seed=1))
     names = [*"abcdefghijkl"]

@@ -133,7 +133,7 @@ def test_a_domain_for_each_skeleton(tmp_path: Path) -> None:
         ("c", header()),
         ("d", header(rename=("Head", "Skull"))),
     ):
-        (tmp_path / f"{name}[1].bvh").write_text(text + motion)
+        (tmp_path / f"{name}[1].bvh").write_text(text + (walk(3, 30, 50.0) if name == "c" else motion))
     with pytest.raises(UserError, match=r"b\[1\].bvh \(offset of Head differs by 1 cm\).*--per-skeleton"):
         import_folder(tmp_path, RECIPE, "x")
     recipe = Recipe(contact_joints=RECIPE.contact_joints)
