@@ -141,6 +141,6 @@ METRICS = (
         direction="none", category="objective",
         source="rae-bench",
         description="how long after the path's the generated root's low-passed velocity comes; ideal 0",
-        measure=response_lag, optional=True,
+        measure=response_lag, optional=True, version=2,
     ),
 )

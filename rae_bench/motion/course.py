@@ -12,6 +12,8 @@ AHEAD = 1.0
 """Seconds of course that go on after the last frame."""
 REACH = 4.0
 """Standard deviations at which the Gaussian is cut off."""
+END = 1.0
+"""Seconds at either end of a take from which it is continued, about a stride."""
 
 
 def frames_ahead(fps: float) -> int:
@@ -35,8 +37,9 @@ def smooth(values: np.ndarray, fps: float) -> np.ndarray:
 def course_of(motion: Motion) -> np.ndarray:
     """Return the course of whole takes: low-passed root position on the ground and heading.
 
-    A take is continued at both ends by its reflection in the end point (x(-t) = 2 x(0) - x(t)), so that a straight walk
-    stays one to its last frame and goes on after it. Nothing of another take enters.
+    A take is continued at both ends along the straight line that fits its first or last second best. So a straight walk
+    stays one to its last frame and goes on after it, and the course does not go through the last frame itself, which
+    would give it away. Nothing of another take enters.
 
     Args:
         motion: N takes of up to T frames.
@@ -67,11 +70,21 @@ def smooth_takes(values: np.ndarray, lengths: np.ndarray, fps: float, ahead: int
     out = np.zeros((count, frames + ahead, width))
     for length in np.unique(lengths):
         clips = np.flatnonzero(lengths == length)
-        padding = ((0, 0), (reach, reach + ahead), (0, 0))
-        mode = "reflect" if length > 1 else "edge"
-        kind = {"reflect_type": "odd"} if length > 1 else {}
-        wide = np.pad(values[clips, :length], padding, mode, **kind)  # type: ignore[call-overload]
+        own = values[clips, :length]
+        before = _line_after(own[:, ::-1], reach, fps)[:, ::-1]
+        wide = np.concatenate([before, own, _line_after(own, reach + ahead, fps)], 1)
         made = smooth(wide, fps)[:, reach : reach + length + ahead]
         out[clips, : length + ahead] = made
         out[clips, length + ahead :] = made[:, -1:]
     return out
+
+
+def _line_after(values: np.ndarray, count: int, fps: float) -> np.ndarray:
+    """Return (N, count, D) how values (N, L, D) go on along the line that fits their last `END` seconds best."""
+    last = values[:, -max(round(END * fps), 1) :]
+    time = np.arange(last.shape[1]) - (last.shape[1] - 1) / 2
+    mean = last.mean(1)
+    slope = np.einsum("t,ntd->nd", time, last) / max((time * time).sum(), 1)
+    ahead = time[-1] + np.arange(1, count + 1)
+    line: np.ndarray = mean[:, None] + ahead[:, None] * slope[:, None]
+    return line

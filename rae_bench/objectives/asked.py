@@ -28,6 +28,6 @@ def asked_of(
         Objectives of shape (N, T, 8, ...), in the world, and the path of T rows.
     """
     if track == CONTROL:
-        return no_objectives(*motion.root_positions.shape[:2]), path_of(course, motion.fps)
+        return no_objectives(*motion.root_positions.shape[:2]), path_of(course, motion.fps, motion.rig.height)
     make = limb_objectives if track == LIMBS else keyframe_objectives
     return make(motion, targets), None

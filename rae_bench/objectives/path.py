@@ -9,6 +9,9 @@ import numpy as np
 
 HORIZONS = (1 / 3, 2 / 3, 1.0)
 """Seconds ahead at which the path is known."""
+GRAIN = 0.005
+"""To how much a path is rounded: rig heights, and radians. The low-pass leaves some hundredths of a millimetre of every
+step, and in single precision a filter could bring the steps back from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +39,20 @@ class RootPath:
         return RootPath(self.positions[part], self.headings[part])
 
 
-def path_of(course: np.ndarray, fps: float) -> RootPath:
-    """Return the path rows of clips.
+def path_of(course: np.ndarray, fps: float, height: float) -> RootPath:
+    """Return the path rows of clips, rounded to `GRAIN`.
 
     Args:
         course: (N, T + A, 3) x and z in metres and heading in radians, as of `rae_bench.motion.course.course_of`.
         fps: frames per second.
+        height: of the rig, metres.
 
     Returns:
         The paths of the N clips, T rows each.
     """
     steps = [round(seconds * fps) for seconds in HORIZONS]
     frames = course.shape[1] - round(HORIZONS[-1] * fps)
-    rows = np.stack([course[:, step : step + frames] for step in steps], 2).astype(np.float32)
+    grain = GRAIN * np.array([height, height, 1.0])
+    coarse = (np.round(course / grain) * grain).astype(np.float32)
+    rows = np.stack([coarse[:, step : step + frames] for step in steps], 2)
     return RootPath(np.ascontiguousarray(rows[..., :2]), np.ascontiguousarray(rows[..., 2]))

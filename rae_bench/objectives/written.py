@@ -223,7 +223,7 @@ def to_path(written: WrittenObjectives, fps: float, past: Motion) -> RootPath:
     whole = np.concatenate([before, np.concatenate([way, facing[:, None]], 1)])
     reach = frames
     wide = np.pad(whole, ((reach, 0), (0, 0)), "reflect", reflect_type="odd")
-    return path_of(smooth(wide[None], fps)[:, reach:].astype(np.float32), fps)
+    return path_of(smooth(wide[None], fps)[:, reach:].astype(np.float32), fps, past.rig.height)
 
 
 def _objective(entry: Mapping[str, Any], where: str, seconds: float) -> WrittenObjective:

@@ -189,8 +189,10 @@ def generator(name: str) -> Values:
 def objectives() -> Values:
     """Key joints and keyframes of walks, and targets of hands."""
     from rae_bench.data.corpus import ReachTargets
+    from rae_bench.motion.course import course_of
     from rae_bench.objectives.keyframes import keyframe_objectives
     from rae_bench.objectives.objectives import key_transforms, slot_contacts
+    from rae_bench.objectives.path import path_of
 
     made = inputs.truth()
     asked = keyframe_objectives(made)
@@ -202,7 +204,11 @@ def objectives() -> Values:
     ways_there = inputs.turns((4, 2), 5).astype(np.float32)
     targets = ReachTargets(**whole, positions=points, rotations=ways_there, respawned=np.zeros((4, 2), bool))
     reached = keyframe_objectives(made, targets)
+    way = 0.0123 * np.arange(150).reshape(1, 50, 3) ** 1.3  # no number of it lies half way between two grains
+    path = path_of(way, 30.0, 1.7)
     return {
+        "course": close(course_of(made)),
+        "path": close(np.concatenate([path.positions, path.headings[..., None]], -1)),
         "key_positions": close(places),
         "key_rotations": close(ways),
         "slot_contacts": counted(slot_contacts(made.contacts, made.rig)),
