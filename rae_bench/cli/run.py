@@ -15,8 +15,11 @@ from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from rae_bench.harness.run import Outcome
     from rae_bench.results.rows import Row
+    from rae_bench.task.sides import Side
     from rae_bench.task.split import Folds
     from rae_bench.task.task import Task
 
@@ -208,6 +211,8 @@ def fold_notes(folds: Folds, name: str, warnings: Sequence[str] = ()) -> list[st
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
+    import numpy as np
+
     from rae_bench.model.regimes import percent
     from rae_bench.task.cells import fold_of
 
@@ -225,6 +230,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
         lines.append("An import demo: it has too little motion for its rows to rank anything.")
     for side in (*outcome.plan.sources, target):
         lines += fold_notes(side.folds, side.corpus.name, side.corpus.provenance.get("warnings", ()))
+    lines += ground_notes(target, np.concatenate([split.test for split in folds.values()]))
     alone = sorted({action for result in outcome.results for action in result.get("other_actions", ())})
     if alone:
         lines.append(
@@ -246,6 +252,20 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     if len(uneven) > 1:
         lines.append("Rows with fewer seeds are means over fewer folds: they do not compare with the others.")
     return lines
+
+
+def ground_notes(target: Side, tested: np.ndarray) -> list[str]:
+    """Say which errors are 0 for every row because no foot of the held-out segments touches the ground."""
+    from rae_bench.objectives.tracks import LIMBS
+
+    if target.motion.contacts[tested].any():
+        return []
+    asked = target.protocol.track != LIMBS or target.corpus.targets is not None
+    errors = "foot sliding is 0" if asked else "foot sliding and objective error are 0, for nothing is asked,"
+    return [
+        f"No foot touches the ground in the held-out clips: {errors} in every row and in its score. Are the contact "
+        "joints and the ground right? rae-bench data report says more."
+    ]
 
 
 def control_notes(table_rows: Sequence[Row]) -> list[str]:

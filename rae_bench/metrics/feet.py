@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rae_bench.objectives.objectives import Objectives
 
 
+SWING = 0.1
+"""Seconds: a foot that leaves the ground for less has not made a step."""
 SPEED = "truth_contact_speed"
 """The metric that says how fast the true feet are, whatever was generated."""
 
@@ -43,14 +45,21 @@ def foot_sliding_lowest(generated: Motion, truth: Motion, objectives: Objectives
 
     There are as many steps as the truth stands on the joint in that clip. No step needs to be at the truth's time, so a
     gait that is out of step with the truth is not punished. A joint that hovers or never leaves the ground is measured
-    all the same, in the steps in which it is lowest.
+    all the same, in the steps in which it is lowest. Steps between two of these count too where they take at most
+    `SWING`: no foot is lifted and put elsewhere so fast.
     """
+    from scipy.ndimage import binary_closing
+
     count = stance(truth).sum(1)
     y = generated.positions[:, :, generated.rig.contact_joints, 1].astype(np.float64)
     height = np.where(truth.valid[:, 1:, None], (y[:, 1:] + y[:, :-1]) / 2, np.inf)
-    order = height.argsort(1, kind="stable")
-    speed = np.take_along_axis(horizontal_speed(generated), order, 1)
-    return Sums.over(CENTIMETRES * speed, np.arange(speed.shape[1])[:, None] < count[:, None])
+    low = height.argsort(1, kind="stable").argsort(1, kind="stable") < count[:, None]
+    gap = max(round(SWING * truth.fps), 1)
+    around = np.pad(low, ((0, 0), (gap, gap), (0, 0)))
+    low = binary_closing(around, np.ones((1, gap + 1, 1), bool))[:, gap:-gap]
+    # A joint weighs by the truth's steps, however many of its own count.
+    mean = (CENTIMETRES * horizontal_speed(generated) * low).sum(1) / np.maximum(low.sum(1), 1)
+    return Sums((mean * count).sum(1, keepdims=True), count.sum(1, keepdims=True).astype(np.float64))
 
 
 def truth_contact_speed(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
@@ -71,7 +80,7 @@ METRICS = (
         direction="lower", category="feet", primary=(CONTROL,),
         source="rae-bench; contact velocity without the truth's phase",
         description="horizontal speed of each contact joint in its lowest frames, as many as the truth stands on it",
-        measure=foot_sliding_lowest,
+        measure=foot_sliding_lowest, version=2,
     ),
     MetricInfo(
         name=SPEED, label="contact speed of the truth", unit="cm/s", digits=1,

@@ -315,6 +315,38 @@ def test_uneven_folds_are_told() -> None:
     assert fold_notes(folds, "dog", ["other", told])[1].startswith("Domain dog has copies of takes")
 
 
+def test_a_motion_without_ground_is_told() -> None:
+    from helpers.tiny_model import side
+
+    from rae_bench.cli.run import ground_notes
+
+    quad = side("quad")
+    tested = quad.split(0).test
+    assert ground_notes(quad, tested) == []
+    quad.motion.contacts[:] = False
+    (note,) = ground_notes(quad, tested)
+    assert note.startswith("No foot touches the ground in the held-out clips: foot sliding and objective error are 0")
+
+
+def test_controls_are_compared_on_what_both_have() -> None:
+    from rae_bench.cli.run import control_notes
+    from rae_bench.results.rows import Row
+
+    def row(label: str, kind: str, scores: dict[int, float], fraction: float | None = None) -> Row:
+        return Row(label, fraction, kind, {"score": [*scores.values()]}, [*scores])
+
+    hold = row("hold", "control", {0: 0.9, 1: 0.1, 2: 0.1})
+    five, twenty = (row("nearest", "control", {0: 0.2}, share) for share in (0.05, 0.2))
+    cold = row("cold", "model", {0: 0.8, 1: 0.3}, 0.05)
+    full = row("full", "model", {0: 0.1, 1: 0.0}, 1.0)
+    assert control_notes([hold, five, twenty, cold, full]) == [
+        "The control hold has a better score than: cold 5 %.",
+        "The control nearest 5 % has a better score than: cold 5 %.",
+    ]
+    same = row("cold", "model", {0: 0.9, 1: 0.1, 2: 0.1}, 0.05)
+    assert control_notes([hold, same]) == []
+
+
 def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     from helpers.running import cell_job
     from rich.console import Console

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from helpers.walking import as_trajectory, noisy, walk
@@ -64,6 +66,7 @@ def test_lowest_frames_against_loops() -> None:
     truth = make_motion(truth.rig, 30, truth.root_positions, truth.rotations, lengths=lengths, contacts=truth.contacts)
     generated = noisy(truth, 4)
     speeds: list[float] = []
+    weights: list[int] = []
     for n in range(3):
         for c, joint in enumerate(truth.rig.contact_joints):
             count = sum(bool(truth.contacts[n, t - 1 : t + 1, c].all()) for t in range(1, int(lengths[n])))
@@ -71,8 +74,26 @@ def test_lowest_frames_against_loops() -> None:
             for t in range(1, int(lengths[n])):
                 before, after = generated.positions[n, t - 1 : t + 1, joint].astype(float)
                 steps.append((before[1] + after[1], 3000 * float(np.hypot(*(after - before)[[0, 2]]))))
-            speeds += [speed for _, speed in sorted(steps)[:count]]
-    assert _lowest(generated, truth) == pytest.approx(np.mean(speeds), rel=1e-4)
+            low = sorted(range(len(steps)), key=lambda k: steps[k])[:count]
+            near = [k for a, b in itertools.pairwise(sorted(low)) if b - a <= 4 for k in range(a + 1, b)]
+            if count:
+                speeds.append(float(np.mean([steps[k][1] for k in (*low, *near)])))
+                weights.append(count)
+    assert _lowest(generated, truth) == pytest.approx(np.average(speeds, weights=weights), rel=1e-4)
+
+
+def test_a_foot_that_is_lifted_for_a_frame_has_not_stepped() -> None:
+    """A held pose that is put two decimetres ahead every half second, in the air for one frame or for five."""
+    truth = walk(4, 120)
+    turns = np.repeat(truth.rotations[:, :1], 120, 1)
+    for frames, least, most in ((1, 20, 60), (5, 0, 5)):
+        phase = np.arange(120) % 15
+        ahead = 0.2 * (np.arange(120) // 15 + np.clip((phase - 14 + frames) / frames, 0, 1))
+        root = np.repeat(truth.root_positions[:, :1], 120, 1)
+        root[..., 2] += ahead
+        root[..., 1] += np.where(phase > 14 - frames, 0.1, 0)
+        made = make_motion(truth.rig, 30, root, turns)
+        assert least <= _lowest(made, truth) <= most, frames
 
 
 def test_a_gait_out_of_step_slides_nothing_and_gliding_does() -> None:
