@@ -18,6 +18,8 @@ WEIGHT_HEIGHT = 0.015
 """Heights: MANN's 2.5 cm on a person of 1.7 m."""
 SHARE_HEIGHT, SHARE_SPEED = 0.03, 0.3
 """Heights, and heights a second: 5 cm and 0.5 m/s on a person of 1.7 m."""
+STAND_SPEED = 0.15
+"""Heights a second below which a low joint stands, as contacts are found in recordings."""
 SHARE_WINDOW = 0.25
 """Seconds: five frames at the 20 a second for which the rule was made."""
 
@@ -48,6 +50,13 @@ def skating_share(generated: Motion, truth: Motion, objectives: Objectives) -> S
     return Sums.over(100.0 * skates.any(-1), steps & standing(truth)[1].any(1, keepdims=True))
 
 
+def stance_share(generated: Motion, truth: Motion, objectives: Objectives) -> Sums:
+    """Return the percentage of steps, over contact joints, in which a joint is low at both ends and slow."""
+    low: np.ndarray = heights(generated, truth) < SHARE_HEIGHT * truth.rig.height
+    stands = low[:, 1:] & low[:, :-1] & (horizontal_speed(generated) < STAND_SPEED * truth.rig.height)
+    return Sums.over(100.0 * stands, truth.valid[:, 1:, None] & standing(truth)[1][:, None])
+
+
 def _average(values: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
     """Return the mean, (N, T, C), over the frames at most `reach` away in which `mask` is true."""
     total, count = (_window_sum(part.astype(np.float64), reach) for part in (np.where(mask, values, 0), mask))
@@ -73,5 +82,10 @@ METRICS = (
         direction="lower", category="feet",
         source="GMD (Karunratanakul et al. 2023), thresholds scaled to the rig",
         description="frames in which a low contact joint moves faster than 0.3 heights a second", measure=skating_share,
+    ),
+    MetricInfo(
+        name="stance_share", label="stance", unit="%", digits=1, direction="none", category="feet",
+        source="rae-bench", description="steps in which a contact joint is low and slow; ideal is the truth's",
+        measure=stance_share,
     ),
 )

@@ -49,6 +49,22 @@ def test_share_of_frames() -> None:
     assert stops == pytest.approx(100 * 16 / 29)
 
 
+def test_who_stands() -> None:
+    truth = _standing()
+
+    def share(made: Motion) -> float:
+        return evaluate(as_trajectory(made), truth, keyframe_objectives(truth))["stance_share"]
+
+    slow = 0.15 * truth.rig.height
+    assert share(truth) == 100
+    assert share(_gliding(truth, 0.9 * slow)) == 100
+    assert share(_gliding(truth, 1.1 * slow)) == 0
+    assert share(_gliding(truth, 0, 0.04 * truth.rig.height)) == 0
+    steps = walk(4, 120)
+    stood = evaluate(as_trajectory(steps), steps, keyframe_objectives(steps))["stance_share"]
+    assert stood == pytest.approx(100 * steps.contacts.mean(), abs=8)
+
+
 def test_against_loops() -> None:
     whole = walk(3, 40)
     truth = make_motion(
