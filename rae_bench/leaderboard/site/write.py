@@ -22,7 +22,9 @@ from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, category_digits
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
+from rae_bench.metrics.base import Column
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, percent
+from rae_bench.objectives.tracks import LIMBS
 from rae_bench.results.columns import COLUMNS, primary_columns
 from rae_bench.results.files import part_hash, reported_number
 from rae_bench.results.rows import track_of
@@ -93,7 +95,7 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
         "address": web_address, "count": formatting.count, "json": _json, "line": one_line, "percent": percent,
     }  # fmt: skip
     environment.globals |= {
-        "write": formatting, "columns": COLUMNS, "categories": primary_columns(), "category_digits": category_digits,
+        "write": formatting, "columns": COLUMNS, "categories": _categories, "category_digits": category_digits,
         "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY,
     }  # fmt: skip
     pages = {
@@ -122,6 +124,11 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
             matrix=_matrix(board, entry.name),
         )  # fmt: skip
     return pages
+
+
+def _categories(track: str | None) -> dict[str, Column]:
+    """Return category -> column of its primary metric in a track; where several are averaged, of the standard one."""
+    return primary_columns(track or LIMBS)
 
 
 def _json(value: Any) -> Markup:
@@ -192,6 +199,7 @@ def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str],
         "level": entry.level(task),
         "row": next((row for row in table["rows"] if row["entry"] == entry.name), None),
         "units": table["units"],
+        "track": table["track"],
         "missing": missing,
         "chart": entry_chart(contestant, cells) if contestant else None,
         "cells": [_cell(cell) for cell in entry_cells],

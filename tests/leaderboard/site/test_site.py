@@ -21,6 +21,7 @@ from rae_bench.leaderboard.board.build import read_board
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.site.charts import rig_svg
 from rae_bench.leaderboard.site.write import site_pages, write_site
+from rae_bench.metrics import METRICS, primaries
 from rae_bench.rigs.file import load_rig
 
 MARKUP = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
@@ -47,6 +48,25 @@ def site(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages") / "site"
     write_site(board, folder)
     return folder
+
+
+def test_a_task_of_control_has_the_columns_of_control(tmp_path: Path) -> None:
+    for name in ("truth", "hold", "fe"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    primary = {"limbs": primaries("limbs"), "control": primaries("control")}
+    for path in (tmp_path / "entries").rglob("cells/*/*"):
+        text = path.read_text(encoding="utf-8")
+        for category, old in primary["limbs"].items():
+            text = re.sub(rf"(?<![\w@]){old}(?![\w@])", primary["control"][category], text)
+        path.write_text(text, encoding="utf-8")
+        if path.suffix == ".json":
+            path.write_text(json.dumps(json.loads(text) | {"track": "control"}), encoding="utf-8")
+    pages = site_pages(read_board(tmp_path))
+    for page in ("tasks/biped2quad.html", "entries/fe.html"):
+        heads = [METRICS[name].label.capitalize() for name in primary["control"].values()]
+        heads = heads if page.startswith("tasks") else [METRICS[name].title for name in primary["control"].values()]
+        assert all(head in pages[page] for head in heads), page
+        assert METRICS["objective_error"].label.capitalize() not in pages[page]
 
 
 class Tags(HTMLParser):
