@@ -291,7 +291,9 @@ def test_listed_files_and_no_others_are_read(tmp_path: Path) -> None:
 def test_every_segment_its_own_group(tmp_path: Path) -> None:
     from helpers.recordings import TABLE, header, walk
 
-    (tmp_path / "a.bvh").write_text(header() + walk(9, 30))
+    # Three seconds of each of three walks: a walk at one speed is the same motion again and again.
+    rows = [row for speed in (40.0, 60.0, 80.0) for row in walk(4, 30, speed).splitlines()[33:123]]
+    (tmp_path / "a.bvh").write_text(header() + "\n".join(["MOTION", "Frames: 270", "Frame Time: 0.0333333", *rows, ""]))
     corpus = import_folder(tmp_path, Recipe.from_table({**TABLE, "group_by": "segment"}), "x", seconds=3)
     assert corpus.groups == corpus.ids == ("a#0", "a#1", "a#2")
     assert "every segment is a group by itself" in " ".join(corpus.provenance["warnings"])

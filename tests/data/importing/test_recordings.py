@@ -33,7 +33,7 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three takes of a walk: 13 s, 6 s and 1 s."""
     folder = tmp_path_factory.mktemp("walks")
     for stem, seconds, end, speed in (
-        ("S1_walk01", 13, 0.0, 60.0), ("S1_walk02", 6, 8.0, 54.0), ("S2_short", 1, 0.0, 60.0)
+        ("S1_walk01", 13, 0.0, 60.0), ("S1_walk02", 6, 8.0, 42.0), ("S2_short", 1, 0.0, 60.0)
     ):  # fmt: skip
         (folder / f"{stem}.bvh").write_text(header(end) + walk(seconds, 60, speed))
     (folder / "notes.txt").write_text("not motion")
