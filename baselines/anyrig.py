@@ -162,7 +162,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """(B, J, width), of x (B, J, width) and bias (1, heads, J, J)."""
         q, k, v = self.given(self.first(x)).unflatten(-1, (3, self.heads, -1)).transpose(1, 3).unbind(2)
-        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        seen = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5 + bias, -1) @ v
         x = x + self.made(seen.transpose(1, 2).flatten(2))
         return x + self.narrow(functional.relu(self.wide(self.second(x))))
 

@@ -18,7 +18,7 @@ from typing import Any
 from rae_bench.model import UserError, unknown
 
 FOLDER = Path(__file__).resolve().parent
-PAIR_VERSION = 1
+PAIR_VERSION = 2
 """Covers what joins a codec and a core (pair_options.py, network.py, parts.py, layers.py): raise it when these numbers
 move."""
 CODEC, CORE = "raw", "omg-moe"
@@ -130,6 +130,7 @@ def about(pair: Pair) -> dict[str, Any]:
         "licence": core.about["licence"],
         "capabilities": [*CAPABILITIES, *core.about.get("capabilities", [])],
         "parameters": counted.about["parameters"] if counted else None,
+        "groups": True,
         "versions": {codec.name: codec.about["version"], core.name: core.about["version"], "pair": PAIR_VERSION},
     }
 

@@ -27,11 +27,11 @@ class PairNetwork(StepNetwork):
         self.codec, self.core, self.output = codec, core, output
         self.last = change if output == "momentum" else 0
         self.memory, self.noise, self.noise_held = core.memory + self.last, core.noise, core.noise_held
-        self.reads_following = core.reads_following
+        self.reads_following, self.stacks = core.reads_following, codec.stacks and core.stacks
 
     def forward(self, frame: Frame) -> Next:
         """One frame on."""
-        last, frame.memory = frame.memory.tensor_split([self.last], 1)  # the rest is the core's
+        last, frame.memory = frame.memory.tensor_split([self.last], -1)  # the rest is the core's
         given = self.codec.read(frame)
         following = None if frame.following is None else self.codec.read(frame.following)
         made = self.core(given, frame, following)
@@ -47,7 +47,7 @@ class PairNetwork(StepNetwork):
             change = frame.steered(change, *made.steer)
         memory = frame.memory if made.memory is None else made.memory
         if self.last:
-            memory = torch.cat([change, memory], 1)
+            memory = torch.cat([change, memory], -1)
         return Next(change, made.phase, memory, made.losses, made.notes)
 
 

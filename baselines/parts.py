@@ -56,11 +56,13 @@ class Codec(nn.Module):
         encode: takes a pose (B, 4 + 12 J) to an embedding.
         decode: takes an embedding to a change (B, 4 + 3 J), or whatever else the output of the entry is.
         embedding: width of the embedding.
+        stacks: as of `rae_bench.model.StepNetwork`.
     """
 
     encode: nn.Module
     decode: nn.Module
     embedding: int
+    stacks: bool = False
 
     def read(self, frame: Frame) -> Tensor:
         """Embedding (B, embedding) of a frame; by default of its whole pose."""
@@ -76,7 +78,7 @@ class Core(nn.Module):
     """The half that is the same for every rig.
 
     Attributes:
-        memory, noise, noise_held, reads_following: as of `rae_bench.model.StepNetwork`.
+        memory, noise, noise_held, reads_following, stacks: as of `rae_bench.model.StepNetwork`.
         residual: whether what it gives is added to the embedding that was read; else it is the next embedding.
     """
 
@@ -84,6 +86,7 @@ class Core(nn.Module):
     noise: int = 0
     noise_held: bool = False
     reads_following: bool = False
+    stacks: bool = False
     residual: bool = True
 
     def as_published(self) -> None:
@@ -104,8 +107,8 @@ class Core(nn.Module):
 
 
 def join(x: Tensor, extra: Tensor | None) -> Tensor:
-    """`x` (B, N) with `extra` (B, E) beside it, where there is one."""
-    return x if extra is None else torch.cat([x, extra], 1)
+    """`x` (..., B, N) with `extra` (..., B, E) beside it, where there is one."""
+    return x if extra is None else torch.cat([x, extra], -1)
 
 
 def next_phase(predicted: Tensor, now: Tensor) -> Tensor:

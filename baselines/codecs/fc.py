@@ -28,14 +28,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import Frame, Sizes
+from rae_bench.model import Draws, Frame, Linear, Sizes
 
 from ..parts import Core, CoreOutput, Widths
 from .fe import FeatureEncoding
 
 ABOUT = {
     "class": "FeatureClustering",
-    "version": 1,
+    "version": 2,
     "variants": {"layer": ["vae", "rbf", "dec"], "use": ["cat", "in"]},
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
@@ -53,9 +53,9 @@ PUBLISHED_WIDTH = 100.0
 
 
 def square_distances(x: Tensor, centres: Tensor) -> Tensor:
-    """(B, C) |x - c|^2 of x (B, E) and centres (C, E), as |x|^2 - 2 x c + |c|^2, which is one matrix product."""
-    both = torch.addmm((centres * centres).sum(1)[None], x, centres.T, alpha=-2)
-    return (both + (x * x).sum(1, keepdim=True)).clamp(min=0)
+    """(..., B, C) |x - c|^2 of x (..., B, E) and centres (..., C, E), as |x|^2 - 2 x c + |c|^2: one matrix product."""
+    both = (centres * centres).sum(-1)[..., None, :] - 2 * (x @ centres.mT)
+    return (both + (x * x).sum(-1, keepdim=True)).clamp(min=0)
 
 
 class Centres(nn.Module):
@@ -69,26 +69,29 @@ class Centres(nn.Module):
         self.log_width = nn.Parameter(torch.full((widths,), 0.5 * math.log(2 * embedding)))
         self.register_buffer("placed", torch.tensor(False))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C) squared distances in units of the widths."""
-        if self.training and not self.placed:
-            self.place(x.detach())
-        return square_distances(x, self.centres) * torch.exp(-2 * self.log_width)
+    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
+        """(..., B, C) squared distances in units of the widths."""
+        if draws is not None and not self.placed.all():
+            self.place(x.detach(), draws)
+        return square_distances(x, self.centres) * torch.exp(-2 * self.log_width)[..., None, :]
 
     @torch.no_grad()
-    def place(self, x: Tensor) -> None:
-        """k-means among the embeddings x (B, E), from centres drawn of them, again if there are too few."""
-        count = len(self.centres)
-        rounds = [torch.randperm(len(x), device=x.device) for _ in range(-(-count // len(x)))]
-        jitter = 0.05 * torch.randn_like(self.centres) * x.std(0, correction=0)
-        centres = x[torch.cat(rounds)[:count]] + jitter
+    def place(self, x: Tensor, draws: Draws) -> None:
+        """k-means among the embeddings x (..., B, E), from centres drawn of them, again if there are too few."""
+        count, rows = self.centres.shape[-2], x.shape[-2]
+        picked = torch.cat([draws.permutation(rows) for _ in range(-(-count // rows))], -1)[..., :count]
+        jitter = 0.05 * draws.normal(count, x.shape[-1]) * x.std(-2, correction=0, keepdim=True)
+        centres = x.gather(-2, picked[..., None].expand(*picked.shape, x.shape[-1])) + jitter
         for _ in range(KMEANS):
-            nearest = nn.functional.one_hot(square_distances(x, centres).argmin(1), count).to(x.dtype)
-            size = nearest.sum(0)[:, None]
-            centres = torch.where(size > 0, nearest.T @ x / size.clamp(min=1), centres)
+            nearest = nn.functional.one_hot(square_distances(x, centres).argmin(-1), count).to(x.dtype)
+            size = nearest.sum(-2)[..., None]
+            centres = torch.where(size > 0, nearest.mT @ x / size.clamp(min=1), centres)
         self.centres.copy_(centres)
         apart = square_distances(x, centres).sqrt()
-        middle = apart.median(0).values if len(self.log_width) > 1 else apart.median()[None]
+        if self.log_width.shape[-1] > 1:
+            middle = apart.median(-2).values
+        else:
+            middle = apart.flatten(-2).median(-1, keepdim=True).values
         self.log_width.copy_(torch.log(middle.clamp(min=1e-3)))
         self.placed.fill_(True)
 
@@ -105,12 +108,12 @@ class Rbf(nn.Module):
         self.centres.placed.fill_(True)
         nn.init.constant_(self.centres.log_width, math.log(PUBLISHED_WIDTH))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations (B, C) and the weighted loss."""
-        phi = torch.exp(-self.centres(x))
-        directions = nn.functional.normalize(self.centres.centres, dim=1)
-        off = directions @ directions.T - torch.eye(len(directions), device=directions.device)
-        return phi, ORTHOGONALITY * off.abs().mean()
+    def forward(self, x: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
+        """Activations (..., B, C) and the weighted loss."""
+        phi = torch.exp(-self.centres(x, draws))
+        directions = nn.functional.normalize(self.centres.centres, dim=-1)
+        off = directions @ directions.mT - torch.eye(directions.shape[-2], device=directions.device)
+        return phi, ORTHOGONALITY * off.abs().mean((-2, -1))
 
 
 class Vae(nn.Module):
@@ -121,15 +124,15 @@ class Vae(nn.Module):
 
     def __init__(self, embedding: int, clusters: int) -> None:
         super().__init__()
-        self.mean = nn.Linear(embedding, clusters)
-        self.log_variance = nn.Linear(embedding, clusters)
+        self.mean = Linear(embedding, clusters)
+        self.log_variance = Linear(embedding, clusters)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent (B, C) and the weighted loss."""
+    def forward(self, x: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
+        """Latent (..., B, C) and the weighted loss."""
         mean, log_variance = self.mean(x), self.log_variance(x).clamp(-10, 10)
-        divergence = 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean()
-        if self.training:
-            mean = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        divergence = 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean((-2, -1))
+        if draws is not None:
+            mean = mean + draws.normal(*mean.shape[-2:]) * torch.exp(0.5 * log_variance)
         return mean, DIVERGENCE * divergence
 
 
@@ -145,23 +148,23 @@ class Dec(nn.Module):
         self.centres.placed.fill_(True)
         nn.init.zeros_(self.centres.log_width)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Assignments (B, C), and the loss.
+    def forward(self, x: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
+        """Assignments (..., B, C), and the loss.
 
         Assignments are not scaled. They sharpen in training, and one that was scaled to be about 1 while all are alike
         would rule the generator.
         """
-        weight = 1 / (1 + self.centres(x))
-        q = weight / weight.sum(1, keepdim=True)
+        weight = 1 / (1 + self.centres(x, draws))
+        q = weight / weight.sum(-1, keepdim=True)
         return q, divergence_from_target(q)
 
 
 def divergence_from_target(q: Tensor) -> Tensor:
-    """KL(p || q) of assignments q (B, C), the mean over rows; p is a sharper q and is held constant."""
+    """KL(p || q) of assignments q (..., B, C), the mean over rows; p is a sharper q and is held constant."""
     with torch.no_grad():
-        sharp = q * q / q.sum(0)
-        p = sharp / sharp.sum(1, keepdim=True)
-    return (p * (torch.log(p.clamp(min=1e-12)) - torch.log(q.clamp(min=1e-12)))).sum(1).mean()
+        sharp = q * q / q.sum(-2, keepdim=True)
+        p = sharp / sharp.sum(-1, keepdim=True)
+    return (p * (torch.log(p.clamp(min=1e-12)) - torch.log(q.clamp(min=1e-12)))).sum(-1).mean(-1)
 
 
 LAYERS: dict[str, Any] = {"rbf": Rbf, "vae": Vae, "dec": Dec}
@@ -188,7 +191,7 @@ class Clustered(Core):
         super().__init__()
         self.layer, self.generator, self.use = layer, generator, use
         self.memory, self.noise, self.noise_held = generator.memory, generator.noise, generator.noise_held
-        self.reads_following = generator.reads_following
+        self.reads_following, self.stacks = generator.reads_following, generator.stacks
         self.residual = use == "cat" and generator.residual
 
     def as_published(self) -> None:
@@ -200,10 +203,10 @@ class Clustered(Core):
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """What the generator gives for the embedding's relation to the centres, with the layer's loss."""
-        relation, loss = self.layer(given)
+        relation, loss = self.layer(given, frame.draws)
         if self.use == "cat":
             made = self.generator(given, frame, after, relation)
         else:
-            after = None if after is None else self.layer(after)[0]
+            after = None if after is None else self.layer(after, frame.draws)[0]
             made = self.generator(relation, frame, after)
         return made._replace(losses={**made.losses, "clustering": loss})

@@ -26,6 +26,8 @@ PRESETS = {"small": {"hidden": 128, "embedding": 64}, "paper": {"hidden": 256, "
 class FeatureEncoding(Codec):
     """Two MLPs: pose to embedding, embedding to change."""
 
+    stacks = True
+
     def __init__(self, sizes: Sizes, hidden: int, embedding: int) -> None:
         super().__init__()
         self.embedding = embedding

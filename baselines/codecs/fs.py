@@ -37,6 +37,8 @@ ROOT = 4
 class FeatureSelection(Codec):
     """Two MLPs; the encoder is as wide on every rig, but belongs to one."""
 
+    stacks = True
+
     def __init__(self, sizes: Sizes, hidden: int, embedding: int) -> None:
         super().__init__()
         self.embedding = embedding
@@ -45,6 +47,6 @@ class FeatureSelection(Codec):
 
     def read(self, frame: Frame) -> Tensor:
         """Embedding (B, E) of root motion and six key joints."""
-        selected = frame.keys[:, :SELECTED].flatten(1)
-        embedding: Tensor = self.encode(torch.cat([frame.pose[:, :ROOT], selected], 1))
+        selected = frame.keys[..., :SELECTED, :].flatten(-2)
+        embedding: Tensor = self.encode(torch.cat([frame.pose[..., :ROOT], selected], -1))
         return embedding

@@ -7,9 +7,8 @@ form of transfer). It departs from them in that the gate does not blend these tw
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from rae_bench.model import Sizes
+from rae_bench.model import Linear, Sizes
 
 from ..parts import Codec
 
@@ -27,10 +26,12 @@ PRESETS = {"small": {"embedding": 128}, "paper": {"embedding": 512}}
 class Raw(Codec):
     """Two linear layers. The one that decodes starts small, so that an untrained entry nearly holds the pose."""
 
+    stacks = True
+
     def __init__(self, sizes: Sizes, embedding: int) -> None:
         super().__init__()
         self.embedding = embedding
-        self.encode = nn.Linear(sizes.pose, embedding)
-        self.decode = nn.Linear(embedding, sizes.change)
+        self.encode = Linear(sizes.pose, embedding)
+        self.decode = Linear(embedding, sizes.change)
         with torch.no_grad():
             self.decode.weight.mul_(0.1)

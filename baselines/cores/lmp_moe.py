@@ -60,6 +60,8 @@ class LmpMoE(Core):
     increments.
     """
 
+    stacks = True
+
     def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
         super().__init__()
         self.slots = widths.phase // 2
@@ -71,13 +73,13 @@ class LmpMoE(Core):
 
     def window(self, phase: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Samples (B, 13, 16) around the frame, and the past (B, 30, 16); the first frame's past is its own phase."""
-        known, past, increment = memory.split([1, PAST * phase.shape[1], self.slots], 1)
-        past = past.unflatten(1, (PAST, -1))
-        past = torch.where(known[:, :, None] > 0, past, phase[:, None].expand_as(past))
+        known, past, increment = memory.split([1, PAST * phase.shape[-1], self.slots], -1)
+        past = past.unflatten(-1, (PAST, -1))
+        past = torch.where(known[..., None] > 0, past, phase[..., None, :].expand_as(past))
         ahead = STEP * torch.arange(1, SIDE + 1, dtype=phase.dtype, device=phase.device)
-        angles = increment[:, None] * ahead[:, None]
-        future = turned(phase.unflatten(1, (-1, 2))[:, None].expand(-1, SIDE, -1, -1), angles).flatten(2)
-        return torch.cat([past[:, ::STEP], phase[:, None], future], 1), past
+        angles = increment[..., None, :] * ahead[:, None]
+        future = turned(phase.unflatten(-1, (-1, 2))[..., None, :, :], angles).flatten(-2)
+        return torch.cat([past[..., ::STEP, :], phase[..., None, :], future], -2), past
 
     def forward(
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
@@ -86,11 +88,11 @@ class LmpMoE(Core):
         # As in the paper, where a network learns from single frames, nothing is learnt through the window: a sample a
         # second ahead would multiply an increment's gradient by thirty at every frame.
         samples, past = self.window(frame.phase.detach(), frame.memory.detach())
-        gates = torch.softmax(self.gate(samples.flatten(1)), -1)
-        out = self.mixture(torch.cat([given, frame.control], 1), gates, extra)
-        change, predicted, increment = out.split(self.split, 1)
-        pairs = [x.unflatten(1, (-1, 2)) for x in (frame.phase, predicted)]
-        phase = next_phase(pairs[0], pairs[1], increment).flatten(1)
-        past = torch.cat([past[:, 1:], frame.phase[:, None]], 1).flatten(1)
-        memory = torch.cat([torch.ones_like(past[:, :1]), past, increment], 1)
+        gates = torch.softmax(self.gate(samples.flatten(-2)), -1)
+        out = self.mixture(torch.cat([given, frame.control], -1), gates, extra, frame.draws)
+        change, predicted, increment = out.split(self.split, -1)
+        pairs = [x.unflatten(-1, (-1, 2)) for x in (frame.phase, predicted)]
+        phase = next_phase(pairs[0], pairs[1], increment).flatten(-2)
+        past = torch.cat([past[..., 1:, :], frame.phase[..., None, :]], -2).flatten(-2)
+        memory = torch.cat([torch.ones_like(past[..., :1]), past, increment], -1)
         return CoreOutput(change, phase, memory)

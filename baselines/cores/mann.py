@@ -19,11 +19,11 @@ loss teaches nothing.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rae_bench.model import CONTROL, KEYS, Frame
 
-from ..layers import MixedStack, mlp
+from ..layers import Dropout, MixedStack, mlp
 from ..parts import Core, CoreOutput, Widths
 
 ABOUT = {
@@ -44,18 +44,20 @@ GATED = 8 * 6
 
 def gate_inputs(frame: Frame) -> Tensor:
     """(B, 48) per slot: velocity (3), distance to the objective, 1 / (1 + seconds to arrival), whether it is active."""
-    distance = frame.asked[:, :, CONTROL.position_cost].norm(dim=-1)
+    distance = frame.asked[..., CONTROL.position_cost].norm(dim=-1)
     soon = frame.active / (1 + frame.seconds)
-    return torch.cat([frame.keys[:, :, KEYS.velocity].flatten(1), distance, soon, frame.active], 1)
+    return torch.cat([frame.keys[..., KEYS.velocity].flatten(-2), distance, soon, frame.active], -1)
 
 
 class Mann(Core):
     """`width` is that of the experts, `gate` that of the gate."""
 
+    stacks = True
+
     def __init__(self, widths: Widths, width: int, experts: int, gate: int, dropout: float) -> None:
         super().__init__()
         self.gate = mlp(GATED, gate, gate, experts)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         wide = widths.given + widths.control
         self.mixture = MixedStack(experts, wide, width, widths.embedding, widths.extra, dropout)
 
@@ -63,5 +65,5 @@ class Mann(Core):
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """Change of the embedding."""
-        gates = torch.softmax(self.gate(self.dropout(gate_inputs(frame))), -1)
-        return CoreOutput(self.mixture(torch.cat([given, frame.control], 1), gates, extra), frame.phase)
+        gates = torch.softmax(self.gate(self.dropout(gate_inputs(frame), frame.draws)), -1)
+        return CoreOutput(self.mixture(torch.cat([given, frame.control], -1), gates, extra, frame.draws), frame.phase)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import Frame
+from rae_bench.model import Frame, Linear
 
 from ..layers import MixedStack, mlp
 from ..parts import Core, CoreOutput, Widths, join
@@ -47,45 +47,47 @@ class Mvae(Core):
     """`hidden` and `latent` are widths of the encoder, `width` of the experts, `gate` of the gate. The noise is z."""
 
     reads_following = True
+    stacks = True
 
     def __init__(self, widths: Widths, hidden: int, latent: int, width: int, experts: int, gate: int) -> None:
         super().__init__()
         self.noise = latent
         condition = widths.given + widths.control
-        self.first = nn.Linear(widths.given + condition + widths.extra, hidden)
-        self.second = nn.Linear(widths.given + hidden, hidden)
-        self.last = nn.Linear(widths.given + hidden, 2 * latent)
+        self.first = Linear(widths.given + condition + widths.extra, hidden)
+        self.second = Linear(widths.given + hidden, hidden)
+        self.last = Linear(widths.given + hidden, 2 * latent)
         self.gate = mlp(latent + condition, gate, gate, experts)
         self.mixture = MixedStack(experts, condition, width, widths.embedding, latent + widths.extra)
 
     def posterior(self, after: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance (B, latent) of what leads from the condition to the next embedding."""
-        h = nn.functional.elu(self.first(torch.cat([after, condition], 1)))
-        h = nn.functional.elu(self.second(torch.cat([after, h], 1)))
-        mean, log_variance = self.last(torch.cat([after, h], 1)).chunk(2, 1)
+        h = nn.functional.elu(self.first(torch.cat([after, condition], -1)))
+        h = nn.functional.elu(self.second(torch.cat([after, h], -1)))
+        mean, log_variance = self.last(torch.cat([after, h], -1)).chunk(2, -1)
         return mean, log_variance.clamp(-10, 5)
 
     def forward(
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """Change of the embedding; in training with the divergence as a loss."""
-        condition = torch.cat([given, frame.control], 1)
+        condition = torch.cat([given, frame.control], -1)
         z, losses, notes = frame.noise, {}, {}
         if after is not None:
             mean, log_variance = self.posterior(after, join(condition, extra))
             z = mean + torch.exp(0.5 * log_variance) * frame.noise
             kl = divergence(mean, log_variance)
-            losses = {"kl": BETA * min(1.0, frame.progress / WARM) * kl.clamp(min=FREE).mean()}
-            notes = {"kl": kl.sum(), "active_units": active_units(mean)}
-        gates = torch.softmax(self.gate(torch.cat([z, condition], 1)), -1)
-        return CoreOutput(self.mixture(condition, gates, join(z, extra)), frame.phase, losses=losses, notes=notes)
+            losses = {"kl": BETA * min(1.0, frame.progress / WARM) * kl.clamp(min=FREE).mean(-1)}
+            notes = {"kl": kl.sum(-1), "active_units": active_units(mean)}
+        gates = torch.softmax(self.gate(torch.cat([z, condition], -1)), -1)
+        change = self.mixture(condition, gates, join(z, extra), frame.draws)
+        return CoreOutput(change, frame.phase, losses=losses, notes=notes)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """(Z,) KL(N(mean, variance) || N(0, 1)) of each dimension in nats, the mean over rows."""
-    return 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean(0)
+    """(..., Z) KL(N(mean, variance) || N(0, 1)) of each dimension in nats, the mean over rows."""
+    return 0.5 * (mean * mean + log_variance.exp() - 1 - log_variance).mean(-2)
 
 
 def active_units(mean: Tensor) -> Tensor:
-    """How many latent dimensions carry information: those whose posterior mean (B, Z) varies over the rows."""
-    return (mean.detach().var(0, correction=0) > ACTIVE).sum()
+    """How many latent dimensions carry information: those whose posterior mean (..., B, Z) varies over the rows."""
+    return (mean.detach().var(-2, correction=0) > ACTIVE).sum(-1)

@@ -57,27 +57,28 @@ def goal_frames(asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         (B, 8, 3) positions of the objectives and (B, 8, 3, 3) their rotations, in root space; (B, 8, 3) positions of
         the key joints in their objective's frame. All are in rig heights, and zeros where there is no objective.
     """
-    axes = columns_of(asked[:, :, CONTROL.target_rotation])
-    here = -(asked[:, :, None, CONTROL.position_cost] @ axes)[:, :, 0]
-    return asked[:, :, CONTROL.target_position], axes, here
+    axes = columns_of(asked[..., CONTROL.target_rotation])
+    here = -(asked[..., None, CONTROL.position_cost] @ axes).squeeze(-2)
+    return asked[..., CONTROL.target_position], axes, here
 
 
 def gate_inputs(frame: Frame) -> Tensor:
     """(B, 48) each role's phase vector times 1, distance to its objective, and angle to it in radians."""
     asked = frame.asked
-    distance = asked[:, :, CONTROL.position_cost].norm(dim=-1)
+    distance = asked[..., CONTROL.position_cost].norm(dim=-1)
     target, cost = CONTROL.target_rotation, CONTROL.rotation_cost
-    turned = columns_of(asked[:, :, target]) * columns_of(asked[:, :, target] - asked[:, :, cost])
+    turned = columns_of(asked[..., target]) * columns_of(asked[..., target] - asked[..., cost])
     cosine = (turned.sum((-2, -1)) - 1) / 2
     angle = frame.active * torch.acos(cosine.clamp(-1 + 1e-5, 1 - 1e-5))
     scale = torch.stack([torch.ones_like(distance), distance, angle], -1)
-    return (frame.phase.unflatten(1, (SLOTS, 2))[..., None] * scale[:, :, None]).flatten(1)
+    return (frame.phase.unflatten(-1, (SLOTS, 2))[..., None] * scale[..., None, :]).flatten(-3)
 
 
 class Nsm(Core):
     """`hidden` and `goal` are widths of the encoders, `width` is of the experts, `gate` of the gate."""
 
     reads_following = True
+    stacks = True
 
     def __init__(
         self, widths: Widths, hidden: int, goal: int, width: int, experts: int, gate: int, dropout: float
@@ -94,16 +95,17 @@ class Nsm(Core):
     ) -> CoreOutput:
         """Change of the embedding, next phase, and the root's step towards the goal."""
         gates = torch.softmax(self.gate(gate_inputs(frame)), -1)
-        x = torch.cat([self.pose(join(given, extra)), self.goal(frame.control)], 1)
-        change, phase, moved = self.mixture(x, gates, extra).split(self.split, 1)
+        x = torch.cat([self.pose(join(given, extra)), self.goal(frame.control)], -1)
+        change, phase, moved = self.mixture(x, gates, extra, frame.draws).split(self.split, -1)
 
         place, axes, here = goal_frames(frame.asked)
-        there = here + moved.unflatten(1, (SLOTS, 3))
+        there = here + moved.unflatten(-1, (SLOTS, 3))
         losses = {}
         if frame.following is not None:
-            apart = (there - goal_frames(frame.following.asked)[2]).abs() * frame.active[:, :, None]
-            losses = {"goal": GOAL_LOSS * apart.sum() / (3 * frame.active.sum().clamp(min=1))}
-        step = place[:, PELVIS] + (axes[:, PELVIS] @ there[:, PELVIS, :, None])[:, :, 0]
-        weight = frame.active[:, PELVIS] * torch.exp(-here[:, PELVIS].norm(dim=-1) / REACH)
+            apart = (there - goal_frames(frame.following.asked)[2]).abs() * frame.active[..., None]
+            asked = frame.active.sum((-2, -1)).clamp(min=1)
+            losses = {"goal": GOAL_LOSS * apart.sum((-3, -2, -1)) / (3 * asked)}
+        step = place[..., PELVIS, :] + (axes[..., PELVIS, :, :] @ there[..., PELVIS, :, None]).squeeze(-1)
+        weight = frame.active[..., PELVIS] * torch.exp(-here[..., PELVIS, :].norm(dim=-1) / REACH)
         phase = next_phase(phase, frame.phase)
-        return CoreOutput(change, phase, losses=losses, steer=(step[:, ::2], weight[:, None]))
+        return CoreOutput(change, phase, losses=losses, steer=(step[..., ::2], weight[..., None]))

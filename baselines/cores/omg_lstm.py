@@ -13,16 +13,16 @@ has its mean, zero, in generation. And a linear layer follows the stack, which g
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rae_bench.model import Frame
+from rae_bench.model import Frame, Linear
 
 from ..layers import Recurrence, mlp
 from ..parts import Core, CoreOutput, Widths, next_phase
 
 ABOUT = {
     "class": "OmgLstm",
-    "version": 1,
+    "version": 2,
     "paper": "A study of transfer learning on data-driven motion synthesis frameworks, KTH, 2022",
     "licence": "MIT",
     "description": "objective-driven stack of LSTMs with a memory",
@@ -37,7 +37,7 @@ PRESETS = {
 class OmgLstm(Core):
     """`hidden` and `latent` are widths of the encoder of objectives, `width` and `layers` are of the stack."""
 
-    forgets = False
+    forgets, stacks = False, True
 
     def __init__(self, widths: Widths, hidden: int, latent: int, width: int, layers: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class OmgLstm(Core):
         self.cost = mlp(widths.control, hidden, hidden, latent)
         self.stack = Recurrence(widths.phase + widths.given + latent, width, layers, widths.extra)
         self.memory = self.stack.memory
-        self.out = nn.Linear(width, sum(self.split))
+        self.out = Linear(width, sum(self.split))
         with torch.no_grad():
             self.out.weight.mul_(0.1)
 
@@ -57,10 +57,10 @@ class OmgLstm(Core):
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """Change of the embedding, the next phase and what is remembered."""
-        x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
+        x = torch.cat([frame.phase, given, self.cost(frame.control)], -1)
         before = frame.memory
         if self.forgets:
-            before = torch.randn_like(before) if self.training else torch.zeros_like(before)
+            before = torch.zeros_like(before) if frame.draws is None else frame.draws.normal(*before.shape[-2:])
         top, memory = self.stack(x, before, extra)
-        change, phase = self.out(top).split(self.split, 1)
+        change, phase = self.out(top).split(self.split, -1)
         return CoreOutput(change, next_phase(phase, frame.phase), memory)

@@ -35,6 +35,8 @@ PRESETS = {
 class OmgMoE(Core):
     """`hidden` and `latent` are widths of the encoder of objectives, `width` of the experts, `gate` of the gate."""
 
+    stacks = True
+
     def __init__(self, widths: Widths, hidden: int, latent: int, width: int, experts: int, gate: int) -> None:
         super().__init__()
         self.split = [widths.embedding, widths.phase]
@@ -47,6 +49,6 @@ class OmgMoE(Core):
     ) -> CoreOutput:
         """Change of the embedding and the next phase."""
         gates = torch.softmax(self.gate(frame.phase), -1)
-        x = torch.cat([frame.phase, given, self.cost(frame.control)], 1)
-        change, phase = self.mixture(x, gates, extra).split(self.split, 1)
+        x = torch.cat([frame.phase, given, self.cost(frame.control)], -1)
+        change, phase = self.mixture(x, gates, extra, frame.draws).split(self.split, -1)
         return CoreOutput(change, next_phase(phase, frame.phase))

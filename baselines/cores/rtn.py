@@ -26,7 +26,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import CONTROL, PATH_SIZE, Frame
+from rae_bench.model import CONTROL, PATH_SIZE, Frame, Linear
 
 from ..layers import Recurrence
 from ..parts import Core, CoreOutput, Widths, join
@@ -75,13 +75,14 @@ class _Plu(nn.Module):
 
 
 def _encoder(wide: int, hidden: int, narrow: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(wide, hidden), _Plu(), nn.Linear(hidden, narrow), _Plu())
+    return nn.Sequential(Linear(wide, hidden), _Plu(), Linear(hidden, narrow), _Plu())
 
 
 class Rtn(Core):
     """`hidden` and `encoding` are widths of encoders and decoder, `width` of the LSTM. Offset and target have noise."""
 
     noise_held = True
+    stacks = True
 
     def __init__(self, widths: Widths, hidden: int, encoding: int, width: int) -> None:
         super().__init__()
@@ -93,7 +94,7 @@ class Rtn(Core):
         self.recurrence = Recurrence(3 * encoding, width, 1, widths.extra)
         self.memory, self.noise = self.recurrence.memory, 2 * encoding
         self.decoder = _encoder(width + widths.extra, hidden, encoding)
-        self.out = nn.Linear(encoding + widths.extra, widths.embedding)
+        self.out = Linear(encoding + widths.extra, widths.embedding)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
 
@@ -101,17 +102,17 @@ class Rtn(Core):
         self, given: Tensor, frame: Frame, after: Tensor | None = None, extra: Tensor | None = None
     ) -> CoreOutput:
         """Change of the embedding and what is remembered."""
-        asked, path = frame.control.split([self.slots * CONTROL.size, PATH_SIZE], 1)
-        asked = asked.unflatten(1, (self.slots, -1))
-        active = frame.active[:, :, None]
-        target = self.target(torch.cat([asked[:, :, CONTROL.target], active], -1).flatten(1))
-        offset = self.offset(torch.cat([torch.cat([asked[:, :, CONTROL.cost], active], -1).flatten(1), path], 1))
+        asked, path = frame.control.split([self.slots * CONTROL.size, PATH_SIZE], -1)
+        asked = asked.unflatten(-1, (self.slots, -1))
+        active = frame.active[..., None]
+        target = self.target(torch.cat([asked[..., CONTROL.target], active], -1).flatten(-2))
+        offset = self.offset(torch.cat([torch.cat([asked[..., CONTROL.cost], active], -1).flatten(-2), path], -1))
         frames = FPS * frame.seconds
-        times = (time_embedding(frames, target.shape[1]) * active).sum(1) / active.sum(1).clamp(min=1)
-        earliest = torch.where(frame.active > 0, frames, LONGEST).amin(1)
-        noise = NOISE * noise_scale(earliest)[:, None] * frame.noise
-        goal = torch.cat([offset + times, target + times], 1) + noise
-        x = torch.cat([self.state(given) + times, goal], 1)
+        times = (time_embedding(frames, target.shape[-1]) * active).sum(-2) / active.sum(-2).clamp(min=1)
+        earliest = torch.where(frame.active > 0, frames, LONGEST).amin(-1)
+        noise = NOISE * noise_scale(earliest)[..., None] * frame.noise
+        goal = torch.cat([offset + times, target + times], -1) + noise
+        x = torch.cat([self.state(given) + times, goal], -1)
         top, memory = self.recurrence(x, frame.memory, extra)
         change = self.out(join(self.decoder(join(top, extra)), extra))
         return CoreOutput(change, frame.phase, memory)

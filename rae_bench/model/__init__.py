@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 FEATURES_VERSION = 2
 """Covers states, control, changes, statistics and what a network reads of a frame: raise it when these numbers move."""
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         control_targets,
         control_vector,
     )
+    from rae_bench.model.engine.linear import Linear
     from rae_bench.model.features import (
         Layout,
         Skeleton,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     )
     from rae_bench.model.lightning import LightningModel
     from rae_bench.model.outputs import follow, next_pose
-    from rae_bench.model.step import KEYS, Carry, Frame, Next, Normal, StepNetwork
+    from rae_bench.model.step import KEYS, Carry, Draws, Frame, Next, Normal, StepNetwork
     from rae_bench.model.streams import Batch, Window, WindowSet, statistics, windows
     from rae_bench.model.training import Sizes, sizes_for, warm_adamw, window_loss
     from rae_bench.model.trajectory import Trajectory
@@ -73,6 +74,7 @@ _NAMES = {
         "control_targets",
         "control_vector",
     ),
+    "rae_bench.model.engine.linear": ("Linear",),
     "rae_bench.model.features": (
         "Layout",
         "Skeleton",
@@ -85,7 +87,7 @@ _NAMES = {
     ),
     "rae_bench.model.lightning": ("LightningModel",),
     "rae_bench.model.outputs": ("follow", "next_pose"),
-    "rae_bench.model.step": ("KEYS", "Carry", "Frame", "Next", "Normal", "StepNetwork"),
+    "rae_bench.model.step": ("KEYS", "Carry", "Draws", "Frame", "Next", "Normal", "StepNetwork"),
     "rae_bench.model.streams": ("Batch", "Window", "WindowSet", "statistics", "windows"),
     "rae_bench.model.training": ("Sizes", "sizes_for", "warm_adamw", "window_loss"),
     "rae_bench.model.trajectory": ("Trajectory",),
@@ -130,9 +132,11 @@ __all__ = [
     "Context",
     "ControlTargets",
     "Domain",
+    "Draws",
     "Frame",
     "Layout",
     "LightningModel",
+    "Linear",
     "Model",
     "ModelCard",
     "Motion",

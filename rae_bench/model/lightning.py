@@ -2,44 +2,33 @@
 
 A subclass gives a network with two parts, `codec` (tied to the rig) and `core` (the same for every rig), that maps
 one frame to the next. Windows, scheduled sampling, roll-out, normalisation, regimes, budgets, seeding, saving and
-loading are done here and in `rae_bench.model.training`.
+loading are done here, in `rae_bench.model.training` and in `rae_bench.model.engine`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from rae_bench.errors import UserError
 from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
+from rae_bench.model.engine.learn import Lesson, device_of, learn, seed_of
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
 from rae_bench.model.regimes import FROZEN, is_pretrained
 from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
-from rae_bench.model.streams import Batch, Streams, TurnTakingStreams, statistics
-from rae_bench.model.training import (
-    Sizes,
-    Training,
-    TurnTakingTraining,
-    core_of,
-    sizes_for,
-    warm_adamw,
-    window_loss,
-)
+from rae_bench.model.streams import Batch, statistics
+from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw, window_loss
 from rae_bench.objectives.phases import local_phases
 
 
@@ -90,15 +79,30 @@ class LightningModel:
 
     def pretrain(self, source: Domain, ctx: Context) -> None:
         """Train a core on all sources, with a codec for each; the core is what is kept."""
-        network, _ = self._train(ctx.sources or (source,), ctx, {}, frozen=False, stream=1)
-        self._core = {k: v.clone() for k, v in core_of(network).state_dict().items()}
+        self.pretrain_together([self], [source], [ctx])
 
     def adapt(self, target: Domain, ctx: Context) -> None:
         """Train on the target fraction as the regime says."""
-        carried = self._core if is_pretrained(ctx.regime) else {}
-        if is_pretrained(ctx.regime) and not carried:
-            raise UserError(f"model '{self.card.name}': regime {ctx.regime} needs pretrain or load first")
-        self._network, self._normal = self._train((target,), ctx, carried, frozen=ctx.regime == FROZEN, stream=2)
+        self.adapt_together([self], [target], [ctx])
+
+    @staticmethod
+    def adapt_together(
+        models: Sequence[LightningModel], targets: Sequence[Domain], ctxs: Sequence[Context]
+    ) -> None:
+        """`adapt` of several models of one class with the same options, each to its own target.
+
+        What comes out for one does not depend on the others. Models whose rig and budget are alike train as one tensor
+        program, which costs a fraction of what they cost one by one.
+        """
+        lessons = []
+        for model, target, ctx in zip(models, targets, ctxs, strict=True):
+            carried = model._core if is_pretrained(ctx.regime) else {}
+            if is_pretrained(ctx.regime) and not carried:
+                raise UserError(f"model '{model.card.name}': regime {ctx.regime} needs pretrain or load first")
+            lessons.append(Lesson(model, (target,), ctx, carried, ctx.regime == FROZEN))
+        learn(lessons)
+        for model, lesson in zip(models, lessons, strict=True):
+            model._network, model._normal = lesson.networks[0], lesson.normals[0]
 
     def statistics(self, domain: Domain) -> Normal:
         """What poses and changes are scaled by: by default the statistics of the domain's motion."""
@@ -133,63 +137,28 @@ class LightningModel:
         """
         return warm_adamw(parameters, updates, self.config)
 
-    def _train(
-        self, domains: Sequence[Domain], ctx: Context, core: dict[str, Tensor], *, frozen: bool, stream: int
-    ) -> tuple[nn.Module, Normal]:
-        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-        torch.set_num_threads(ctx.threads)
-        device = _device(ctx)
-        seed = _seed(ctx.seed, stream)
-        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-            torch.manual_seed(seed)
-            networks = [self.network(sizes_for(len(domain.rig))) for domain in domains]
-            network = networks[0]
-            for other in networks[1:]:
-                other.core = core_of(network)
-            if core:
-                core_of(network).load_state_dict(core)
-            for p in core_of(network).parameters():
-                p.requires_grad_(not frozen)
-            normals = [self.statistics(domain) for domain in domains]
-            config, steps = self.config, self.config.length - 1
-            if not config.windows:
-                config = replace(config, windows=max(1, ctx.budget.frames // max(1, ctx.budget.updates) // steps))
-            per_update = config.windows * steps
-            updates = min(ctx.budget.updates, ctx.budget.frames // per_update)
-            parts, streams = [], []
-            for domain, one, normal in zip(domains, networks, normals, strict=True):
-                if len(domain) and updates and int(domain.motion.lengths.max()) >= config.length:
-                    skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
-                    hooks: dict[str, Any] = {"loss": self.loss, "optimiser": self.optimiser}
-                    parts.append(Training(one, normal, skeleton, config, updates, ctx, frozen=frozen, **hooks))
-                    streams.append(Streams(domain, config, updates, seed, device))
-            if parts:
-                single = len(parts) == 1
-                training = parts[0] if single else TurnTakingTraining(parts)
-                data = DataLoader(streams[0] if single else TurnTakingStreams(streams), batch_size=None)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    trainer = lightning.Trainer(
-                        accelerator="cpu" if device.type == "cpu" else "gpu",
-                        devices=1,
-                        max_steps=updates,
-                        max_epochs=1,
-                        logger=False,
-                        enable_checkpointing=False,
-                        enable_progress_bar=False,
-                        enable_model_summary=False,
-                        gradient_clip_val=config.clip,
-                    )
-                    trainer.fit(training, data)
-            everything = list(nn.ModuleList(networks).parameters())
-            made = updates if parts else 0
-            ctx._spending.count(
-                updates=made,
-                frames=made * per_update,
-                parameters=sum(p.numel() for p in everything),
-                trained=sum(p.numel() for p in everything if p.requires_grad),
-            )
-        return network.eval().cpu(), normals[0].cpu()
+    @classmethod
+    def trains_together(cls, method: str) -> bool:
+        """Whether `pretrain` or `adapt` of several instances can be one: not where a subclass has its own."""
+        return not cls.has_own(method)
+
+    @staticmethod
+    def pretrain_together(
+        models: Sequence[LightningModel], sources: Sequence[Domain], ctxs: Sequence[Context]
+    ) -> None:
+        """`pretrain` of several models of one class with the same options, as `adapt_together` adapts them."""
+        lessons = [
+            Lesson(model, ctx.sources or (source,), ctx, stream=1)
+            for model, source, ctx in zip(models, sources, ctxs, strict=True)
+        ]
+        learn(lessons)
+        for model, lesson in zip(models, lessons, strict=True):
+            model._core = {k: v.clone() for k, v in core_of(lesson.networks[0]).state_dict().items()}
+
+    @classmethod
+    def has_own(cls, name: str) -> bool:
+        """Whether a subclass has a method of its own in place of this class's."""
+        return getattr(cls, name) is not getattr(LightningModel, name)
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
         """Roll every clip out from its last history frame, all clips at once."""
@@ -198,10 +167,10 @@ class LightningModel:
         torch.set_num_threads(ctx.threads)
         samples = prompt.num_samples
         if samples > 1 and needs_of(self._network).noise:
-            draws = [torch.Generator().manual_seed(_seed(ctx.seed, 3, sample)) for sample in range(samples)]
-            parts = [to_motion(self._roll_out(prompt, draw, _device(ctx)), prompt.rig) for draw in draws]
+            draws = [torch.Generator().manual_seed(seed_of(ctx.seed, 3, sample)) for sample in range(samples)]
+            parts = [to_motion(self._roll_out(prompt, draw, device_of(ctx)), prompt.rig) for draw in draws]
             return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
-        root_positions, rotations = to_motion(self._roll_out(prompt, None, _device(ctx)), prompt.rig)
+        root_positions, rotations = to_motion(self._roll_out(prompt, None, device_of(ctx)), prompt.rig)
         return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
 
     def _roll_out(self, prompt: Prompt, draw: torch.Generator | None, device: torch.device) -> Tensor:
@@ -286,15 +255,3 @@ class LightningModel:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
-
-
-def _device(ctx: Context) -> torch.device:
-    """Where to compute. Raises `UserError` where there is no such device."""
-    device = torch.device(ctx.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("--accelerator gpu: torch sees no GPU here; leave the option out, or install torch for CUDA")
-    return device
-
-
-def _seed(*path: int) -> int:
-    return int(np.random.SeedSequence(path).generate_state(1)[0])

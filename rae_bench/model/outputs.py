@@ -47,12 +47,12 @@ def pose_columns(layout: Layout) -> slice:
 def change_to(state: Tensor, pose: Tensor, skeleton: Skeleton) -> Tensor:
     """The change (B, 4 + 3 J) that leads from states (B, D) to predicted poses (B, 4 + 6 J), see `follow`."""
     layout = skeleton.layout
-    first, second = pose[:, 4:].unflatten(1, (2, layout.joints, 3)).unbind(1)
+    first, second = pose[..., 4:].unflatten(-1, (2, layout.joints, 3)).unbind(-3)
     a = torch.nn.functional.normalize(first, dim=-1)
     b = torch.nn.functional.normalize(second - (a * second).sum(-1, keepdim=True) * a, dim=-1)
-    wanted = torch.stack([a, b, torch.linalg.cross(a, b)], 1)
-    now = state[:, layout.columns].unflatten(1, (3, layout.joints, 3))
-    return torch.cat([pose[:, :4] - state[:, Layout.root], rodrigues(now, wanted).flatten(1)], 1)
+    wanted = torch.stack([a, b, torch.linalg.cross(a, b)], -3)
+    now = state[..., layout.columns].unflatten(-1, (3, layout.joints, 3))
+    return torch.cat([pose[..., :4] - state[..., Layout.root], rodrigues(now, wanted).flatten(-2)], -1)
 
 
 def rodrigues(old: Tensor, new: Tensor) -> Tensor:
@@ -60,8 +60,8 @@ def rodrigues(old: Tensor, new: Tensor) -> Tensor:
 
     The columns' cross products sum to 2 sin(angle) axis, their dot products to 1 + 2 cos(angle).
     """
-    sine = torch.linalg.cross(old, new).sum(1)
-    cosine = (old * new).sum((1, 3))
+    sine = torch.linalg.cross(old, new).sum(-3)
+    cosine = (old * new).sum((-3, -1))
     return sine / (1 + cosine).clamp(min=0.05)[..., None]
 
 
@@ -77,25 +77,25 @@ def straight_change(state: Tensor, asked: Tensor, flags: Tensor, skeleton: Skele
         asked: (B, 8, 24) of `rae_bench.model.control.control_vector`, with its zeros where there is no objective.
         flags: (B, 8, 4) of `rae_bench.model.control.ControlTargets`.
     """
-    active = asked[:, :, CONTROL.active]
-    now = _columns(asked[:, :, CONTROL.target_rotation] - asked[:, :, CONTROL.rotation_cost])
-    half = rodrigues(now, _columns(asked[:, :, CONTROL.target_rotation]))
+    active = asked[..., CONTROL.active]
+    now = _columns(asked[..., CONTROL.target_rotation] - asked[..., CONTROL.rotation_cost])
+    half = rodrigues(now, _columns(asked[..., CONTROL.target_rotation]))
     length = half.norm(dim=-1, keepdim=True)
-    share = active * flags[:, :, FLAGS.rate] / skeleton.fps
+    share = active * flags[..., FLAGS.rate] / skeleton.fps
     vector = share * half * (2 * torch.atan(length) / length.clamp(min=1e-6))
 
     joint = torch.nn.functional.one_hot(skeleton.key_joints, skeleton.layout.joints) * skeleton.mask
-    turned_by = (active * joint).transpose(1, 2)  # (B, J, 8): which slot turns a joint
+    turned_by = (active * joint).mT  # (..., B, J, 8): which slot turns a joint
     # What stays where it was in the world turns back in a root frame that turns.
-    turns = turned_by @ (vector - state[:, None, 8:9] * _UP.to(state.device))
-    rise = asked[:, PELVIS, CONTROL.closing_velocity][:, 1:2] * (skeleton.height / skeleton.fps)
-    return torch.cat([torch.zeros_like(state[:, :3]), rise, 0.5 * turns.flatten(1)], 1)
+    turns = turned_by @ (vector - state[..., None, 8:9] * _UP.to(state.device))
+    rise = asked[..., PELVIS, CONTROL.closing_velocity][..., 1:2] * (skeleton.height / skeleton.fps)
+    return torch.cat([torch.zeros_like(state[..., :3]), rise, 0.5 * turns.flatten(-2)], -1)
 
 
 _UP = torch.tensor([0.0, 1.0, 0.0])
 
 
 def _columns(pair: Tensor) -> Tensor:
-    """(B, 3, 8, 3) rotation columns of their first two (B, 8, 6)."""
+    """(..., 3, 8, 3) rotation columns of their first two (..., 8, 6)."""
     a, b = pair.unflatten(-1, (2, 3)).unbind(-2)
-    return torch.stack([a, b, torch.linalg.cross(a, b)], 1)
+    return torch.stack([a, b, torch.linalg.cross(a, b)], -3)

@@ -29,6 +29,7 @@ MEASURED = (
     "target_frames",
     "target_segments",
     "total_core_seconds",
+    "trained_together",
 )
 """Names in a result's `cost` that the harness fills in: no model can declare them. Older results have `enforced` too,
 which said whether `budget_status` is that."""

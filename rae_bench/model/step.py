@@ -7,7 +7,7 @@ ask for key joints and times to arrival, and add losses of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -58,10 +58,10 @@ class Normal(nn.Module):
     @property
     def next_pose(self) -> tuple[Tensor, Tensor]:
         """Mean and spread (4 + 6 J each) of absolute poses, in the places of the function `next_pose`."""
-        columns = pose_columns(Layout((len(self.mean) - 4) // 12))
+        columns = pose_columns(Layout((self.mean.shape[-1] - 4) // 12))
         return (
-            torch.cat([self.mean[:4], self.mean[columns]]),
-            torch.cat([self.std[:4], self.std[columns]]),
+            torch.cat([self.mean[..., :4], self.mean[..., columns]], -1),
+            torch.cat([self.std[..., :4], self.std[..., columns]], -1),
         )
 
 
@@ -81,6 +81,37 @@ class Carry(NamedTuple):
     noise: Tensor
 
 
+class Draws:
+    """Random numbers for training, from a generator for each cell; drawn on the CPU, so that all devices get the same.
+
+    Args:
+        generators: one, or one for each of K cells: what is drawn has a leading axis of K then.
+        device: where it is put.
+    """
+
+    def __init__(
+        self, generators: torch.Generator | Sequence[torch.Generator], device: torch.device | str = "cpu"
+    ) -> None:
+        self._generators, self._device = generators, device
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers (..., *shape)."""
+        return self._draw(lambda generator: torch.randn(*shape, generator=generator))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers (..., *shape) in 0 <= x < 1."""
+        return self._draw(lambda generator: torch.rand(*shape, generator=generator))
+
+    def permutation(self, count: int) -> Tensor:
+        """Numbers from 0 on (..., count) in some order."""
+        return self._draw(lambda generator: torch.randperm(count, generator=generator))
+
+    def _draw(self, one: Callable[[torch.Generator], Tensor]) -> Tensor:
+        given = self._generators
+        made = one(given) if isinstance(given, torch.Generator) else torch.stack([one(g) for g in given])
+        return made.to(self._device)
+
+
 class Frame:
     """What a step network may read of B characters at one frame. Parts are computed when they are asked for.
 
@@ -90,6 +121,7 @@ class Frame:
         phase, memory, noise: as of `Carry`.
         following: the true next frame with the present objectives, in training of networks that ask for it; else None.
         progress: share of training that is done, 0 to 1; 1 in generation.
+        draws: random numbers in training; None in generation.
     """
 
     def __init__(
@@ -100,10 +132,12 @@ class Frame:
         normal: Normal,
         following: Frame | None = None,
         progress: float = 1.0,
+        draws: Draws | None = None,
     ) -> None:
         self.phase, self.memory, self.noise = carry.phase, carry.memory, carry.noise
-        self.following, self.progress = following, progress
+        self.following, self.progress, self.draws = following, progress, draws
         self._state, self._target, self._skeleton, self._normal = carry.state, target, skeleton, normal
+        self._flags = target.flags
 
     @property
     def skeleton(self) -> Skeleton:
@@ -132,12 +166,12 @@ class Frame:
     @cached_property
     def asked(self) -> Tensor:
         """(B, 8, 24) what the objectives ask of each slot, in rig heights, see `ControlLayout`."""
-        return self._row[:, : SLOTS * CONTROL.size].unflatten(1, (SLOTS, CONTROL.size))
+        return self._row[..., : SLOTS * CONTROL.size].unflatten(-1, (SLOTS, CONTROL.size))
 
     @cached_property
     def path(self) -> Tensor:
         """(B, 3, 4) what the path asks at each horizon, in rig heights, see `PathLayout`; zeros without a path."""
-        return self._row[:, SLOTS * CONTROL.size :].unflatten(1, (len(HORIZONS), -1))
+        return self._row[..., SLOTS * CONTROL.size :].unflatten(-1, (len(HORIZONS), -1))
 
     @cached_property
     def keys(self) -> Tensor:
@@ -150,12 +184,12 @@ class Frame:
     @cached_property
     def active(self) -> Tensor:
         """(B, 8) 1 where a slot has an objective, else 0."""
-        return (self._target[1][:, :, FLAGS.active] * self._skeleton.mask)[:, :, 0]
+        return (self._flags[:, :, FLAGS.active] * self._skeleton.mask)[:, :, 0]
 
     @cached_property
     def seconds(self) -> Tensor:
         """(B, 8) seconds to arrival of each slot's objective; 0 where there is none."""
-        squashed = self._target[1][:, :, FLAGS.time][:, :, 0]
+        squashed = self._flags[:, :, FLAGS.time][:, :, 0]
         return self.active * ARRIVAL_SCALE * squashed / (1 - squashed)
 
     def steered(self, change: Tensor, step: Tensor, weight: Tensor) -> Tensor:
@@ -166,8 +200,8 @@ class Frame:
             step: (B, 2) x and z of where the root is at the next frame, in its present root space, in rig heights.
             weight: (B, 1) weight of the step, 0 to 1; the root motion of the change has the rest.
         """
-        wanted = (step * self._skeleton.height - self._state[:, 6:8]) / self._normal.change[:2]
-        return torch.cat([torch.lerp(change[:, :2], wanted, weight), change[:, 2:]], 1)
+        wanted = (step * self._skeleton.height - self._state[..., 6:8]) / self._normal.change[..., :2]
+        return torch.cat([torch.lerp(change[..., :2], wanted, weight), change[..., 2:]], -1)
 
     def change_to(self, pose: Tensor) -> Tensor:
         """(B, 4 + 3 J) the change that leads to a next pose (B, 4 + 6 J) of `next_pose`, which is given z-scored."""
@@ -177,7 +211,7 @@ class Frame:
     @cached_property
     def straight(self) -> Tensor:
         """(B, 4 + 3 J) the change that goes straight for the objectives (`rae_bench.model.outputs.straight_change`)."""
-        return straight_change(self._state, self.asked, self._target[1], self._skeleton) / self._normal.change
+        return straight_change(self._state, self.asked, self._flags, self._skeleton) / self._normal.change
 
     def moved(self, change: Tensor) -> Tensor:
         """(B, D) the state that a change leads to."""
@@ -216,6 +250,7 @@ class StepNetwork(nn.Module):
     noise: int = 0
     noise_held: bool = False
     reads_following: bool = False
+    stacks: bool = False
 
 
 def needs_of(network: nn.Module) -> StepNetwork:

@@ -1,28 +1,24 @@
-"""Training of step networks: windows that walk on as streams, one frame at a time, and the loss.
+"""What trainings of step networks have in common, be it of many cells or of one: sizes, loss, optimiser, schedule.
 
 A step network maps one frame to the next (`LightningModel`). It is trained on its own roll-outs: each stream carries
 the last predicted state over into its next window, so that windows of a few frames teach it to live with the errors of
-long roll-outs.
+long roll-outs. `rae_bench.model.engine` trains many cells as one tensor program; `rae_bench.model.alone` trains one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
 from rae_bench.errors import UserError
-from rae_bench.model.api import Context
 from rae_bench.model.config import TrainConfig
-from rae_bench.model.control import CONTROL_SIZE, ControlTargets
+from rae_bench.model.control import CONTROL_SIZE
 from rae_bench.model.features import PHASES, Layout, Skeleton, frame_of
-from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
 from rae_bench.model.streams import Batch
 
 LOST = 0.3
@@ -122,124 +118,9 @@ def warm_adamw(parameters: Sequence[nn.Parameter], updates: int, config: TrainCo
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class Training(lightning.LightningModule):
-    """Scheduled sampling over windows, as a `pytorch_lightning` module.
-
-    `loss` and `optimiser` are the hooks of `LightningModel`; None for what it does unless it is overridden.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        normal: Normal,
-        skeleton: Skeleton,
-        config: TrainConfig,
-        updates: int,
-        ctx: Context,
-        *,
-        frozen: bool = False,
-        loss: Loss | None = None,
-        optimiser: Optimiser | None = None,
-    ) -> None:
-        super().__init__()
-        self.frozen = frozen
-        self.network, self.normal, self.needs = network, normal, needs_of(network)
-        self.skeleton, self.config, self.updates, self.ctx = skeleton, config, updates, ctx
-        self.loss: Loss = loss or partial(window_loss, config=config)
-        self.optimiser: Optimiser = optimiser or partial(warm_adamw, config=config)
-        self.carried: Carry | None = None
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss of one batch of windows, from carried-over states where they are worth going on from."""
-        if self.frozen and index == 0:
-            core_of(self.network).eval()  # running statistics are not to move either
-        share = self._share_predicted(index)
-        given = batch.targets
-        carry = self._first_carry(batch, share)
-        path, phases = [], []
-        extra: list[Tensor] = []
-        steps = batch.states.shape[1] - 1
-        for t in range(steps):
-            if t and share < 1:
-                use = (batch.coins[:, t] < share)[:, None]
-                carry = carry._replace(
-                    state=torch.where(use, carry.state, batch.states[:, t]),
-                    phase=torch.where(use, carry.phase, batch.phases[:, t]),
-                )
-            if self.needs.noise and not self.needs.noise_held:
-                carry = carry._replace(noise=torch.randn_like(carry.noise))
-            carry, made = run_step(self.network, self._frame(carry, batch, given, t, index))
-            path.append(carry.state)
-            phases.append(carry.phase)
-            extra += made.losses.values()
-        self.carried = Carry(*(part.detach() for part in carry))
-        loss = self.loss(torch.stack(path, 1), torch.stack(phases, 1), batch, self.skeleton)
-        if extra:
-            loss = loss + torch.stack(extra).sum() / steps
-        if index == self.updates - 1:
-            notes: dict[str, Any] = {name: float(value.detach()) for name, value in made.notes.items()}
-            self.ctx.declare(**notes)
-        if self.ctx.progress is not None and (index % 10 == 0 or index == self.updates - 1):
-            self.ctx.progress(index + 1, self.updates, float(loss.detach()))
-        return loss
-
-    def _share_predicted(self, index: int) -> float:
-        """The probability with which a frame of this update is the network's own prediction instead of the truth."""
-        share = min(1.0, index / max(1.0, self.config.ramp * self.updates))
-        if self.config.coin == "gaussian":  # a normal number is below the share so often
-            share = 0.5 * (1 + math.erf(share / math.sqrt(2)))
-        return share
-
-    def _frame(self, carry: Carry, batch: Batch, given: ControlTargets, t: int, index: int) -> Frame:
-        following = None
-        if self.needs.reads_following:
-            true = Carry(batch.states[:, t + 1], batch.phases[:, t + 1], carry.memory, carry.noise)
-            following = Frame(true, given.at(t), self.skeleton, self.normal)
-        return Frame(carry, given.at(t), self.skeleton, self.normal, following, index / self.updates)
-
-    def _first_carry(self, batch: Batch, share: float) -> Carry:
-        """What the first frame of each window starts from: memory and noise last as long as a stream does."""
-        state, phase, rows = batch.states[:, 0], batch.start, len(batch.states)
-        memory = state.new_zeros(rows, self.needs.memory)
-        noise = torch.randn(rows, self.needs.noise, device=state.device)
-        if self.carried is None:
-            return Carry(state, phase, memory, noise)
-        before = self.carried
-        on = ~batch.fresh & ~self._lost(before.state, state)
-        use = (on & (batch.coins[:, 0] < share))[:, None]
-        return Carry(
-            torch.where(use, before.state, state),
-            torch.where(use, before.phase, phase),
-            torch.where(on[:, None], before.memory, memory),
-            torch.where(on[:, None], before.noise, noise),
-        )
-
-    def _lost(self, state: Tensor, true: Tensor) -> Tensor:
-        """(B,) whether a stream is too far from the truth to learn anything from going on."""
-        part, tall = self.skeleton.layout.p, self.skeleton.height
-        apart = (state[:, part] - true[:, part]).unflatten(1, (-1, 3)).norm(dim=-1).mean(-1)
-        away = (state[:, Layout.origin] - true[:, Layout.origin]).norm(dim=1)
-        return (apart > LOST * tall) | (away > LOST * tall)
-
-    def configure_optimizers(self) -> Any:
-        """What the hook `optimiser` gives for all parameters that train."""
-        return self.optimiser([p for p in self.parameters() if p.requires_grad], self.updates)
-
-
-class TurnTakingTraining(lightning.LightningModule):
-    """A `Training` for each domain; one optimiser over all their parameters, those of the shared core once."""
-
-    def __init__(self, parts: Sequence[Training]) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-        self.updates, self.optimiser = parts[0].updates, parts[0].optimiser
-
-    def training_step(self, batch: tuple[int, Batch], index: int) -> Tensor:
-        """The loss on the domain whose turn it is."""
-        which, window = batch
-        loss: Tensor = self.parts[which].training_step(window, index)  # type: ignore[operator]
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        """As for one domain."""
-        return self.optimiser([p for p in self.parameters() if p.requires_grad], self.updates)
+def share_predicted(index: int, updates: int, config: TrainConfig) -> float:
+    """The probability with which a frame of an update is the network's own prediction instead of the truth."""
+    share = min(1.0, index / max(1.0, config.ramp * updates))
+    if config.coin == "gaussian":  # a normal number is below the share so often
+        share = 0.5 * (1 + math.erf(share / math.sqrt(2)))
+    return share

@@ -12,7 +12,7 @@ from rae_bench.baselines.codecs.fs import FeatureSelection
 from rae_bench.model.api import Domain
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
-from rae_bench.model.step import Carry, Frame
+from rae_bench.model.step import Carry, Draws, Frame
 from rae_bench.model.streams import statistics
 from rae_bench.model.training import sizes_for
 
@@ -29,10 +29,14 @@ def grouped(count: int = 60) -> Tensor:
     return 5 + torch.randn(3, 8).repeat(count // 3, 1) + 0.1 * torch.randn(count, 8)
 
 
+def drawn() -> Draws:
+    return Draws(torch.Generator().manual_seed(0))
+
+
 def test_rbf_says_something_from_the_start() -> None:
     """Drawn from N(0, 1) with width 100, every activation is .97; placed, the median is exp(-1) and they differ."""
     x, layer = grouped(), Rbf(8, 12)
-    phi, _ = layer(x)
+    phi, _ = layer(x, drawn())
     assert layer.centres.placed
     torch.testing.assert_close(phi.median(0).values, torch.full((12,), 0.3679), rtol=0, atol=0.02)
     assert phi.std(0).min() > 0.05
@@ -44,23 +48,24 @@ def test_rbf_loss() -> None:
     layer = Rbf(3, 2).eval()
     with torch.no_grad():
         layer.centres.centres.copy_(torch.tensor([[2.0, 0, 0], [0, 5, 0]]))
-    assert float(layer(torch.zeros(1, 3))[1].detach()) == pytest.approx(0)  # at right angles, whatever their lengths
+    # At right angles, whatever their lengths.
+    assert float(layer(torch.zeros(1, 3), None)[1].detach()) == pytest.approx(0)
     with torch.no_grad():
         layer.centres.centres.copy_(torch.tensor([[2.0, 0, 0], [3, 0, 0]]))
-    assert float(layer(torch.zeros(1, 3))[1].detach()) == pytest.approx(0.1 * 2 / 4)  # two of four entries are 1
+    assert float(layer(torch.zeros(1, 3), None)[1].detach()) == pytest.approx(0.1 * 2 / 4)  # two of four entries are 1
 
 
 def test_centres_are_placed_once_and_only_in_training() -> None:
     x, layer = grouped(), Centres(8, 12, 1)
-    layer.eval()(x)
+    layer(x, None)
     assert not layer.placed
-    layer.train()(x)
+    layer(x, drawn())
     first = layer.centres.detach().clone()
-    layer(x + 100)
+    layer(x + 100, drawn())
     assert torch.equal(first, layer.centres)
     other = Centres(8, 12, 1)
     other.load_state_dict(layer.state_dict())
-    other(x + 100)
+    other(x + 100, drawn())
     assert torch.equal(first, other.centres)  # carried over to another rig, they stay where the source put them
 
 
@@ -68,25 +73,25 @@ def test_centres_are_placed_once_and_only_in_training() -> None:
 def test_centres_of_few_embeddings(rows: int) -> None:
     torch.manual_seed(0)
     layer = Centres(8, 12, 12)
-    assert torch.isfinite(layer(torch.randn(rows, 8))).all()
+    assert torch.isfinite(layer(torch.randn(rows, 8), drawn())).all()
 
 
 def test_vae_loss_is_the_divergence() -> None:
     layer, x = Vae(6, 4).eval(), torch.randn(5, 6)
-    latent, loss = layer(x)
+    latent, loss = layer(x, None)
     mean, std = layer.mean(x), torch.exp(0.5 * layer.log_variance(x))
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0)).mean()
     torch.testing.assert_close(loss, 0.2 * expected)
     torch.testing.assert_close(latent, mean)
-    torch.manual_seed(0)
-    drawn = torch.stack([layer.train()(x)[0] for _ in range(2000)])
-    torch.testing.assert_close(drawn.std(0), std, rtol=0.1, atol=0)
+    draws = drawn()
+    made = torch.stack([layer(x, draws)[0] for _ in range(2000)])
+    torch.testing.assert_close(made.std(0), std, rtol=0.1, atol=0)
 
 
 def test_dec_is_soft_assignment() -> None:
     layer, x = Dec(3, 4), torch.randn(6, 3)
-    got, loss = layer(x)
+    got, loss = layer(x, drawn())
     width = float(layer.centres.log_width.exp().detach())
     weight = [[1 / (1 + float(((h - c) ** 2).sum()) / width**2) for c in layer.centres.centres.detach()] for h in x]
     q = torch.tensor([[w / sum(row) for w in row] for row in weight])

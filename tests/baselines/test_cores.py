@@ -42,9 +42,9 @@ def network(name: str, domain: Domain) -> Any:
 
 def mixed_per_sample(layer: MixedLinear, x: Tensor, gates: Tensor) -> Tensor:
     """The published form: a weight matrix for each sample."""
-    experts = gates.shape[1]
-    weights = torch.einsum("bk,kio->bio", gates, layer.weight.view(experts, -1, layer.weight.shape[1]))
-    return torch.einsum("bi,bio->bo", x, weights) + gates @ layer.bias
+    experts, wide = gates.shape[1], x.shape[1]
+    weights = torch.einsum("bk,koi->bio", gates, layer.experts.weight.view(experts, -1, wide))
+    return torch.einsum("bi,bio->bo", x, weights) + gates @ layer.experts.bias.view(experts, -1)
 
 
 @pytest.mark.parametrize("core", [c for c in sorted(parts("cores")) if c not in ("omg-lstm", "rtn")])
@@ -97,8 +97,9 @@ def test_overfits_one_segment(core: str, domains: dict[str, Domain]) -> None:
 def test_recurrence_is_torchs_lstm() -> None:
     stack, lstm = Recurrence(5, 4, 2), nn.LSTM(5, 4, 2)
     for i, cell in enumerate(stack.cells):
-        for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-            getattr(lstm, f"{part}_l{i}").data = getattr(cell, part).data
+        for part, layer in (("ih", cell.given), ("hh", cell.kept)):
+            getattr(lstm, f"weight_{part}_l{i}").data = layer.weight.data
+            getattr(lstm, f"bias_{part}_l{i}").data = layer.bias.data
     x, memory, out = torch.randn(7, 3, 5), torch.zeros(3, stack.memory), []
     for frame in x:
         top, memory = stack(frame, memory)
@@ -264,7 +265,7 @@ def test_mvae_training_adds_the_divergence_as_it_warms_up(domains: dict[str, Dom
 def test_mvae_joins_the_latent_to_every_layer(domains: dict[str, Domain]) -> None:
     core: Mvae = network("mvae", domains["quad"]).core
     latent = core.noise
-    wide = [layer.weight.shape[0] // 4 for layer in core.mixture.layers]  # type: ignore[union-attr, operator]
+    wide = [layer.experts.weight.shape[1] for layer in core.mixture.layers]  # type: ignore[union-attr, operator]
     assert wide == [128 + 204 + latent, 128 + latent, 128 + latent]
 
 
@@ -325,8 +326,8 @@ def test_nsm_learns_from_where_key_joints_go(domains: dict[str, Domain], walk: W
     """The additional loss is of the true next frame; without a change of the network it is what it leaves out."""
     net = network("nsm", domains["quad"])
     with torch.no_grad():
-        net.core.mixture.layers[-1].weight.zero_()
-        net.core.mixture.layers[-1].bias.zero_()
+        net.core.mixture.layers[-1].experts.weight.zero_()
+        net.core.mixture.layers[-1].experts.bias.zero_()
     taught = float(walk(net, "quad")[0].losses["goal"].detach())
     assert 0 < taught < 10 * 0.1  # key joints move less than a tenth of the height in a thirtieth of a second
     assert not walk(net, "quad", taught=False)[0].losses

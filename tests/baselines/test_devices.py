@@ -10,11 +10,23 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.errors import UserError
-from rae_bench.model import Budget, Carry, Context, Domain, Frame, TrainConfig, control_targets, make_skeleton, states
+from rae_bench.model import (
+    Budget,
+    Carry,
+    Context,
+    Domain,
+    Draws,
+    Frame,
+    TrainConfig,
+    control_targets,
+    make_skeleton,
+    states,
+)
+from rae_bench.model.alone import Training
 from rae_bench.model.registry import CONTROLS, list_models, make_model
 from rae_bench.model.step import run_step
 from rae_bench.model.streams import Streams
-from rae_bench.model.training import Training, sizes_for
+from rae_bench.model.training import sizes_for
 from rae_bench.task.sides import cut_clips
 
 CONFIG = TrainConfig(windows=6, length=5)
@@ -75,7 +87,7 @@ def test_a_window_on_a_gpu(name: str, options: dict[str, Any], domains: dict[str
     tree_map(_placed, [*training.parameters(), *training.buffers(), *second])
     training.carried = Carry(*(_placed(part.clone()) for part in training.carried or ()))
     with Pretended():
-        training.skeleton = skeleton.to(GPU)
+        training.skeleton, training.draws = skeleton.to(GPU), Draws(torch.Generator(), GPU)
         loss = training.training_step(second, 1)
     assert _is_there(loss)
 

@@ -17,7 +17,7 @@ from rae_bench.model.api import Budget, Context, Domain, Prompt
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import changes, make_skeleton, states
 from rae_bench.model.registry import make_model
-from rae_bench.model.step import Carry, Frame, Next
+from rae_bench.model.step import Carry, Draws, Frame, Next
 from rae_bench.model.streams import statistics
 from rae_bench.model.training import TrainConfig, sizes_for
 from rae_bench.objectives.objectives import key_transforms
@@ -190,15 +190,15 @@ def test_published_faults(domains: dict[str, Domain], walk: Walk) -> None:
     # Published centres: all as far from an embedding, so that every activation is the same (motion.md: .97).
     layer = Rbf(256, 128)
     layer.as_published()
-    phi, _ = layer.train()(torch.randn(50, 256))
+    phi, _ = layer(torch.randn(50, 256), Draws(torch.Generator()))
     assert float(phi.detach().mean()) == pytest.approx(0.95, abs=0.03)
     assert float(phi.detach().std()) < 0.01
 
 
 def test_gaussian_coin_is_never_sure(domains: dict[str, Domain]) -> None:
     """P(normal < p) at p = 0, 1: how often windows read their own prediction at the first and last update."""
+    from rae_bench.model.alone import Training
     from rae_bench.model.streams import Streams
-    from rae_bench.model.training import Training
 
     domain = domains["quad"]
     config = TrainConfig(windows=4000, length=2, coin="gaussian", ramp=0.5)

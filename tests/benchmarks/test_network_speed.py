@@ -15,13 +15,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rae_bench.baselines.layers import MixedLinear
+from rae_bench.model.alone import Training
 from rae_bench.model.api import Budget, Context, Domain
 from rae_bench.model.control import ControlTargets, control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.registry import make_model
 from rae_bench.model.step import Carry, Frame, run_step
 from rae_bench.model.streams import Streams, statistics
-from rae_bench.model.training import Training, sizes_for
+from rae_bench.model.training import sizes_for
 from rae_bench.task.sides import load_sides
 from rae_bench.task.task import load_task
 

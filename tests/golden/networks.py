@@ -25,10 +25,11 @@ from rae_bench.baselines.catalogue import CODEC, Pair, PairPart, parts
 from rae_bench.baselines.network import PairModel
 from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.baselines.parts import Codec, Core, CoreOutput, Widths
+from rae_bench.model.alone import Training
 from rae_bench.model.outputs import rodrigues
 from rae_bench.model.registry import make_model
 from rae_bench.model.streams import Batch, Streams, statistics
-from rae_bench.model.training import Training, sizes_for, window_loss
+from rae_bench.model.training import sizes_for, window_loss
 
 UPDATES, FRAMES = 20, 64
 """Length of a golden run, and frames in an update."""
@@ -289,7 +290,7 @@ def pair() -> Values:
     return {
         "mlp": close(layers.mlp(7, 6, 5)(x).detach()),
         "mixed": close(layers.MixedLinear(3, 7, 4)(x, gates).detach()),
-        "stack": close(layers.MixedStack(3, 7, 6, 4, 2)(x, gates, extra).detach()),
+        "stack": close(layers.MixedStack(3, 7, 6, 4, 2)(x, gates, extra, None).detach()),
         "recurrence": close(torch.cat([top, memory], 1).detach()),
         **{key: value for run in runs for key, value in run.items()},
     }

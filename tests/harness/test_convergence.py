@@ -7,9 +7,9 @@ import pytest
 
 from rae_bench.baselines.controls import Hold
 from rae_bench.metrics import evaluate
+from rae_bench.model.alone import Training
 from rae_bench.model.api import Budget, Context
 from rae_bench.model.registry import make_model
-from rae_bench.model.training import Training
 from rae_bench.task.sides import HeldOutClips, load_sides
 from rae_bench.task.task import load_task
 

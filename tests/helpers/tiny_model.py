@@ -1,5 +1,6 @@
 """A small `LightningModel` and what it is trained on."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,8 +37,8 @@ class TinyModel(LightningModel):
         return Tiny(sizes)
 
 
-def side(rig: str) -> Side:
-    return Side(generate_locomotion(load_rig(rig), clips=12, seconds=PROTOCOL.seconds), PROTOCOL)
+def side(rig: str, track: str = PROTOCOL.track) -> Side:
+    return Side(generate_locomotion(load_rig(rig), clips=12, seconds=PROTOCOL.seconds), replace(PROTOCOL, track=track))
 
 
 def context(regime: str, updates: int = 3, seed: int = 0) -> Context:

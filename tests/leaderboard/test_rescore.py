@@ -18,6 +18,7 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.rescore import rescore
 from rae_bench.leaderboard.verify.verifier import record, verify
+from rae_bench.model import TRAINING_VERSION
 
 
 def _make_stale(result: dict[str, Any], *names: str) -> None:
@@ -223,7 +224,7 @@ def test_cells_of_another_engine_are_left(forged: Forger) -> None:
     forged.edit(lambda result: _make_stale(result, "npss"))
     before = forged.cell.read_bytes()
     done = rescore(forged.folder, forged.packed, tasks=[forged.task])
-    assert done.left == {forged.cell: "was made by another engine (training 0 -> 1); run it again"}
+    assert done.left == {forged.cell: f"was made by another engine (training 0 -> {TRAINING_VERSION}); run it again"}
     assert forged.cell.read_bytes() == before
 
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model import LightningModel, Sizes
+from rae_bench.model.alone import Training
 from rae_bench.model.api import Budget, Context, Domain, ModelCard
+from rae_bench.model.config import TrainConfig
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.step import Carry, Frame, Next, StepNetwork
 from rae_bench.model.streams import Streams, statistics
-from rae_bench.model.training import TrainConfig, Training
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Protocol

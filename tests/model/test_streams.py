@@ -19,8 +19,8 @@ from rae_bench.model import (
     statistics,
     windows,
 )
+from rae_bench.model.alone import Training
 from rae_bench.model.streams import Streams
-from rae_bench.model.training import Training
 from rae_bench.task.sides import Side
 
 # Statistics.

@@ -1,0 +1,1 @@
+"""The training engine: many cells as one tensor program (docs/performance.md)."""

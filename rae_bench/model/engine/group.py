@@ -1,0 +1,207 @@
+"""The updates of a group of cells: what `rae_bench.model.alone` does for one, as one tensor program for all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rae_bench.model.config import TrainConfig
+from rae_bench.model.engine.frame import BodyFrame, CellNormals
+from rae_bench.model.engine.geometry import window_losses
+from rae_bench.model.engine.stack import Stack
+from rae_bench.model.engine.windows import CellBatch, CellStreams
+from rae_bench.model.step import Carry, Draws, StepNetwork
+from rae_bench.model.streams import Batch
+from rae_bench.model.training import LOST, Loss, share_predicted
+
+
+class CannotGroup(Exception):
+    """Why a model cannot train in a group, in a line. Nothing has been learnt."""
+
+
+class RigTraining:
+    """The losses of K cells on one rig: scheduled sampling over windows.
+
+    Args:
+        rig: which of the stack's rigs.
+        hook: a loss of the model's own, of one cell; None for `window_loss`.
+    """
+
+    def __init__(
+        self, stack: Stack, rig: int, needs: StepNetwork, normal: CellNormals, streams: CellStreams,
+        config: TrainConfig, updates: int, draws: Draws, hook: Loss | None = None,
+    ) -> None:  # fmt: skip
+        self._stack, self.rig, self._needs, self._normal, self._streams = stack, rig, needs, normal, streams
+        self._config, self._updates, self._draws, self._hook = config, updates, draws, hook
+        self._plan = streams.plan
+        self._carried: Carry | None = None
+        self.notes: Mapping[str, Tensor] = {}
+
+    def losses(self, index: int) -> Tensor:
+        """(K,) the losses of an update, from carried-over bodies where they are worth going on from."""
+        batch, plan, normal = self._streams.next(), self._plan, self._normal
+        share = share_predicted(index, self._updates, self._config)
+        carry = self._first_carry(batch, share)
+        made: list[Tensor] = []
+        phases: list[Tensor] = []
+        extra: list[Tensor] = []
+        steps = batch.true.shape[1]
+        for t in range(steps):
+            if t and share < 1:
+                use = batch.coins[:, :, t] < share
+                carry = carry._replace(
+                    state=torch.where(use[:, None], carry.state, batch.true[:, t - 1]),
+                    phase=torch.where(use[..., None], carry.phase, batch.phases[:, :, t]),
+                )
+            if self._needs.noise and not self._needs.noise_held:
+                carry = carry._replace(noise=self._draws.normal(*carry.noise.shape[1:]))
+            asked, following = batch.asked(t), None
+            if self._needs.reads_following:
+                true = Carry(batch.true[:, t], batch.phases[:, :, t + 1], carry.memory, carry.noise)
+                following = BodyFrame(true, asked, plan, normal)
+            frame = BodyFrame(carry, asked, plan, normal, following, index / self._updates, self._draws)
+            out = self._stack(self.rig, frame)
+            memory = frame.memory if out.memory is None else out.memory
+            carry = Carry(frame.moved(out.change), out.phase, memory, frame.noise)
+            made.append(carry.state)
+            phases.append(carry.phase)
+            extra += out.losses.values()
+            self.notes = out.notes
+        self._carried = Carry(*(part.detach() for part in carry))
+        loss = self._loss(torch.stack(made, 1), torch.stack(phases, 2), batch)
+        if extra:
+            loss = loss + torch.stack(extra).sum(0) / steps
+        return loss
+
+    def _loss(self, made: Tensor, phases: Tensor, batch: CellBatch) -> Tensor:
+        plan = self._plan
+        if self._hook is None:
+            stance = batch.contacts[:, 1:] * batch.contacts[:, :-1]
+            loss = window_losses(made, batch.true, stance, plan, self._config)
+            return loss + self._config.phase * (phases - batch.phases[:, :, 1:]).abs().mean((1, 2, 3))
+        hook: Callable[..., Tensor] = self._hook
+
+        def one(made: Tensor, phases: Tensor, *windows: Tensor) -> Tensor:
+            return hook(made, phases, Batch(*windows), plan.skeleton)
+
+        return torch.vmap(one, randomness="error")(plan.windows(made), phases, *batch.flat(plan))
+
+    def _first_carry(self, batch: CellBatch, share: float) -> Carry:
+        """What the first frame of each window starts from: memory and noise last as long as a stream does."""
+        state, phase = batch.first, batch.start
+        cells, rows, _ = phase.shape
+        memory = state.new_zeros(cells, rows, self._needs.memory)
+        noise = self._draws.normal(rows, self._needs.noise)
+        if self._carried is None:
+            return Carry(state, phase, memory, noise)
+        before = self._carried
+        on = ~batch.fresh & ~self._lost(before.state, state)
+        use = on & (batch.coins[:, :, 0] < share)
+        return Carry(
+            torch.where(use[:, None], before.state, state),
+            torch.where(use[..., None], before.phase, phase),
+            torch.where(on[..., None], before.memory, memory),
+            torch.where(on[..., None], before.noise, noise),
+        )
+
+    def _lost(self, state: Tensor, true: Tensor) -> Tensor:
+        """(K, B) whether a stream is too far from the truth to learn anything from going on."""
+        apart, away = self._plan.apart(state, true)
+        return (apart > LOST * self._plan.height) | (away > LOST * self._plan.height)
+
+
+class Steps:
+    """The steps of a group's optimisers: one for all cells, or one each where a model has an optimiser of its own.
+
+    Args:
+        make: an optimiser of some parameters, as the hook `optimiser` of `LightningModel` gives it.
+        each: whether every cell has one.
+    """
+
+    def __init__(self, stack: Stack, make: Callable[[Sequence[Any]], Any], *, each: bool) -> None:
+        if each:
+            made = [make(stack.parameters_of(cell)) for cell in range(len(stack))]
+        else:
+            made = [make([block for section in stack.sections for block in section.blocks])]
+        self._stack = stack
+        self._pairs = [optimiser_of(one) for one in made]
+        self._each = each
+
+    def zero(self, rig: int) -> None:
+        """Empty the gradients of what an update on a rig trains; nothing else takes part in its step."""
+        used = list(self._stack.used(rig))
+        for section in self._stack.sections:
+            for block, gradient in zip(section.blocks, section.gradients, strict=True):
+                block.grad = gradient if section in used else None
+            if section in used:
+                for leaf, gradient in zip(section.leaves.values(), section.gradients, strict=True):
+                    if not leaf.deferred:
+                        gradient.zero_()
+
+    def step(self, rig: int, most: float) -> None:
+        """Scale each cell's gradient to a norm of at most `most`, as `clip_grad_norm_` of torch does, and step."""
+        sections = list(self._stack.used(rig))
+        for section in sections:
+            for leaf in section.leaves.values():
+                leaf.settle()
+        used = [gradient for section in sections for gradient in section.gradients]
+        norms = torch.stack([torch.linalg.vector_norm(gradient, dim=1) for gradient in used], 1)
+        scale = (most / (torch.linalg.vector_norm(norms, dim=1) + 1e-6)).clamp_(max=1)[:, None]
+        torch._foreach_mul_(used, [scale] * len(used))
+        for optimizer, schedule in self._pairs:
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+
+
+def optimiser_of(made: Any) -> tuple[torch.optim.Optimizer, Any]:
+    """The optimiser and the schedule that steps with it, or None, of what the hook `optimiser` gave.
+
+    Raises:
+        CannotGroup: it gave something that only `pytorch_lightning` understands.
+    """
+    if isinstance(made, torch.optim.Optimizer):
+        return made, None
+    if isinstance(made, dict) and isinstance(made.get("optimizer"), torch.optim.Optimizer):
+        schedule = made.get("lr_scheduler")
+        if schedule is None or (isinstance(schedule, dict) and schedule.get("interval") == "step"):
+            plain = schedule is None or schedule.keys() <= {"scheduler", "interval", "name"}
+            if plain:
+                return made["optimizer"], schedule and schedule["scheduler"]
+    raise CannotGroup("its optimiser is neither a torch optimiser nor one with a schedule that steps with each update")
+
+
+def run(
+    stack: Stack, rigs: Sequence[RigTraining], steps: Steps, updates: int, config: TrainConfig, *, frozen: bool,
+    report: Callable[[int, Tensor], None],
+) -> Mapping[str, Tensor]:
+    """Train: an update on each rig in turn.
+
+    Args:
+        report: is given the number of an update and its losses (K,), after the step.
+
+    Returns:
+        notes (K,) of the last update.
+    """
+    stack.train(frozen)
+    training = rigs[0]
+    with warnings.catch_warnings():
+        # Gradients lie side by side as the parameters do, which torch takes for a mistake.
+        warnings.filterwarnings("ignore", "grad and param do not obey the gradient layout contract")
+        for index in range(updates):
+            training = rigs[index % len(rigs)]
+            steps.zero(training.rig)
+            try:
+                losses = training.losses(index)
+            except Exception as error:
+                if stack.understood or index >= len(rigs):
+                    raise
+                raise CannotGroup(str(error).partition("\n")[0]) from error
+            losses.sum().backward()
+            steps.step(training.rig, config.clip)
+            report(index, losses.detach())
+    return training.notes

@@ -1,0 +1,133 @@
+"""Batches of many cells: the windows of each cell's streams, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rae_bench.model.api import Domain
+from rae_bench.model.engine.geometry import Asked, BodyPlan
+from rae_bench.model.features import SLOTS
+from rae_bench.model.streams import WindowSet, windows
+from rae_bench.objectives.path import HORIZONS
+
+
+class CellBatch(NamedTuple):
+    """The windows of one update: K cells of B windows of L frames.
+
+    Attributes:
+        first: (K, D, B) bodies at the first frame, which is given.
+        true: (K, L - 1, D, B) bodies at the others.
+        frames, flags, path: (K, L, ...) of `Asked`.
+        contacts: (K, L, C, B) 1 where a contact joint touches the ground.
+        start: (K, B, 16) local phase at the first frame, from its past alone.
+        phases: (K, B, L, 16) local phase at every frame.
+        fresh: (K, B) bool, whether the stream starts here.
+        coins: (K, B, L) in 0 to 1, for scheduled sampling.
+    """
+
+    first: Tensor
+    true: Tensor
+    frames: Tensor
+    flags: Tensor
+    path: Tensor
+    contacts: Tensor
+    start: Tensor
+    phases: Tensor
+    fresh: Tensor
+    coins: Tensor
+
+    def flat(self, plan: BodyPlan) -> tuple[Tensor, ...]:
+        """The fields of `rae_bench.model.streams.Batch`, each with an axis of cells."""
+        states = torch.cat([self.first[:, None], self.true], 1)
+        return (
+            plan.windows(states),
+            self.frames.permute(0, 5, 1, 4, 3, 2).flatten(3, 4),
+            self.flags.permute(0, 4, 1, 3, 2),
+            self.path.permute(0, 4, 1, 3, 2),
+            self.start,
+            self.phases,
+            self.contacts.permute(0, 3, 1, 2),
+            self.fresh,
+            self.coins,
+        )
+
+    def asked(self, t: int) -> Asked:
+        """What is asked at a frame."""
+        return Asked(self.frames[:, t], self.flags[:, t], self.path[:, t])
+
+
+class CellStreams:
+    """Streams of K cells as of `rae_bench.model.streams.Streams`: cell k's windows are those of its domain and seed.
+
+    What is drawn is drawn on the CPU, from a generator for each cell.
+    """
+
+    def __init__(
+        self, domains: Sequence[Domain], seeds: Sequence[int], count: int, length: int, plan: BodyPlan
+    ) -> None:
+        self.count, self.length, self.plan = count, length, plan
+        device = plan.chain.device
+        sets = [windows(domain, length) for domain in domains]
+        self._starts = [one.starts for one in sets]
+        self._last = [torch.from_numpy(domain.motion.lengths - length) for domain in domains]
+        self._frames = [one.states.shape[1] for one in sets]
+        rows = np.cumsum([0] + [one.states.shape[0] * one.states.shape[1] for one in sets])
+        self._offset = torch.from_numpy(rows[:-1])
+        self._bodies = torch.cat([one.states.flatten(0, 1)[:, plan.order.cpu()] for one in sets]).to(device)
+        self._asked = torch.cat([_asked_rows(one) for one in sets]).to(device)
+        self._phases = torch.cat([one.phases.flatten(0, 1) for one in sets]).to(device)
+        self._past = torch.cat([one.past.flatten(0, 1) for one in sets]).to(device)
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._clip = [torch.zeros(count, dtype=torch.long) for _ in sets]
+        self._first = [last.max() + torch.ones(count, dtype=torch.long) for last in self._last]
+
+    def next(self) -> CellBatch:
+        """The windows of the next update."""
+        count, length = self.count, self.length
+        fresh, coins, begin = [], [], []
+        for k, generator in enumerate(self._generators):
+            new = self._first[k] > self._last[k][self._clip[k]]
+            starts = self._starts[k]
+            pick = starts[torch.randint(len(starts), (count,), generator=generator)]
+            self._clip[k] = torch.where(new, pick[:, 0], self._clip[k])
+            self._first[k] = torch.where(new, pick[:, 1], self._first[k])
+            fresh.append(new)
+            coins.append(torch.rand(count, length, generator=generator))
+            begin.append(self._clip[k] * self._frames[k] + self._first[k] + self._offset[k])
+            self._first[k] = self._first[k] + length - 1
+        device = self._bodies.device
+        first = torch.stack(begin).to(device)  # (K, B)
+        at = first[..., None] + torch.arange(length, device=device)  # (K, B, L)
+        bodies = self._bodies[at[..., 1:]].permute(0, 2, 3, 1).contiguous()
+        asked = self._asked[at].permute(0, 2, 3, 1).contiguous()
+        cells = len(begin)
+        frames, flags, path, contacts = asked.split([*_ASKED, asked.shape[2] - sum(_ASKED)], 2)
+        lead = (cells, length)
+        return CellBatch(
+            self._bodies[first].transpose(1, 2).contiguous(),
+            bodies,
+            frames.view(*lead, 3, 3, SLOTS, count),
+            flags.view(*lead, 4, SLOTS, count),
+            path.view(*lead, 4, len(HORIZONS), count),
+            contacts,
+            self._past[first],
+            self._phases[at],
+            torch.stack(fresh).to(device),
+            torch.stack(coins).to(device),
+        )
+
+
+_ASKED = (9 * SLOTS, 4 * SLOTS, 4 * len(HORIZONS))
+"""Widths of frames, flags and path in a row."""
+
+
+def _asked_rows(one: WindowSet) -> Tensor:
+    """(N T, 116 + C) of a set: frames [axis, row, slot], flags [flag, slot], path [entry, horizon], contacts."""
+    frames = one.targets.frames.flatten(0, 1).unflatten(1, (SLOTS, 3)).permute(0, 3, 2, 1)
+    flags, path = one.targets.flags.flatten(0, 1).mT, one.targets.path.flatten(0, 1).mT
+    return torch.cat([frames.flatten(1), flags.flatten(1), path.flatten(1), one.contacts.flatten(0, 1)], 1)
