@@ -11,8 +11,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, job_label
-from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned
-from rae_bench.harness.jobs import Done, Failed, Progress
+from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned, PutBack
+from rae_bench.harness.jobs import AnyJob, Done, Failed, Progress
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""
@@ -37,7 +37,8 @@ class RunProgress:
         )
         self.bars: dict[int, Any] = {}
         self.total: Any = None
-        self.credited: dict[int, int] = {}
+        self.running: dict[int, dict[str, AnyJob]] = {}
+        self.credited: dict[str, int] = {}
         self.traced: set[str] = set()
 
     def __enter__(self) -> RunProgress:
@@ -62,16 +63,24 @@ class RunProgress:
             case Planned():
                 self._plan(event)
             case Begun(job, worker):
-                self.credited[worker] = 0
-                if worker not in self.bars:
-                    self.bars[worker] = self.live.add_task("", total=1, loss="")
-                total = max(job.updates, 1)
-                self.live.reset(self.bars[worker], total=total, description=job_label(job), loss="")
+                self._begin(job, worker)
             case Answered(_, worker, Progress() as answer):
                 self._progress(worker, answer)
+            case PutBack(job, worker):
+                self.running.get(worker, {}).pop(job.name, None)
             case Answered(job, worker, (Done() | Failed()) as answer):
-                self._credit(worker, job.updates + OVERHEAD)
+                self.running.get(worker, {}).pop(job.name, None)
+                self._credit(job.updates + OVERHEAD - self.credited.pop(job.name, 0))
                 say_end(self.console, answer, job_label(job), self.traced)
+
+    def _begin(self, job: AnyJob, worker: int) -> None:
+        """A job begins, by itself or with those that the worker has begun just now."""
+        mine = self.running.setdefault(worker, {})
+        mine[job.name] = job
+        if worker not in self.bars:
+            self.bars[worker] = self.live.add_task("", total=1, loss="")
+        label = job_label(next(iter(mine.values()))) + (f" and {len(mine) - 1} more" if len(mine) > 1 else "")
+        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, loss="")
 
     def _plan(self, event: Planned) -> None:
         cells = [p for plan in event.plans for p in plan.cells]
@@ -88,15 +97,15 @@ class RunProgress:
         if answer.updates > 1:
             text = "" if answer.loss is None else f"loss {answer.loss:.3f}"
             self.live.update(bar, total=answer.updates, completed=answer.update, loss=text)
-            self._credit(worker, answer.update)
+            for name in self.running.get(worker, {}):
+                self._credit(answer.update - self.credited.get(name, 0))
+                self.credited[name] = max(answer.update, self.credited.get(name, 0))
         else:
             self.live.update(bar, loss=answer.stage)
 
-    def _credit(self, worker: int, updates: int) -> None:
-        before = self.credited.get(worker, 0)
-        if updates > before and self.total is not None:
-            self.live.advance(self.total, updates - before)
-            self.credited[worker] = updates
+    def _credit(self, updates: int) -> None:
+        if updates > 0 and self.total is not None:
+            self.live.advance(self.total, updates)
 
 
 def say(console: Console, text: str, word: str = "", colour: str = "") -> None:

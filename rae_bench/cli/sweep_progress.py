@@ -16,7 +16,7 @@ from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.progress import OVERHEAD, say, say_end
-from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, Done, Failed
 
 STATES = ("done", "running", "failed", "to do")
@@ -49,9 +49,12 @@ class SweepProgress:
                 say(self.console, f"making or finding the data of {', '.join(tasks)}")
             case Planned():
                 self._plan(event)
-            case Begun(job):
-                self.clock.begin(job.name)
+            case Begun(job, worker):
+                self.clock.begin(job.name, worker)
                 self._move(job, "to do", "running")
+            case PutBack(job):
+                self.clock.put_back(job.name)
+                self._move(job, "running", "to do")
             case Answered(job, _, (Done() | Failed()) as answer):
                 after = "done" if isinstance(answer, Done) else "failed"
                 self._move(job, "running" if self.clock.end(job.name) else "to do", after)
@@ -122,21 +125,30 @@ class Clock:
         known = all(job.name in expected for job in jobs)
         self.left = {job.name: expected[job.name] if known else float(job.updates + OVERHEAD) for job in jobs}
         self.pace = 1.0 if known and jobs else 0.0
-        self.began: dict[str, float] = {}
+        self.workers: dict[str, int] = {}
+        self.since: dict[int, float] = {}
         self.weight, self.seconds, self.start = 0.0, 0.0, time.monotonic()
 
-    def begin(self, name: str) -> None:
-        """A job begins."""
-        self.began[name] = time.monotonic()
+    def begin(self, name: str, worker: int = 0) -> None:
+        """A job begins on a worker, by itself or with others."""
+        if worker not in self.workers.values():
+            self.since[worker] = time.monotonic()
+        self.workers[name] = worker
+
+    def put_back(self, name: str) -> None:
+        """A job is to begin again."""
+        self.workers.pop(name, None)
 
     def end(self, name: str) -> bool:
-        """A job ends. False where it had not begun."""
-        weight, began = self.left.pop(name, 0.0), self.began.pop(name, None)
-        if began is not None:
+        """A job ends. False where it had not begun. A worker's time counts once for the jobs that it does together."""
+        weight, worker = self.left.pop(name, 0.0), self.workers.pop(name, None)
+        if worker is not None:
+            now = time.monotonic()
             self.weight += weight
-            self.seconds += time.monotonic() - began
+            self.seconds += now - self.since[worker]
+            self.since[worker] = now
             self.pace = self.weight / max(self.seconds, 1e-6)
-        return began is not None
+        return worker is not None
 
     def remaining(self) -> float | None:
         """Seconds left, or None where nothing is known yet."""
@@ -146,8 +158,12 @@ class Clock:
             return None
         now = time.monotonic()
         # Copies: the display's thread looks while the main one takes events.
-        passed = {name: self.pace * (now - began) for name, began in list(self.began.items())}
-        weight = sum(max(weight - passed.get(name, 0.0), 0.0) for name, weight in list(self.left.items()))
+        left, workers, since = dict(self.left), dict(self.workers), dict(self.since)
+        running: dict[int, float] = {}
+        for name, worker in workers.items():
+            running[worker] = running.get(worker, 0.0) + left.pop(name, 0.0)
+        weight = float(sum(left.values()))
+        weight += sum(max(w - self.pace * (now - since[worker]), 0.0) for worker, w in running.items())
         return weight / self.pace / max(self.pool.slots, 1)
 
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""One cell: train as the regime says, generate the test clips, measure, write the result."""
+"""Cells: train as the regime says, together where they can, generate the test clips, measure, write the results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.errors import UserError
 from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.harness.isolation.models import Models
+from rae_bench.harness.isolation.process import ModelFailed
 from rae_bench.harness.isolation.remote import RemoteModel
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
@@ -46,23 +48,30 @@ COST_FILE = "pretrained.json"
 
 
 def pretrain(
-    job: PretrainJob, task: Task, sources: Sequence[Side], report: ReportProgress, models: Models
+    jobs: Sequence[PretrainJob], task: Task, sources: Sequence[Side], report: ReportProgress, models: Models
 ) -> None:
-    """Pre-train a fresh instance and keep it in the job's folder, which appears whole or not at all."""
+    """Pre-train a fresh instance for each job, alike but for the seed, and keep it in the job's folder.
+
+    A folder appears whole or not at all.
+    """
     protocol = sources[0].protocol
     frames = protocol.pretrain_updates * protocol.frames_per_update
-    ctx = Circumstances("pretrain", job.seed, 1.0, protocol.pretrain_updates, frames, job.device, job.threads)
-    model = _make(job, task, job.seed, models)
-    cost = model.pretrain(sources, ctx, lambda u, n, loss: report("pretrain", u, n, loss))
-    with whole_folder(Path(job.folder)) as part:
-        cost["core_seconds"] += model.save(part)
-        write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
+    ctxs = [
+        Circumstances("pretrain", job.seed, 1.0, protocol.pretrain_updates, frames, job.device, job.threads)
+        for job in jobs
+    ]
+    model = _make(jobs, task, jobs[0].seed, models)
+    costs = model.pretrain(sources, ctxs, lambda u, n, loss: report("pretrain", u, n, loss))
+    for which, (job, cost) in enumerate(zip(jobs, costs, strict=True)):
+        with whole_folder(Path(job.folder)) as part:
+            cost["core_seconds"] += model.save(part, which)
+            write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
-def _make(job: AnyJob, task: Task, seed: int, models: Models) -> RemoteModel:
-    """A fresh instance for a job; a plug-in shares its process with jobs of the same task and fold alone."""
-    company = (task.name, task.content_hash, fold_of(seed))
-    return models.make(job.model, job.options, company=company, threads=job.threads)
+def _make(jobs: Sequence[AnyJob], task: Task, seed: int, models: Models) -> RemoteModel:
+    """Fresh instances for jobs; a plug-in shares its process with jobs of the same task and fold alone."""
+    first, company = jobs[0], (task.name, task.content_hash, fold_of(seed))
+    return models.make(first.model, first.options, company=company, threads=first.threads, count=len(jobs))
 
 
 def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, reason: str = "") -> dict[str, Any]:
@@ -87,56 +96,101 @@ def result_head(cell: Cell, task: Task, identity: dict[str, Any], status: str, r
     }
 
 
-def run_cell(
-    job: CellJob,
+def run_cells(
+    jobs: Sequence[CellJob],
     task: Task,
     sources: Sequence[Side],
     target: Side,
     report: ReportProgress,
     models: Models,
-) -> dict[str, Any]:
-    """Run a cell and write its result (JSON), its per-clip metrics (.csv) and what was generated (.npz).
+    ended: Callable[[CellJob, Exception | None], None],
+) -> None:
+    """Run cells of one model and regime; write the result (JSON), the per-clip metrics (.csv) and the motion of each.
 
-    The model runs in a process of its own, which is shown the prompts only when it has adapted. The published protocol
-    tests single frames alone, so there it generates nothing. A model that is to be kept is written before the result: a
-    result says that all is there.
+    The model runs in a process of its own. All cells adapt, as one training where the model can, before the process is
+    shown the first prompt. Then each generates and is scored. A cell that fails there leaves the others alone. The
+    published protocol tests single frames alone, so there nothing is generated. A model that is to be kept is written
+    before the result: a result says that all is there.
 
     Args:
         models: processes for the model.
+        ended: is told of each cell when its result is there, or why there is none.
+
+    Raises:
+        ModelFailed: a training failed, or the model process died; nothing is known of the cells that have not ended.
     """
     reset_peak_memory()
     began = time.process_time()
-    cell, path, published = job.cell, Path(job.path), target.protocol.published
-    exam = target.held_out_clips(target.held_out(cell.seed, cell.fraction))
-    result = result_head(cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
+    if jobs[0].cell.model == TRUTH:
+        for job in jobs:
+            began = time.process_time()
+            exam, steps = _exam(job, target)
+            whole = None if target.protocol.published else Trajectory.of(exam.truth)
+            made = Made(whole, Trajectory.of(steps.following))
+            result = _head(job, task, target)
+            report("measure", 0, 1, float("nan"))
+            result |= score(job.cell, made, target, exam, steps, Path(job.path))
+            result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
+            write_json(Path(job.path), result)
+            ended(job, None)
+        return
+
+    model = _make(jobs, task, jobs[0].cell.seed, models)
+    heads = [_head(job, task, target) | {"card": {**model.card, "trials": job.cell.trials}} for job in jobs]
+    reason = skip_reason(jobs[0].cell, model.card["capabilities"], len(sources))
+    if reason:
+        for job, head in zip(jobs, heads, strict=True):
+            write_json(Path(job.path), head | {"status": "skipped", "reason": reason})
+            ended(job, None)
+        return
+    costs = _adapt(model, jobs, sources, target, report)
+    share = (time.process_time() - began + model.spent()) / len(jobs)
+    for which, (job, result, cost) in enumerate(zip(jobs, heads, costs, strict=True)):
+        before = time.process_time(), model.spent()
+        try:
+            _generate_and_score(model, which, job, task, target, report, result, cost)
+        except ModelFailed as failed:
+            if failed.died:
+                raise
+            ended(job, failed)
+            continue
+        except UserError as error:
+            ended(job, error)
+            continue
+        spent = share + time.process_time() - before[0] + model.spent() - before[1]
+        result["cost"] |= {"peak_memory_mb": model.process.peak_memory(), "total_core_seconds": spent}
+        write_json(Path(job.path), result)
+        ended(job, None)
+
+
+def _head(job: CellJob, task: Task, target: Side) -> dict[str, Any]:
+    result = result_head(job.cell, task, job.identity, "ok") | {"fps": target.protocol.fps}
     result["rig_height"] = target.corpus.motion.rig.height
     result["environment"] |= {"threads": job.threads, "device": job.device}
-    steps = exam.single_steps(everywhere=published)
-    model: RemoteModel | None = None
-    if cell.model == TRUTH:
-        made = Made(None if published else Trajectory.of(exam.truth), Trajectory.of(steps.following))
-    else:
-        model = _make(job, task, cell.seed, models)
-        result["card"] = {**model.card, "trials": cell.trials}
-        reason = skip_reason(cell, model.card["capabilities"], len(sources))
-        if reason:
-            result |= {"status": "skipped", "reason": reason}
-            write_json(path, result)
-            return result
-        _adapt(model, job, sources, target, report, result["cost"])
-        report("generate", 0, 1, float("nan"))
-        ctx = Circumstances(cell.regime, cell.seed, device=job.device, threads=job.threads)
-        made = _generate(model, cell.model, ctx, exam, steps, published, result["cost"])
-        if job.keep:
-            keep_model(model.save, cell, task, target, path, job.identity)
-
-    report("measure", 0, 1, float("nan"))
-    result |= score(cell, made, target, exam, steps, path)
-    spent = time.process_time() - began + (model.spent() if model else 0.0)
-    peak = model.process.peak_memory() if model else peak_memory()
-    result["cost"] |= {"peak_memory_mb": peak, "total_core_seconds": spent}
-    write_json(path, result)
     return result
+
+
+def _exam(job: CellJob, target: Side) -> tuple[HeldOutClips, SingleSteps]:
+    """What a cell is tested on."""
+    exam = target.held_out_clips(target.held_out(job.cell.seed, job.cell.fraction))
+    return exam, exam.single_steps(everywhere=target.protocol.published)
+
+
+def _generate_and_score(
+    model: RemoteModel, which: int, job: CellJob, task: Task, target: Side, report: ReportProgress,
+    result: dict[str, Any], cost: dict[str, Any],
+) -> None:
+    """Have an instance generate what its cell is tested on, and put metrics and cost into the result."""
+    cell = job.cell
+    exam, steps = _exam(job, target)
+    result["cost"] |= cost
+    report("generate", 0, 1, float("nan"))
+    ctx = Circumstances(cell.regime, cell.seed, device=job.device, threads=job.threads)
+    made = _generate(model, which, cell.model, ctx, exam, steps, target.protocol.published, result["cost"])
+    if job.keep:
+        keep_model(lambda folder: model.save(folder, which), cell, task, target, Path(job.path), job.identity)
+    report("measure", 0, 1, float("nan"))
+    result |= score(cell, made, target, exam, steps, Path(job.path))
 
 
 class Made(NamedTuple):
@@ -179,33 +233,46 @@ def score(
 
 
 def _adapt(
-    model: RemoteModel, job: CellJob, sources: Sequence[Side], target: Side, report: ReportProgress,
-    cost: dict[str, Any],
-) -> None:
-    """Adapt to the target, from what the source taught where the regime wants that."""
-    cell = job.cell
-    domain = target.domain(target.fraction(cell.seed, cell.fraction))
-    cost |= {"target_segments": len(domain), "target_frames": domain.motion.frames}
-    loading = 0.0
-    if cell.needs_pretraining:
-        pretrained = Path(job.pretrained)
-        loading = model.load(pretrained, without=[COST_FILE])
-        before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
-        names = ("core_seconds", "budget_status", "over_budget")
-        cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
-    budget = budget_of(cell.regime, cell.fraction, target.protocol)
-    ctx = Circumstances(
-        cell.regime, cell.seed, cell.fraction, budget.updates, budget.frames, job.device, job.threads
-    )
-    stage = f"{cell.regime} {percent(cell.fraction)}"
-    known = sources if is_pretrained(cell.regime) else ()  # what starts cold sees the fraction of the target alone
-    spent = model.adapt(domain, known, ctx, lambda u, n, loss: report(stage, u, n, loss))
-    cost |= {**spent, "core_seconds": spent["core_seconds"] + loading}
+    model: RemoteModel, jobs: Sequence[CellJob], sources: Sequence[Side], target: Side, report: ReportProgress
+) -> list[dict[str, Any]]:
+    """Adapt every instance to its cell's target, from what the source taught where the regime wants that.
+
+    Returns:
+        what each cost.
+    """
+    costs: list[dict[str, Any]] = []
+    domains, ctxs = [], []
+    loading = []
+    for which, job in enumerate(jobs):
+        cell = job.cell
+        domain = target.domain(target.fraction(cell.seed, cell.fraction))
+        cost: dict[str, Any] = {"target_segments": len(domain), "target_frames": domain.motion.frames}
+        loading.append(0.0)
+        if cell.needs_pretraining:
+            pretrained = Path(job.pretrained)
+            loading[-1] = model.load(pretrained, without=[COST_FILE], which=which)
+            before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
+            names = ("core_seconds", "budget_status", "over_budget")
+            cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
+        budget = budget_of(cell.regime, cell.fraction, target.protocol)
+        domains.append(domain)
+        ctxs.append(Circumstances(
+            cell.regime, cell.seed, cell.fraction, budget.updates, budget.frames, job.device, job.threads
+        ))  # fmt: skip
+        costs.append(cost)
+    first = jobs[0].cell
+    stage = first.regime if len(jobs) > 1 else f"{first.regime} {percent(first.fraction)}"
+    known = sources if is_pretrained(first.regime) else ()  # what starts cold sees the fraction of the target alone
+    spent = model.adapt(domains, known, ctxs, lambda u, n, loss: report(stage, u, n, loss))
+    return [
+        cost | {**one, "core_seconds": one["core_seconds"] + before}
+        for cost, one, before in zip(costs, spent, loading, strict=True)
+    ]
 
 
 def _generate(
-    model: RemoteModel, name: str, ctx: Circumstances, exam: HeldOutClips, steps: SingleSteps, published: bool,
-    cost: dict[str, Any],
+    model: RemoteModel, which: int, name: str, ctx: Circumstances, exam: HeldOutClips, steps: SingleSteps,
+    published: bool, cost: dict[str, Any],
 ) -> Made:
     """Continuations of the test clips, timed, and the time that a single clip takes a frame; single frames."""
     trajectory: Trajectory | None = None
@@ -213,17 +280,18 @@ def _generate(
         # Where the path is all that is asked, many motions are right: who can, gives several (docs/design.md 6).
         several = exam.path is not None and SAMPLES in model.card["capabilities"]
         prompt = replace(exam.prompt, num_samples=SEVERAL if several else 1)
-        made, cost["generate_seconds"] = _in_rounds(model, prompt, exam, ctx, name)
+        made, cost["generate_seconds"] = _in_rounds(model, which, prompt, exam, ctx, name)
         trajectory = checked_trajectory(made, exam.truth, name)
         one = _first_frames(exam.prompt)
-        cost["ms_per_frame"] = 1000 * model.generate(one, ctx).seconds / int(one.frames[0])
+        cost["ms_per_frame"] = 1000 * model.generate(one, ctx, which).seconds / int(one.frames[0])
     if not len(steps.clips):
         return Made(trajectory, Trajectory.of(steps.following))
-    return Made(trajectory, checked_trajectory(model.generate(steps.prompt, ctx).trajectory, steps.following, name))
+    following = model.generate(steps.prompt, ctx, which).trajectory
+    return Made(trajectory, checked_trajectory(following, steps.following, name))
 
 
 def _in_rounds(
-    model: RemoteModel, prompt: Prompt, exam: HeldOutClips, ctx: Circumstances, name: str
+    model: RemoteModel, which: int, prompt: Prompt, exam: HeldOutClips, ctx: Circumstances, name: str
 ) -> tuple[Trajectory, float]:
     """Continuations of all clips, and the core-seconds that they took.
 
@@ -232,14 +300,14 @@ def _in_rounds(
     """
     rounds = [np.flatnonzero(exam.rounds == number) for number in range(int(exam.rounds.max()) + 1)]
     if len(rounds) == 1:
-        shown = model.generate(prompt, ctx)
+        shown = model.generate(prompt, ctx, which)
         return shown.trajectory, shown.core_seconds
     whole: Trajectory | None = None
     seconds = 0.0
     for clips in rounds:
         frames = int(prompt.frames[clips].max())
         part = prompt[clips].cut(frames)
-        shown = model.generate(part, ctx)
+        shown = model.generate(part, ctx, which)
         made = checked_trajectory(shown.trajectory, exam.truth[clips].cut(0, frames), name)
         seconds += shown.core_seconds
         if whole is None:

@@ -49,6 +49,14 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class PutBack:
+    """A job failed together with others; it will begin again by itself."""
+
+    job: AnyJob
+    worker: int
+
+
+@dataclass(frozen=True)
 class Lost:
     """What does the jobs was lost; finished cells are kept."""
 
@@ -68,7 +76,7 @@ class Ended:
     refused: bool
 
 
-Event = DataWanted | Planned | Begun | Answered | Lost | Ended
+Event = DataWanted | Planned | Begun | Answered | PutBack | Lost | Ended
 
 
 Observer = Callable[[Event], None]
@@ -79,39 +87,53 @@ def ignore(event: Event) -> None:
 
 
 def work_off(
-    jobs: Sequence[AnyJob], pool: WorkerPool, observe: Observer, affordable: Callable[[AnyJob], bool] = lambda job: True
+    groups: Sequence[Sequence[AnyJob]], pool: WorkerPool, observe: Observer,
+    affordable: Callable[[Sequence[AnyJob]], bool] = lambda jobs: True,
 ) -> dict[str, str]:
     """Do all jobs, in the order of what they need. Returns {name of a job: reason} of those that failed.
 
+    A job that failed in company is done again by itself, so that no job is lost to another one's fault.
+
     Args:
+        groups: jobs that are done together.
         observe: is given `Begun` and `Answered`.
-        affordable: whether a job may still begin; after the first that may not, none does.
+        affordable: whether jobs may still begin; after the first that may not, none do.
     """
-    waiting = list(jobs)
+    waiting = [list(group) for group in groups]
     failed: dict[str, str] = {}
     finished: set[str] = set()
     running: set[str] = set()
     while waiting or running:
-        for job in [j for j in waiting if j.needs & failed.keys()]:
-            waiting.remove(job)
-            failed[job.name] = f"pre-training failed: {failed[next(iter(job.needs & failed.keys()))]}"
-            observe(Answered(job, -1, Failed(failed[job.name])))
-        while (ready := next((j for j in waiting if j.needs <= finished), None)) is not None and pool.room():
+        for group in waiting:
+            for job in [j for j in group if j.needs & failed.keys()]:
+                group.remove(job)
+                failed[job.name] = f"pre-training failed: {failed[next(iter(job.needs & failed.keys()))]}"
+                observe(Answered(job, -1, Failed(failed[job.name])))
+        waiting = [group for group in waiting if group]
+        while pool.room():
+            ready = next((group for group in waiting if all(job.needs <= finished for job in group)), None)
+            if ready is None:
+                break
             if not affordable(ready):
                 waiting.clear()
                 break
             waiting.remove(ready)
-            running.add(ready.name)
+            running |= {job.name for job in ready}
             number = pool.begin(ready)
-            observe(Begun(ready, number))
+            for job in ready:
+                observe(Begun(job, number))
         if not running:
             continue
         for job, number, answer in pool.news():
+            if isinstance(answer, (Done, Failed)):
+                running.discard(job.name)
+            if isinstance(answer, Failed) and answer.together:
+                waiting.insert(0, [job])
+                observe(PutBack(job, number))
+                continue
             if isinstance(answer, Done):
-                running.remove(job.name)
                 finished.add(job.name)
             elif isinstance(answer, Failed):
-                running.remove(job.name)
                 failed[job.name] = answer.reason
             observe(Answered(job, number, answer))
     return failed

@@ -5,7 +5,7 @@ A job names all that it needs: a worker process reads it as one line of JSON, a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -27,6 +27,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         threads: of the process that does it.
         updates: how long it is, in optimiser updates, for the display of progress.
         needs: names of the jobs that must end well before it begins.
+        groups: whether it may be done as one with others that are alike (`rae_bench.harness.groups`).
     """
 
     task: str
@@ -40,6 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     threads: int = 1
     updates: int = 0
     needs: frozenset[str] = frozenset()
+    groups: bool = False
 
     def load_task(self) -> Task:
         """The task."""
@@ -80,6 +82,13 @@ class CellJob(Job, frozen=True, kw_only=True, tag="cell"):
 AnyJob = PretrainJob | CellJob
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Jobs that a worker does together, one or more."""
+
+    jobs: tuple[AnyJob, ...]
+
+
+
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """How far a job is: `update` of `updates` in a stage such as `pretrain` or `generate`."""
 
@@ -98,15 +107,24 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
     Attributes:
         died: whether its model process ended: it may be begun again, as one whose worker ended.
+        together: whether it was done with others, and may end well by itself.
     """
 
     reason: str
     trace: str = ""
     died: bool = False
+    together: bool = False
 
 
 Answer = Progress | Done | Failed
-"""What a worker says of its job."""
+"""What a worker says of a job."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Which of its jobs a worker says something of."""
+
+    name: str
+    answer: Answer
 
 
 class WorkerPool(Protocol):
@@ -114,13 +132,13 @@ class WorkerPool(Protocol):
 
     @property
     def slots(self) -> int:
-        """Jobs that fit at a time."""
+        """Groups that fit at a time."""
 
     def room(self) -> bool:
-        """Whether another job can begin now."""
+        """Whether another group can begin now."""
 
-    def begin(self, job: AnyJob) -> int:
-        """Begin a job. Returns the number of the worker that does it, for the display."""
+    def begin(self, jobs: Sequence[AnyJob]) -> int:
+        """Begin a group of jobs. Returns the number of the worker that does it, for the display."""
 
     def news(self) -> Iterable[tuple[AnyJob, int, Answer]]:
         """Wait for answers of running jobs: (job, worker, answer)."""

@@ -138,6 +138,7 @@ def jobs_of(plan: Plan, threads: int = 1) -> Iterator[AnyJob]:
         "data_root": None if spec.data_root is None else str(spec.data_root),
         "device": spec.device,
         "threads": threads,
+        "groups": bool(spec.model.about.get("groups")),
     }
     everything = [p for p in plan.cells if p.state != "done"]
     # A plug-in's process serves one fold (`rae_bench.harness.isolation.models`), so its folds come one after another.
@@ -178,7 +179,7 @@ def _in_order(todo: Sequence[PlannedCell], plan: Plan, common: Mapping[str, Any]
             identity=dict(p.identity),
             updates=budget_of(p.cell.regime, p.cell.fraction, protocol).updates if p.cell.learns else 0,
             needs=frozenset(needs),
-            **common,
+            **{**common, "groups": common["groups"] and p.cell.learns},
         )
 
 

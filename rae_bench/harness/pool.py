@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
 
-from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
+from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, Group, Said
 from rae_bench.harness.machine import ending
 
 GRACE = 5.0
@@ -28,7 +28,7 @@ def core_count() -> int:
 class _Worker:
     """A worker process; what it answers goes to `inbox` as (worker, answer), at last None: it is gone."""
 
-    def __init__(self, inbox: queue.Queue[tuple[_Worker, Answer | None]], threads: int) -> None:
+    def __init__(self, inbox: queue.Queue[tuple[_Worker, Said | None]], threads: int) -> None:
         count = str(threads)
         environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
         # -P: the installed package, not a source folder of the same name where the command happens to be called.
@@ -39,17 +39,17 @@ class _Worker:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        answers = msgspec.json.Decoder(Answer)
+        answers = msgspec.json.Decoder(Said)
         with self.process.stdout as lines, suppress(msgspec.DecodeError):  # a line cut short by the process' death
             for line in lines:
                 self.inbox.put((self, answers.decode(line)))
         self.inbox.put((self, None))
 
-    def give(self, job: AnyJob) -> None:
-        """Hand over a job. Where the process is dead, its end is on its way."""
+    def give(self, jobs: Sequence[AnyJob]) -> None:
+        """Hand over a group of jobs. Where the process is dead, its end is on its way."""
         assert self.process.stdin is not None
         with suppress(OSError):  # BrokenPipeError; EINVAL on Windows
-            self.process.stdin.write(msgspec.json.encode(job) + b"\n")
+            self.process.stdin.write(msgspec.json.encode(Group(tuple(jobs))) + b"\n")
             self.process.stdin.flush()
 
     def close(self) -> None:
@@ -79,9 +79,10 @@ class Pool:
     def __init__(self, count: int, threads: int = 1, tries: int = 1) -> None:
         self._threads, self._tries = threads, tries
         self._begun: Counter[str] = Counter()
-        self._inbox: queue.Queue[tuple[_Worker, Answer | None]] = queue.Queue()
+        self._inbox: queue.Queue[tuple[_Worker, Said | None]] = queue.Queue()
         self._workers: list[_Worker | None] = [None] * count
-        self._busy: dict[int, AnyJob] = {}
+        self._busy: dict[int, dict[str, AnyJob]] = {}
+        self._together: dict[int, bool] = {}
 
     def __enter__(self) -> Pool:
         return self
@@ -95,39 +96,44 @@ class Pool:
 
     @property
     def slots(self) -> int:
-        """Jobs that fit at a time."""
+        """Groups that fit at a time."""
         return len(self._workers)
 
     def room(self) -> bool:
         """Whether a worker is idle."""
         return len(self._busy) < len(self._workers)
 
-    def begin(self, job: AnyJob) -> int:
-        """Hand a job to the first idle worker, which is started where there is none."""
-        self._begun[job.name] += 1
+    def begin(self, jobs: Sequence[AnyJob]) -> int:
+        """Hand jobs to the first idle worker, which is started where there is none."""
+        if len(jobs) == 1:  # what becomes of a group says nothing of its jobs by themselves
+            self._begun[jobs[0].name] += 1
         number = next(n for n in range(len(self._workers)) if n not in self._busy)
         worker = self._workers[number] or _Worker(self._inbox, self._threads)
         self._workers[number] = worker
-        self._busy[number] = job
-        worker.give(job)
+        self._busy[number] = {job.name: job for job in jobs}
+        self._together[number] = len(jobs) > 1
+        worker.give(jobs)
         return number
 
     def news(self) -> Iterator[tuple[AnyJob, int, Answer]]:
-        """Wait for the next answer of a worker."""
-        sender, answer = self._inbox.get()
+        """Wait for the next answer of a worker; its end is an answer to all jobs that it has."""
+        sender, said = self._inbox.get()
         number = self._workers.index(sender)
-        end = ""
-        if answer is None:
-            end = f"the worker process {sender.end()}"
+        jobs, together = self._busy.get(number, {}), self._together.get(number, False)
+        answers: list[tuple[AnyJob, Answer]] = []
+        if said is None:
+            end = Failed(f"the worker process {sender.end()}", died=True, together=together)
             self._workers[number] = None
-        if number not in self._busy:
-            return
-        job = self._busy[number]
-        answer = answer or Failed(end, died=True)
-        if isinstance(answer, Failed) and answer.died and self._begun[job.name] < self._tries:
-            del self._busy[number]
-            self.begin(job)
-            return
-        if isinstance(answer, (Done, Failed)):
-            del self._busy[number]
-        yield job, number, answer
+            answers = [(job, end) for job in jobs.values()]
+        elif said.name in jobs:
+            answers = [(jobs[said.name], said.answer)]
+        for job, answer in answers:
+            if isinstance(answer, (Done, Failed)):
+                del jobs[job.name]
+                if not jobs:
+                    del self._busy[number]
+            alone = isinstance(answer, Failed) and answer.died and not answer.together
+            if alone and self._begun[job.name] < self._tries:
+                self.begin([job])
+                continue
+            yield job, number, answer

@@ -9,6 +9,7 @@ from typing import Any
 
 from rae_bench.harness.cell import result_head
 from rae_bench.harness.events import Answered, DataWanted, Event, Observer, Planned, ignore, work_off
+from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import AnyJob, Failed, WorkerPool
 from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
 from rae_bench.harness.pool import Pool, core_count
@@ -115,12 +116,12 @@ def run_spec(spec: RunSpec, *, workers: int | None = None, observe: Observer = i
     jobs = jobs_of_all([plan])
     with Pool(workers or run_workers()) as pool:
         observe(Planned([plan], jobs, {}, pool))
-        failed = work(jobs, [plan], pool, observe)
+        failed = work(grouped(jobs, pool.slots), [plan], pool, observe)
     return Outcome(plan, failed)
 
 
 def work(
-    jobs: Sequence[AnyJob], plans: Sequence[Plan], pool: WorkerPool, observe: Observer, **limits: Any
+    groups: Sequence[Sequence[AnyJob]], plans: Sequence[Plan], pool: WorkerPool, observe: Observer, **limits: Any
 ) -> dict[str, str]:
     """Work the jobs of plans off; write down which cells fail, as soon as they do; leave no half-written file.
 
@@ -137,7 +138,7 @@ def work(
         observe(event)
 
     try:
-        return work_off(jobs, pool, watch, **limits)
+        return work_off(groups, pool, watch, **limits)
     finally:
         for folder in {p.path.parent for plan in plans for p in plan.cells}:
             remove_leftovers(folder)

@@ -11,7 +11,19 @@ from typing import Any
 
 from rae_bench.errors import RayLost, UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Observer, Planned, ignore
+from rae_bench.harness.events import (
+    Answered,
+    Begun,
+    DataWanted,
+    Ended,
+    Event,
+    Lost,
+    Observer,
+    Planned,
+    PutBack,
+    ignore,
+)
+from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import AnyJob, Done, Failed, WorkerPool
 from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
 from rae_bench.harness.pool import Pool, core_count
@@ -57,11 +69,11 @@ def make_specs(
 class CoreHourLimit:
     """Core-hours that may be spent.
 
-    A job begins only if the core-hours spent, those of the running jobs and its own together stay within the limit.
+    Jobs begin only if the core-hours spent, those of the running jobs and their own together stay within the limit.
 
     Args:
         limit: core-hours; None for any number.
-        cores: of each job.
+        cores: of each worker.
         expected: {job name: core-seconds}; what is not in there is taken for the mean of the jobs done so far.
     """
 
@@ -70,29 +82,41 @@ class CoreHourLimit:
         self.spent = 0.0
         self.refused = False
         self._ended = 0
-        self._began: dict[str, float] = {}
+        self._running: dict[int, set[str]] = {}
+        self._since: dict[int, float] = {}
 
-    def affordable(self, job: AnyJob) -> bool:
-        """Whether a job may begin."""
+    def affordable(self, jobs: Sequence[AnyJob]) -> bool:
+        """Whether jobs may begin."""
         if self.limit is None:
             return True
         now = time.monotonic()
-        running = sum(max(self._expect(name), self.cores * (now - t)) for name, t in self._began.items())
-        self.refused = self.spent + running + self._expect(job.name) > 3600 * self.limit
+        running = sum(
+            max(sum(map(self._expect, names)), self.cores * (now - self._since[worker]))
+            for worker, names in self._running.items()
+        )
+        self.refused = self.spent + running + sum(self._expect(job.name) for job in jobs) > 3600 * self.limit
         return not self.refused
 
     def _expect(self, name: str) -> float:
         return self.expected.get(name, self.spent / self._ended if self._ended else 0.0)
 
     def observe(self, event: Event) -> None:
-        """Take an event of `work_off`."""
+        """Take an event of `work_off`. The time of a worker counts once, however many jobs it does together."""
         if isinstance(event, Begun):
-            self._began[event.job.name] = time.monotonic()
-        elif isinstance(event, Answered) and isinstance(event.answer, (Done, Failed)):
-            began = self._began.pop(event.job.name, None)
-            if began is not None:
-                self.spent += self.cores * (time.monotonic() - began)
-                self._ended += 1
+            self._since.setdefault(event.worker, time.monotonic())
+            self._running.setdefault(event.worker, set()).add(event.job.name)
+            return
+        over = isinstance(event, PutBack) or (
+            isinstance(event, Answered) and isinstance(event.answer, (Done, Failed))
+        )
+        if over and event.job.name in self._running.get(event.worker, ()):  # type: ignore[union-attr]
+            worker, now = event.worker, time.monotonic()  # type: ignore[union-attr]
+            self.spent += self.cores * (now - self._since[worker])
+            self._since[worker] = now
+            self._running[worker].discard(event.job.name)  # type: ignore[union-attr]
+            self._ended += 1
+            if not self._running[worker]:
+                del self._running[worker], self._since[worker]
 
 
 def sweep(
@@ -228,7 +252,7 @@ def _work(
     observe(Planned(plans, jobs, expected, pool))
     if pool is not None:
         try:
-            failed = work(jobs, plans, pool, watch, affordable=limit.affordable)
+            failed = work(grouped(jobs, pool.slots), plans, pool, watch, affordable=limit.affordable)
         except RayLost as error:
             observe(Lost(str(error)))  # at once: Ray may end this process
             raise

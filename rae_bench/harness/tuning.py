@@ -162,7 +162,7 @@ def score(
     model = models.make(spec, options, company=ninths, threads=threads)
     ctx = Circumstances(COLD, seed, 1.0, updates, frames, threads=threads)
     split = source.split(seed)
-    model.adapt(source.domain(split.train), (), ctx, lambda *_: None)
+    model.adapt([source.domain(split.train)], (), [ctx], lambda *_: None)
     exam = source.held_out_clips(split.test)
     made = checked_trajectory(model.generate(exam.prompt, ctx).trajectory, exam.truth, spec)
     return evaluate(made, exam.truth, exam.objectives)[primaries(protocol.track)["reconstruction"]]

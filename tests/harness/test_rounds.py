@@ -28,7 +28,7 @@ class Counts:
     def __init__(self) -> None:
         self.prompts: list[Prompt] = []
 
-    def generate(self, prompt: Prompt, ctx: Circumstances) -> Any:
+    def generate(self, prompt: Prompt, ctx: Circumstances, which: int = 0) -> Any:
         self.prompts.append(prompt)
         frames = int(prompt.frames.max())
         last = prompt.history.root_positions[None, :, -1:], prompt.history.rotations[None, :, -1:]
@@ -42,7 +42,7 @@ def test_later_clips_of_a_take_come_later() -> None:
     names = [*"abcde"]
     exam = cut_clips(motion, 30, names, names, names, keyframe_objectives(motion), rounds=ROUNDS)
     model: Any = Counts()
-    made, seconds = _in_rounds(model, exam.prompt, exam, Circumstances("cold", 0), "counts")
+    made, seconds = _in_rounds(model, 0, exam.prompt, exam, Circumstances("cold", 0), "counts")
     starts = [prompt.history.root_positions[:, 0] for prompt in model.prompts]
     assert [len(start) for start in starts] == [2, 2, 1]
     assert seconds == 3.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.places import TESTS
 from helpers.plugins import write_plugins
 from helpers.running import cell_job, plan_cells, plan_sweep, pretrain_job, run_cells, sweep_cells
 from helpers.sweeps import LOGIC, MODELS, scrubbed
@@ -18,13 +19,15 @@ from rae_bench.cli import main
 from rae_bench.cli.sweep_progress import SweepProgress
 from rae_bench.errors import UserError
 from rae_bench.harness.estimate import estimate
-from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Planned, ignore, work_off
+from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Planned, PutBack, ignore, work_off
+from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
 from rae_bench.harness.plan import jobs_of_all
 from rae_bench.harness.ray.cluster import Resources, cluster
 from rae_bench.harness.run import Outcome
 from rae_bench.harness.sweep import CoreHourLimit, make_specs, results_of
 from rae_bench.results.files import read_result
+from rae_bench.task.cells import Cell
 
 
 @pytest.fixture(scope="module")
@@ -185,14 +188,26 @@ def test_core_hours_are_kept(models: Path, tiny_task: Path, tmp_path: Path) -> N
 def test_the_core_hour_limit_counts_what_runs() -> None:
     limit = CoreHourLimit(1.0, cores=2, expected={"a": 2000, "b": 2000, "c": 1000})
     jobs = {name: cell_job(name) for name in "abc"}
-    assert limit.affordable(jobs["a"])
+    assert limit.affordable([jobs["a"]])
+    assert not limit.affordable([jobs["a"], jobs["b"]])
     limit.observe(Begun(jobs["a"], 0))
-    assert not limit.affordable(jobs["b"])  # 2000 running and 2000 more are above 3600 core-seconds
+    assert not limit.affordable([jobs["b"]])  # 2000 running and 2000 more are above 3600 core-seconds
     assert limit.refused
-    assert limit.affordable(jobs["c"])
+    assert limit.affordable([jobs["c"]])
     limit.observe(Answered(jobs["a"], 0, Done()))  # took no time in truth
-    assert limit.affordable(jobs["b"])
-    assert CoreHourLimit(None, 1, {}).affordable(jobs["a"])
+    assert limit.affordable([jobs["b"]])
+    assert CoreHourLimit(None, 1, {}).affordable([jobs["a"]])
+
+
+def test_time_of_a_group_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, clock = CoreHourLimit(1.0, cores=1, expected={}), iter([0.0, 60.0, 100.0, 100.0])
+    monkeypatch.setattr("rae_bench.harness.sweep.time.monotonic", lambda: next(clock))
+    jobs = [cell_job(name) for name in "ab"]
+    for job in jobs:
+        limit.observe(Begun(job, 3))
+    for job in jobs:
+        limit.observe(Answered(job, 3, Done()))
+    assert limit.spent == 100.0
 
 
 class FakePool:
@@ -206,29 +221,62 @@ class FakePool:
     def room(self) -> bool:
         return not self.now
 
-    def begin(self, job: AnyJob) -> int:
-        self.now.append(job)
-        self.order.append(job.name)
+    def begin(self, jobs: Sequence[AnyJob]) -> int:
+        self.now += jobs
+        self.order.append("+".join(job.name for job in jobs))
         return 0
 
     def news(self) -> list[tuple[AnyJob, int, Answer]]:
-        job = self.now.pop()
-        return [(job, 0, Failed("why") if job.name == self.fail else Done())]
+        jobs, self.now = self.now, []
+        fails = self.fail in {job.name for job in jobs}
+        bad = Failed("why", together=len(jobs) > 1)
+        return [(job, 0, bad if fails else Done()) for job in jobs]
 
 
 def test_jobs_wait_for_what_they_need() -> None:
     jobs = [cell_job("late", ["early"]), cell_job("free"), cell_job("early")]
     pool = FakePool()
-    assert work_off(jobs, pool, ignore) == {}
+    alone = [[job] for job in jobs]
+    assert work_off(alone, pool, ignore) == {}
     assert pool.order == ["free", "early", "late"]
 
     pool = FakePool(fail="early")
-    assert work_off(jobs, pool, ignore) == {"early": "why", "late": "pre-training failed: why"}
+    assert work_off(alone, pool, ignore) == {"early": "why", "late": "pre-training failed: why"}
     assert pool.order == ["free", "early"]
 
     pool = FakePool()
-    assert work_off(jobs, pool, ignore, affordable=lambda job: job.name == "free") == {}
+    assert work_off(alone, pool, ignore, affordable=lambda group: group[0].name == "free") == {}
     assert pool.order == ["free"]
+
+
+def test_what_fails_in_company_is_done_again_alone() -> None:
+    jobs = [cell_job("a"), cell_job("b"), cell_job("c", ["a"]), cell_job("d", ["b"])]
+    pool, events = FakePool(fail="b"), list[Event]()
+    assert work_off([jobs[:2], jobs[2:]], pool, events.append) == {"b": "why", "d": "pre-training failed: why"}
+    assert pool.order == ["a+b", "b", "a", "c"]
+    assert [e.job.name for e in events if isinstance(e, PutBack)] == ["a", "b"]
+    ended = {e.job.name: type(e.answer) for e in events if isinstance(e, Answered)}
+    assert ended == {"a": Done, "b": Failed, "c": Done, "d": Failed}
+
+
+def test_which_jobs_are_done_together() -> None:
+    def cell(regime: str, fraction: float, seed: int, **facts: Any) -> AnyJob:
+        return cell_job(
+            f"{facts.get('model', 'fe')}-{regime}-{fraction}-{seed}", facts.pop("needs", ()), groups=True, updates=10,
+            cell=Cell(facts.get("model", "fe"), {}, regime, fraction, seed), **facts,
+        )  # fmt: skip
+
+    cold = [cell("cold", fraction, seed) for seed in range(5) for fraction in (0.05, 0.2, 1.0, 0.5)]
+    tuned = [cell("finetune", 0.05, seed, needs=["p"]) for seed in range(4)]
+    single = cell_job("hold")
+    sizes = [[job.name for job in group] for group in grouped([*cold, single, *tuned], 1)]
+    assert [len(group) for group in sizes] == [15, 5, 1, 4]
+    assert sizes[3] == [job.name for job in tuned]
+    assert [len(group) for group in grouped([*cold[:4], *tuned], 2)] == [2, 2, 2, 2]
+    assert [len(group) for group in grouped([*cold, *tuned], 4)] == [4, 4, 7, 5, 1, 1, 1, 1]
+    plugin = f"{TESTS / 'my_model.py'}:MyModel"
+    foreign = [cell("cold", 0.05, seed, model=plugin) for seed in range(6)]
+    assert [len(group) for group in grouped(foreign, 1)] == [2, 1, 1, 1, 1]  # seeds 0 and 5 are of one fold
 
 
 def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:

@@ -63,4 +63,9 @@ def do_here(plan: Plan, wanted: Callable[[AnyJob], bool] = lambda job: True) -> 
     with Models() as models:
         for job in jobs_of(plan):
             if wanted(job):
-                perform(job, plan.task, plan.sources, plan.target, lambda *_: None, models)
+                perform([job], plan.task, plan.sources, plan.target, lambda *_: None, models, _raised)
+
+
+def _raised(job: AnyJob, error: Exception | None) -> None:
+    if error is not None:
+        raise error

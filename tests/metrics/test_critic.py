@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rae_bench.cli.run import render
 from rae_bench.errors import UserError
-from rae_bench.harness.cell import TRUTH, run_cell
+from rae_bench.harness.cell import TRUTH, run_cells
 from rae_bench.harness.isolation.models import Models
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial
@@ -21,6 +21,7 @@ from rae_bench.metrics.smoothness import angular_speed, jerk
 from rae_bench.metrics.windows import Windows, cut_windows, windows_of
 from rae_bench.motion.contacts import stance_heights
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.results.files import read_result
 from rae_bench.results.rows import rows
 from rae_bench.study import robustness
 from rae_bench.task.cells import Cell
@@ -301,7 +302,8 @@ def test_replayed_real_motion_looks_real_and_misses_its_objectives(tmp_path: Pat
     with Models() as models:
         for name, fraction in ((TRUTH, 1.0), ("hold", 1.0), ("interpolate", 1.0), ("nearest", 0.2)):
             job = cell_job(tmp_path / f"{name}.json", model=name, cell=Cell(name, {}, "none", fraction, 0))
-            results[name] = run_cell(job, task, *sides, lambda *_: None, models)
+            run_cells([job], task, *sides, lambda *_: None, models, lambda *_: None)
+            results[name] = read_result(Path(job.path))
     found = {row.label: row.values for row in rows(list(results.values()))}
     (likeness,), (missed,) = (found["nearest"][name] for name in ("adversarial_score", "objective_error"))
     assert 0 <= likeness < 0.2

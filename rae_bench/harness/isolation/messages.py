@@ -1,7 +1,7 @@
 """What a driver asks of a model process and what that answers, one line of JSON each.
 
-Arrays cross as files, whose paths the messages name. A model process does one thing after another, on the one instance
-that the last `Make` made.
+Arrays cross as files, whose paths the messages name. A model process does one thing after another, on the instances
+that the last `Make` made: those of a group of cells, or one.
 """
 
 from __future__ import annotations
@@ -23,29 +23,38 @@ class PluginFiles(msgspec.Struct, frozen=True):
 
 
 class Make(msgspec.Struct, frozen=True, tag=True):
-    """Make a fresh instance; the last one and all that it was given go.
+    """Make fresh instances; the last ones and all that they were given go.
 
     Attributes:
         spec, options: what `make_model` takes.
+        count: how many instances, alike.
         plugin: the files of a plug-in as the driver knows them, should those on disk be gone or be others by now.
     """
 
     spec: str
     options: dict[str, Any]
+    count: int = 1
     plugin: PluginFiles | None = None
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
-    """Say what the instance is. Returns `card`, resolved `options`, and `search_space` where that is asked for."""
+    """Say what the first instance is. Returns `card`, resolved `options`, `groups`: whether several of its trainings
+    can be one, and `search_space` where that is asked for.
+    """
 
     space: bool = False
 
 
 class Take(msgspec.Struct, frozen=True, tag=True):
-    """Read domains from files, for the next `Pretrain` or `Adapt`."""
+    """Read domains from files, for the next `Pretrain` or `Adapt`.
 
-    sources: tuple[str, ...] = ()
-    target: str = ""
+    Attributes:
+        sources: files of each instance's sources.
+        targets: the file of each instance's target; none before `Pretrain`.
+    """
+
+    sources: tuple[tuple[str, ...], ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 class Circumstances(msgspec.Struct, frozen=True):
@@ -61,27 +70,29 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 
 class Pretrain(msgspec.Struct, frozen=True, tag=True):
-    """Call `pretrain` with the sources. Returns the cost that the context counted."""
+    """Call `pretrain` of each instance with its sources. Returns the costs that the contexts counted."""
 
-    ctx: Circumstances
+    ctxs: tuple[Circumstances, ...]
 
 
 class Adapt(msgspec.Struct, frozen=True, tag=True):
-    """Call `adapt` with the target. Returns the cost that the context counted. The domains go."""
+    """Call `adapt` of each instance with its target. Returns the costs that the contexts counted. The domains go."""
 
-    ctx: Circumstances
+    ctxs: tuple[Circumstances, ...]
 
 
 class Save(msgspec.Struct, frozen=True, tag=True):
-    """Call `save` with a folder that is not there yet."""
+    """Call `save` of an instance with a folder that is not there yet."""
 
     folder: str
+    which: int = 0
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Call `load` with a folder."""
+    """Call `load` of an instance with a folder."""
 
     folder: str
+    which: int = 0
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):
@@ -91,9 +102,10 @@ class Show(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Call `generate` with the prompt; its fraction, updates and frames are not looked at."""
+    """Call `generate` of an instance with the prompt; its fraction, updates and frames are not looked at."""
 
     ctx: Circumstances
+    which: int = 0
 
 
 class Give(msgspec.Struct, frozen=True, tag=True):

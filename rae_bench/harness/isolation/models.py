@@ -31,11 +31,14 @@ class Models:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def make(self, spec: str, options: Mapping[str, Any], *, company: object, threads: int = 1) -> RemoteModel:
-        """A fresh instance of a model; of a plug-in that is named by a path, as its files are known to this process.
+    def make(
+        self, spec: str, options: Mapping[str, Any], *, company: object, threads: int = 1, count: int = 1
+    ) -> RemoteModel:
+        """Fresh instances of a model; of a plug-in that is named by a path, as its files are known to this process.
 
         Args:
             spec, options: what `make_model` takes.
+            count: how many.
             company: what cells that may share a plug-in's process have in common.
             threads: of its process.
 
@@ -47,7 +50,7 @@ class Models:
         packed = ship_plugin(spec)
         files = m.PluginFiles(packed.identity, packed.entry, packed.files) if packed else None
         process = self._process("ours" if ours else "plug-in", threads if ours else (spec, company, threads), threads)
-        return RemoteModel(process, m.Make(spec, dict(options), files))
+        return RemoteModel(process, m.Make(spec, dict(options), count, files))
 
     def warm(self, threads: int) -> None:
         """Have the process of the package's own models import what takes long. Returns when that is done."""
@@ -113,6 +116,7 @@ def isolated(ref: ModelRef, options: Mapping[str, Any]) -> ModelRef:
     """
     if ref.plugin is None:
         return ref
-    card = describe(ref, options)["card"]
-    about = {**ref.about, "capabilities": card["capabilities"]}
+    said = describe(ref, options)
+    card = said["card"]
+    about = {**ref.about, "capabilities": card["capabilities"], "groups": said["groups"]}
     return replace(ref, about=about, _resolve=lambda others: describe(ref, others)["options"])

@@ -29,11 +29,11 @@ class Shown(NamedTuple):
 
 
 class RemoteModel:
-    """A fresh instance in a model process.
+    """Fresh instances of a model in a model process, alike: one, or one for each cell of a group.
 
     Args:
         process: the process; instances that it held before are forgotten there.
-        make: how the instance is made.
+        make: how the instances are made.
 
     Raises:
         ModelFailed: as every method does, where the model raises or its process dies.
@@ -49,43 +49,61 @@ class RemoteModel:
         """`card` and resolved `options`; `search_space` where `space` asks for it."""
         return self.process.ask(m.Describe(space))
 
-    def pretrain(self, sources: Sequence[Side], ctx: m.Circumstances, report: Report) -> dict[str, Any]:
-        """Pre-train on the sources' training segments of the seed. Returns the cost."""
-        self.process.ask(m.Take(sources=self._source_files(sources, ctx.seed)))
-        return self._timed(m.Pretrain(ctx), report)
+    def pretrain(
+        self, sources: Sequence[Side], ctxs: Sequence[m.Circumstances], report: Report
+    ) -> list[dict[str, Any]]:
+        """Pre-train each instance on the sources' training segments of its seed. Returns the costs."""
+        self.process.ask(m.Take(sources=self._source_files(sources, ctxs)))
+        return self._shared(m.Pretrain(tuple(ctxs)), len(ctxs), report)
 
-    def adapt(self, target: Domain, sources: Sequence[Side], ctx: m.Circumstances, report: Report) -> dict[str, Any]:
-        """Adapt to the target, whose file is gone when this returns. Returns the cost."""
-        path = self._file("target.npz")
-        write(path, target)
-        self.process.ask(m.Take(sources=self._source_files(sources, ctx.seed), target=str(path)))
-        path.unlink()
-        return self._timed(m.Adapt(ctx), report)
+    def adapt(
+        self, targets: Sequence[Domain], sources: Sequence[Side], ctxs: Sequence[m.Circumstances], report: Report
+    ) -> list[dict[str, Any]]:
+        """Adapt each instance to its target; the targets' files are gone when this returns. Returns the costs."""
+        paths = [self._file(f"target-{number}.npz") for number in range(len(targets))]
+        for path, target in zip(paths, targets, strict=True):
+            write(path, target)
+        self.process.ask(m.Take(sources=self._source_files(sources, ctxs), targets=tuple(map(str, paths))))
+        for path in paths:
+            path.unlink()
+        return self._shared(m.Adapt(tuple(ctxs)), len(ctxs), report)
 
-    def _timed(self, command: m.Command, report: Report | None = None) -> dict[str, Any]:
-        """The cost that a command returns, and the core-seconds that it took."""
+    def _shared(self, command: m.Command, count: int, report: Report) -> list[dict[str, Any]]:
+        """The cost of each instance, with its share of the core-seconds that a command for all of them took."""
         before = self.process.core_seconds()
-        cost: dict[str, Any] = self.process.ask(command, report).get("cost", {})
-        return {**cost, "core_seconds": self.process.core_seconds() - before}
+        costs: list[dict[str, Any]] = self.process.ask(command, report)["costs"]
+        share = (self.process.core_seconds() - before) / count
+        company = {} if count == 1 else {"trained_together": count}
+        return [{**cost, "core_seconds": share, **company} for cost in costs]
 
-    def _source_files(self, sources: Sequence[Side], seed: int) -> tuple[str, ...]:
-        """Files of the sources' training segments. They stay for the next cells of the same task."""
-        paths = []
-        for source in sources:
-            train = source.split(seed).train
-            path = self.process.files / f"source-{source.corpus.identity[:16]}-{source.hash_of(train)[:16]}.npz"
-            if not path.exists():
-                write(path, source.domain(train))
-            paths.append(path)
+    def _timed(self, command: m.Command) -> float:
+        """The core-seconds that a command took."""
+        before = self.process.core_seconds()
+        self.process.ask(command)
+        return self.process.core_seconds() - before
+
+    def _source_files(self, sources: Sequence[Side], ctxs: Sequence[m.Circumstances]) -> tuple[tuple[str, ...], ...]:
+        """Files of the sources' training segments for each instance. They stay for the next cells of the same task."""
+        paths: dict[int, tuple[str, ...]] = {}
+        for seed in dict.fromkeys(ctx.seed for ctx in ctxs):
+            found = []
+            for source in sources:
+                train = source.split(seed).train
+                path = self.process.files / f"source-{source.corpus.identity[:16]}-{source.hash_of(train)[:16]}.npz"
+                if not path.exists():
+                    write(path, source.domain(train))
+                found.append(str(path))
+            paths[seed] = tuple(found)
+        wanted = {path for found in paths.values() for path in found}
         for old in self.process.files.glob("source-*.npz"):
-            if old not in paths:
+            if str(old) not in wanted:
                 old.unlink()
-        return tuple(map(str, paths))
+        return tuple(paths[ctx.seed] for ctx in ctxs)
 
-    def save(self, folder: Path) -> float:
-        """Have the model save itself, and copy what it left to a folder. Returns the core-seconds that it took."""
+    def save(self, folder: Path, which: int = 0) -> float:
+        """Have an instance save itself, and copy what it left to a folder. Returns the core-seconds that it took."""
         own = self._file("saved")
-        seconds: float = self._timed(m.Save(str(own)))["core_seconds"]
+        seconds = self._timed(m.Save(str(own), which))
         if own.is_dir():
             shutil.copytree(own, folder)
             shutil.rmtree(own)
@@ -93,22 +111,22 @@ class RemoteModel:
             folder.mkdir(parents=True)
         return seconds
 
-    def load(self, folder: Path, without: Sequence[str] = ()) -> float:
-        """Have the model load a copy of a folder, all but some files. Returns the core-seconds that it took."""
+    def load(self, folder: Path, without: Sequence[str] = (), which: int = 0) -> float:
+        """Have an instance load a copy of a folder, all but some files. Returns the core-seconds that it took."""
         own = self._file("loaded")
         shutil.copytree(folder, own, ignore=shutil.ignore_patterns(*without))
-        seconds: float = self._timed(m.Load(str(own)))["core_seconds"]
+        seconds = self._timed(m.Load(str(own), which))
         shutil.rmtree(own)
         return seconds
 
-    def generate(self, prompt: Prompt, ctx: m.Circumstances) -> Shown:
-        """Continue a prompt, which the model is shown now. The trajectory has not been checked."""
+    def generate(self, prompt: Prompt, ctx: m.Circumstances, which: int = 0) -> Shown:
+        """Continue a prompt, which an instance is shown now. The trajectory has not been checked."""
         path = self._file("prompt.npz")
         write(path, prompt)
         self.process.ask(m.Show(str(path)))
         path.unlink()
         clock = time.perf_counter()
-        core_seconds = self._timed(m.Generate(ctx))["core_seconds"]
+        core_seconds = self._timed(m.Generate(ctx, which))
         clock = time.perf_counter() - clock
         seconds = min(max(self.process.seconds(), core_seconds / ctx.threads), clock)
         self.process.ask(m.Give(str(path := self._file("made.npz"))))

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -78,7 +78,7 @@ def _peak_memory() -> float:
 
 
 class Served:
-    """The one instance of a model, and what it has been given.
+    """The instances of a model, and what they have been given.
 
     Args:
         progress: what a context reports to.
@@ -91,9 +91,9 @@ class Served:
     def _forget(self) -> None:
         self._spec = ""
         self._options: Mapping[str, Any] = {}
-        self._instance: Any = None
-        self._sources: tuple[Domain, ...] = ()
-        self._target: Domain | None = None
+        self._instances: list[Any] = []
+        self._sources: list[tuple[Domain, ...]] = []
+        self._targets: list[Domain] = []
         self._prompt: Prompt | None = None
         self._made: Any = None
 
@@ -110,13 +110,13 @@ class Served:
         files = asked.plugin
         take_plugin(asked.spec, PackedPlugin(files.identity, files.entry, files.files) if files else None)
         self._spec, self._options = asked.spec, asked.options
-        self._instance = make_model(asked.spec, asked.options)
+        self._instances = [make_model(asked.spec, asked.options) for _ in range(asked.count)]
         return {"card": self._card()}
 
     def _card(self) -> dict[str, Any]:
         from rae_bench.model.api import ModelCard
 
-        card = self._instance.card
+        card = self._instances[0].card
         if not isinstance(card, ModelCard):
             kind = type(card).__name__
             raise UserError(f"model '{self._spec}': its card is a {kind}; a rae_bench.model.ModelCard is needed")
@@ -128,40 +128,61 @@ class Served:
         return {
             "card": self._card(),
             "options": resolve_model(self._spec).resolved(self._options),
-            "search_space": dict(getattr(self._instance, "search_space", {})) if asked.space else {},
+            "groups": self._together("adapt"),
+            "search_space": dict(getattr(self._instances[0], "search_space", {})) if asked.space else {},
         }
 
     def _take(self, asked: m.Take) -> None:
         from rae_bench.harness.isolation.arrays import read
 
-        self._sources = tuple(read(Path(path)) for path in asked.sources)
-        self._target = read(Path(asked.target)) if asked.target else None
+        known: dict[str, Domain] = {}  # instances may share sources
+        for path in [path for paths in asked.sources for path in paths]:
+            if path not in known:
+                known[path] = read(Path(path))
+        self._sources = [tuple(known[path] for path in paths) for paths in asked.sources]
+        self._targets = [read(Path(path)) for path in asked.targets]
 
-    def _context(self, asked: m.Circumstances, **domains: Any) -> Any:
+    def _contexts(self, asked: Sequence[m.Circumstances], *, adapts: bool) -> list[Any]:
+        """The context of each instance; the first reports for all."""
         from rae_bench.model.api import Budget, Context
 
-        budget = Budget(asked.updates, asked.frames)
-        return Context(
-            asked.regime, asked.fraction, budget, asked.seed, asked.device, asked.threads, self._progress,
-            sources=self._sources, **domains,
-        )  # fmt: skip
+        made: list[Any] = []
+        for one, sources in zip(asked, self._sources, strict=True):
+            made.append(Context(
+                one.regime, one.fraction, Budget(one.updates, one.frames), one.seed, one.device, one.threads,
+                None if made else self._progress, sources=sources, source=sources[0] if adapts and sources else None,
+            ))  # fmt: skip
+        return made
+
+    def _together(self, method: str) -> bool:
+        """Whether the model's class has a way to do a method for several instances at once."""
+        asked = getattr(type(self._instances[0]), "trains_together", None)
+        return bool(asked is not None and asked(method))
 
     def _pretrain(self, asked: m.Pretrain) -> dict[str, Any]:
-        ctx = self._context(asked.ctx)
-        self._instance.pretrain(self._sources[0], ctx)
-        return {"cost": ctx.cost()}
+        ctxs, sources = self._contexts(asked.ctxs, adapts=False), [each[0] for each in self._sources]
+        if len(ctxs) > 1 and self._together("pretrain"):
+            type(self._instances[0]).pretrain_together(self._instances, sources, ctxs)
+        else:
+            for instance, source, ctx in zip(self._instances, sources, ctxs, strict=True):
+                instance.pretrain(source, ctx)
+        return {"costs": [ctx.cost() for ctx in ctxs]}
 
     def _adapt(self, asked: m.Adapt) -> dict[str, Any]:
-        ctx = self._context(asked.ctx, source=self._sources[0] if self._sources else None)
-        self._instance.adapt(self._target, ctx)
-        self._sources, self._target = (), None
-        return {"cost": ctx.cost()}
+        ctxs = self._contexts(asked.ctxs, adapts=True)
+        if len(ctxs) > 1 and self._together("adapt"):
+            type(self._instances[0]).adapt_together(self._instances, self._targets, ctxs)
+        else:
+            for instance, target, ctx in zip(self._instances, self._targets, ctxs, strict=True):
+                instance.adapt(target, ctx)
+        self._sources, self._targets = [], []
+        return {"costs": [ctx.cost() for ctx in ctxs]}
 
     def _save(self, asked: m.Save) -> None:
-        self._instance.save(Path(asked.folder))
+        self._instances[asked.which].save(Path(asked.folder))
 
     def _load(self, asked: m.Load) -> None:
-        self._instance.load(Path(asked.folder))
+        self._instances[asked.which].load(Path(asked.folder))
 
     def _show(self, asked: m.Show) -> None:
         from rae_bench.harness.isolation.arrays import read
@@ -172,7 +193,7 @@ class Served:
         from rae_bench.model.api import Context
 
         ctx = Context.to_generate(asked.ctx.regime, asked.ctx.seed, asked.ctx.device, asked.ctx.threads)
-        self._made = self._instance.generate(self._prompt, ctx)
+        self._made = self._instances[asked.which].generate(self._prompt, ctx)
 
     def _give(self, asked: m.Give) -> None:
         from rae_bench.harness.isolation.arrays import write_trajectory

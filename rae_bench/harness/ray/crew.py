@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import msgspec
 
 from rae_bench.errors import UserError
-from rae_bench.harness.jobs import Answer, AnyJob, CellJob, Done, Failed, PretrainJob
+from rae_bench.harness.jobs import Answer, AnyJob, CellJob, Done, Failed, Group, PretrainJob
 from rae_bench.harness.plan import Plan
 from rae_bench.harness.ray import node
 from rae_bench.harness.ray.cluster import Resources, check_alive
@@ -54,7 +54,7 @@ class RayCrew:
         self._plugins = {model: ship_plugin(model) for model in {job.model for job in jobs}}
         self._users = Counter(job.pretrained for job in jobs if _starts_pretrained(job))
         self._pretrained: dict[str, ray.ObjectRef] = {}
-        self._running: dict[ray.ObjectRef, tuple[AnyJob, int]] = {}
+        self._running: dict[ray.ObjectRef, tuple[Sequence[AnyJob], int]] = {}
         self._tries: Counter[str] = Counter()
         self._slots, self._looked = 0, -math.inf
         self._remote = ray.remote(node.shipped(node.__name__, "answer"))
@@ -90,64 +90,67 @@ class RayCrew:
         """Whether a living node has room; with nothing running, Ray may wait for a node to come."""
         return len(self._running) < max(self._look(), 1)
 
-    def begin(self, job: AnyJob) -> int:
-        """Send a job out."""
+    def begin(self, jobs: Sequence[AnyJob]) -> int:
+        """Send a group of jobs out."""
         import ray
 
-        self._tries[job.name] += 1
+        first = jobs[0]
+        if len(jobs) == 1:  # what becomes of a group says nothing of its jobs by themselves
+            self._tries[first.name] += 1
         taken = {number for _, number in self._running.values()}
         number = next(n for n in range(len(taken) + 1) if n not in taken)
-        pretrained = None
-        if _starts_pretrained(job):
-            folder = job.pretrained
-            if folder not in self._pretrained:
-                self._pretrained[folder] = ray.put(pack_folder(Path(folder)))
-            pretrained = [self._pretrained[folder]]  # in a list: the worker fetches it, not the scheduler
+        for job in jobs:
+            if _starts_pretrained(job) and job.pretrained not in self._pretrained:
+                self._pretrained[job.pretrained] = ray.put(pack_folder(Path(job.pretrained)))
+        # In lists: the worker fetches them, not the scheduler.
+        pretrained = [[self._pretrained[job.pretrained]] if _starts_pretrained(job) else [] for job in jobs]
         ref = self._remote.options(
-            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=0, name=Path(job.name).name
-        ).remote(msgspec.json.encode(job), [self._corpora[job.task]], self._plugins[job.model], pretrained)
-        self._running[ref] = (job, number)
+            num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=0, name=Path(first.name).name
+        ).remote(
+            msgspec.json.encode(Group(tuple(jobs))), [self._corpora[first.task]], self._plugins[first.model], pretrained
+        )
+        self._running[ref] = (jobs, number)
         return number
 
     def news(self) -> list[tuple[AnyJob, int, Answer]]:
-        """Wait for a job to end; what it leaves is on this machine's disk then."""
+        """Wait for a group to end; what it leaves is on this machine's disk then."""
         import ray
 
         ended, _ = ray.wait(list(self._running), timeout=PATIENCE)
         check_alive()
         answers: list[tuple[AnyJob, int, Answer]] = []
         for ref in ended:
-            job, number = self._running.pop(ref)
+            jobs, number = self._running.pop(ref)
             try:
-                outcome = self._outcome(ref)
+                outcomes = self._outcomes(ref, len(jobs))
             except _Lost as lost:
-                if self._tries[job.name] < self._limit:
-                    self.begin(job)
+                outcomes = [Failed(str(lost), died=True, together=len(jobs) > 1)] * len(jobs)
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                alone = isinstance(outcome, Failed) and outcome.died and not outcome.together
+                if alone and self._tries[job.name] < self._limit:
+                    self.begin([job])
                     continue
-                outcome = Failed(str(lost))
-            if not isinstance(outcome, Failed):
-                _deliver(job, outcome)
-            if _starts_pretrained(job):
-                self._users[job.pretrained] -= 1
-                if not self._users[job.pretrained]:
-                    self._pretrained.pop(job.pretrained, None)
-            answers.append((job, number, outcome if isinstance(outcome, Failed) else Done()))
+                if not isinstance(outcome, Failed):
+                    _deliver(job, outcome)
+                if _starts_pretrained(job) and not (isinstance(outcome, Failed) and outcome.together):
+                    self._users[job.pretrained] -= 1
+                    if not self._users[job.pretrained]:
+                        self._pretrained.pop(job.pretrained, None)
+                answers.append((job, number, outcome if isinstance(outcome, Failed) else Done()))
         return answers
 
-    def _outcome(self, ref: ray.ObjectRef) -> Mapping[str, bytes] | Failed:
-        """The files that a job left, or why it failed. Raises `_Lost` where its worker or node died."""
+    def _outcomes(self, ref: ray.ObjectRef, count: int) -> list[Mapping[str, bytes] | Failed]:
+        """The files that each job left, or why it failed. Raises `_Lost` where their worker or node died."""
         import ray
 
         try:
-            files, failed = ray.get(ref)
-            if failed and Failed(*failed).died:
-                raise _Lost(failed[0])
-            return Failed(*failed) if failed else files
+            return [Failed(*failed) if failed else files for files, failed in ray.get(ref)]
         except ray.exceptions.RayTaskError as error:  # not the model's: that one is caught where it is raised
             cause = error.cause or error
             if isinstance(cause, ray.exceptions.RayError):
                 raise _Lost(f"what it needs was lost with its node ({type(cause).__name__})") from None
-            return Failed(f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}")
+            reason = f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}"
+            return [Failed(reason, together=count > 1)] * count
         except ray.exceptions.OutOfMemoryError:
             raise _Lost("the node had no memory left and Ray ended the worker process") from None
         except ray.exceptions.RayError as error:

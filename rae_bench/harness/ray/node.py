@@ -15,7 +15,7 @@ from msgspec import structs
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity_changes, installation
 from rae_bench.harness.isolation.models import Models, isolated
-from rae_bench.harness.jobs import AnyJob, PretrainJob
+from rae_bench.harness.jobs import AnyJob, Failed, Group, PretrainJob
 from rae_bench.harness.worker import failure, perform
 from rae_bench.model.plugins.plugin import PackedPlugin, take_plugin
 from rae_bench.model.registry import resolve_model
@@ -58,36 +58,60 @@ def warm_up(threads: int) -> None:
     _MODELS.warm(threads)
 
 
+Answered = tuple[dict[str, bytes], tuple[str, str, bool, bool] | None]
+"""What a job left, and the fields of a `Failed` where it failed."""
+
+
 def answer(
     encoded: bytes, corpora: Sequence[ray.ObjectRef], plugin: PackedPlugin | None,
-    pretrained: Sequence[ray.ObjectRef] | None,
-) -> tuple[dict[str, bytes], tuple[str, str, bool] | None]:
-    """Do a job (JSON) on a worker: the files that it leaves; and, where it failed, the fields of a `Failed`."""
+    pretrained: Sequence[Sequence[ray.ObjectRef]],
+) -> list[Answered]:
+    """Do a group of jobs (JSON) on a worker."""
     import ray
 
-    job = msgspec.json.decode(encoded, type=AnyJob)
+    jobs = msgspec.json.decode(encoded, type=Group).jobs
     key = corpora[0].hex()
     if key not in _SIDES:
         _SIDES.clear()  # a worker goes from task to task and needs one at a time
         _SIDES[key] = ray.get(corpora[0])
-    try:
-        take_plugin(job.model, plugin)
-        check_installation(job.identity, job.model, job.options)
-        with scratch() as folder:
-            before, after = folder / "pretrained", folder / "out"
-            if pretrained is not None:
-                unpack(ray.get(pretrained[0]), before)
-            if isinstance(job, PretrainJob):
-                job = structs.replace(job, folder=str(after))
-            else:
-                job = structs.replace(job, path=str(after / Path(job.path).name), pretrained=str(before))
-            perform(job, *_SIDES[key], report=lambda *_: None, models=_MODELS)
-            return pack_folder(after), None
-    except ray.exceptions.RayError:
-        raise
-    except Exception as error:
-        failed = failure(error)
-        return {}, (failed.reason, failed.trace, failed.died)
+    errors: dict[str, Exception | None] = {}
+    with scratch() as folder:
+        here: list[AnyJob] = []
+        after = [folder / f"out-{number}" for number in range(len(jobs))]
+        try:
+            take_plugin(jobs[0].model, plugin)
+            check_installation(jobs[0].identity, jobs[0].model, jobs[0].options)
+            for number, (job, refs) in enumerate(zip(jobs, pretrained, strict=True)):
+                if isinstance(job, PretrainJob):
+                    here.append(structs.replace(job, folder=str(after[number])))
+                    continue
+                before = folder / f"pretrained-{number}"
+                for ref in refs:
+                    unpack(ray.get(ref), before)
+                path = str(after[number] / Path(job.path).name)
+                here.append(structs.replace(job, path=path, pretrained=str(before)))
+            names = {one.name: job.name for one, job in zip(here, jobs, strict=True)}
+
+            def ended(job: AnyJob, error: Exception | None) -> None:
+                errors[names[job.name]] = error
+
+            perform(here, *_SIDES[key], report=lambda *_: None, models=_MODELS, ended=ended)
+        except ray.exceptions.RayError:
+            raise
+        except Exception as error:
+            for job in jobs:
+                errors.setdefault(job.name, error)
+            whole = failure(error)
+            return [_left(errors[job.name], after[n], whole, len(jobs) > 1) for n, job in enumerate(jobs)]
+        return [_left(errors[job.name], after[n], None, False) for n, job in enumerate(jobs)]
+
+
+def _left(error: Exception | None, folder: Path, whole: Failed | None, together: bool) -> Answered:
+    """What a job left, or why it failed: by itself, or with all that had not ended when `whole` was raised."""
+    if error is None:
+        return pack_folder(folder), None
+    failed = failure(error)
+    return {}, (failed.reason, failed.trace, failed.died, together and whole is not None and failed == whole)
 
 
 def check_installation(wanted: Mapping[str, Any], model: str, options: Mapping[str, Any]) -> None:

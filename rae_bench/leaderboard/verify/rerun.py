@@ -63,7 +63,7 @@ class Retraining:
         made = make_plan(spec, (grader.sources, grader.target))
         self.progress(f"{grader.task.name}: training {cell.name} again")
         with Pool(1) as pool:
-            failed = work_off(list(jobs_of(made)), pool, ignore)
+            failed = work_off([[job] for job in jobs_of(made)], pool, ignore)
         path = made.cells[0].path
         return (None if failed else read_result(path)), path, "; ".join(failed.values())
 
