@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -208,6 +209,22 @@ def inputs_unchanged(subject: Subject) -> str:
     return ""
 
 
+def trained_together(subject: Subject) -> str:
+    """Two cells that train together come out as each does alone; for models whose cells train in groups."""
+    kind: Any = type(subject.make())
+    together = getattr(kind, "trains_together", None)
+    if together is None or not together("adapt"):
+        raise Skipped("its cells train one by one")
+    models, ctxs = [subject.make(), subject.make()], [subject.context(COLD), subject.context(COLD)]
+    ctxs[1].seed += 1
+    targets = [deepcopy(subject.material.target), deepcopy(subject.material.target)]
+    kind.adapt_together(models, targets, ctxs)
+    gap, where = gap_between(subject.output, subject.generate(models[0]), subject.material.prompt.frames)
+    if gap:
+        return f"a cell that trained with another differs from the same cell alone, {where}"
+    return ""
+
+
 def one_segment(subject: Subject) -> str:
     """One training segment is enough to go on."""
     model = subject.adapt(subject.regimes[0], target=subject.material.one)
@@ -321,6 +338,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     no_future_objectives,
     control_track,
     inputs_unchanged,
+    trained_together,
     one_segment,
     no_segments,
     save_pretrained,

@@ -16,7 +16,7 @@ import numpy as np
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
-from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT, is_pretrained
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
 from rae_bench.objectives.asked import asked_of
@@ -109,9 +109,9 @@ class Subject:
         return next((r for r in (FINETUNE, FROZEN, ZERO_SHOT) if r in self.card.capabilities), None)
 
     def context(self, regime: str) -> Context:
-        """A fresh context with a small budget."""
+        """A fresh context with a small budget; as in a run, there is no source where nothing starts from one."""
         budget = Budget(self.updates, self.updates * PROTOCOL.frames_per_update)
-        source = None if regime == "pretrain" else deepcopy(self.material.source)
+        source = deepcopy(self.material.source) if is_pretrained(regime) else None
         return Context(regime, 1.0, budget, self.seed, source=source)
 
     def adapt(self, regime: str, *, load: Path | None = None, target: Domain | None = None) -> Model:

@@ -7,9 +7,23 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from helpers.still_model import Still, failures, moved
+from torch import nn
 
 from rae_bench.errors import UserError
-from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory
+from rae_bench.model import (
+    Context,
+    Domain,
+    Frame,
+    LightningModel,
+    Linear,
+    ModelCard,
+    Next,
+    Prompt,
+    Sizes,
+    StepNetwork,
+    TrainConfig,
+    Trajectory,
+)
 from rae_bench.testing import PendingCheck, assert_model, check_model, list_checks
 
 
@@ -124,8 +138,16 @@ class WritesDomain(Still):
 class WritesSource(Still):
     def adapt(self, target: Domain, ctx: Context) -> None:
         super().adapt(target, ctx)
-        assert ctx.source is not None
-        ctx.source.phases[...] = 1
+        if ctx.source is not None:
+            ctx.source.phases[...] = 1
+
+
+class WantsSource(Still):
+    """There is no source in `cold`."""
+
+    def adapt(self, target: Domain, ctx: Context) -> None:
+        super().adapt(target, ctx)
+        assert ctx.source is not None, "no source"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +163,36 @@ def test_inputs(model: type, reason: str) -> None:
     found = failures(model)
     assert list(found) == ["inputs_unchanged"]
     assert found["inputs_unchanged"].startswith(reason)
+
+
+def test_a_model_that_counts_on_a_source_fails_in_cold() -> None:
+    assert "no source" in failures(WantsSource)["shapes"]
+
+
+class Meets(LightningModel):
+    """Its network averages over whatever else is in the batch, cells included."""
+
+    card = ModelCard(name="meets")
+    train_defaults = TrainConfig(windows=4)
+
+    def network(self, sizes: Sizes) -> nn.Module:
+        class Mixed(StepNetwork):
+            stacks = True
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.codec, self.core = Linear(sizes.pose, sizes.change), Linear(1, 1)
+
+            def forward(self, frame: Frame) -> Next:
+                change = self.codec(frame.pose)
+                return Next(0.1 * (change - (change.mean() if frame.draws else 0)), frame.phase)
+
+        return Mixed()
+
+
+def test_cells_that_do_not_keep_apart() -> None:
+    found = failures(Meets)
+    assert "a cell that trained with another differs from the same cell alone" in found["trained_together"]
 
 
 def test_forgetful() -> None:
@@ -203,7 +255,7 @@ def test_all_failures_are_in_the_error() -> None:
         def load(self, folder: Path) -> None:
             self.taught = 0.5
 
-    with pytest.raises(AssertionError, match=r"2 of 16 checks failed\n  save_pretrained: .*\n  save_adapted: "):
+    with pytest.raises(AssertionError, match=r"2 of 17 checks failed\n  save_pretrained: .*\n  save_adapted: "):
         assert_model(Forgetful)
 
 
