@@ -22,6 +22,12 @@ ENTRIES = [name for name in list_models() if name not in (*CONTROLS, "feedforwar
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in (*ENTRIES, "fc-rbf-in", "fc-dec-cat", "fe+rtn")]
 VARIANTS += [("fe", {"output": output}) for output in ("absolute", "straight", "momentum")]
 VARIANTS += [("fc-rbf-in+omg-lstm", {"mode": "paper"}), ("mann", {"preset": "paper"})]
+QUICK = ("fe", "mann", "mvae", "rtn", "fc-rbf-in")
+"""Those that are tried in every test run; between them they have every kind of part. The others are slow together."""
+TRIED = [
+    pytest.param(name, options, marks=() if name in QUICK and not options else pytest.mark.slow, id=f"{name}-{options}")
+    for name, options in VARIANTS
+]
 
 
 def weights(lesson: Lesson) -> Tensor:
@@ -48,7 +54,7 @@ def together_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("every_update", "together_alone")
-@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+@pytest.mark.parametrize(("name", "options"), TRIED)
 def test_a_cell_is_the_same_in_any_company(name: str, options: dict[str, Any], lessons: Lessons) -> None:
     if name == "anyrig":
         options = {"hide": 0.0}  # what it hides is drawn, see below
@@ -63,7 +69,7 @@ def test_a_cell_is_the_same_in_any_company(name: str, options: dict[str, Any], l
 
 
 @pytest.mark.usefixtures("every_update")
-@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+@pytest.mark.parametrize(("name", "options"), TRIED)
 def test_a_group_learns_what_one_does_alone(
     name: str, options: dict[str, Any], lessons: Lessons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
