@@ -52,6 +52,11 @@ class BodyFrame(Frame):
         return pose_of(self._body, self._normal.mean, self._normal.std, self._plan)
 
     @cached_property
+    def control(self) -> Tensor:
+        """(K, B, 204) as of `Frame`."""
+        return self._row * self._plan.scales
+
+    @cached_property
     def _row(self) -> Tensor:
         return control_of(self._body, self._asked, self._plan)
 

@@ -33,10 +33,17 @@ class BodyPlan:
     """Constants of a rig for bodies.
 
     Attributes:
-        joints: J.
-        order: (D,) place of each number of a body within a state (`Layout`).
+        skeleton, fps, height: what it is made of.
+        joints, size: J and D.
+        order: (D,) place of each number of a body within a state (`Layout`); `back` is the way back, D for zeros.
         pose: (4 + 12 J,) place of each number of what a network reads (`Layout.pose`) within a body.
+        change: (4 + 3 J,) place of each number of a change [axis, joint] within one of `Layout`; `unchange` is the way
+            back.
         chain: (J, 3 J) takes rotation columns along an axis, [column, joint], to joint positions along it.
+        keys, mask: (8,) joints of the roles, and (8, 1) which there are.
+        rest: (2, 3, 8, 1) [row, column, slot] takes rotations of key joints to two columns relative to the rest pose.
+        contacts: (C,) joints.
+        scales: (204,) of `Frame.control`.
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
@@ -63,7 +70,6 @@ class BodyPlan:
         self.keys, self.mask = skeleton.key_joints, skeleton.mask  # (8,), (8, 1)
         columns = skeleton.keys.view(5, joints, 3, SLOTS, 3, 3)[2:, :, 0, :, 1:, 0]  # column, joint, slot, row
         self.rest = columns.sum(1).permute(2, 0, 1)[..., None].contiguous()  # row, column, slot
-
 
     def states(self, bodies: Tensor) -> Tensor:
         """States (K, B, D), see `Layout`, of bodies (K, D, B)."""
