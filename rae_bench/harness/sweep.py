@@ -102,21 +102,24 @@ class CoreHourLimit:
 
     def observe(self, event: Event) -> None:
         """Take an event of `work_off`. The time of a worker counts once, however many jobs it does together."""
-        if isinstance(event, Begun):
-            self._since.setdefault(event.worker, time.monotonic())
-            self._running.setdefault(event.worker, set()).add(event.job.name)
+        match event:
+            case Begun(job, worker):
+                self._since.setdefault(worker, time.monotonic())
+                self._running.setdefault(worker, set()).add(job.name)
+            case PutBack(job, worker) | Answered(job, worker, Done() | Failed()):
+                self._end(job.name, worker)
+
+    def _end(self, name: str, worker: int) -> None:
+        running = self._running.get(worker, set())
+        if name not in running:  # it could not begin
             return
-        over = isinstance(event, PutBack) or (
-            isinstance(event, Answered) and isinstance(event.answer, (Done, Failed))
-        )
-        if over and event.job.name in self._running.get(event.worker, ()):  # type: ignore[union-attr]
-            worker, now = event.worker, time.monotonic()  # type: ignore[union-attr]
-            self.spent += self.cores * (now - self._since[worker])
-            self._since[worker] = now
-            self._running[worker].discard(event.job.name)  # type: ignore[union-attr]
-            self._ended += 1
-            if not self._running[worker]:
-                del self._running[worker], self._since[worker]
+        now = time.monotonic()
+        self.spent += self.cores * (now - self._since[worker])
+        self._since[worker] = now
+        self._ended += 1
+        running.discard(name)
+        if not running:
+            del self._running[worker], self._since[worker]
 
 
 def sweep(

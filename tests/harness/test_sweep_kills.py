@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers.plugins import write_plugins
 from helpers.running import run_cells
-from helpers.sweeps import LOGIC, MODELS, scrubbed
+from helpers.sweeps import LOGIC, MODELS, check_whole, scrubbed
 
 from rae_bench.harness.run import Outcome
 from rae_bench.results.files import read_result
@@ -117,15 +117,7 @@ def test_killed_again_and_again(
         assert kills["driver"] + kills["head"], stderr
     print(f"\nround {seed}: killed {dict(kills)}")
     assert sum(kills.values()) == KILLS
-    results = json.loads(stdout)
-    assert {r["status"] for r in results} == {"ok"}
-    assert sum(r["regime"] != "none" for r in results) == CELLS
-    assert all(path.stat().st_mtime_ns == at for path, at in kept.items()), "a finished cell was run again"
-    there, reference = undisturbed
-    for planned, result in reference.found():
-        same = scrubbed(out / planned.path.relative_to(there))
-        assert same == {key: value for key, value in result.items() if key != "cost"}
-    assert not [p for p in out.rglob("*") if p.name.startswith(".")], "something was left half written"
+    check_whole(out, json.loads(stdout), CELLS, kept, *undisturbed)
 
 
 if sys.platform != "linux":  # processes are found in /proc

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from rae_bench.harness.run import Outcome
 
 MODELS = '''
 """Models that need no torch and note when they adapt."""
@@ -88,3 +91,24 @@ def scrubbed(path: Path) -> Any:
     result = json.loads(path.read_text(encoding="utf-8"))
     assert result.pop("cost")
     return result
+
+
+def check_whole(
+    out: Path, results: Sequence[Mapping[str, Any]], cells: int, kept: Mapping[Path, int], there: Path,
+    reference: Outcome,
+) -> None:
+    """A sweep that was killed and taken up again has all cells, each as one that was left in peace has it.
+
+    Args:
+        results: what the sweep that ended printed.
+        cells: how many cells of models there must be.
+        kept: when files were written that had been finished before something was killed.
+        there, reference: the folder and the outcome of a sweep that was left in peace.
+    """
+    assert {r["status"] for r in results} == {"ok"}
+    assert sum(r["regime"] != "none" for r in results) == cells
+    assert all(path.stat().st_mtime_ns == at for path, at in kept.items()), "a finished cell was run again"
+    for planned, result in reference.found():
+        same = scrubbed(out / planned.path.relative_to(there))
+        assert same == {key: value for key, value in result.items() if key != "cost"}
+    assert not [p for p in out.rglob("*") if p.name.startswith(".")], "something was left half written"
