@@ -241,8 +241,8 @@ class AnyRigNetwork(StepNetwork):
         straight = (back @ way(rate, root * level)).view(v.shape) * (0.5 / TURN)
         moving = [(places - graph.place).view(v.shape), v, turned.view(len(v), count, 6), straight]
         hidden = None
-        if self.training and self.hide:
-            drawn, share = torch.rand(count, device=pose.device), torch.rand((), device=pose.device)
+        if frame.draws is not None and self.hide:
+            drawn, share = frame.draws.uniform(count), frame.draws.uniform(1)
             hidden = (drawn < self.hide * share) & graph.may_hide
         slots, a_second = torch.cat([asked, frame.phase.unflatten(1, (8, 2))], 2), root.new_tensor([fps, fps, fps, 1])
         rooted = torch.cat([root * a_second, frame.path.flatten(1)], 1)
@@ -277,7 +277,7 @@ class AnyRig(LightningModel):
 
     card = ModelCard(
         name="anyrig",
-        version="2",
+        version="3",
         authors="rae-bench",
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",

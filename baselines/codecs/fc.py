@@ -68,11 +68,14 @@ class Centres(nn.Module):
         self.centres = nn.Parameter(torch.randn(clusters, embedding))
         self.log_width = nn.Parameter(torch.full((widths,), 0.5 * math.log(2 * embedding)))
         self.register_buffer("placed", torch.tensor(False))
+        self._seen_placed = False
 
     def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
         """(..., B, C) squared distances in units of the widths."""
-        if draws is not None and not self.placed.all():
-            self.place(x.detach(), draws)
+        if draws is not None and not self._seen_placed:  # looking at a tensor waits for a GPU: once is enough
+            if not self.placed.all():
+                self.place(x.detach(), draws)
+            self._seen_placed = True
         return square_distances(x, self.centres) * torch.exp(-2 * self.log_width)[..., None, :]
 
     @torch.no_grad()

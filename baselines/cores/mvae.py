@@ -76,7 +76,7 @@ class Mvae(Core):
             mean, log_variance = self.posterior(after, join(condition, extra))
             z = mean + torch.exp(0.5 * log_variance) * frame.noise
             kl = divergence(mean, log_variance)
-            losses = {"kl": BETA * min(1.0, frame.progress / WARM) * kl.clamp(min=FREE).mean(-1)}
+            losses = {"kl": BETA * frame.risen(WARM) * kl.clamp(min=FREE).mean(-1)}
             notes = {"kl": kl.sum(-1), "active_units": active_units(mean)}
         gates = torch.softmax(self.gate(torch.cat([z, condition], -1)), -1)
         change = self.mixture(condition, gates, join(z, extra), frame.draws)

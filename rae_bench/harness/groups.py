@@ -10,24 +10,28 @@ from rae_bench.harness.jobs import AnyJob, CellJob
 from rae_bench.model.registry import resolve_model
 from rae_bench.task.cells import fold_of
 
-LARGEST = 15
-"""Jobs of a group: more of them cost as much each."""
+LARGEST = {"cpu": 15, "cuda": 240}
+"""Jobs of a group, by device: more of them cost as much each."""
 
 
 def grouped(jobs: Sequence[AnyJob], workers: int) -> list[list[AnyJob]]:
     """Put jobs into groups that are done together, in the order of their first jobs.
 
     Pre-trainings of one model go together, and cells of one model in one regime: seeds and fractions. A plug-in's are
-    of one fold, as its process is. Where there would be fewer groups than workers, the largest are cut in two.
+    of one fold, as its process is. Where there would be fewer groups than workers, the largest are cut in two, but not
+    on a GPU, which workers share.
     """
     groups: dict[Any, list[list[AnyJob]]] = {}
     for job in jobs:
         rooms = groups.setdefault(_likeness(job), [[]])
-        if len(rooms[-1]) == LARGEST:
+        if len(rooms[-1]) == LARGEST[job.device]:
             rooms.append([])
         rooms[-1].append(job)
     for late in (False, True):
-        mine = {key: rooms for key, rooms in groups.items() if bool(rooms[0][0].needs) is late}
+        mine = {
+            key: rooms for key, rooms in groups.items()
+            if bool(rooms[0][0].needs) is late and rooms[0][0].device == "cpu"
+        }  # fmt: skip
         while 0 < sum(map(len, mine.values())) < workers:
             key, place = max(
                 ((key, place) for key, rooms in mine.items() for place in range(len(rooms))),

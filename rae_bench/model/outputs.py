@@ -87,12 +87,9 @@ def straight_change(state: Tensor, asked: Tensor, flags: Tensor, skeleton: Skele
     joint = torch.nn.functional.one_hot(skeleton.key_joints, skeleton.layout.joints) * skeleton.mask
     turned_by = (active * joint).mT  # (..., B, J, 8): which slot turns a joint
     # What stays where it was in the world turns back in a root frame that turns.
-    turns = turned_by @ (vector - state[..., None, 8:9] * _UP.to(state.device))
+    turns = turned_by @ (vector - torch.nn.functional.pad(state[..., None, 8:9], (1, 1)))
     rise = asked[..., PELVIS, CONTROL.closing_velocity][..., 1:2] * (skeleton.height / skeleton.fps)
     return torch.cat([torch.zeros_like(state[..., :3]), rise, 0.5 * turns.flatten(-2)], -1)
-
-
-_UP = torch.tensor([0.0, 1.0, 0.0])
 
 
 def _columns(pair: Tensor) -> Tensor:

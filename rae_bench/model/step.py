@@ -7,7 +7,7 @@ ask for key joints and times to arrival, and add losses of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -81,6 +81,19 @@ class Carry(NamedTuple):
     noise: Tensor
 
 
+class Asked(NamedTuple):
+    """Random numbers that are asked for: `normal`, `uniform` or `permutation`, and the shape for one cell."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+    def of(self, generator: torch.Generator) -> Tensor:
+        """Draw them."""
+        if self.kind == "permutation":
+            return torch.randperm(*self.shape, generator=generator)
+        return {"normal": torch.randn, "uniform": torch.rand}[self.kind](self.shape, generator=generator)
+
+
 class Draws:
     """Random numbers for training, from a generator for each cell; drawn on the CPU, so that all devices get the same.
 
@@ -92,24 +105,33 @@ class Draws:
     def __init__(
         self, generators: torch.Generator | Sequence[torch.Generator], device: torch.device | str = "cpu"
     ) -> None:
-        self._generators, self._device = generators, device
+        self._generators, self._device = generators, torch.device(device)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers (..., *shape)."""
-        return self._draw(lambda generator: torch.randn(*shape, generator=generator))
+        return self.draw(Asked("normal", shape))
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers (..., *shape) in 0 <= x < 1."""
-        return self._draw(lambda generator: torch.rand(*shape, generator=generator))
+        return self.draw(Asked("uniform", shape))
 
     def permutation(self, count: int) -> Tensor:
         """Numbers from 0 on (..., count) in some order."""
-        return self._draw(lambda generator: torch.randperm(count, generator=generator))
+        return self.draw(Asked("permutation", (count,)))
 
-    def _draw(self, one: Callable[[torch.Generator], Tensor]) -> Tensor:
+    def draw(self, asked: Asked) -> Tensor:
+        """What is asked for."""
         given = self._generators
-        made = one(given) if isinstance(given, torch.Generator) else torch.stack([one(g) for g in given])
-        return made.to(self._device)
+        if isinstance(given, torch.Generator):
+            return put(asked.of(given), self._device)
+        return put(torch.stack([asked.of(generator) for generator in given]), self._device)
+
+
+def put(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device; on a GPU in order with its work, so that nobody waits."""
+    if device.type != "cuda" or not tensor.numel():
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class Frame:
@@ -120,7 +142,7 @@ class Frame:
     Attributes:
         phase, memory, noise: as of `Carry`.
         following: the true next frame with the present objectives, in training of networks that ask for it; else None.
-        progress: share of training that is done, 0 to 1; 1 in generation.
+        progress: share of training that is done, 0 to 1; 1 in generation. A tensor of it where an update is recorded.
         draws: random numbers in training; None in generation.
     """
 
@@ -131,7 +153,7 @@ class Frame:
         skeleton: Skeleton,
         normal: Normal,
         following: Frame | None = None,
-        progress: float = 1.0,
+        progress: float | Tensor = 1.0,
         draws: Draws | None = None,
     ) -> None:
         self.phase, self.memory, self.noise = carry.phase, carry.memory, carry.noise
@@ -191,6 +213,11 @@ class Frame:
         """(B, 8) seconds to arrival of each slot's objective; 0 where there is none."""
         squashed = self._flags[:, :, FLAGS.time][:, :, 0]
         return self.active * ARRIVAL_SCALE * squashed / (1 - squashed)
+
+    def risen(self, share: float) -> float | Tensor:
+        """How far training is on the way to a share of it: 0 at its beginning, 1 from the share on."""
+        done = self.progress / share
+        return done.clamp(max=1) if isinstance(done, Tensor) else min(1.0, done)
 
     def steered(self, change: Tensor, step: Tensor, weight: Tensor) -> Tensor:
         """(B, 4 + 3 J) a change whose horizontal root motion is blended with a given step.

@@ -105,7 +105,13 @@ def warm_adamw(parameters: Sequence[nn.Parameter], updates: int, config: TrainCo
         updates: how many there will be.
         config: `rate`, `weight_decay`, `warmup` and `fall`.
     """
-    optimizer = torch.optim.AdamW(parameters, lr=config.rate, weight_decay=config.weight_decay, fused=True)
+    rate: Any = config.rate
+    on_gpu = parameters[0].is_cuda
+    if on_gpu:  # a recorded step reads its rate from the device
+        rate = torch.tensor(rate, device=parameters[0].device)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
+    )
     warm = max(1.0, config.warmup * updates)
 
     def scale(update: int) -> float:

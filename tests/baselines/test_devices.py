@@ -47,6 +47,8 @@ class Pretended(TorchFunctionMode):
         goes = given.pop("device", None) == GPU or (func is torch.Tensor.to and GPU in args[1:])
         if func is torch.Tensor.to:
             return _placed(args[0].clone()) if goes or _is_there(args[0]) else args[0].clone()
+        if func is torch.Tensor.pin_memory:
+            return args[0]
         there = [_is_there(x) for x in tensors]
         assert not any(there) or all(t or not x.ndim for t, x in zip(there, tensors, strict=True)), f"{func} mixes"
         made = func(*args, **given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rae_bench.model.control import ARRIVAL_SCALE
 from rae_bench.model.engine.geometry import Asked, BodyPlan, advance_bodies, control_of, keys_of, pose_of
+from rae_bench.model.step import Asked as AskedDraws
 from rae_bench.model.step import Carry, Draws, Frame, Normal
 
 
@@ -30,7 +31,7 @@ class BodyFrame(Frame):
 
     def __init__(
         self, carry: Carry, asked: Asked, plan: BodyPlan, normal: CellNormals,
-        following: BodyFrame | None = None, progress: float = 1.0, draws: Draws | None = None,
+        following: BodyFrame | None = None, progress: float | Tensor = 1.0, draws: Draws | None = None,
     ) -> None:  # fmt: skip
         self.phase, self.memory, self.noise = carry.phase, carry.memory, carry.noise
         self.following, self.progress, self.draws = following, progress, draws
@@ -99,26 +100,48 @@ class BodyFrame(Frame):
 class GivenFrame(Frame):
     """The frame of one of a `BodyFrame`'s cells, within `torch.func.vmap`: what it was `given` is there already."""
 
-    def __init__(self, frame: BodyFrame, given: Mapping[str, Any]) -> None:
+    def __init__(self, frame: BodyFrame, given: Mapping[str, Any], draws: Draws | None) -> None:
         following = given.get("following")
         assert frame.following is None or isinstance(frame.following, BodyFrame)
-        self.following = None if following is None else GivenFrame(frame.following or frame, following)
-        self.progress, self._skeleton = frame.progress, frame.skeleton
-        self.draws = None if frame.draws is None else _NoDraws()
+        self.following = None if following is None else GivenFrame(frame.following or frame, following, None)
+        self.progress, self._skeleton, self.draws = frame.progress, frame.skeleton, draws
         self._normal: Any = _OneNormal(given.get("normal", {}))
         for name, value in given.items():
             if name not in ("following", "normal"):
                 self.__dict__[name] = value
 
 
-class _NoDraws(Draws):
-    """Where a network that knows nothing of cells would draw, it cannot train with others."""
+class NotedDraws(Draws):
+    """Numbers that are good for nothing, of a network that is called to learn what it asks for: `asked`."""
 
-    def __init__(self) -> None:
-        super().__init__(())
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.asked: list[AskedDraws] = []
 
-    def _draw(self, one: Any) -> Tensor:
-        raise RuntimeError("it draws random numbers; with StepNetwork.stacks they would be each cell's own")
+    def draw(self, asked: AskedDraws) -> Tensor:
+        """Some numbers of the shape, which are not random: vmap allows none."""
+        self.asked.append(asked)
+        if asked.kind == "permutation":
+            return torch.arange(*asked.shape, device=self._device)
+        return torch.full(asked.shape, 0.5, device=self._device)
+
+
+class CellDraws(Draws):
+    """Random numbers of one of the cells within `torch.func.vmap`, where nothing can be drawn: they are there already.
+
+    Args:
+        drawn: what was asked for in the frames before, and the numbers for this one.
+    """
+
+    def __init__(self, drawn: Iterable[tuple[AskedDraws, Tensor]]) -> None:
+        self._drawn = iter(drawn)
+
+    def draw(self, asked: AskedDraws) -> Tensor:
+        """The next of them."""
+        before, numbers = next(self._drawn, (None, None))
+        if before != asked or numbers is None:
+            raise RuntimeError("it does not draw the same random numbers in each frame; see StepNetwork.stacks")
+        return numbers
 
 
 class _OneNormal:

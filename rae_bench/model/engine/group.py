@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,11 @@ from torch import Tensor
 from rae_bench.model.config import TrainConfig
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
 from rae_bench.model.engine.geometry import window_losses
+from rae_bench.model.engine.recording import PlacedDraws, Recording
 from rae_bench.model.engine.stack import Stack
-from rae_bench.model.engine.windows import CellBatch, CellStreams
-from rae_bench.model.step import Carry, Draws, StepNetwork
+from rae_bench.model.engine.windows import CellBatch, CellStreams, Drawn
+from rae_bench.model.features import PHASES
+from rae_bench.model.step import Carry, Draws, StepNetwork, put
 from rae_bench.model.streams import Batch
 from rae_bench.model.training import LOST, Loss, share_predicted
 
@@ -23,47 +25,67 @@ class CannotGroup(Exception):
     """Why a model cannot train in a group, in a line. Nothing has been learnt."""
 
 
+class Given(NamedTuple):
+    """What one update is given.
+
+    Attributes:
+        drawn: where its windows begin, on the device.
+        share: the probability with which a frame is the network's own prediction.
+        progress: share of the training that is done.
+    """
+
+    drawn: Drawn
+    share: float | Tensor
+    progress: float | Tensor
+
+
 class RigTraining:
     """The losses of K cells on one rig: scheduled sampling over windows.
 
     Args:
         rig: which of the stack's rigs.
+        draws: what networks draw from; `PlacedDraws` where updates may be recorded.
         hook: a loss of the model's own, of one cell; None for `window_loss`.
     """
 
     def __init__(
         self, stack: Stack, rig: int, needs: StepNetwork, normal: CellNormals, streams: CellStreams,
-        config: TrainConfig, updates: int, draws: Draws, hook: Loss | None = None,
+        config: TrainConfig, draws: Draws, hook: Loss | None = None,
     ) -> None:  # fmt: skip
-        self._stack, self.rig, self._needs, self._normal, self._streams = stack, rig, needs, normal, streams
-        self._config, self._updates, self._draws, self._hook = config, updates, draws, hook
-        self._plan = streams.plan
-        self._carried: Carry | None = None
+        self._stack, self.rig, self._needs, self._normal, self.streams = stack, rig, needs, normal, streams
+        self._config, self.draws, self._hook = config, draws, hook
+        plan = self._plan = streams.plan
+        lead = (len(stack), streams.count)
+        self._carried = Carry(
+            *(torch.zeros(shape, device=plan.chain.device) for shape in (
+                (lead[0], plan.size, lead[1]), (*lead, PHASES), (*lead, needs.memory), (*lead, needs.noise)
+            ))
+        )  # fmt: skip
         self.notes: Mapping[str, Tensor] = {}
 
-    def losses(self, index: int) -> Tensor:
+    def losses(self, given: Given) -> Tensor:
         """(K,) the losses of an update, from carried-over bodies where they are worth going on from."""
-        batch, plan, normal = self._streams.next(), self._plan, self._normal
-        share = share_predicted(index, self._updates, self._config)
+        plan, normal, share = self._plan, self._normal, given.share
+        batch = self.streams.batch(given.drawn)
         carry = self._first_carry(batch, share)
         made: list[Tensor] = []
         phases: list[Tensor] = []
         extra: list[Tensor] = []
         steps = batch.true.shape[1]
         for t in range(steps):
-            if t and share < 1:
+            if t and (isinstance(share, Tensor) or share < 1):
                 use = batch.coins[:, :, t] < share
                 carry = carry._replace(
                     state=torch.where(use[:, None], carry.state, batch.true[:, t - 1]),
                     phase=torch.where(use[..., None], carry.phase, batch.phases[:, :, t]),
                 )
             if self._needs.noise and not self._needs.noise_held:
-                carry = carry._replace(noise=self._draws.normal(*carry.noise.shape[1:]))
+                carry = carry._replace(noise=self.draws.normal(*carry.noise.shape[1:]))
             asked, following = batch.asked(t), None
             if self._needs.reads_following:
                 true = Carry(batch.true[:, t], batch.phases[:, :, t + 1], carry.memory, carry.noise)
                 following = BodyFrame(true, asked, plan, normal)
-            frame = BodyFrame(carry, asked, plan, normal, following, index / self._updates, self._draws)
+            frame = BodyFrame(carry, asked, plan, normal, following, given.progress, self.draws)
             out = self._stack(self.rig, frame)
             memory = frame.memory if out.memory is None else out.memory
             carry = Carry(frame.moved(out.change), out.phase, memory, frame.noise)
@@ -71,7 +93,8 @@ class RigTraining:
             phases.append(carry.phase)
             extra += out.losses.values()
             self.notes = out.notes
-        self._carried = Carry(*(part.detach() for part in carry))
+        for kept, last in zip(self._carried, carry, strict=True):
+            kept.copy_(last.detach())
         loss = self._loss(torch.stack(made, 1), torch.stack(phases, 2), batch)
         if extra:
             loss = loss + torch.stack(extra).sum(0) / steps
@@ -90,21 +113,16 @@ class RigTraining:
 
         return torch.vmap(one, randomness="error")(plan.windows(made), phases, *batch.flat(plan))
 
-    def _first_carry(self, batch: CellBatch, share: float) -> Carry:
+    def _first_carry(self, batch: CellBatch, share: float | Tensor) -> Carry:
         """What the first frame of each window starts from: memory and noise last as long as a stream does."""
-        state, phase = batch.first, batch.start
-        cells, rows, _ = phase.shape
-        memory = state.new_zeros(cells, rows, self._needs.memory)
-        noise = self._draws.normal(rows, self._needs.noise)
-        if self._carried is None:
-            return Carry(state, phase, memory, noise)
-        before = self._carried
+        state, phase, before = batch.first, batch.start, self._carried
+        noise = self.draws.normal(phase.shape[1], self._needs.noise)
         on = ~batch.fresh & ~self._lost(before.state, state)
         use = on & (batch.coins[:, :, 0] < share)
         return Carry(
             torch.where(use[:, None], before.state, state),
             torch.where(use[..., None], before.phase, phase),
-            torch.where(on[..., None], before.memory, memory),
+            before.memory.masked_fill(~on[..., None], 0),
             torch.where(on[..., None], before.noise, noise),
         )
 
@@ -152,8 +170,12 @@ class Steps:
         norms = torch.stack([torch.linalg.vector_norm(gradient, dim=1) for gradient in used], 1)
         scale = (most / (torch.linalg.vector_norm(norms, dim=1) + 1e-6)).clamp_(max=1)[:, None]
         torch._foreach_mul_(used, [scale] * len(used))
-        for optimizer, schedule in self._pairs:
+        for optimizer, _ in self._pairs:
             optimizer.step()
+
+    def schedule(self) -> None:
+        """Have the schedules take the rates of the next step."""
+        for _, schedule in self._pairs:
             if schedule is not None:
                 schedule.step()
 
@@ -175,8 +197,44 @@ def optimiser_of(made: Any) -> tuple[torch.optim.Optimizer, Any]:
     raise CannotGroup("its optimiser is neither a torch optimiser nor one with a schedule that steps with each update")
 
 
+class Program:
+    """The updates of a group: on a CPU call by call, on a GPU as a recorded graph where they can be one."""
+
+    def __init__(self, stack: Stack, steps: Steps, config: TrainConfig) -> None:
+        self._stack, self._steps, self._config = stack, steps, config
+        self._recordings: dict[int, Recording] = {}
+        self.understood = stack.understood
+
+    def update(self, training: RigTraining, share: float, progress: float) -> Tensor:
+        """Do an update. Returns its losses (K,)."""
+        drawn = training.streams.draw()
+        if isinstance(training.draws, PlacedDraws):
+            if training.rig not in self._recordings:
+                self._recordings[training.rig] = self._recording(training, training.draws)
+            numbers = [torch.tensor(number, dtype=torch.float64) for number in (share, progress)]
+            losses = self._recordings[training.rig]([*drawn, *numbers])
+        else:
+            placed = Drawn(*(put(part, self._stack.device) for part in drawn))
+            losses = self._update(training, Given(placed, share, progress))
+        self._steps.schedule()
+        return losses
+
+    def _recording(self, training: RigTraining, draws: PlacedDraws) -> Recording:
+        def update(given: Sequence[Tensor]) -> Tensor:
+            return self._update(training, Given(Drawn(*given[:3]), given[3], given[4]))
+
+        return Recording(update, draws, self._stack.device)
+
+    def _update(self, training: RigTraining, given: Given) -> Tensor:
+        self._steps.zero(training.rig)
+        losses = training.losses(given)
+        losses.sum().backward()
+        self._steps.step(training.rig, self._config.clip)
+        return losses.detach()
+
+
 def run(
-    stack: Stack, rigs: Sequence[RigTraining], steps: Steps, updates: int, config: TrainConfig, *, frozen: bool,
+    program: Program, rigs: Sequence[RigTraining], updates: int, config: TrainConfig,
     report: Callable[[int, Tensor], None],
 ) -> Mapping[str, Tensor]:
     """Train: an update on each rig in turn.
@@ -186,22 +244,23 @@ def run(
 
     Returns:
         notes (K,) of the last update.
+
+    Raises:
+        CannotGroup: the networks cannot take an axis of cells, as their first update tells.
     """
-    stack.train(frozen)
     training = rigs[0]
     with warnings.catch_warnings():
         # Gradients lie side by side as the parameters do, which torch takes for a mistake.
         warnings.filterwarnings("ignore", "grad and param do not obey the gradient layout contract")
         for index in range(updates):
             training = rigs[index % len(rigs)]
-            steps.zero(training.rig)
             try:
-                losses = training.losses(index)
+                losses = program.update(training, share_predicted(index, updates, config), index / updates)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:
-                if stack.understood or index >= len(rigs):
+                if program.understood or index >= len(rigs):
                     raise
                 raise CannotGroup(str(error).partition("\n")[0]) from error
-            losses.sum().backward()
-            steps.step(training.rig, config.clip)
-            report(index, losses.detach())
+            report(index, losses)
     return training.notes

@@ -16,7 +16,8 @@ from rae_bench.model.api import Context, Domain
 from rae_bench.model.config import TrainConfig
 from rae_bench.model.engine.frame import CellNormals
 from rae_bench.model.engine.geometry import BodyPlan
-from rae_bench.model.engine.group import CannotGroup, RigTraining, Steps, run
+from rae_bench.model.engine.group import CannotGroup, Program, RigTraining, Steps, run
+from rae_bench.model.engine.recording import PlacedDraws
 from rae_bench.model.engine.stack import Stack
 from rae_bench.model.engine.windows import CellStreams
 from rae_bench.model.features import Skeleton, make_skeleton
@@ -141,12 +142,7 @@ def learn(lessons: Sequence[Lesson]) -> None:
         if lesson.rigs:
             groups.setdefault(_likeness(lesson), []).append(lesson)
     for group in groups.values():
-        try:
-            _together(group, device)
-        except CannotGroup:
-            for lesson in group:
-                with _seeded(lesson.seed, device):
-                    _alone(lesson, device)
+        _train(group, device)
     for lesson in lessons:
         lesson.count()
         for network in lesson.networks:
@@ -162,6 +158,23 @@ def _likeness(lesson: Lesson) -> Any:
     return type(lesson.model), lesson.config, lesson.updates, lesson.frozen, rigs
 
 
+def _train(group: Sequence[Lesson], device: torch.device) -> None:
+    """Train lessons that are alike, as many at a time as the device has memory for."""
+    halves: list[Sequence[Lesson]] = []
+    try:
+        _together(group, device)
+    except CannotGroup:
+        for lesson in group:
+            with _seeded(lesson.seed, device):
+                _alone(lesson, device)
+    except torch.OutOfMemoryError:
+        if len(group) == 1:
+            raise
+        halves = [group[: len(group) // 2], group[len(group) // 2 :]]
+    for half in halves:  # no lesson has changed, and by now what the group had allocated is free
+        _train(half, device)
+
+
 def _together(group: Sequence[Lesson], device: torch.device) -> None:
     first = group[0]
     if len(group) == 1 and not all(needs_of(network).stacks for network in first.networks):
@@ -171,7 +184,8 @@ def _together(group: Sequence[Lesson], device: torch.device) -> None:
     model, config, updates = first.model, first.config, first.updates
     stack = Stack([[lesson.networks[i].to(device) for i in lesson.rigs] for lesson in group])
     generators = [torch.Generator().manual_seed(seed_of(lesson.ctx.seed, lesson.stream, 1)) for lesson in group]
-    draws = Draws(generators, device)
+    each = model.has_own("optimiser")
+    draws, records = Draws(generators, device), device.type == "cuda" and not each
     rigs = []
     for place, i in enumerate(first.rigs):
         domain = first.domains[i]
@@ -184,8 +198,10 @@ def _together(group: Sequence[Lesson], device: torch.device) -> None:
         )  # fmt: skip
         needs = needs_of(first.networks[i])
         hook = model.loss if model.has_own("loss") else None
-        rigs.append(RigTraining(stack, place, needs, normal, streams, config, updates, draws, hook))
-    steps = Steps(stack, lambda parameters: model.optimiser(parameters, updates), each=model.has_own("optimiser"))
+        own_draws = PlacedDraws(draws) if records else draws
+        rigs.append(RigTraining(stack, place, needs, normal, streams, config, own_draws, hook))
+    steps = Steps(stack, lambda parameters: model.optimiser(parameters, updates), each=each)
+    program = Program(stack, steps, config)
     told = [lesson for lesson in group if lesson.ctx.progress is not None]
 
     def report(index: int, losses: Tensor) -> None:
@@ -194,7 +210,8 @@ def _together(group: Sequence[Lesson], device: torch.device) -> None:
                 if lesson.ctx.progress is not None:
                     lesson.ctx.progress(index + 1, updates, loss)
 
-    notes = run(stack, rigs, steps, updates, config, frozen=first.frozen, report=report)
+    stack.train(first.frozen)
+    notes = run(program, rigs, updates, config, report)
     stack.hand_back()
     for k, lesson in enumerate(group):
         said: dict[str, Any] = {name: float(value[k].detach()) for name, value in notes.items()}

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rae_bench.model.engine.frame import BodyFrame, GivenFrame
+from rae_bench.model.engine.frame import BodyFrame, CellDraws, GivenFrame, NotedDraws
 from rae_bench.model.engine.linear import Leaf, make_leaf
-from rae_bench.model.step import Next, StepNetwork
+from rae_bench.model.step import Asked, Next, StepNetwork
 from rae_bench.model.training import core_of
 
 ALIGNED = 16
@@ -47,19 +47,21 @@ class Stack:
     """The networks of K cells as one whose parameters and buffers are (K, ...).
 
     Each cell has a network for every rig that it trains on, with one core. A network whose `StepNetwork.stacks` is set
-    takes tensors with an axis of cells; any other is called through `torch.func.vmap`, which knows nothing of random
-    numbers or of branches on data.
+    takes tensors with an axis of cells; any other is called through `torch.func.vmap`, which knows nothing of branches
+    on data, nor of random numbers but those of `Frame.draws`.
 
     Args:
         cells: the networks of each cell, a rig each.
 
     Attributes:
+        device: where they are.
         sections: the parameters that train: those of the core, if they do, and those of each rig's codec.
     """
 
     def __init__(self, cells: Sequence[Sequence[nn.Module]]) -> None:
         self._cells = [nn.ModuleList(networks) for networks in cells]
         first = self._cells[0]
+        self.device = next(first[0].parameters()).device
         self._stacks = isinstance(first[0], StepNetwork) and first[0].stacks
         named: list[dict[str, nn.Parameter]] = [dict(networks.named_parameters()) for networks in self._cells]
         shared = {id(parameter) for parameter in core_of(first[0]).parameters()}
@@ -78,6 +80,7 @@ class Stack:
             self._leaves[name] = nn.Parameter(held, requires_grad=False)
         buffers = [dict(networks.named_buffers()) for networks in self._cells]
         self._buffers = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
+        self._asked: dict[str, list[Asked]] = {}  # random numbers of a frame, of networks that are called by vmap
         self._module = deepcopy(first)
         if self._stacks:
             self._put()
@@ -144,15 +147,25 @@ class Stack:
         whole = isinstance(network, StepNetwork)
         given = frame.given(whole)
 
-        def one(parameters: Any, buffers: Any, given: Any) -> dict[str, Any]:
-            cell = GivenFrame(frame, given)
+        def one(parameters: Any, buffers: Any, given: Any, drawn: Sequence[Tensor]) -> dict[str, Any]:
+            cell = GivenFrame(frame, given, noted or CellDraws(zip(self._asked[prefix], drawn, strict=True)))
             if whole:
                 made = functional_call(network, (parameters, buffers), (cell,))
             else:
                 made = Next(*functional_call(network, (parameters, buffers), (cell.pose, cell.control, cell.phase)))
             return {name: part for name, part in made._asdict().items() if part is not None}
 
-        return Next(**torch.vmap(one, randomness="error")(parameters, buffers, given))
+        every = torch.vmap(one, randomness="error")
+        noted = None
+        if not whole:
+            self._asked[prefix] = []
+        elif prefix not in self._asked:
+            noted = NotedDraws(self.device)
+            with torch.no_grad():
+                every(parameters, {name: value.clone() for name, value in buffers.items()}, given, [])
+            self._asked[prefix], noted = noted.asked, None
+        assert frame.draws is not None
+        return Next(**every(parameters, buffers, given, [frame.draws.draw(asked) for asked in self._asked[prefix]]))
 
     def hand_back(self) -> None:
         """Write every cell's parameters and buffers to its networks."""

@@ -61,6 +61,19 @@ class CellBatch(NamedTuple):
         return Asked(self.frames[:, t], self.flags[:, t], self.path[:, t])
 
 
+class Drawn(NamedTuple):
+    """What is drawn for one update.
+
+    Attributes:
+        rows: (K, B) where each window begins in the frames of all cells.
+        fresh, coins: as of `CellBatch`.
+    """
+
+    rows: Tensor
+    fresh: Tensor
+    coins: Tensor
+
+
 class CellStreams:
     """Streams of K cells as of `rae_bench.model.streams.Streams`: cell k's windows are those of its domain and seed.
 
@@ -72,42 +85,48 @@ class CellStreams:
     ) -> None:
         self.count, self.length, self.plan = count, length, plan
         device = plan.chain.device
-        sets = [windows(domain, length) for domain in domains]
-        self._starts = [one.starts for one in sets]
-        self._last = [torch.from_numpy(domain.motion.lengths - length) for domain in domains]
-        self._frames = [one.states.shape[1] for one in sets]
-        rows = np.cumsum([0] + [one.states.shape[0] * one.states.shape[1] for one in sets])
-        self._offset = torch.from_numpy(rows[:-1])
+        each = list({id(domain): domain for domain in domains}.values())
+        sets = [windows(domain, length) for domain in each]
+        at = [next(i for i, one in enumerate(each) if one is domain) for domain in domains]
+        self._starts = torch.cat([one.starts for one in sets])  # clip and first frame of every window
+        self._last = torch.cat([torch.from_numpy(domain.motion.lengths - length) for domain in each])
+        self._windows = [len(sets[i].starts) for i in at]
+        self._before = _before([len(one.starts) for one in sets])[at]
+        self._clips = _before([one.states.shape[0] for one in sets])[at]
+        self._frames = torch.tensor([one.states.shape[1] for one in sets])[at, None]
+        self._rows = _before([one.states.shape[0] * one.states.shape[1] for one in sets])[at]
         self._bodies = torch.cat([one.states.flatten(0, 1)[:, plan.order.cpu()] for one in sets]).to(device)
         self._asked = torch.cat([_asked_rows(one) for one in sets]).to(device)
         self._phases = torch.cat([one.phases.flatten(0, 1) for one in sets]).to(device)
         self._past = torch.cat([one.past.flatten(0, 1) for one in sets]).to(device)
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._clip = [torch.zeros(count, dtype=torch.long) for _ in sets]
-        self._first = [last.max() + torch.ones(count, dtype=torch.long) for last in self._last]
+        self._clip = torch.zeros(len(domains), count, dtype=torch.long)
+        self._first = self._last.max() + torch.ones_like(self._clip)  # past the end of any clip
 
-    def next(self) -> CellBatch:
-        """The windows of the next update."""
+    def draw(self) -> Drawn:
+        """What the next update begins from, on the CPU."""
         count, length = self.count, self.length
-        fresh, coins, begin = [], [], []
-        for k, generator in enumerate(self._generators):
-            new = self._first[k] > self._last[k][self._clip[k]]
-            starts = self._starts[k]
-            pick = starts[torch.randint(len(starts), (count,), generator=generator)]
-            self._clip[k] = torch.where(new, pick[:, 0], self._clip[k])
-            self._first[k] = torch.where(new, pick[:, 1], self._first[k])
-            fresh.append(new)
+        picks, coins = [], []
+        for generator, among in zip(self._generators, self._windows, strict=True):
+            picks.append(torch.randint(among, (count,), generator=generator))
             coins.append(torch.rand(count, length, generator=generator))
-            begin.append(self._clip[k] * self._frames[k] + self._first[k] + self._offset[k])
-            self._first[k] = self._first[k] + length - 1
-        device = self._bodies.device
-        first = torch.stack(begin).to(device)  # (K, B)
-        at = first[..., None] + torch.arange(length, device=device)  # (K, B, L)
+        fresh = self._first > self._last[self._clip + self._clips]
+        starts = self._starts[torch.stack(picks) + self._before]
+        self._clip = torch.where(fresh, starts[..., 0], self._clip)
+        self._first = torch.where(fresh, starts[..., 1], self._first)
+        rows = self._clip * self._frames + self._first + self._rows
+        self._first = self._first + length - 1
+        return Drawn(rows, fresh, torch.stack(coins))
+
+    def batch(self, drawn: Drawn) -> CellBatch:
+        """The windows that were drawn, on the device of the frames, which `drawn` is on too."""
+        count, length = self.count, self.length
+        first = drawn.rows
+        at = first[..., None] + torch.arange(length, device=first.device)  # (K, B, L)
         bodies = self._bodies[at[..., 1:]].permute(0, 2, 3, 1).contiguous()
         asked = self._asked[at].permute(0, 2, 3, 1).contiguous()
-        cells = len(begin)
         frames, flags, path, contacts = asked.split([*_ASKED, asked.shape[2] - sum(_ASKED)], 2)
-        lead = (cells, length)
+        lead = (len(first), length)
         return CellBatch(
             self._bodies[first].transpose(1, 2).contiguous(),
             bodies,
@@ -117,9 +136,14 @@ class CellStreams:
             contacts,
             self._past[first],
             self._phases[at],
-            torch.stack(fresh).to(device),
-            torch.stack(coins).to(device),
+            drawn.fresh,
+            drawn.coins,
         )
+
+
+def _before(counts: Sequence[int]) -> Tensor:
+    """(K, 1) how many there are before each."""
+    return torch.from_numpy(np.cumsum([0, *counts])[:-1, None])
 
 
 _ASKED = (9 * SLOTS, 4 * SLOTS, 4 * len(HORIZONS))

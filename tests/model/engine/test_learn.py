@@ -56,8 +56,6 @@ def together_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("every_update", "together_alone")
 @pytest.mark.parametrize(("name", "options"), TRIED)
 def test_a_cell_is_the_same_in_any_company(name: str, options: dict[str, Any], lessons: Lessons) -> None:
-    if name == "anyrig":
-        options = {"hide": 0.0}  # what it hides is drawn, see below
     one, five = lessons(name, [7], **options), lessons(name, [3, 7, 8, 12, 14], **options)
     fifteen = lessons(name, range(15), **options)
     heard = [losses_of(group)[place] for group, place in ((one, 0), (five, 1), (fifteen, 7))]
@@ -73,8 +71,6 @@ def test_a_cell_is_the_same_in_any_company(name: str, options: dict[str, Any], l
 def test_a_group_learns_what_one_does_alone(
     name: str, options: dict[str, Any], lessons: Lessons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "anyrig":
-        options = {"hide": 0.0}
     (first, *_) = got = losses_of(lessons(name, [2, 11], **options))
     alone = lessons(name, [2, 11], **options)
     monkeypatch.setattr(engine, "_together", cannot)
@@ -214,6 +210,25 @@ class Whole(StepNetwork):
         return Next(change, frame.phase, memory, losses, {"size": change.detach().norm()})
 
 
+class Shaken(Whole):
+    """Draws anew for each frame, as often as a frame asks."""
+
+    def forward(self, frame: Frame) -> Next:
+        made = super().forward(frame)
+        if frame.draws is None:
+            return made
+        order = frame.draws.permutation(len(made.change))
+        kept = frame.draws.uniform(*made.change.shape) > 0.2
+        return made._replace(change=(made.change * kept)[order] + 0.1 * frame.draws.normal(1))
+
+
+class WithShaken(Own):
+    card = ModelCard(name="with-shaken")
+
+    def network(self, sizes: Sizes) -> nn.Module:
+        return Shaken(sizes)
+
+
 class WithWhole(Own):
     card = ModelCard(name="with-whole")
 
@@ -222,7 +237,7 @@ class WithWhole(Own):
 
 
 @pytest.mark.usefixtures("every_update", "together_alone")
-@pytest.mark.parametrize("model", [Own, WithLoss, WithWhole])
+@pytest.mark.parametrize("model", [Own, WithLoss, WithWhole, WithShaken])
 def test_what_knows_nothing_of_groups_trains_in_them(model: type[LightningModel], lessons: Lessons) -> None:
     one, four = lessons(model, [9]), lessons(model, [1, 9, 10, 14])
     assert losses_of(one)[0] == losses_of(four)[1]
@@ -231,7 +246,7 @@ def test_what_knows_nothing_of_groups_trains_in_them(model: type[LightningModel]
 
 
 @pytest.mark.usefixtures("every_update")
-@pytest.mark.parametrize("model", [Own, WithLoss, WithWhole])
+@pytest.mark.parametrize("model", [Own, WithLoss, WithWhole, WithShaken])
 def test_hooks_mean_the_same_in_a_group(
     model: type[LightningModel], lessons: Lessons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
