@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.errors import UserError
@@ -23,6 +23,9 @@ from rae_bench.model import (
     states,
 )
 from rae_bench.model.alone import Training
+from rae_bench.model.engine import learn as engine
+from rae_bench.model.engine.learn import Lesson
+from rae_bench.model.engine.linear import Leaf
 from rae_bench.model.registry import CONTROLS, list_models, make_model
 from rae_bench.model.step import run_step
 from rae_bench.model.streams import Streams
@@ -37,34 +40,44 @@ class Pretended(TorchFunctionMode):
     """Computes on the CPU with tensors that claim to lie on a GPU, and refuses to mix them with others.
 
     torch without CUDA cannot even trace such a mixture. Numbers (tensors without dimensions) may come from anywhere.
+    A tensor lies where its memory does, so views and parameters lie where their tensors do.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._there: dict[int, torch.Tensor] = {}  # kept, so that no other tensor gets the memory
+
+    def is_there(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor lies on the GPU."""
+        return _memory(tensor) in self._there
+
+    def place(self, made: Any) -> Any:
+        """Put all tensors in something onto the GPU."""
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and tensor.numel():
+                self._there[_memory(tensor)] = tensor.detach()
+        return made
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func == torch.Tensor.device.__get__:  # type: ignore[attr-defined]
-            return GPU if _is_there(args[0]) else torch.device("cpu")
+            return GPU if self.is_there(args[0]) else torch.device("cpu")
         given = dict(kwargs or {})
-        tensors = [x for x in tree_leaves((args, given)) if isinstance(x, torch.Tensor)]
+        tensors = [x for x in tree_leaves((args, given)) if isinstance(x, torch.Tensor) and x.numel()]
         goes = given.pop("device", None) == GPU or (func is torch.Tensor.to and GPU in args[1:])
-        if func is torch.Tensor.to:
-            return _placed(args[0].clone()) if goes or _is_there(args[0]) else args[0].clone()
-        if func is torch.Tensor.pin_memory:
-            return args[0]
-        there = [_is_there(x) for x in tensors]
+        if func is torch.Tensor.to and goes:
+            return self.place(args[0].clone())
+        if func in (torch.Tensor.cpu, torch.Tensor.pin_memory):
+            return args[0].clone()
+        there = [self.is_there(x) for x in tensors]
         assert not any(there) or all(t or not x.ndim for t, x in zip(there, tensors, strict=True)), f"{func} mixes"
         made = func(*args, **given)
-        if goes or any(there):
-            tree_map(_placed, made)
-        return made
+        return self.place(made) if goes or any(there) else made
 
 
-def _is_there(tensor: torch.Tensor) -> bool:
-    return getattr(tensor, "is_pretended", False)
-
-
-def _placed(made: Any) -> Any:
-    if isinstance(made, torch.Tensor):
-        made.is_pretended = True  # type: ignore[attr-defined]
-    return made
+def _memory(tensor: torch.Tensor) -> int:
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):  # within vmap
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor.untyped_storage().data_ptr()
 
 
 ENTRIES = sorted(list_models())
@@ -86,12 +99,41 @@ def test_a_window_on_a_gpu(name: str, options: dict[str, Any], domains: dict[str
     first, second = Streams(domain, CONFIG, 2, 0)
     training.training_step(first, 0)  # what looks at values, such as where to put centres, is done once
 
-    tree_map(_placed, [*training.parameters(), *training.buffers(), *second])
-    training.carried = Carry(*(_placed(part.clone()) for part in training.carried or ()))
-    with Pretended():
+    pretended = Pretended()
+    pretended.place([*training.parameters(), *training.buffers(), *second])
+    training.carried = Carry(*pretended.place([part.clone() for part in training.carried or ()]))
+    with pretended:
         training.skeleton, training.draws = skeleton.to(GPU), Draws(torch.Generator(), GPU)
         loss = training.training_step(second, 1)
-    assert _is_there(loss)
+    assert pretended.is_there(loss)
+
+
+@pytest.mark.parametrize(("name", "options"), WINDOWS, ids=str)
+def test_an_update_of_a_group_on_a_gpu(
+    name: str, options: dict[str, Any], domains: dict[str, Domain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two updates of two cells, forward, backward and step, call by call."""
+    pretended = Pretended()
+    monkeypatch.setattr(engine, "PlacedDraws", lambda draws: draws)  # there is nothing to record on
+    settle = Leaf.settle
+
+    def settled(leaf: Leaf) -> None:
+        pretended.place(leaf.pending)  # made by torch's own backward pass, which nobody listens to
+        settle(leaf)
+
+    monkeypatch.setattr(Leaf, "settle", settled)
+    ctxs = [Context("cold", 1.0, Budget(2, 48), seed) for seed in (0, 1)]
+    lessons = [Lesson(make_model(name, options), (domains["r4"],), ctx) for ctx in ctxs]
+    for lesson in lessons:
+        lesson.prepare()
+        for module in (*lesson.networks, *lesson.normals):
+            pretended.place([*module.parameters(), *module.buffers()])
+    monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: module)  # it is there
+    before = [[p.clone() for p in lesson.networks[0].parameters()] for lesson in lessons]
+    with pretended:
+        engine._together(lessons, GPU)
+    for lesson, old in zip(lessons, before, strict=True):
+        assert any(not torch.equal(p, q) for p, q in zip(lesson.networks[0].parameters(), old, strict=True))
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name in ("anyrig", "mvae", "rtn")])
@@ -103,10 +145,11 @@ def test_generation_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
     state, rows = states(domain.motion)[:, 3], len(domain)
     carry = Carry(state, torch.zeros(rows, 16), torch.zeros(rows, network.memory), torch.zeros(rows, network.noise))
     asked = control_targets(domain.objectives, domain.motion.fps).at(3)
-    tree_map(_placed, [*network.parameters(), *normal.buffers(), *carry, *asked])
-    with Pretended(), torch.no_grad():
+    pretended = Pretended()
+    pretended.place([*network.parameters(), *normal.buffers(), *carry, *asked])
+    with pretended, torch.no_grad():
         after, _ = run_step(network, Frame(carry, asked, skeleton.to(GPU), normal))
-    assert all(_is_there(part) for part in after)
+    assert all(pretended.is_there(part) for part in after if part.numel())
 
 
 @pytest.mark.parametrize("name", CONTROLS)
