@@ -21,9 +21,10 @@ from rae_bench.errors import UserError
 @click.option(
     "--gpus-per-cell", type=float, default=0, help="GPUs of a cell on Ray, such as 0.25 (1 with --accelerator gpu)."
 )
+@click.option("--gpus", type=int, help="Compute on so many GPUs of this machine, which the workers share.")
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
-    workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float,
+    workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float, gpus: int | None,
     max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any,
 ) -> int:
     """Run models x tasks x regimes x fractions x seeds, on the cores of this machine or on a Ray cluster.
@@ -45,6 +46,8 @@ def sweep(
             raise UserError(f"{option} takes a number above 0")
     if workers is not None and ray_address not in (None, "local"):
         raise UserError("--workers is for this machine; with --ray-address the cluster's size decides")
+    if gpus is not None:
+        asked["accelerator"] = "gpu"
     pairs = wanted_cells(**asked)
     models, tasks = (list(dict.fromkeys(names)) for names in zip(*((m, t) for m, t, _ in pairs), strict=True))
     specs = make_specs(models, tasks, **pairs[0][2])
@@ -54,7 +57,7 @@ def sweep(
     with SweepProgress(Console(stderr=True)) as progress:
         outcomes = sweep_specs(
             specs, workers=workers, cpus_per_cell=cpus_per_cell, ray_address=ray_address, gpus_per_cell=gpus_per_cell,
-            max_core_hours=max_core_hours, observe=progress.observe,
+            gpus=gpus, max_core_hours=max_core_hours, observe=progress.observe,
         )  # fmt: skip
     if metrics:
         add_thesis_errors(outcomes, Console(stderr=True).print)

@@ -14,12 +14,12 @@ LARGEST = {"cpu": 15, "cuda": 240}
 """Jobs of a group, by device: more of them cost as much each."""
 
 
-def grouped(jobs: Sequence[AnyJob], workers: int) -> list[list[AnyJob]]:
+def grouped(jobs: Sequence[AnyJob], workers: int, gpus: int = 1) -> list[list[AnyJob]]:
     """Put jobs into groups that are done together, in the order of their first jobs.
 
     Pre-trainings of one model go together, and cells of one model in one regime: seeds and fractions. A plug-in's are
-    of one fold, as its process is. Where there would be fewer groups than workers, the largest are cut in two, but not
-    on a GPU, which workers share.
+    of one fold, as its process is. Where there would be fewer groups than workers, the largest are cut in two. On GPUs,
+    which workers share, they are cut where there would be fewer than GPUs.
     """
     groups: dict[Any, list[list[AnyJob]]] = {}
     for job in jobs:
@@ -28,21 +28,27 @@ def grouped(jobs: Sequence[AnyJob], workers: int) -> list[list[AnyJob]]:
             rooms.append([])
         rooms[-1].append(job)
     for late in (False, True):
-        mine = {
-            key: rooms for key, rooms in groups.items()
-            if bool(rooms[0][0].needs) is late and rooms[0][0].device == "cpu"
-        }  # fmt: skip
-        while 0 < sum(map(len, mine.values())) < workers:
-            key, place = max(
-                ((key, place) for key, rooms in mine.items() for place in range(len(rooms))),
-                key=lambda at: len(mine[at[0]][at[1]]),
-            )
-            room = mine[key][place]
-            if len(room) < 2:
-                break
-            mine[key][place : place + 1] = [room[: -(-len(room) // 2)], room[-(-len(room) // 2) :]]
+        for device, least in (("cpu", workers), ("cuda", min(workers, gpus))):
+            mine = {
+                key: rooms for key, rooms in groups.items()
+                if bool(rooms[0][0].needs) is late and rooms[0][0].device == device
+            }  # fmt: skip
+            _cut(mine, least)
     order = {job.name: place for place, job in enumerate(jobs)}
     return sorted((room for rooms in groups.values() for room in rooms), key=lambda room: order[room[0].name])
+
+
+def _cut(groups: dict[Any, list[list[AnyJob]]], least: int) -> None:
+    """Cut the largest groups in two until there are so many."""
+    while 0 < sum(map(len, groups.values())) < least:
+        key, place = max(
+            ((key, place) for key, rooms in groups.items() for place in range(len(rooms))),
+            key=lambda at: len(groups[at[0]][at[1]]),
+        )
+        room = groups[key][place]
+        if len(room) < 2:
+            return
+        groups[key][place : place + 1] = [room[: -(-len(room) // 2)], room[-(-len(room) // 2) :]]
 
 
 def _likeness(job: AnyJob) -> Any:

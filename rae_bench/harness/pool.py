@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
+from rae_bench.errors import UserError
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, Group, Said
 from rae_bench.harness.machine import ending
 
@@ -28,9 +29,11 @@ def core_count() -> int:
 class _Worker:
     """A worker process; what it answers goes to `inbox` as (worker, answer), at last None: it is gone."""
 
-    def __init__(self, inbox: queue.Queue[tuple[_Worker, Said | None]], threads: int) -> None:
+    def __init__(self, inbox: queue.Queue[tuple[_Worker, Said | None]], threads: int, gpu: str | None) -> None:
         count = str(threads)
         environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = gpu
         # -P: the installed package, not a source folder of the same name where the command happens to be called.
         command = [sys.executable, "-P", "-m", "rae_bench.harness.worker"]
         self.inbox = inbox
@@ -69,15 +72,29 @@ class _Worker:
         return ending(code)
 
 
+def gpu_names(count: int) -> list[str]:
+    """The first GPUs of this machine, as `CUDA_VISIBLE_DEVICES` names them; of those in there, where it is set.
+
+    Raises:
+        UserError: it names fewer.
+    """
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(number) for number in range(count)] if seen is None else [name for name in seen.split(",") if name]
+    if len(names) < count:
+        raise UserError(f"--gpus {count}: CUDA_VISIBLE_DEVICES names {len(names)}; give fewer, or change the variable")
+    return names[:count]
+
+
 class Pool:
     """A pool of `count` worker processes of `threads` threads each, which die with the block.
 
     Args:
         tries: how often a job is begun before the death of its worker or model process counts as the job's failure.
+        gpus: of this machine, by their names for CUDA, which the workers share in turn; none leaves CUDA to choose.
     """
 
-    def __init__(self, count: int, threads: int = 1, tries: int = 1) -> None:
-        self._threads, self._tries = threads, tries
+    def __init__(self, count: int, threads: int = 1, tries: int = 1, gpus: Sequence[str] = ()) -> None:
+        self._threads, self._tries, self._gpus = threads, tries, gpus
         self._begun: Counter[str] = Counter()
         self._inbox: queue.Queue[tuple[_Worker, Said | None]] = queue.Queue()
         self._workers: list[_Worker | None] = [None] * count
@@ -108,7 +125,8 @@ class Pool:
         if len(jobs) == 1:  # what becomes of a group says nothing of its jobs by themselves
             self._begun[jobs[0].name] += 1
         number = next(n for n in range(len(self._workers)) if n not in self._busy)
-        worker = self._workers[number] or _Worker(self._inbox, self._threads)
+        gpu = self._gpus[number % len(self._gpus)] if self._gpus else None
+        worker = self._workers[number] or _Worker(self._inbox, self._threads, gpu)
         self._workers[number] = worker
         self._busy[number] = {job.name: job for job in jobs}
         self._together[number] = len(jobs) > 1

@@ -26,7 +26,7 @@ from rae_bench.harness.events import (
 from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import AnyJob, Done, Failed, WorkerPool
 from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
-from rae_bench.harness.pool import Pool, core_count
+from rae_bench.harness.pool import Pool, core_count, gpu_names
 from rae_bench.harness.run import Outcome, work
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.task.task import QUICK_BUDGET, Task
@@ -144,6 +144,7 @@ def sweep(
     cpus_per_cell: int = 1,
     ray_address: str | None = None,
     gpus_per_cell: float = 0.0,
+    gpus: int | None = None,
     max_core_hours: float | None = None,
     observe: Observer = ignore,
 ) -> list[dict[str, Any]]:
@@ -161,6 +162,8 @@ def sweep(
         ray_address: of a Ray cluster to use instead: `auto`, host:port, ray://host:port, or `local` for one of this
             machine's own. Needs `rae-bench[sweep]`.
         gpus_per_cell: GPUs of a cell on Ray, such as 0.25; a whole one with `accelerator="gpu"` unless told otherwise.
+        gpus: how many of this machine's GPUs the workers share; any number is for `accelerator="gpu"`, too. Without
+            it they share one.
         max_core_hours: no cell begins that would spend more than that in this call.
 
     Raises:
@@ -175,11 +178,11 @@ def sweep(
     specs = make_specs(
         named, chosen, source=source, target=target, regimes=regimes, fractions=fractions, budget=budget, seeds=seeds,
         out=out, options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
-        accelerator=accelerator,
+        accelerator=accelerator if gpus is None else "gpu",
     )  # fmt: skip
     outcomes = sweep_specs(
         specs, workers=workers, cpus_per_cell=cpus_per_cell, ray_address=ray_address, gpus_per_cell=gpus_per_cell,
-        max_core_hours=max_core_hours, observe=observe,
+        gpus=gpus, max_core_hours=max_core_hours, observe=observe,
     )  # fmt: skip
     return results_of(outcomes)
 
@@ -201,6 +204,7 @@ def sweep_specs(
     cpus_per_cell: int = 1,
     ray_address: str | None = None,
     gpus_per_cell: float = 0.0,
+    gpus: int | None = None,
     max_core_hours: float | None = None,
     observe: Observer = ignore,
 ) -> list[Outcome]:
@@ -210,7 +214,13 @@ def sweep_specs(
     if max_core_hours is not None and not max_core_hours > 0:
         raise UserError(f"the limit of {max_core_hours:g} core-hours is not above 0")
     if gpus_per_cell and ray_address is None:
-        raise UserError("GPUs are shared out by Ray alone: add --ray-address local (or a cluster's address)")
+        raise UserError("--gpus-per-cell is for Ray: add --ray-address local (or a cluster's address), or take --gpus")
+    on_gpu = any(spec.accelerator == "gpu" for spec in specs)
+    if gpus is not None:
+        if gpus < 1:
+            raise UserError("--gpus takes a number above 0")
+        if ray_address is not None:
+            raise UserError("--gpus is for this machine; with --ray-address take --gpus-per-cell")
     if ray_address is not None:
         from rae_bench.harness.ray.cluster import Cluster, Resources, require_answer, require_ray
         from rae_bench.harness.ray.crew import RayCrew
@@ -221,11 +231,12 @@ def sweep_specs(
     count = workers or sweep_workers(cpus_per_cell)
     with ExitStack() as stack:
         if ray_address is None:
+            names = gpu_names(gpus) if gpus is not None else []
             plans = make_plans(specs)
             jobs = jobs_of_all(plans, cpus_per_cell)
-            pool: WorkerPool | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES)) if jobs else None
+            pool: WorkerPool | None = stack.enter_context(Pool(count, cpus_per_cell, TRIES, names)) if jobs else None
         else:
-            if any(spec.accelerator == "gpu" for spec in specs):
+            if on_gpu:
                 gpus_per_cell = gpus_per_cell or 1.0
             ray = stack.enter_context(Cluster(ray_address, count, Resources(cpus_per_cell, gpus_per_cell)))
             with ThreadPoolExecutor(1) as thread:  # Ray takes seconds to start, and so does the data
@@ -237,13 +248,15 @@ def sweep_specs(
             if jobs:
                 ray.start()
             pool = stack.enter_context(RayCrew(jobs, plans, ray.resources, TRIES)) if jobs else None
-        return _work(jobs, plans, pool, cpus_per_cell, max_core_hours, observe)
+        groups = grouped(jobs, pool.slots, gpus or (1 if ray_address is None else pool.slots)) if pool else []
+        return _work(groups, plans, pool, cpus_per_cell, max_core_hours, observe)
 
 
 def _work(
-    jobs: Sequence[AnyJob], plans: Sequence[Plan], pool: WorkerPool | None, cores: int, max_core_hours: float | None,
-    observe: Observer,
+    groups: Sequence[Sequence[AnyJob]], plans: Sequence[Plan], pool: WorkerPool | None, cores: int,
+    max_core_hours: float | None, observe: Observer,
 ) -> list[Outcome]:
+    jobs = [job for group in groups for job in group]
     expected = estimate(jobs)
     limit = CoreHourLimit(max_core_hours, cores, expected)
     failed: dict[str, str] = {}
@@ -255,7 +268,7 @@ def _work(
     observe(Planned(plans, jobs, expected, pool))
     if pool is not None:
         try:
-            failed = work(grouped(jobs, pool.slots), plans, pool, watch, affordable=limit.affordable)
+            failed = work(groups, plans, pool, watch, affordable=limit.affordable)
         except RayLost as error:
             observe(Lost(str(error)))  # at once: Ray may end this process
             raise

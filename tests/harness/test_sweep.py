@@ -23,6 +23,7 @@ from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, 
 from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed
 from rae_bench.harness.plan import jobs_of_all
+from rae_bench.harness.pool import Pool, gpu_names
 from rae_bench.harness.ray.cluster import Resources, cluster
 from rae_bench.harness.run import Outcome
 from rae_bench.harness.sweep import CoreHourLimit, make_specs, results_of
@@ -277,6 +278,34 @@ def test_which_jobs_are_done_together() -> None:
     plugin = f"{TESTS / 'my_model.py'}:MyModel"
     foreign = [cell("cold", 0.05, seed, model=plugin) for seed in range(6)]
     assert [len(group) for group in grouped(foreign, 1)] == [2, 1, 1, 1, 1]  # seeds 0 and 5 are of one fold
+    there = [cell("cold", 0.05, seed, device="cuda") for seed in range(250)]
+    assert [len(group) for group in grouped([*there[:40], *cold[:4]], 4)] == [40, 1, 1, 1, 1]
+    assert [len(group) for group in grouped(there, 4, gpus=3)] == [120, 120, 10]
+
+
+def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpu_names(2) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6,7")
+    assert gpu_names(2) == ["4", "6"]
+    with pytest.raises(UserError, match="CUDA_VISIBLE_DEVICES names 3"):
+        gpu_names(4)
+    seen: list[str | None] = []
+
+    class Worker:
+        def __init__(self, inbox: Any, threads: int, gpu: str | None) -> None:
+            seen.append(gpu)
+
+        def give(self, jobs: Any) -> None: ...
+        def close(self) -> None: ...
+        def end(self) -> None: ...
+
+    monkeypatch.setattr("rae_bench.harness.pool._Worker", Worker)
+    for gpus in (("4", "6"), ()):
+        with Pool(3, gpus=gpus) as pool:
+            for name in "abc":
+                pool.begin([cell_job(name)])
+    assert seen == ["4", "6", "4", None, None, None]
 
 
 def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
@@ -322,6 +351,9 @@ def test_dry_run_lists_and_estimates(
         (["--workers", "0"], "--workers takes a number above 0"),
         (["--cpus-per-cell", "0"], "--cpus-per-cell takes a number above 0"),
         (["--gpus-per-cell", "-1"], "no negative number of GPUs"),
+        (["--gpus-per-cell", "1"], "--gpus-per-cell is for Ray"),
+        (["--gpus", "0"], "--gpus takes a number above 0"),
+        (["--gpus", "1", "--ray-address", "local"], "--gpus is for this machine"),
         (["--workers", "2", "--ray-address", "auto"], "--workers is for this machine"),
         (["--regimes", "frozn"], "did you mean frozen"),
         (["--ray-address", "127.0.0.1:9"], "--ray-address 127.0.0.1:9: no Ray cluster there"),

@@ -30,7 +30,7 @@ def plan_cells(model: str, task: str | Path | Task | None = None, **asked: Any) 
     return make_plan(make_spec(model, task, **asked))
 
 
-RESOURCES = ("workers", "cpus_per_cell", "ray_address", "gpus_per_cell", "max_core_hours", "observe")
+RESOURCES = ("workers", "cpus_per_cell", "ray_address", "gpus_per_cell", "gpus", "max_core_hours", "observe")
 
 
 def sweep_cells(models: Sequence[str], tasks: Sequence[str | Task | None] = (None,), **asked: Any) -> list[Outcome]:
