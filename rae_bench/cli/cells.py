@@ -115,6 +115,7 @@ def wanted_cells(
 
 def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> None:
     """The cells of `--dry-run`, each once: done, stale (why), to do; and how long the rest would take."""
+    from rae_bench.harness.isolation.models import why_alone
     from rae_bench.harness.plan import make_plans
 
     plans = make_plans(specs)
@@ -126,6 +127,10 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
         click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
     for task in {task.folder: task for task, _ in cells.values()}.values():
         click.echo(f"{task.name}: {budget_words(task.protocol)}")
+    for spec in {spec.model.spec: spec for spec in specs}.values():
+        why = why_alone(spec.model, spec.options)
+        if why:
+            click.echo(f"{spec.model.name}: its cells train one by one, which takes longer: {why}")
     _print_estimate(plans, workers)
 
 

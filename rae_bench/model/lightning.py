@@ -24,6 +24,7 @@ from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Traje
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
 from rae_bench.model.engine.learn import Lesson, device_of, learn, seed_of
+from rae_bench.model.engine.trial import why_alone
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
 from rae_bench.model.regimes import FROZEN, is_pretrained
 from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
@@ -141,6 +142,12 @@ class LightningModel:
     def trains_together(cls, method: str) -> bool:
         """Whether `pretrain` or `adapt` of several instances can be one: not where a subclass has its own."""
         return not cls.has_own(method)
+
+    def why_alone(self) -> str:
+        """Why its cells train one by one, as an update of two tiny ones tells; "" where they train together."""
+        if not self.trains_together("adapt"):
+            return "it has its own adapt"
+        return why_alone(self)
 
     @staticmethod
     def pretrain_together(

@@ -131,7 +131,7 @@ def test_an_update_of_a_group_on_a_gpu(
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: module)  # it is there
     before = [[p.clone() for p in lesson.networks[0].parameters()] for lesson in lessons]
     with pretended:
-        engine._together(lessons, GPU)
+        engine.train_together(lessons, GPU)
     for lesson, old in zip(lessons, before, strict=True):
         assert any(not torch.equal(p, q) for p, q in zip(lesson.networks[0].parameters(), old, strict=True))
 

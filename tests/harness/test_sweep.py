@@ -345,6 +345,27 @@ def test_dry_run_lists_and_estimates(
     assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
 
 
+def test_dry_run_says_why_cells_train_one_by_one(
+    tiny_task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    text = (TESTS / "my_model.py").read_text(encoding="utf-8")
+    file.write_text(
+        f"{text}\n\nclass Looks(MyModel):\n    def network(self, sizes):\n        made = MyNetwork(sizes)\n"
+        "        made.core.append(nn.Dropout(0.1))\n        return made\n\n\n"
+        "class Own(MyModel):\n    def adapt(self, target, ctx):\n        super().adapt(target, ctx)\n"
+    )
+    models = [f"{file}:{name}" for name in ("MyModel", "Looks", "Own")]
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", *(w for m in [*models, "fe", "feedforward"] for w in ("--model", m)), "--task", str(tiny_task),
+              "--seeds", "1", "--fractions", "5%", "--dry-run", "--out", str(tmp_path / "r")])  # fmt: skip
+    assert ended.value.code == 0
+    why = [line for line in capsys.readouterr().out.splitlines() if "one by one" in line]
+    assert [line.partition(":")[0] for line in why] == ["Looks", "Own", "feedforward"]
+    assert "random operation" in why[0]
+    assert why[1].endswith("it has its own adapt")
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [

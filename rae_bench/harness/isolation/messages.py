@@ -38,11 +38,13 @@ class Make(msgspec.Struct, frozen=True, tag=True):
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
-    """Say what the first instance is. Returns `card`, resolved `options`, `groups`: whether several of its trainings
-    can be one, and `search_space` where that is asked for.
+    """Say what the first instance is. Returns its `card`, resolved `options`, and `groups`: whether its class has a way
+    to do several trainings as one. Where they are asked for, it returns `search_space`, and `why_alone`: why its cells
+    train one by one, which a trial tells, or "".
     """
 
     space: bool = False
+    trial: bool = False
 
 
 class Take(msgspec.Struct, frozen=True, tag=True):

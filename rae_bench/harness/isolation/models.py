@@ -77,8 +77,10 @@ _DESCRIBED: dict[str, dict[str, Any]] = {}
 """What model processes said of plug-ins, by name, code and options."""
 
 
-def describe(ref: ModelRef, options: Mapping[str, Any], *, space: bool = False) -> dict[str, Any]:
-    """`card` and resolved `options` of a plug-in, as a model process of its own says; `search_space` where asked for.
+def describe(
+    ref: ModelRef, options: Mapping[str, Any], *, space: bool = False, trial: bool = False
+) -> dict[str, Any]:
+    """What a plug-in is, as a model process of its own says: what the command `Describe` returns.
 
     Raises:
         UserError: it cannot be made with these options.
@@ -87,15 +89,23 @@ def describe(ref: ModelRef, options: Mapping[str, Any], *, space: bool = False) 
         if not _is_json(value):
             kind = type(value).__name__
             raise UserError(f"model '{ref.spec}': option {name} is a {kind}; numbers, texts and lists are options")
-    key = json.dumps([ref.spec, ref.identity, dict(options), space], sort_keys=True)
+    key = json.dumps([ref.spec, ref.identity, dict(options), space, trial], sort_keys=True)
     if key not in _DESCRIBED:
         with Models() as models:
             try:
-                _DESCRIBED[key] = models.make(ref.spec, options, company=None).describe(space=space)
+                _DESCRIBED[key] = models.make(ref.spec, options, company=None).describe(space=space, trial=trial)
             except ModelFailed as failed:
                 named = ref.spec in failed.reason
                 raise UserError(failed.reason if named else f"model '{ref.spec}': {failed.reason}") from None
     return _DESCRIBED[key]
+
+
+def why_alone(ref: ModelRef, options: Mapping[str, Any]) -> str:
+    """Return why the cells of a model train one by one; "" where they train together, or do not learn."""
+    if ref.plugin is not None:
+        return str(describe(ref, options, trial=True)["why_alone"])
+    own = ref.about.get("learns", True) and not ref.about.get("groups")
+    return "it has its own adapt" if own else ""
 
 
 def _is_json(value: Any) -> bool:

@@ -45,9 +45,9 @@ class RemoteModel:
         process.reset_peak_memory()
         self.card: Mapping[str, Any] = process.ask(make)["card"]
 
-    def describe(self, *, space: bool = False) -> dict[str, Any]:
-        """`card` and resolved `options`; `search_space` where `space` asks for it."""
-        return self.process.ask(m.Describe(space))
+    def describe(self, *, space: bool = False, trial: bool = False) -> dict[str, Any]:
+        """What the command `Describe` returns."""
+        return self.process.ask(m.Describe(space, trial))
 
     def pretrain(
         self, sources: Sequence[Side], ctxs: Sequence[m.Circumstances], report: Report

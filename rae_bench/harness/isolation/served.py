@@ -130,7 +130,12 @@ class Served:
             "options": resolve_model(self._spec).resolved(self._options),
             "groups": self._together("adapt"),
             "search_space": dict(getattr(self._instances[0], "search_space", {})) if asked.space else {},
+            "why_alone": self._why_alone() if asked.trial else "",
         }
+
+    def _why_alone(self) -> str:
+        asked = getattr(self._instances[0], "why_alone", None)
+        return str(asked()) if asked is not None else "it is no LightningModel"
 
     def _take(self, asked: m.Take) -> None:
         from rae_bench.harness.isolation.arrays import read

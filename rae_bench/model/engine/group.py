@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -261,6 +262,6 @@ def run(
             except Exception as error:
                 if program.understood or index >= len(rigs):
                     raise
-                raise CannotGroup(str(error).partition("\n")[0]) from error
+                raise CannotGroup(re.split(r"\n|\. ", str(error))[0]) from error
             report(index, losses)
     return training.notes

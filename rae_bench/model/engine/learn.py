@@ -135,7 +135,7 @@ def learn(lessons: Sequence[Lesson]) -> None:
     torch.set_num_threads(lessons[0].ctx.threads)
     device = device_of(lessons[0].ctx)
     for lesson in lessons:
-        with _seeded(lesson.seed, device):
+        with seeded(lesson.seed, device):
             lesson.prepare()
     groups: dict[Any, list[Lesson]] = {}
     for lesson in lessons:
@@ -162,10 +162,10 @@ def _train(group: Sequence[Lesson], device: torch.device) -> None:
     """Train lessons that are alike, as many at a time as the device has memory for."""
     halves: list[Sequence[Lesson]] = []
     try:
-        _together(group, device)
+        train_together(group, device)
     except CannotGroup:
         for lesson in group:
-            with _seeded(lesson.seed, device):
+            with seeded(lesson.seed, device):
                 _alone(lesson, device)
     except torch.OutOfMemoryError:
         if len(group) == 1:
@@ -175,7 +175,8 @@ def _train(group: Sequence[Lesson], device: torch.device) -> None:
         _train(half, device)
 
 
-def _together(group: Sequence[Lesson], device: torch.device) -> None:
+def train_together(group: Sequence[Lesson], device: torch.device) -> None:
+    """Train lessons that are prepared and alike as one program. Raises `CannotGroup` before any of them has changed."""
     first = group[0]
     if len(group) == 1 and not all(needs_of(network).stacks for network in first.networks):
         # torch may take other ways for a batch of one than for more, with other roundings: a copy keeps it company.
@@ -235,7 +236,7 @@ def _alone(lesson: Lesson, device: torch.device) -> None:
     fit(parts, streams)
 
 
-class _seeded:
+class seeded:
     """Torch's own random numbers begin at a seed within the block, and go on after it as if nothing had been."""
 
     def __init__(self, seed: int, device: torch.device) -> None:

@@ -100,7 +100,7 @@ def test_what_cannot_be_recorded_is_done_call_by_call(lessons: Lessons, recorded
 
 
 def test_what_does_not_fit_is_halved(lessons: Lessons, monkeypatch: pytest.MonkeyPatch) -> None:
-    together, sizes = learn._together, []
+    together, sizes = learn.train_together, []
 
     def small(lot: list[Lesson], device: torch.device) -> None:
         sizes.append(len(lot))
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_halved(lessons: Lessons, monkeypatch: pytest.Monke
             torch.empty(1 << 50, dtype=torch.uint8, device=device)
         together(lot, device)
 
-    monkeypatch.setattr(learn, "_together", small)
+    monkeypatch.setattr(learn, "train_together", small)
     trained = on("cuda", lessons("fe", range(5)))
     learn.learn(trained)
     assert sizes == [5, 2, 3, 1, 2]

@@ -73,7 +73,7 @@ def test_a_group_learns_what_one_does_alone(
 ) -> None:
     (first, *_) = got = losses_of(lessons(name, [2, 11], **options))
     alone = lessons(name, [2, 11], **options)
-    monkeypatch.setattr(engine, "_together", cannot)
+    monkeypatch.setattr(engine, "train_together", cannot)
     monkeypatch.setattr(Training, "training_step", listened(Training.training_step, heard := []))
     learn(alone)
     assert len(first) == UPDATES
@@ -253,7 +253,7 @@ def test_hooks_mean_the_same_in_a_group(
     group = lessons(model, [2, 11])
     got = losses_of(group)
     alone = lessons(model, [2, 11])
-    monkeypatch.setattr(engine, "_together", cannot)
+    monkeypatch.setattr(engine, "train_together", cannot)
     monkeypatch.setattr(Training, "training_step", listened(Training.training_step, heard := []))
     learn(alone)
     torch.testing.assert_close(torch.tensor(got).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
