@@ -89,7 +89,7 @@ def compare(ours: Path, theirs: Path) -> None:
         a, b = (json.loads(p.read_text(encoding="utf-8")) for p in (path, other))
         if a["status"] == b["status"] == "ok":
             for name in a["metrics"].keys() & b["metrics"].keys():
-                found.setdefault(name, []).append((a["metrics"][name]["mean"], b["metrics"][name]["mean"]))
+                found.setdefault(name, []).append((a["metrics"][name]["value"], b["metrics"][name]["value"]))
     for name, pairs in sorted(found.items()):
         gap = np.subtract(*np.array(pairs, float).T)
         spread = gap.std(ddof=1) / len(gap) ** 0.5

@@ -226,11 +226,13 @@ def test_only_https_is_fetched(tmp_path: Path, address: str) -> None:
 
 def test_two_seeds_may_differ_as_seeds_do() -> None:
     """Seeds 1, 2, 3: s is half their mean; t is 4.303 with two degrees of freedom, 2.776 with the four of two rows."""
-    assert allowed(2.0, [[1.0, 2.0, 3.0]], "reconstruction_error") == pytest.approx(4.303 * np.sqrt(2), rel=1e-3)
-    two = allowed(2.0, [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]], "reconstruction_error")
+    assert allowed(2.0, [], [[1.0, 2.0, 3.0]], "reconstruction_error") == pytest.approx(4.303 * np.sqrt(2), rel=1e-3)
+    two = allowed(2.0, [], [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]], "reconstruction_error")
     assert two == pytest.approx(2.776 * np.sqrt(2), rel=1e-3)
-    assert allowed(2.0, [[2.0, 2.0, 2.0]], "reconstruction_error") == pytest.approx(0.04)
-    assert allowed(2.0, [[2.0]], "reconstruction_error") == pytest.approx(0.04)
+    assert allowed(2.0, [], [[2.0, 2.0, 2.0]], "reconstruction_error") == pytest.approx(0.04)
+    assert allowed(2.0, [2.0], [[2.0]], "reconstruction_error") == pytest.approx(0.04)
+    near_zero = [-0.1, 0.0, 0.1]  # a spread that is relative to such a mean says nothing
+    assert allowed(0.0, near_zero, [near_zero, [1.0, 1.0, 1.0]], "adversarial_score") == pytest.approx(0.608, rel=1e-2)
 
 
 def test_worse_on_unseen_motion() -> None:

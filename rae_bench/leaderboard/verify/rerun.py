@@ -160,18 +160,22 @@ def _check(
     return list(_other_data(entry, cell, grader, unseen, clips, where, report))
 
 
-def allowed(claimed: float, rows: Sequence[Sequence[float]], name: str) -> float:
+def allowed(claimed: float, own: Sequence[float], rows: Sequence[Sequence[float]], name: str) -> float:
     """Return how far the same cell, trained again, may be from what was claimed.
 
     Two draws from the distribution of seeds differ by less than t s sqrt(2) in 95 of 100 cases. The spread s, relative
-    to the mean, is pooled over the rows of the entry, since three seeds alone say little about it.
+    to the mean, is pooled over the rows of the entry, since three seeds alone say little about it. Where a row's own
+    seeds differ by more, their spread counts: a score near 0 has none that is relative to its mean.
 
     Args:
         claimed: the claimed value.
-        rows: the values of each regime and fraction, one for each seed.
+        own: the values of the cell's row, one for each seed.
+        rows: those of each regime and fraction.
         name: the metric.
     """
     least = max(LEAST * abs(claimed), tolerance(name, claimed))
+    if len(own) > 2:
+        least = max(least, half_width(len(own) - 1) * float(np.std(own, ddof=1)) * math.sqrt(2))
     known = [row for row in rows if len(row) > 1 and np.mean(row) > 0]
     degrees = sum(len(row) - 1 for row in known)
     if not degrees:
@@ -188,7 +192,8 @@ def _same_data(entry: Entry, cell: EntryCell, values: Mapping[str, float], where
     out = []
     for name, value in values.items():
         claimed = cell.metrics[name]
-        limit = allowed(claimed, [[c.metrics[name] for c in row] for row in rows.values()], name)
+        values_of = {at: [c.metrics[name] for c in row] for at, row in rows.items()}
+        limit = allowed(claimed, values_of[cell.regime, cell.fraction], list(values_of.values()), name)
         report.notes.append(f"{where}: {name} {value:.4g}, the entry says {claimed:.4g} (± {limit:.2g})")
         if abs(value - claimed) > limit:
             out.append(
