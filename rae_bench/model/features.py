@@ -254,14 +254,25 @@ def advance(state: Tensor, change: Tensor, frame: Tensor, skeleton: Skeleton) ->
 _KEEP_ORIGIN = torch.tensor([[1.0], [0.0]])
 
 
+def _upright(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) of their first two columns (..., 3), without the rounding that a roll-out has gathered.
+
+    A library takes a singular value decomposition against it, which costs more than all the rest of `to_motion`.
+    """
+    a = a / np.linalg.norm(a, axis=-1, keepdims=True)
+    b = b - (a * b).sum(-1, keepdims=True) * a
+    b = b / np.linalg.norm(b, axis=-1, keepdims=True)
+    return np.stack([a, b, np.cross(a, b)], -1)
+
+
 def to_motion(path: Tensor, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     """Root positions (N, T, 3), metres, world, and local rotations (N, T, J, 4) of states (N, T, D); numpy float32."""
     layout = Layout(len(rig))
     flat = path.detach().cpu().double().numpy()
     shape = (*flat.shape[:2], 3, layout.joints, 3)
-    columns = np.moveaxis(flat[..., layout.columns].reshape(shape), 2, -1)
+    columns = flat[..., layout.columns].reshape(shape)
     heading = quat.from_yaw(np.arctan2(flat[..., 3], flat[..., 5]))
-    world = quat.mul(heading[..., None, :], quat.from_matrix(columns))
+    world = quat.mul(heading[..., None, :], quat.from_matrix(_upright(columns[..., 0, :, :], columns[..., 1, :, :])))
     rotations = quat.normalize(global_to_local(world, rig.parents))
     root = int(np.flatnonzero(rig.parents < 0)[0])
     place = flat[..., layout.p].reshape(*flat.shape[:2], layout.joints, 3)[..., root, :]
