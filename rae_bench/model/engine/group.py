@@ -202,7 +202,7 @@ class Program:
     """The updates of a group: on a CPU call by call, on a GPU as a recorded graph where they can be one."""
 
     def __init__(self, stack: Stack, steps: Steps, config: TrainConfig) -> None:
-        self._stack, self._steps, self._config = stack, steps, config
+        self.stack, self._steps, self._config = stack, steps, config
         self._recordings: dict[int, Recording] = {}
         self.understood = stack.understood
 
@@ -215,7 +215,7 @@ class Program:
             numbers = [torch.tensor(number, dtype=torch.float64) for number in (share, progress)]
             losses = self._recordings[training.rig]([*drawn, *numbers])
         else:
-            placed = Drawn(*(put(part, self._stack.device) for part in drawn))
+            placed = Drawn(*(put(part, self.stack.device) for part in drawn))
             losses = self._update(training, Given(placed, share, progress))
         self._steps.schedule()
         return losses
@@ -224,7 +224,7 @@ class Program:
         def update(given: Sequence[Tensor]) -> Tensor:
             return self._update(training, Given(Drawn(*given[:3]), given[3], given[4]))
 
-        return Recording(update, draws, self._stack.device)
+        return Recording(update, draws, self.stack.device)
 
     def _update(self, training: RigTraining, given: Given) -> Tensor:
         self._steps.zero(training.rig)

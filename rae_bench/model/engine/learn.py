@@ -182,6 +182,26 @@ def train_together(group: Sequence[Lesson], device: torch.device) -> None:
         # torch may take other ways for a batch of one than for more, with other roundings: a copy keeps it company.
         group = [first, replace(first, networks=deepcopy(first.networks), ctx=replace(first.ctx, progress=None))]
         group[1].ctx._spending = Spending()
+    updates = first.updates
+    program, rigs = program_of(group, device)
+    told = [lesson for lesson in group if lesson.ctx.progress is not None]
+
+    def report(index: int, losses: Tensor) -> None:
+        if told and (index % REPORTED == 0 or index == updates - 1):
+            for lesson, loss in zip(group, losses.tolist(), strict=True):
+                if lesson.ctx.progress is not None:
+                    lesson.ctx.progress(index + 1, updates, loss)
+
+    notes = run(program, rigs, updates, first.config, report)
+    program.stack.hand_back()
+    for k, lesson in enumerate(group):
+        said: dict[str, Any] = {name: float(value[k].detach()) for name, value in notes.items()}
+        lesson.ctx.declare(**said)
+
+
+def program_of(group: Sequence[Lesson], device: torch.device) -> tuple[Program, list[RigTraining]]:
+    """The updates of lessons that are prepared and alike, and their training on each rig."""
+    first = group[0]
     model, config, updates = first.model, first.config, first.updates
     stack = Stack([[lesson.networks[i].to(device) for i in lesson.rigs] for lesson in group])
     generators = [torch.Generator().manual_seed(seed_of(lesson.ctx.seed, lesson.stream, 1)) for lesson in group]
@@ -202,21 +222,8 @@ def train_together(group: Sequence[Lesson], device: torch.device) -> None:
         own_draws = PlacedDraws(draws) if records else draws
         rigs.append(RigTraining(stack, place, needs, normal, streams, config, own_draws, hook))
     steps = Steps(stack, lambda parameters: model.optimiser(parameters, updates), each=each)
-    program = Program(stack, steps, config)
-    told = [lesson for lesson in group if lesson.ctx.progress is not None]
-
-    def report(index: int, losses: Tensor) -> None:
-        if told and (index % REPORTED == 0 or index == updates - 1):
-            for lesson, loss in zip(group, losses.tolist(), strict=True):
-                if lesson.ctx.progress is not None:
-                    lesson.ctx.progress(index + 1, updates, loss)
-
     stack.train(first.frozen)
-    notes = run(program, rigs, updates, config, report)
-    stack.hand_back()
-    for k, lesson in enumerate(group):
-        said: dict[str, Any] = {name: float(value[k].detach()) for name, value in notes.items()}
-        lesson.ctx.declare(**said)
+    return Program(stack, steps, config), rigs
 
 
 def _alone(lesson: Lesson, device: torch.device) -> None:
