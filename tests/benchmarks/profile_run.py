@@ -18,13 +18,15 @@ from pathlib import Path
 
 RATE = 50
 PARTS = {
+    "waiting": (("_read", "worker.py"), ("_read", "served.py"), ("_listen", "")),
     "imports": (("", "<frozen importlib"),),
-    "training": (("pretrain", "lightning_model.py"), ("adapt", "lightning_model.py")),
-    "roll-out": (("generate", "lightning_model.py"),),
-    "critic": (("adversarial", "evaluation.py"),),
+    "training: updates": (("run", "engine/group.py"),),
+    "training: its data": (("learn", "engine/learn.py"),),
+    "roll-out": (("generate", "model/lightning.py"),),
+    "controls": (("", "baselines/controls.py"),),
+    "critic and coverage": (("adversarial", "metrics/evaluation.py"),),
     "other metrics": (("measure", "evaluation.py"), ("one_step_error", "one_step.py"), ("write_clips", "clips.py")),
-    "data": (("", "rae_bench/data/"), ("", "protocol/domains.py")),
-    "controls": (("", "controls.py"),),
+    "data": (("", "rae_bench/data/"), ("", "rae_bench/task/"), ("", "isolation/arrays.py")),
     "pictures and page": (("", "plots.py"), ("", "rae_bench/viewer/")),
 }
 """A part is told by a function and the file that it is in."""
