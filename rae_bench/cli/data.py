@@ -11,6 +11,7 @@ import click
 
 from rae_bench.cli.data_export import export
 from rae_bench.cli.data_report import report, summary_table
+from rae_bench.cli.data_retarget import retarget
 
 LONGEST = 86400.0
 """Seconds: no segment is longer."""
@@ -23,6 +24,7 @@ def data() -> None:
 
 data.add_command(export)
 data.add_command(report)
+data.add_command(retarget)
 
 
 @data.command("import")

@@ -7,7 +7,7 @@ version are stale. `tests/golden` fails where numbers move and the version does 
 from __future__ import annotations
 
 from rae_bench import kinematics, model, motion, objectives, task
-from rae_bench.data import importing
+from rae_bench.data import importing, retarget
 from rae_bench.data.generators import locomotion, reach
 from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import resolve_model
@@ -28,11 +28,12 @@ def engine_versions() -> dict[str, int]:
 
 
 def generator_versions() -> dict[str, int]:
-    """Versions of the generators of built-in motion, which are part of the identity of a corpus. For `tests/golden`."""
+    """Versions of built-in motion and of retargeting, parts of the identity of a corpus. For `tests/golden`."""
     return {
         "locomotion": locomotion.LOCOMOTION_VERSION,
         "sweep": locomotion.SWEEP_VERSION,
         "reach": reach.REACH_VERSION,
+        "retarget": retarget.RETARGET_VERSION,
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.retarget import match
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
@@ -235,6 +236,25 @@ def domain_scene(corpus: Corpus, choice: Choice = ALL) -> Scene:
     rig = motion.rig
     subtitle = f"rig {rig.name}, {as_length(rig.height)}; {len(picked)} of {len(corpus.motion)} clips"
     return Scene(f"domain {corpus.name}", subtitle, rig, motion.fps, [_actor(TRUTH, "motion")], clips)
+
+
+def retargeted_scene(source: Corpus, made: Corpus, choice: Choice = ALL) -> Scene:
+    """Show a domain and what retargeting made of it, a figure beside the other."""
+    old, new = source.motion.rig, made.motion.rig
+    stands = [-1] * len(old.contact_joints)
+    for joint, _, which in match(old, new).contacts:
+        stands[which] = joint
+    scene = domain_scene(source, choice)
+    picked = pick_clips(source.ids, source.actions, source.motion.lengths, choice)
+    motion = made.motion[picked]
+    # Beside it, so that both are seen in one picture too.
+    aside = np.array([0.75 * (old.height + new.height) / 2, 0, 0], np.float32)
+    clips = [
+        replace(clip, made=[motion.positions[k, : len(clip.truth)] + aside]) for k, clip in enumerate(scene.clips)
+    ]
+    subtitle = f"rig {old.name}, {as_length(old.height)}, and on rig {new.name}, {as_length(new.height)}"
+    actors = [_actor(TRUTH, source.name), replace(_actor(FINETUNE, made.name), rig=new, stands=stands)]
+    return replace(scene, title=f"{source.name} on {new.name}", subtitle=subtitle, actors=actors, clips=clips)
 
 
 def generated_scene(made: Generated, title: str) -> Scene:

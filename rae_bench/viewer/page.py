@@ -32,12 +32,16 @@ class Actor:
         colours: its colour on a light and on a dark ground, "#rrggbb".
         note: small print beside the label.
         shown: whether it is shown from the start.
+        rig: its skeleton where that is not the scene's; the clips have no history then.
+        stands: its joints that stand where the contact joints of the scene's rig do, -1 for none.
     """
 
     label: str
     colours: tuple[str, str]
     note: str = ""
     shown: bool = True
+    rig: Rig | None = None
+    stands: Sequence[int] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ class Clip:
 
     Attributes:
         truth: (T, J, 3) metres, world.
-        made: (T - start, J, 3) metres, world, of every other actor.
+        made: (T - start, J, 3) metres, world, of every other actor; J is that of its rig.
         objectives: the clip's objectives, (1, T, 8, ...).
         contacts: the truth's contacts, (T, C) bool.
         path: what the track `control` asks, (1, T, ...); None in other tracks.
@@ -118,14 +122,24 @@ def page_data(scene: Scene) -> dict[str, Any]:
         "subtitle": scene.subtitle,
         "fps": float(scene.fps),
         "size": bulk(rig),
-        "root": int(rig.roles.get("pelvis", 0)),
-        "parents": [int(p) for p in rig.parents],
-        "contactJoints": [int(j) for j in rig.contact_joints],
-        "keyJoints": [int(j) if filled else -1 for j, filled in zip(rig.key_joints, rig.role_mask, strict=True)],
+        **_skeleton(rig, rig.contact_joints.tolist()),
         "characters": [
-            {"label": a.label, "note": a.note, "colours": list(a.colours), "shown": a.shown} for a in scene.actors
+            {
+                "label": a.label, "note": a.note, "colours": list(a.colours), "shown": a.shown,
+                "skeleton": None if a.rig is None else _skeleton(a.rig, a.stands),
+            }
+            for a in scene.actors
         ],
         "clips": [_clip(clip) for clip in scene.clips],
+    }
+
+
+def _skeleton(rig: Rig, stands: Sequence[int]) -> dict[str, Any]:
+    return {
+        "root": int(rig.roles.get("pelvis", 0)),
+        "parents": [int(p) for p in rig.parents],
+        "contactJoints": [int(j) for j in stands],
+        "keyJoints": [int(j) if filled else -1 for j, filled in zip(rig.key_joints, rig.role_mask, strict=True)],
     }
 
 

@@ -167,6 +167,8 @@ def generator(name: str) -> Values:
     from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
     from rae_bench.data.generators.reach.reach import generate_reach
 
+    if name == "retarget":
+        return _retargeted()
     values: dict[str, Value] = {}
     for rig in map(load_rig, RIGS):
         if name == "reach":
@@ -184,6 +186,16 @@ def generator(name: str) -> Values:
         values[f"{rig.name}_positions"] = close(made.motion.positions)
         values[f"{rig.name}_contacts"] = counted(made.motion.contacts)
     return values
+
+
+def _retargeted() -> Values:
+    """Walks of a biped on another one and on a quadruped."""
+    from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+    from rae_bench.data.retarget import retarget
+
+    walks = generate_locomotion(load_rig("r1"), clips=4, seconds=3.0).motion
+    made = {name: retarget(walks, load_rig(name)) for name in ("r2", "quad")}
+    return {f"on_{name}": close(motion.positions) for name, motion in made.items()}
 
 
 def objectives() -> Values:

@@ -52,6 +52,7 @@ GENERATORS = {
     "locomotion": ("LOCOMOTION_VERSION in rae_bench/data/generators/locomotion/__init__.py", BASE),
     "sweep": ("SWEEP_VERSION in rae_bench/data/generators/locomotion/__init__.py", ("locomotion",)),
     "reach": ("REACH_VERSION in rae_bench/data/generators/reach/__init__.py", BASE),
+    "retarget": ("RETARGET_VERSION in rae_bench/data/retarget.py", (*BASE, "locomotion")),
 }
 
 

@@ -1,0 +1,66 @@
+"""`rae-bench data retarget`: the motion of one character on another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rae_bench.rigs.rig import Rig
+
+
+@click.command()
+@click.argument("what", metavar="DOMAIN")
+@click.argument("onto", metavar="RIG")
+@click.option("--name", required=True, help="Name of the new domain, for --source and --target.")
+@click.option("--motion", type=click.Choice(["locomotion", "reach"]), help="Of a built-in rig: which motion.")
+@click.option("--page", type=click.Path(path_type=Path), help="Page of both, side by side (NAME-retargeted.html).")
+def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | None) -> None:
+    """Put the motion of DOMAIN on the skeleton RIG, and keep it as the domain NAME.
+
+    DOMAIN is an imported domain or a built-in rig. RIG is a built-in rig, a rig file (.toml), or an imported domain,
+    whose skeleton is taken. Roles say what corresponds (docs/retargeting.md); nothing of RIG's motion is needed.
+    """
+    from rae_bench.cli.values import writing
+    from rae_bench.data.retarget import match, retarget_corpus, standing
+    from rae_bench.data.store import check_name, save_domain
+    from rae_bench.data.wording import as_length
+    from rae_bench.viewer.choice import Choice
+    from rae_bench.viewer.gather import open_domain, retargeted_scene
+    from rae_bench.viewer.page import write_page
+
+    check_name(name)
+    source, rig = open_domain(what, motion), _rig(onto)
+    made, common = retarget_corpus(source, rig, name), match(source.motion.rig, rig)
+    kept = save_domain(made)
+    there, seconds = made.motion, made.motion.frames / made.motion.fps
+    click.echo(f"domain     {name}  (kept in {kept})")
+    click.echo(f"segments   {len(there)} of {source.name}, {seconds:,.0f} s at {there.fps:g} fps")
+    click.echo(f"rig        {rig.name}, {as_length(rig.height)} tall; {source.motion.rig.name} is "
+               f"{as_length(source.motion.rig.height)}")  # fmt: skip
+    click.echo(f"roles      {' '.join(common.roles)}")
+    for roles, words in ((common.missing, "left out   "), (common.new, "at rest    ")):
+        if roles:
+            click.echo(f"{words}{' '.join(roles)}")
+    for joint, sliding, height in standing(there):
+        click.echo(f"stands     {joint}: slides {sliding:.2f} cm/s, off its height by {height:.2f} cm (95 % are below)")
+    path = page or Path(f"{name}-retargeted.html")
+    with writing(path):
+        write_page(retargeted_scene(source, made, Choice()), path)
+    click.echo(f"page       {path}")
+
+
+def _rig(onto: str) -> Rig:
+    from rae_bench.data.store import load_domain
+    from rae_bench.errors import unknown
+    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.rigs.file import load_rig
+    from rae_bench.storage import list_domains
+
+    if onto in list_domains():
+        return load_domain(onto).motion.rig
+    if onto in builtin_rigs() or onto.endswith(".toml"):
+        return load_rig(onto)
+    raise unknown("rig or domain", onto, [*list_domains(), *builtin_rigs()])
