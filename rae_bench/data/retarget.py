@@ -33,9 +33,9 @@ from rae_bench.rigs.rig import ROLES, Rig
 
 RETARGET_VERSION = 1
 """Covers retargeted motion: places, pins, turns and the inverse kinematics; raise it when these numbers move."""
-WEIGHTS = {"pelvis": 0.3, "head": 0.3, "left_hand": 0.5, "right_hand": 0.5}
-"""How much a role counts beside a standing contact joint, which counts 1. Others count `LIMB`."""
-LIMB = 0.5
+WEIGHTS = {"pelvis": 1.0, "head": 0.2, "left_hand": 0.3, "right_hand": 0.3}
+"""How much a role counts. Others count `LIMB`; a contact joint that stands counts `STANDING`."""
+LIMB, STANDING = 0.5, 3.0
 FIRST, ITERATIONS = 30, 5
 """Steps of the inverse kinematics at most, in the first frame of a clip and in each other."""
 FLOOR = 1e-4
@@ -244,7 +244,7 @@ def _goals(
         if joint in pinned:
             stands = motion.contacts[:, :, pinned[joint][1]] & motion.valid
             goals[:, :, k] = pin(goals[:, :, k], stands, float(rig.rest_global[0][joint, 1]))
-            weights[..., k] = np.where(stands, 1, LIMB)
+            weights[..., k] = np.where(stands, STANDING, LIMB)
     return joints, goals, weights
 
 
