@@ -24,9 +24,10 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     whose skeleton is taken. Roles say what corresponds (docs/retargeting.md); nothing of RIG's motion is needed.
     """
     from rae_bench.cli.values import writing
-    from rae_bench.data.retarget import match, retarget_corpus, standing
+    from rae_bench.data.retarget import retarget_corpus, standing
     from rae_bench.data.store import check_name, save_domain
     from rae_bench.data.wording import as_length
+    from rae_bench.rigs.correspondence import match
     from rae_bench.viewer.choice import Choice
     from rae_bench.viewer.gather import open_domain, retargeted_scene
     from rae_bench.viewer.page import write_page

@@ -79,12 +79,33 @@ def show() -> None:
 
 @show.command("rig")
 @click.argument("name")
-def show_rig(name: str) -> None:
+@click.option("--to", "other", help="Another rig: how far apart they are, and which joints correspond.")
+def show_rig(name: str, other: str | None) -> None:
     """Print the joint tree of rig NAME (or of a rig file)."""
     from rae_bench.rigs.file import load_rig
 
-    for line in rig_tree(load_rig(name)):
+    rig = load_rig(name)
+    for line in rig_tree(rig) if other is None else rigs_apart(rig, load_rig(other)):
         click.echo(line)
+
+
+def rigs_apart(rig: Rig, other: Rig) -> list[str]:
+    """Return how far apart two rigs are, and the joints of the second beside those of the first that move them."""
+    from rae_bench.rigs.correspondence import distance, match, partners
+
+    apart, common = distance(rig, other), match(rig, other)
+    lines = [
+        f"{rig.name} and {other.name}",
+        f"bones   {apart.bones:.2f}   root mean square of the log ratios of bone lengths, in heights",
+        f"joints  {apart.joints:<6} put in or taken out, limb by limb, until both have as many",
+        f"limbs   {apart.limbs:<6} that only one has" + "".join(f", {role}" for role in common.missing + common.new),
+        "",
+    ]
+    pairs = partners(rig, other)
+    width = max(len(other.joint_names[joint]) for joint in pairs)
+    return lines + [
+        f"{other.joint_names[joint]:<{width}}  moves as {rig.joint_names[pairs[joint]]}" for joint in sorted(pairs)
+    ]
 
 
 def rig_tree(rig: Rig) -> list[str]:

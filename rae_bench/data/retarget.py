@@ -19,17 +19,17 @@ Nothing is learnt, and nothing of the target but its rig is needed.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles, solve_ik
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.root import root_space
-from rae_bench.rigs.rig import ROLES, Rig
+from rae_bench.rigs.correspondence import Match, match, partners
+from rae_bench.rigs.rig import Rig
 
 RETARGET_VERSION = 1
 """Covers retargeted motion: places, pins, turns and the inverse kinematics; raise it when these numbers move."""
@@ -46,56 +46,6 @@ PULL = 0.1
 
 CALM = 0.05
 """Seconds: standard deviation of the Gaussian that takes its trembling away."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """What two rigs have in common.
-
-    Attributes:
-        roles: those of both, but for feet, paws and hands that stand on `contacts`.
-        contacts: (target joint, source joint, which of the source's contacts) of contact joints that correspond.
-        missing: roles of the source that the target lacks.
-        new: roles of the target that the source lacks: they hold still.
-    """
-
-    roles: tuple[str, ...]
-    contacts: tuple[tuple[int, int, int], ...]
-    missing: tuple[str, ...]
-    new: tuple[str, ...]
-
-
-def match(source: Rig, target: Rig) -> Match:
-    """Return what two rigs have in common.
-
-    Contact joints correspond where they belong to one role, in the order from back to front in the rest pose. A role of
-    the target whose limb stands where the source's does not, as a hand that becomes a fore paw, is not pinned.
-
-    Raises:
-        UserError: they have no role in common but the pelvis.
-    """
-    both = tuple(role for role in ROLES if role in source.roles and role in target.roles)
-    if not set(both) - {"pelvis"}:
-        raise UserError(
-            f"rig '{source.name}' cannot be retargeted to '{target.name}': they have no role in common but the pelvis"
-        )
-    contacts = []
-    for role in both:
-        slot = ROLES.index(role)
-        ours, theirs = (_front_last(rig, slot) for rig in (target, source))
-        for place, joint in enumerate(ours):
-            if theirs:
-                other = theirs[min(place, len(theirs) - 1)]
-                contacts.append((joint, other, source.contact_joints.tolist().index(other)))
-    missing = tuple(role for role in ROLES if role in source.roles and role not in both)
-    new = tuple(role for role in ROLES if role in target.roles and role not in both)
-    return Match(both, tuple(contacts), missing, new)
-
-
-def _front_last(rig: Rig, slot: int) -> list[int]:
-    """Contact joints of a role, the one that is furthest back in the rest pose first."""
-    joints = rig.contact_joints[rig.contact_slots == slot]
-    return [int(j) for j in joints[np.argsort(rig.rest_global[0][joints, 2], kind="stable")]]
 
 
 def retarget(motion: Motion, rig: Rig) -> Motion:
@@ -290,46 +240,6 @@ def _turns(motion: Motion, rig: Rig, joints: list[int]) -> np.ndarray:
     """(N, T, K, 4) world rotations that joints of the rig are to have, by the joints that correspond."""
     partner = partners(motion.rig, rig)
     return np.stack([quat.mul(_turn(motion, partner[joint]), rig.rest_global[1][joint]) for joint in joints], 2)
-
-
-def partners(source: Rig, target: Rig) -> dict[int, int]:
-    """Return which joint of the source tells how a joint of the target turns: {target joint: source joint}.
-
-    On the way from the pelvis to a role of both rigs joints correspond one to one where there are as many; else each
-    has the one at the nearest share of the way. Contact joints have the one of their role. All others have none.
-    """
-    found: dict[int, int] = {}
-    for role in ROLES:
-        if role not in source.roles or role not in target.roles:
-            continue
-        if role == "pelvis":
-            found[target.roles[role]] = source.roles[role]
-            continue
-        ours, theirs = _way(target, role), _way(source, role)
-        if len(ours) == len(theirs):
-            pairs = list(zip(ours, theirs, strict=True))
-        else:
-            shares = np.abs(_shares(target, ours)[:, None] - _shares(source, theirs))
-            pairs = [(joint, theirs[int(near)]) for joint, near in zip(ours, shares.argmin(1), strict=True)]
-            pairs[-1] = (ours[-1], theirs[-1])
-        for joint, other in pairs:
-            found.setdefault(joint, other)
-    for joint, other, _ in match(source, target).contacts:
-        found.setdefault(joint, other)
-    return found
-
-
-def _way(rig: Rig, role: str) -> list[int]:
-    """Joints below the pelvis on the way to a role, the role's own last."""
-    pelvis = rig.roles.get("pelvis", 0)
-    on = rig.ancestors[rig.roles[role]] & ~rig.ancestors[pelvis]
-    return [int(j) for j in np.flatnonzero(on)]
-
-
-def _shares(rig: Rig, way: list[int]) -> np.ndarray:
-    """Share of the way's length at which each of its joints lies."""
-    lengths = np.linalg.norm(rig.offsets[way], axis=1).cumsum()
-    return lengths / max(float(lengths[-1]), 1e-9)
 
 
 def _start(motion: Motion, rig: Rig, scale: float) -> tuple[np.ndarray, np.ndarray]:

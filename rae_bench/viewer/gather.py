@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.retarget import match
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
@@ -21,6 +20,7 @@ from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.results.files import budget_of_result, check_result_version, read_result
 from rae_bench.results.trajectories import load_trajectory
+from rae_bench.rigs.correspondence import match
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import HeldOutClips, Side, load_side

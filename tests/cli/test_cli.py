@@ -221,6 +221,14 @@ def test_show_rig_prints_each_joint(call: Call) -> None:
     assert all(name in out for name in (*rig.joint_names, *rig.roles))
 
 
+def test_show_rig_tells_how_far_apart_two_are(call: Call) -> None:
+    lines = call(["show", "rig", "r1", "--to", "hexapod"])[1].splitlines()
+    assert lines[0] == "r1 and hexapod"
+    assert lines[3].endswith("that only one has, left_mid, right_mid")
+    assert any(line.split() == ["hind_femur_left", "moves", "as", "knee_l"] for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
 def test_show_task_and_model(call: Call) -> None:
     assert "r1" in call(["show", "task", "biped2quad"])[1]
     code, out, _ = call(["show", "model", "hold"])

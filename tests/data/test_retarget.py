@@ -9,11 +9,12 @@ import pytest
 from rae_bench import load_rig
 from rae_bench.cli import main
 from rae_bench.data.corpus import Corpus
-from rae_bench.data.retarget import match, partners, pin, retarget, retarget_corpus, standing
+from rae_bench.data.retarget import pin, retarget, retarget_corpus, standing
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.rigs.correspondence import distance, match, partners
 from rae_bench.rigs.rig import ROLES, Rig
 from rae_bench.task.sides import load_side
 from rae_bench.task.task import Protocol
@@ -111,10 +112,25 @@ def test_what_corresponds(walking: Corpus) -> None:
     assert all(same[joint] == joint for joint in same)
 
 
+def test_how_far_apart_two_rigs_are() -> None:
+    """Nothing lies between a rig and itself; a longer arm and a joint more are told, the same in both directions."""
+    r1, quad, hexapod = (load_rig(name) for name in ("r1", "quad", "hexapod"))
+    assert (distance(r1, r1).bones, distance(r1, r1).joints, distance(r1, r1).limbs) == (0, 0, 0)
+    for one, other in ((r1, quad), (quad, hexapod), (r1, load_rig("arm"))):
+        assert distance(one, other) == distance(other, one)
+    assert distance(r1, hexapod).limbs == 2
+    assert distance(r1, load_rig("r3")).bones < 0.1 < distance(r1, load_rig("r2")).bones < distance(r1, quad).bones
+    longer = r1.offsets.copy()
+    elbow = r1.joint_names.index("elbow_l")
+    longer[elbow] *= 2  # one bone of those on the ways, log 2 off
+    bones = len(set(partners(r1, r1)) - {0} - set(r1.contact_joints.tolist()))
+    assert distance(r1, replace(r1, offsets=longer)).bones == pytest.approx(np.log(2) / bones**0.5, rel=1e-5)
+
+
 def test_rigs_without_a_common_role_are_told() -> None:
     rig = load_rig("r1")
     bare = replace(rig, name="bare", roles={"pelvis": 0}, contact_joints=np.array([], int))
-    with pytest.raises(UserError, match="'bare' cannot be retargeted to 'r1'"):
+    with pytest.raises(UserError, match="'bare' and rig 'r1' have no role in common"):
         match(bare, rig)
 
 
