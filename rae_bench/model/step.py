@@ -81,7 +81,7 @@ class Carry(NamedTuple):
     noise: Tensor
 
 
-class Asked(NamedTuple):
+class Draw(NamedTuple):
     """Random numbers that are asked for: `normal`, `uniform` or `permutation`, and the shape for one cell."""
 
     kind: str
@@ -109,17 +109,17 @@ class Draws:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers (..., *shape)."""
-        return self.draw(Asked("normal", shape))
+        return self.draw(Draw("normal", shape))
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers (..., *shape) in 0 <= x < 1."""
-        return self.draw(Asked("uniform", shape))
+        return self.draw(Draw("uniform", shape))
 
     def permutation(self, count: int) -> Tensor:
         """Numbers from 0 on (..., count) in some order."""
-        return self.draw(Asked("permutation", (count,)))
+        return self.draw(Draw("permutation", (count,)))
 
-    def draw(self, asked: Asked) -> Tensor:
+    def draw(self, asked: Draw) -> Tensor:
         """What is asked for."""
         given = self._generators
         if isinstance(given, torch.Generator):

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from rae_bench.model.control import ARRIVAL_SCALE
 from rae_bench.model.engine.geometry import Asked, BodyPlan, advance_bodies, control_of, keys_of, pose_of
-from rae_bench.model.step import Asked as AskedDraws
-from rae_bench.model.step import Carry, Draws, Frame, Normal
+from rae_bench.model.step import Carry, Draw, Draws, Frame, Normal
 
 
 class CellNormals:
@@ -116,9 +115,9 @@ class NotedDraws(Draws):
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.asked: list[AskedDraws] = []
+        self.asked: list[Draw] = []
 
-    def draw(self, asked: AskedDraws) -> Tensor:
+    def draw(self, asked: Draw) -> Tensor:
         """Some numbers of the shape, which are not random: vmap allows none."""
         self.asked.append(asked)
         if asked.kind == "permutation":
@@ -133,10 +132,10 @@ class CellDraws(Draws):
         drawn: what was asked for in the frames before, and the numbers for this one.
     """
 
-    def __init__(self, drawn: Iterable[tuple[AskedDraws, Tensor]]) -> None:
+    def __init__(self, drawn: Iterable[tuple[Draw, Tensor]]) -> None:
         self._drawn = iter(drawn)
 
-    def draw(self, asked: AskedDraws) -> Tensor:
+    def draw(self, asked: Draw) -> Tensor:
         """The next of them."""
         before, numbers = next(self._drawn, (None, None))
         if before != asked or numbers is None:

@@ -158,6 +158,7 @@ class Steps:
                 block.grad = gradient if section in used else None
             if section in used:
                 for leaf, gradient in zip(section.leaves.values(), section.gradients, strict=True):
+                    leaf.pending.clear()  # of an update that failed
                     if not leaf.deferred:
                         gradient.zero_()
 

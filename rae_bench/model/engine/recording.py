@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from rae_bench.model.step import Asked, Draws, put
+from rae_bench.model.step import Draw, Draws, put
 
 WARM = 3
 """Updates that are done call by call before one is recorded: libraries and optimisers allocate in the first ones."""
@@ -22,7 +22,7 @@ class PlacedDraws(Draws):
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
-        self._places: list[tuple[Asked, Tensor]] = []
+        self._places: list[tuple[Draw, Tensor]] = []
         self._next: int | None = None
 
     def fill(self) -> None:
@@ -39,7 +39,7 @@ class PlacedDraws(Draws):
         """Let the next update ask for whatever it wants."""
         self._places, self._next = [], None
 
-    def draw(self, asked: Asked) -> Tensor:
+    def draw(self, asked: Draw) -> Tensor:
         """The place of what is asked for. Raises `RuntimeError` where an update asks otherwise than that before."""
         if self._next is None:
             place = self._draws.draw(asked)

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from rae_bench.model.engine.frame import BodyFrame, CellDraws, GivenFrame, NotedDraws
 from rae_bench.model.engine.linear import Leaf, make_leaf
-from rae_bench.model.step import Asked, Next, StepNetwork
+from rae_bench.model.step import Draw, Next, StepNetwork
 from rae_bench.model.training import core_of
 
 ALIGNED = 16
@@ -80,7 +80,7 @@ class Stack:
             self._leaves[name] = nn.Parameter(held, requires_grad=False)
         buffers = [dict(networks.named_buffers()) for networks in self._cells]
         self._buffers = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
-        self._asked: dict[str, list[Asked]] = {}  # random numbers of a frame, of networks that are called by vmap
+        self._asked: dict[str, list[Draw]] = {}  # random numbers of a frame, of networks that are called by vmap
         self._module = deepcopy(first)
         if self._stacks:
             self._put()
