@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.motion.motion import Motion, make_motion
-from rae_bench.objectives.phases import WINDOW, fit_phases, local_phases
+from rae_bench.objectives.phases import WINDOW, butterworth, fit_phases, local_phases, there_and_back
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 
@@ -117,3 +118,12 @@ def test_clips_do_not_touch_each_other(walk: Motion) -> None:
         contacts=walk.contacts[:2],
     )
     np.testing.assert_allclose(local_phases(padded)[0, :70], local_phases(short)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("cutoff", "window", "padding"), [(4 / 15, 30, 9), (0.05, 5, 4), (0.99, 60, 9), (0.5, 1, 0)])
+def test_the_filter_is_that_of_scipy(cutoff: float, window: int, padding: int) -> None:
+    b, a = butterworth(cutoff)
+    np.testing.assert_allclose((b, a), signal.butter(3, cutoff), atol=1e-14)
+    x = np.random.default_rng(0).normal(size=(7, window, 2))
+    expected = signal.filtfilt(b, a, x, axis=1, padlen=padding)
+    np.testing.assert_allclose(there_and_back(b, a, x, padding), expected, atol=1e-10)
