@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> None:
         for line in raw.read_text(encoding="utf-8").splitlines():
             stack, _, count = line.rpartition(" ")
             parts[part_of(stack)] += int(count)
+    del parts["waiting"]
     total = sum(parts.values())
     print(f"{' '.join(arguments)}: {wall:.0f} s, {total / RATE:.0f} core-seconds sampled")
     for part, count in parts.most_common():
