@@ -8,7 +8,7 @@ loading are done here, in `rae_bench.model.training` and in `rae_bench.model.eng
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Traje
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
 from rae_bench.model.engine.learn import Lesson, device_of, learn, seed_of
+from rae_bench.model.engine.rollout import roll_out
 from rae_bench.model.engine.trial import why_alone
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
 from rae_bench.model.regimes import FROZEN, is_pretrained
@@ -31,6 +32,9 @@ from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
 from rae_bench.model.streams import Batch, statistics
 from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw, window_loss
 from rae_bench.objectives.phases import local_phases
+
+TOGETHER = 5
+"""Samples that are generated as one program: more of them cost as much each, and more memory."""
 
 
 class LightningModel:
@@ -172,13 +176,31 @@ class LightningModel:
         if self._network is None or self._normal is None:
             raise UserError(f"model '{self.card.name}': generate needs adapt or load first")
         torch.set_num_threads(ctx.threads)
-        samples = prompt.num_samples
-        if samples > 1 and needs_of(self._network).noise:
-            draws = [torch.Generator().manual_seed(seed_of(ctx.seed, 3, sample)) for sample in range(samples)]
-            parts = [to_motion(self._roll_out(prompt, draw, device_of(ctx)), prompt.rig) for draw in draws]
-            return Trajectory(np.stack([roots for roots, _ in parts]), np.stack([turns for _, turns in parts]))
-        root_positions, rotations = to_motion(self._roll_out(prompt, None, device_of(ctx)), prompt.rig)
-        return Trajectory(np.repeat(root_positions[None], samples, 0), np.repeat(rotations[None], samples, 0))
+        samples, device = prompt.num_samples, device_of(ctx)
+        if samples == 1 or not needs_of(self._network).noise:
+            root, turns = to_motion(self._roll_out(prompt, None, device), prompt.rig)
+            return Trajectory(np.repeat(root[None], samples, 0), np.repeat(turns[None], samples, 0))
+        draws = [torch.Generator().manual_seed(seed_of(ctx.seed, 3, sample)) for sample in range(samples)]
+        made = [to_motion(one, prompt.rig) for one in self._samples(prompt, draws, device)]
+        return Trajectory(np.stack([root for root, _ in made]), np.stack([turns for _, turns in made]))
+
+    def _samples(self, prompt: Prompt, draws: Sequence[torch.Generator], device: torch.device) -> Iterator[Tensor]:
+        """`_roll_out` with each generator; a few at a time as one program, where the network takes an axis of cells."""
+        assert self._network is not None
+        assert self._normal is not None
+        needs, frames = needs_of(self._network), int(prompt.frames.max())
+        if not needs.stacks:
+            yield from (self._roll_out(prompt, draw, device) for draw in draws)
+            return
+        for begin in range(0, len(draws), TOGETHER):
+            part = draws[begin : begin + TOGETHER]
+            count = 1 if needs.noise_held else frames
+            noise = [torch.cat([torch.randn(1, needs.noise, generator=draw) for _ in range(count)]) for draw in part]
+            copies, normals = [self._network] * len(part), [self._normal] * len(part)
+            for made in roll_out(copies, normals, prompt, noise, device):
+                yield self._finite(made)
+        self._network.cpu()
+        self._normal.cpu()
 
     def _roll_out(self, prompt: Prompt, draw: torch.Generator | None, device: torch.device) -> Tensor:
         """States (N, T, D) of the generated frames.
@@ -222,13 +244,16 @@ class LightningModel:
                 path.append(carry.state)
         network.cpu()
         normal.cpu()
-        made = torch.stack(path, 1)
+        return self._finite(torch.stack(path, 1))
+
+    def _finite(self, made: Tensor) -> Tensor:
+        """States (N, T, D) that were generated. Raises `UserError` where some are not finite."""
         lost = ~made.isfinite().all(2)
         if lost.any():
             first = int(lost.any(0).nonzero()[0])
             raise UserError(
                 f"model '{self.card.name}': its roll-out ran away: from frame {first} on it is not finite "
-                f"({int(lost.any(1).sum())} of {rows} clips)"
+                f"({int(lost.any(1).sum())} of {len(made)} clips)"
             )
         return made
 

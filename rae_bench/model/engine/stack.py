@@ -131,6 +131,10 @@ class Stack:
             for network in self._module:
                 core_of(network).eval()
 
+    def evaluate(self) -> None:
+        """Put the networks into evaluation mode."""
+        self._module.eval()
+
     def __call__(self, rig: int, frame: BodyFrame) -> Next:
         """One frame of all cells, of the network of a rig: every part is (K, B, ...), every loss and note (K,)."""
         network = self._module[rig]

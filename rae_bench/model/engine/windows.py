@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rae_bench.model.api import Domain
+from rae_bench.model.control import ControlTargets
 from rae_bench.model.engine.geometry import Asked, BodyPlan
 from rae_bench.model.features import SLOTS
 from rae_bench.model.streams import WindowSet, windows
@@ -148,6 +149,13 @@ def _before(counts: Sequence[int]) -> Tensor:
 
 _ASKED = (9 * SLOTS, 4 * SLOTS, 4 * len(HORIZONS))
 """Widths of frames, flags and path in a row."""
+
+
+def asked_of_targets(targets: ControlTargets, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """`Asked` of N clips, frame by frame: frames (T, 3, 3, 8, N), flags (T, 4, 8, N) and path (T, 4, 3, N)."""
+    frames = targets.frames.unflatten(2, (SLOTS, 3)).permute(1, 4, 3, 2, 0)
+    flags, path = targets.flags.permute(1, 3, 2, 0), targets.path.permute(1, 3, 2, 0)
+    return frames.contiguous().to(device), flags.contiguous().to(device), path.contiguous().to(device)
 
 
 def _asked_rows(one: WindowSet) -> Tensor:
