@@ -42,8 +42,6 @@ FLOOR = 1e-4
 """Its least damping, which decides between poses of a stretched limb."""
 PULL = 0.1
 """By how much of the way a frame starts nearer to the source's turns than the frame before came out."""
-
-
 CALM = 0.05
 """Seconds: standard deviation of the Gaussian that takes its trembling away."""
 

@@ -23,9 +23,9 @@ from rae_bench.errors import UserError
 from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
+from rae_bench.model.engine import trial
 from rae_bench.model.engine.learn import Lesson, device_of, learn, seed_of
 from rae_bench.model.engine.rollout import roll_out
-from rae_bench.model.engine.trial import why_alone
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
 from rae_bench.model.regimes import FROZEN, is_pretrained
 from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
@@ -151,7 +151,7 @@ class LightningModel:
         """Why its cells train one by one, as an update of two tiny ones tells; "" where they train together."""
         if not self.trains_together("adapt"):
             return "it has its own adapt"
-        return why_alone(self)
+        return trial.why_alone(self)
 
     @staticmethod
     def pretrain_together(

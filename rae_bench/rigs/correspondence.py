@@ -23,7 +23,7 @@ class Match:
         roles: those of both.
         contacts: (target joint, source joint, which of the source's contacts) of contact joints that correspond.
         missing: roles of the source that the target lacks.
-        new: roles of the target that the source lacks: they hold still.
+        new: roles of the target that the source lacks: they hold the rest pose and are carried along.
     """
 
     roles: tuple[str, ...]
@@ -104,7 +104,6 @@ def _shares(rig: Rig, way: list[int]) -> np.ndarray:
     """Share of the way's length at which each of its joints lies."""
     lengths = np.linalg.norm(rig.offsets[way], axis=1).cumsum()
     return lengths / max(float(lengths[-1]), 1e-9)
-
 
 
 @dataclass(frozen=True)

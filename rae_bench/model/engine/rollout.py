@@ -42,14 +42,14 @@ def roll_out(
     plan = BodyPlan(make_skeleton(prompt.rig, prompt.fps).to(device))
     frames, flags, path = asked_of_targets(control_targets(prompt.objectives, prompt.fps, prompt.path), device)
     cells, rows = len(networks), len(prompt.frames)
+    given = torch.stack(list(noise)).to(device)
     last = prompt.history.root_positions.shape[1] - 1
 
     def asked(t: int) -> Asked:
         return Asked(*(part[t].expand(cells, *part.shape[1:]) for part in (frames, flags, path)))
 
     def drawn(t: int) -> Tensor:
-        each = torch.stack([one[min(t, len(one) - 1)] for one in noise]).to(device)
-        return each[:, None].expand(-1, rows, -1)
+        return given[:, min(t, given.shape[1] - 1), None].expand(-1, rows, -1)
 
     with torch.inference_mode():
         known = states(prompt.history).to(device)  # (N, T, D)
