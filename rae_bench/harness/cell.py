@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,23 +145,50 @@ def run_cells(
             ended(job, None)
         return
     costs = _adapt(model, jobs, sources, target, report)
-    share = (time.process_time() - began + model.spent()) / len(jobs)
-    for which, (job, result, cost) in enumerate(zip(jobs, heads, costs, strict=True)):
+    spent = [(time.process_time() - began + model.spent()) / len(jobs)] * len(jobs)
+    alone = [[which] for which in range(len(jobs))]
+    for company in _with_the_same_exam(jobs, target) if model.generates_together else alone:
         before = time.process_time(), model.spent()
-        try:
-            _generate_and_score(model, which, job, task, target, report, result, cost)
-        except ModelFailed as failed:
-            if failed.died:
-                raise
-            ended(job, failed)
-            continue
-        except UserError as error:
-            ended(job, error)
-            continue
-        spent = share + time.process_time() - before[0] + model.spent() - before[1]
-        result["cost"] |= {"peak_memory_mb": model.process.peak_memory(), "total_core_seconds": spent}
-        write_json(Path(job.path), result)
-        ended(job, None)
+        mine = [jobs[which] for which in company]
+        report("generate", 0, 1, float("nan"))
+        exam, steps = _exam(mine[0], target)
+        every = _generate(model, company, mine, exam, steps, target.protocol.published)
+        share = (time.process_time() - before[0] + model.spent() - before[1]) / len(company)
+        for which, job, outcome in zip(company, mine, every, strict=True):
+            before = time.process_time(), model.spent()
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                made, cost = outcome
+                result = heads[which]
+                result["cost"] |= costs[which] | cost
+                if job.keep:
+                    path = Path(job.path)
+                    keep_model(partial(model.save, which=which), job.cell, task, target, path, job.identity)
+                report("measure", 0, 1, float("nan"))
+                result |= score(job.cell, made, target, exam, steps, Path(job.path))
+            except ModelFailed as failed:
+                if failed.died:
+                    raise
+                ended(job, failed)
+                continue
+            except UserError as error:
+                ended(job, error)
+                continue
+            spent[which] += share + time.process_time() - before[0] + model.spent() - before[1]
+            memory = model.process.peak_memory()
+            result["cost"] |= {"peak_memory_mb": memory, "total_core_seconds": spent[which]}
+            write_json(Path(job.path), result)
+            ended(job, None)
+
+
+def _with_the_same_exam(jobs: Sequence[CellJob], target: Side) -> list[list[int]]:
+    """Places of the jobs, those that are tested on the same clips together."""
+    found: dict[bytes, list[int]] = {}
+    for which, job in enumerate(jobs):
+        clips = target.held_out(job.cell.seed, job.cell.fraction)
+        found.setdefault(np.asarray(clips).tobytes(), []).append(which)
+    return list(found.values())
 
 
 def _head(job: CellJob, task: Task, target: Side) -> dict[str, Any]:
@@ -174,23 +202,6 @@ def _exam(job: CellJob, target: Side) -> tuple[HeldOutClips, SingleSteps]:
     """What a cell is tested on."""
     exam = target.held_out_clips(target.held_out(job.cell.seed, job.cell.fraction))
     return exam, exam.single_steps(everywhere=target.protocol.published)
-
-
-def _generate_and_score(
-    model: RemoteModel, which: int, job: CellJob, task: Task, target: Side, report: ReportProgress,
-    result: dict[str, Any], cost: dict[str, Any],
-) -> None:
-    """Have an instance generate what its cell is tested on, and put metrics and cost into the result."""
-    cell = job.cell
-    exam, steps = _exam(job, target)
-    result["cost"] |= cost
-    report("generate", 0, 1, float("nan"))
-    ctx = Circumstances(cell.regime, cell.seed, device=job.device, threads=job.threads)
-    made = _generate(model, which, cell.model, ctx, exam, steps, target.protocol.published, result["cost"])
-    if job.keep:
-        keep_model(lambda folder: model.save(folder, which), cell, task, target, Path(job.path), job.identity)
-    report("measure", 0, 1, float("nan"))
-    result |= score(cell, made, target, exam, steps, Path(job.path))
 
 
 class Made(NamedTuple):
@@ -271,50 +282,80 @@ def _adapt(
 
 
 def _generate(
-    model: RemoteModel, which: int, name: str, ctx: Circumstances, exam: HeldOutClips, steps: SingleSteps,
-    published: bool, cost: dict[str, Any],
-) -> Made:
-    """Continuations of the test clips, timed, and the time that a single clip takes a frame; single frames."""
-    trajectory: Trajectory | None = None
+    model: RemoteModel, company: Sequence[int], jobs: Sequence[CellJob], exam: HeldOutClips, steps: SingleSteps,
+    published: bool,
+) -> list[tuple[Made, dict[str, Any]] | Exception]:
+    """Have instances generate what their cells are tested on, together where they can.
+
+    Returns:
+        for each, continuations of the test clips and single frames, with what they cost and the time that a single clip
+        takes a frame; or why there are none.
+    """
+    ctxs = [Circumstances(job.cell.regime, job.cell.seed, device=job.device, threads=job.threads) for job in jobs]
+    try:
+        return [*_continued(model, company, jobs[0].cell.model, ctxs, exam, steps, published)]
+    except (UserError, ModelFailed) as error:
+        if isinstance(error, ModelFailed) and error.died:
+            raise
+        if len(company) == 1:
+            return [error]
+    # One of them fails, nobody knows which: each by itself.
+    outcomes = []
+    for one, job in zip(company, jobs, strict=True):
+        outcomes += _generate(model, [one], [job], exam, steps, published)
+    return outcomes
+
+
+def _continued(
+    model: RemoteModel, company: Sequence[int], name: str, ctxs: Sequence[Circumstances], exam: HeldOutClips,
+    steps: SingleSteps, published: bool,
+) -> list[tuple[Made, dict[str, Any]]]:
+    """What `_generate` returns where nothing fails."""
+    trajectories: list[Trajectory | None] = [None] * len(company)
+    costs: list[dict[str, Any]] = [{} for _ in company]
     if not published:
         # Where the path is all that is asked, many motions are right: who can, gives several (docs/design.md 6).
         several = exam.path is not None and SAMPLES in model.card["capabilities"]
         prompt = replace(exam.prompt, num_samples=SEVERAL if several else 1)
-        made, cost["generate_seconds"] = _in_rounds(model, which, prompt, exam, ctx, name)
-        trajectory = checked_trajectory(made, exam.truth, name)
+        whole, seconds = _in_rounds(model, company, prompt, exam, ctxs, name)
+        trajectories = [checked_trajectory(one, exam.truth, name) for one in whole]
         one = _first_frames(exam.prompt)
-        cost["ms_per_frame"] = 1000 * model.generate(one, ctx, which).seconds / int(one.frames[0])
-    if not len(steps.clips):
-        return Made(trajectory, Trajectory.of(steps.following))
-    following = model.generate(steps.prompt, ctx, which).trajectory
-    return Made(trajectory, checked_trajectory(following, steps.following, name))
+        for which, ctx, cost in zip(company, ctxs, costs, strict=True):
+            latency = 1000 * model.generate(one, ctx, which).seconds / int(one.frames[0])
+            cost |= {"generate_seconds": seconds, "ms_per_frame": latency}
+    following = [Trajectory.of(steps.following)] * len(company)
+    if len(steps.clips):
+        every = model.generate_together(steps.prompt, ctxs, company)
+        following = [checked_trajectory(shown.trajectory, steps.following, name) for shown in every]
+    made = map(Made, trajectories, following)
+    return list(zip(made, costs, strict=True))
 
 
 def _in_rounds(
-    model: RemoteModel, which: int, prompt: Prompt, exam: HeldOutClips, ctx: Circumstances, name: str
-) -> tuple[Trajectory, float]:
-    """Continuations of all clips, and the core-seconds that they took.
+    model: RemoteModel, company: Sequence[int], prompt: Prompt, exam: HeldOutClips, ctxs: Sequence[Circumstances],
+    name: str,
+) -> tuple[list[Trajectory], float]:
+    """Continuations of all clips by each instance, and the core-seconds that an instance took.
 
     The clips of a take are asked for in the order of time: what has been generated when the next one is shown cannot
     profit from it.
     """
     rounds = [np.flatnonzero(exam.rounds == number) for number in range(int(exam.rounds.max()) + 1)]
     if len(rounds) == 1:
-        shown = model.generate(prompt, ctx, which)
-        return shown.trajectory, shown.core_seconds
-    whole: Trajectory | None = None
+        every = model.generate_together(prompt, ctxs, company)
+        return [shown.trajectory for shown in every], every[0].core_seconds
+    whole: list[Trajectory] = []
     seconds = 0.0
     for clips in rounds:
         frames = int(prompt.frames[clips].max())
-        part = prompt[clips].cut(frames)
-        shown = model.generate(part, ctx, which)
-        made = checked_trajectory(shown.trajectory, exam.truth[clips].cut(0, frames), name)
-        seconds += shown.core_seconds
-        if whole is None:
-            whole = made.spread(len(prompt.frames), int(prompt.frames.max()))
-        whole.root_positions[:, clips, :frames] = made.root_positions
-        whole.rotations[:, clips, :frames] = made.rotations
-    assert whole is not None
+        part, truth = prompt[clips].cut(frames), exam.truth[clips].cut(0, frames)
+        every = model.generate_together(part, ctxs, company)
+        made = [checked_trajectory(shown.trajectory, truth, name) for shown in every]
+        seconds += every[0].core_seconds
+        whole = whole or [one.spread(len(prompt.frames), int(prompt.frames.max())) for one in made]
+        for all_clips, one in zip(whole, made, strict=True):
+            all_clips.root_positions[:, clips, :frames] = one.root_positions
+            all_clips.rotations[:, clips, :frames] = one.rotations
     return whole, seconds
 
 

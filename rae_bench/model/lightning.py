@@ -33,8 +33,8 @@ from rae_bench.model.streams import Batch, statistics
 from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw, window_loss
 from rae_bench.objectives.phases import local_phases
 
-TOGETHER = 5
-"""Samples that are generated as one program: more of them cost as much each, and more memory."""
+TOGETHER = {"cpu": 5, "cuda": 60}
+"""Roll-outs that are one program, by device: more of them cost as much each, and more memory."""
 
 
 class LightningModel:
@@ -144,7 +144,7 @@ class LightningModel:
 
     @classmethod
     def trains_together(cls, method: str) -> bool:
-        """Whether `pretrain` or `adapt` of several instances can be one: not where a subclass has its own."""
+        """Whether `pretrain`, `adapt` or `generate` can be one of several instances: not where a class has its own."""
         return not cls.has_own(method)
 
     def why_alone(self) -> str:
@@ -173,48 +173,49 @@ class LightningModel:
 
     def generate(self, prompt: Prompt, ctx: Context) -> Trajectory:
         """Roll every clip out from its last history frame, all clips at once."""
+        return self.generate_together([self], prompt, [ctx])[0]
+
+    @staticmethod
+    def generate_together(
+        models: Sequence[LightningModel], prompt: Prompt, ctxs: Sequence[Context]
+    ) -> list[Trajectory]:
+        """`generate` of several models of one class with the same options and rig, for the same prompt.
+
+        What comes out for one does not depend on the others. Where the network takes an axis of cells
+        (`StepNetwork.stacks`), a few models or samples at a time are one tensor program.
+        """
+        torch.set_num_threads(ctxs[0].threads)
+        device, samples = device_of(ctxs[0]), prompt.num_samples
+        random = samples > 1 and needs_of(models[0]._adapted[0]).noise > 0
+        asked = [
+            (model, torch.Generator().manual_seed(seed_of(ctx.seed, 3, sample)) if random else None)
+            for model, ctx in zip(models, ctxs, strict=True)
+            for sample in range(samples if random else 1)
+        ]
+        each = iter([to_motion(made, prompt.rig) for made in _rolled_out(asked, prompt, device)])
+        found = []
+        for _ in models:
+            own = [next(each) for _ in range(samples if random else 1)]
+            root, turns = np.stack([root for root, _ in own]), np.stack([turns for _, turns in own])
+            again = 1 if random else samples
+            found.append(Trajectory(np.repeat(root, again, 0), np.repeat(turns, again, 0)))
+        return found
+
+    @property
+    def _adapted(self) -> tuple[nn.Module, Normal]:
+        """Network and scales. Raises `UserError` where there are none yet."""
         if self._network is None or self._normal is None:
             raise UserError(f"model '{self.card.name}': generate needs adapt or load first")
-        torch.set_num_threads(ctx.threads)
-        samples, device = prompt.num_samples, device_of(ctx)
-        if samples == 1 or not needs_of(self._network).noise:
-            root, turns = to_motion(self._roll_out(prompt, None, device), prompt.rig)
-            return Trajectory(np.repeat(root[None], samples, 0), np.repeat(turns[None], samples, 0))
-        draws = [torch.Generator().manual_seed(seed_of(ctx.seed, 3, sample)) for sample in range(samples)]
-        made = [to_motion(one, prompt.rig) for one in self._samples(prompt, draws, device)]
-        return Trajectory(np.stack([root for root, _ in made]), np.stack([turns for _, turns in made]))
-
-    def _samples(self, prompt: Prompt, draws: Sequence[torch.Generator], device: torch.device) -> Iterator[Tensor]:
-        """`_roll_out` with each generator; a few at a time as one program, where the network takes an axis of cells."""
-        assert self._network is not None
-        assert self._normal is not None
-        needs, frames = needs_of(self._network), int(prompt.frames.max())
-        if not needs.stacks:
-            yield from (self._roll_out(prompt, draw, device) for draw in draws)
-            return
-        for begin in range(0, len(draws), TOGETHER):
-            part = draws[begin : begin + TOGETHER]
-            count = 1 if needs.noise_held else frames
-            noise = [torch.cat([torch.randn(1, needs.noise, generator=draw) for _ in range(count)]) for draw in part]
-            copies, normals = [self._network] * len(part), [self._normal] * len(part)
-            for made in roll_out(copies, normals, prompt, noise, device):
-                yield self._finite(made)
-        self._network.cpu()
-        self._normal.cpu()
+        return self._network, self._normal
 
     def _roll_out(self, prompt: Prompt, draw: torch.Generator | None, device: torch.device) -> Tensor:
         """States (N, T, D) of the generated frames.
 
         A network with a memory reads the history first. All clips get the same noise, so that a clip's motion does
         not depend on which others are generated with it; without a generator the noise is zero, its mean.
-
-        Raises:
-            UserError: a roll-out that runs away until its numbers are no longer finite.
         """
-        assert self._network is not None
-        assert self._normal is not None
-        network, normal = self._network.to(device), self._normal.to(device)
-        needs = needs_of(network)
+        network, normal = self._adapted
+        network, normal, needs = network.to(device), normal.to(device), needs_of(network)
         skeleton = make_skeleton(prompt.rig, prompt.fps).to(device)
         given = control_targets(prompt.objectives, prompt.fps, prompt.path).to(device)
         last = prompt.history.root_positions.shape[1] - 1
@@ -244,7 +245,7 @@ class LightningModel:
                 path.append(carry.state)
         network.cpu()
         normal.cpu()
-        return self._finite(torch.stack(path, 1))
+        return torch.stack(path, 1)
 
     def _finite(self, made: Tensor) -> Tensor:
         """States (N, T, D) that were generated. Raises `UserError` where some are not finite."""
@@ -287,3 +288,32 @@ class LightningModel:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"{folder}: no saved model '{self.card.name}' with these options ({reason})") from None
+
+
+def _rolled_out(
+    asked: Sequence[tuple[LightningModel, torch.Generator | None]], prompt: Prompt, device: torch.device
+) -> Iterator[Tensor]:
+    """States (N, T, D) of the generated frames, of models of one class, each with its random numbers.
+
+    Raises:
+        UserError: a roll-out that runs away until its numbers are no longer finite.
+    """
+    needs, frames = needs_of(asked[0][0]._adapted[0]), int(prompt.frames.max())
+    if not needs.stacks or len(prompt.frames) == 1:  # for a single row the program of many cells is slower
+        for model, draw in asked:
+            yield model._finite(model._roll_out(prompt, draw, device))
+        return
+    for begin in range(0, len(asked), TOGETHER[device.type]):
+        part = asked[begin : begin + TOGETHER[device.type]]
+        networks, normals = zip(*(model._adapted for model, _ in part), strict=True)
+        count = 1 if needs.noise_held else frames
+        noise = [
+            torch.zeros(1, needs.noise)
+            if draw is None else torch.cat([torch.randn(1, needs.noise, generator=draw) for _ in range(count)])
+            for _, draw in part
+        ]  # fmt: skip
+        made = roll_out(networks, normals, prompt, noise, device)
+        for (model, _), one in zip(part, made, strict=True):
+            yield model._finite(one)
+        for held in (*networks, *normals):
+            held.cpu()

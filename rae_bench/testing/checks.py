@@ -222,6 +222,12 @@ def trained_together(subject: Subject) -> str:
     gap, where = gap_between(subject.output, subject.generate(models[0]), subject.material.prompt.frames)
     if gap:
         return f"a cell that trained with another differs from the same cell alone, {where}"
+    if together("generate"):
+        asked = [Context.to_generate(COLD, ctx.seed) for ctx in ctxs]
+        made = kind.generate_together(models, deepcopy(subject.material.prompt), asked)
+        gap, where = gap_between(subject.output, made[0], subject.material.prompt.frames)
+        if gap:
+            return f"a cell that generates with another differs from the same cell alone, {where}"
     return ""
 
 

@@ -37,7 +37,7 @@ def seconds_an_update(model: str, cells: int, device: str) -> float:
     def note(update: int, updates: int, loss: float) -> None:
         seen.append(time.perf_counter())
 
-    lessons = []
+    lessons: list[Lesson] = []
     domains = [target.domain(target.fraction(seed, share)) for share in (0.05, 0.2, 1.0) for seed in range(5)]
     for cell in range(cells):
         domain = domains[cell % 15]

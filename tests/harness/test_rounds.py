@@ -28,12 +28,12 @@ class Counts:
     def __init__(self) -> None:
         self.prompts: list[Prompt] = []
 
-    def generate(self, prompt: Prompt, ctx: Circumstances, which: int = 0) -> Any:
+    def generate_together(self, prompt: Prompt, ctxs: Any, which: Any) -> Any:
         self.prompts.append(prompt)
         frames = int(prompt.frames.max())
         last = prompt.history.root_positions[None, :, -1:], prompt.history.rotations[None, :, -1:]
         made = Trajectory(*(np.repeat(part, frames, 2) for part in last))
-        return SimpleNamespace(trajectory=made, core_seconds=1.0)
+        return [SimpleNamespace(trajectory=made, core_seconds=1.0) for _ in which]
 
 
 def test_later_clips_of_a_take_come_later() -> None:
@@ -42,7 +42,7 @@ def test_later_clips_of_a_take_come_later() -> None:
     names = [*"abcde"]
     exam = cut_clips(motion, 30, names, names, names, keyframe_objectives(motion), rounds=ROUNDS)
     model: Any = Counts()
-    made, seconds = _in_rounds(model, 0, exam.prompt, exam, Circumstances("cold", 0), "counts")
+    (made, _), seconds = _in_rounds(model, [0, 1], exam.prompt, exam, [Circumstances("cold", 0)] * 2, "counts")
     starts = [prompt.history.root_positions[:, 0] for prompt in model.prompts]
     assert [len(start) for start in starts] == [2, 2, 1]
     assert seconds == 3.0
@@ -50,7 +50,7 @@ def test_later_clips_of_a_take_come_later() -> None:
         np.testing.assert_array_equal(start, exam.prompt.history.root_positions[number == ROUNDS, 0])
     assert [int(prompt.frames.max()) for prompt in model.prompts] == [60, 50, 30]
     assert [prompt.objectives.positions.shape[1] for prompt in model.prompts] == [90, 80, 60]
-    whole = Counts().generate(exam.prompt, Circumstances("cold", 0)).trajectory
+    whole = Counts().generate_together(exam.prompt, [Circumstances("cold", 0)], [0])[0].trajectory
     for clip, frames in enumerate(exam.prompt.frames):
         np.testing.assert_array_equal(made.root_positions[:, clip, :frames], whole.root_positions[:, clip, :frames])
         np.testing.assert_array_equal(made.rotations[:, clip, :frames], whole.rotations[:, clip, :frames])

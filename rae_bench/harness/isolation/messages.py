@@ -23,7 +23,8 @@ class PluginFiles(msgspec.Struct, frozen=True):
 
 
 class Make(msgspec.Struct, frozen=True, tag=True):
-    """Make fresh instances; the last ones and all that they were given go.
+    """Make fresh instances; the last ones and all that they were given go. Returns the `card`, and whether the class
+    `generates_together`.
 
     Attributes:
         spec, options: what `make_model` takes.
@@ -104,16 +105,21 @@ class Show(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Call `generate` of an instance with the prompt; its fraction, updates and frames are not looked at."""
+    """Call `generate` of some instances with the prompt; fractions, updates and frames are not looked at.
 
-    ctx: Circumstances
-    which: int = 0
+    Attributes:
+        ctxs: of each of them.
+        which: which instances.
+    """
+
+    ctxs: tuple[Circumstances, ...]
+    which: tuple[int, ...] = (0,)
 
 
 class Give(msgspec.Struct, frozen=True, tag=True):
-    """Write what was generated to a file that is not there yet."""
+    """Write what each of them generated to a file that is not there yet."""
 
-    path: str
+    paths: tuple[str, ...]
 
 
 class Warm(msgspec.Struct, frozen=True, tag=True):

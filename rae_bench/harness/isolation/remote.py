@@ -43,7 +43,9 @@ class RemoteModel:
         self.process = process
         self._began = process.core_seconds()
         process.reset_peak_memory()
-        self.card: Mapping[str, Any] = process.ask(make)["card"]
+        made = process.ask(make)
+        self.card: Mapping[str, Any] = made["card"]
+        self.generates_together: bool = made["generates_together"]
 
     def describe(self, *, space: bool = False, trial: bool = False) -> dict[str, Any]:
         """What the command `Describe` returns."""
@@ -121,18 +123,25 @@ class RemoteModel:
 
     def generate(self, prompt: Prompt, ctx: m.Circumstances, which: int = 0) -> Shown:
         """Continue a prompt, which an instance is shown now. The trajectory has not been checked."""
+        return self.generate_together(prompt, [ctx], [which])[0]
+
+    def generate_together(self, prompt: Prompt, ctxs: Sequence[m.Circumstances], which: Sequence[int]) -> list[Shown]:
+        """Continue a prompt with several instances, which are shown it now; each costs an equal share."""
         path = self._file("prompt.npz")
         write(path, prompt)
         self.process.ask(m.Show(str(path)))
         path.unlink()
         clock = time.perf_counter()
-        core_seconds = self._timed(m.Generate(ctx, which))
+        core_seconds = self._timed(m.Generate(tuple(ctxs), tuple(which)))
         clock = time.perf_counter() - clock
-        seconds = min(max(self.process.seconds(), core_seconds / ctx.threads), clock)
-        self.process.ask(m.Give(str(path := self._file("made.npz"))))
-        made = read_trajectory(path)
-        path.unlink()
-        return Shown(made, core_seconds, seconds)
+        seconds = min(max(self.process.seconds(), core_seconds / ctxs[0].threads), clock)
+        paths = [self._file(f"made-{number}.npz") for number in range(len(which))]
+        self.process.ask(m.Give(tuple(map(str, paths))))
+        shown = []
+        for path in paths:
+            shown.append(Shown(read_trajectory(path), core_seconds / len(which), seconds / len(which)))
+            path.unlink()
+        return shown
 
     def spent(self) -> float:
         """Core-seconds of the process since this instance was asked for, or began with it."""

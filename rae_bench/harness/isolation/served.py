@@ -95,7 +95,7 @@ class Served:
         self._sources: list[tuple[Domain, ...]] = []
         self._targets: list[Domain] = []
         self._prompt: Prompt | None = None
-        self._made: Any = None
+        self._made: list[Any] = []
 
     def do(self, command: m.Command) -> dict[str, Any]:
         """Do a command. Returns its facts; raises whatever the model does."""
@@ -111,7 +111,7 @@ class Served:
         take_plugin(asked.spec, PackedPlugin(files.identity, files.entry, files.files) if files else None)
         self._spec, self._options = asked.spec, asked.options
         self._instances = [make_model(asked.spec, asked.options) for _ in range(asked.count)]
-        return {"card": self._card()}
+        return {"card": self._card(), "generates_together": self._together("generate")}
 
     def _card(self) -> dict[str, Any]:
         from rae_bench.model.api import ModelCard
@@ -197,16 +197,21 @@ class Served:
     def _generate(self, asked: m.Generate) -> None:
         from rae_bench.model.api import Context
 
-        ctx = Context.to_generate(asked.ctx.regime, asked.ctx.seed, asked.ctx.device, asked.ctx.threads)
-        self._made = self._instances[asked.which].generate(self._prompt, ctx)
+        ctxs = [Context.to_generate(one.regime, one.seed, one.device, one.threads) for one in asked.ctxs]
+        instances = [self._instances[which] for which in asked.which]
+        if self._together("generate"):
+            self._made = type(instances[0]).generate_together(instances, self._prompt, ctxs)
+        else:
+            self._made = [one.generate(self._prompt, ctx) for one, ctx in zip(instances, ctxs, strict=True)]
 
     def _give(self, asked: m.Give) -> None:
         from rae_bench.harness.isolation.arrays import write_trajectory
         from rae_bench.model.trajectory import Trajectory
 
-        made, self._made, self._prompt = self._made, None, None
-        checked = Trajectory.checked(made, f"model '{self._spec}': generate gave", single_precision=False)
-        write_trajectory(Path(asked.path), checked)
+        every, self._made, self._prompt = self._made, [], None
+        for made, path in zip(every, asked.paths, strict=True):
+            checked = Trajectory.checked(made, f"model '{self._spec}': generate gave", single_precision=False)
+            write_trajectory(Path(path), checked)
 
     def _warm(self, asked: m.Warm) -> None:
         import torch

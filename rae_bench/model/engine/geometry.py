@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from rae_bench.model.config import TrainConfig
 from rae_bench.model.control import CONTROL, PATH_SIZE, SCALES
+from rae_bench.model.engine.function import call
 from rae_bench.model.features import SLOTS, Skeleton
 from rae_bench.objectives.path import HORIZONS
 
@@ -108,26 +109,22 @@ def pose_of(body: Tensor, mean: Tensor, std: Tensor, plan: BodyPlan) -> Tensor:
     Args:
         mean, std: (K, 1, 4 + 12 J).
     """
-    made: Tensor = _Pose.apply(body, mean, std, plan)
-    return made.transpose(1, 2)
+    return call(_Pose, body, mean, std, plan).transpose(1, 2)
 
 
 def keys_of(body: Tensor, plan: BodyPlan) -> Tensor:
     """Key joints of bodies (K, D, B): (K, B, 8, 12), in the order of `KeyLayout`."""
-    made: Tensor = _Keys.apply(body, plan)
-    return made.permute(0, 3, 1, 2)
+    return call(_Keys, body, plan).permute(0, 3, 1, 2)
 
 
 def control_of(body: Tensor, asked: Asked, plan: BodyPlan) -> Tensor:
     """What objectives and path ask of bodies (K, D, B): (K, B, 204), in the order of `control_vector`."""
-    made: Tensor = _Control.apply(body, *asked, plan)
-    return made.transpose(1, 2)
+    return call(_Control, body, *asked, plan).transpose(1, 2)
 
 
 def advance_bodies(body: Tensor, change: Tensor, usual: Tensor, plan: BodyPlan) -> Tensor:
     """Bodies (K, D, B) one frame on, by changes (K, B, 4 + 3 J) in units of their usual sizes (K, 1, 4 + 3 J)."""
-    made: Tensor = _Advance.apply(body, change, usual, plan)
-    return made
+    return call(_Advance, body, change, usual, plan)
 
 
 def window_losses(made: Tensor, true: Tensor, stance: Tensor, plan: BodyPlan, config: TrainConfig) -> Tensor:
@@ -139,8 +136,7 @@ def window_losses(made: Tensor, true: Tensor, stance: Tensor, plan: BodyPlan, co
         plan: of the rig.
         config: the weights.
     """
-    loss: Tensor = _WindowLoss.apply(made, true, stance, plan, config)
-    return loss
+    return call(_WindowLoss, made, true, stance, plan, config)
 
 
 class _Pose(Function):

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from rae_bench.model.engine.function import call
+
 
 class Linear(nn.Linear):
     """`torch.nn.Linear`, whose parameters may have a leading axis of cells: (K, out, in) and (K, out).
@@ -21,8 +23,7 @@ class Linear(nn.Linear):
         """(..., B, out) of (..., B, in)."""
         if self.weight.dim() == 2:
             return super().forward(input)
-        made: Tensor = _StackedLinear.apply(input, self.weight, self.bias)
-        return made
+        return call(_StackedLinear, input, self.weight, self.bias)
 
 
 class Leaf(nn.Parameter):

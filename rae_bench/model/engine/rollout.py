@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from rae_bench.model.api import Prompt
 from rae_bench.model.control import control_targets
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
 from rae_bench.model.engine.geometry import Asked, BodyPlan
-from rae_bench.model.engine.stack import Stack
+from rae_bench.model.engine.stack import ALIGNED, Stack
 from rae_bench.model.engine.windows import asked_of_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.step import Carry, Normal, needs_of
@@ -24,7 +25,8 @@ def roll_out(
 ) -> Tensor:
     """Continue the clips of a prompt with each of K networks with `StepNetwork.stacks`, or with one of them K times.
 
-    What comes out for a network does not depend on the others.
+    What comes out for a network does not depend on the others. For that, all cells must lie alike within vector units:
+    so the last clip is continued several times where the clips are not a multiple of `ALIGNED`.
 
     Args:
         networks, normals: K, in evaluation mode.
@@ -40,6 +42,8 @@ def roll_out(
     stack.evaluate()
     normal = CellNormals([normal.to(device) for normal in normals])
     plan = BodyPlan(make_skeleton(prompt.rig, prompt.fps).to(device))
+    clips = len(prompt.frames)
+    prompt = prompt[np.minimum(np.arange(-(-clips // ALIGNED) * ALIGNED), clips - 1)]
     frames, flags, path = asked_of_targets(control_targets(prompt.objectives, prompt.fps, prompt.path), device)
     cells, rows = len(networks), len(prompt.frames)
     given = torch.stack(list(noise)).to(device)
@@ -71,4 +75,4 @@ def roll_out(
             memory = frame.memory if out.memory is None else out.memory
             carry = Carry(frame.moved(out.change), out.phase, memory, drawn(step + 1))
             made.append(carry.state)
-        return plan.windows(torch.stack(made, 1))
+        return plan.windows(torch.stack(made, 1))[:, :clips]

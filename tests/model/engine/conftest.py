@@ -7,11 +7,11 @@ import pytest
 from helpers.lessons import FRAMES, UPDATES, Lessons
 from helpers.tiny_model import side
 
-from rae_bench.model import Budget, Context, Domain
+from rae_bench.model import Budget, Context, Domain, Prompt
 from rae_bench.model.engine.learn import Lesson
 from rae_bench.model.lightning import LightningModel
 from rae_bench.model.registry import make_model
-from rae_bench.task.sides import Side
+from rae_bench.task.sides import Side, cut_clips
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,14 @@ def quad() -> Side:
 def domains(quad: Side) -> list[Domain]:
     """A domain for each of fifteen cells: five folds, three fractions."""
     return [quad.domain(quad.fraction(seed, share)) for share in (0.3, 0.6, 1.0) for seed in range(5)]
+
+
+@pytest.fixture(scope="session")
+def prompt(domains: list[Domain]) -> Prompt:
+    """Three clips of 30 frames to go on with."""
+    domain = domains[10]
+    names = (list(domain.ids[:3]), list(domain.groups[:3]), ["a", "b", "c"])
+    return cut_clips(domain.motion[:3].cut(0, 60), 30, *names, domain.objectives[:3].cut(0, 60)).prompt
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.lessons import FRAMES, Lessons
+from helpers.lessons import FRAMES, Lessons, adapted
 from my_model import MyModel
 from torch import Tensor, nn
 
-from rae_bench.model import Budget, LightningModel, ModelCard, Sizes
+from rae_bench.model import Budget, Context, LightningModel, ModelCard, Prompt, Sizes
 from rae_bench.model.engine import group, learn, recording
 from rae_bench.model.engine.learn import Lesson
 
@@ -113,3 +113,16 @@ def test_what_does_not_fit_is_halved(lessons: Lessons, monkeypatch: pytest.Monke
     learn.learn(trained)
     assert sizes == [5, 2, 3, 1, 2]
     assert all(lesson.ctx.declared["updates"] == UPDATES for lesson in trained)
+
+
+@pytest.mark.parametrize("name", ["fe", "nsm", "rtn", "mvae", "anyrig"])
+def test_a_gpu_generates_what_the_cpu_generates(name: str, lessons: Lessons, prompt: Prompt) -> None:
+    models, asked = adapted(lessons(name, [3, 7, 8])), replace(prompt, num_samples=2)
+    near = 1e-3 if name == "anyrig" else 1e-4  # least squares in each frame make more of rounding
+    here, there = (
+        models[0].generate_together(models, asked, [Context.to_generate("cold", 0, device, 1)] * 3)
+        for device in ("cpu", "cuda")
+    )
+    for a, b in zip(here, there, strict=True):
+        torch.testing.assert_close(torch.tensor(b.root_positions), torch.tensor(a.root_positions), rtol=0, atol=near)
+        torch.testing.assert_close(torch.tensor(b.rotations), torch.tensor(a.rotations), rtol=0, atol=near)

@@ -1,32 +1,21 @@
-"""Samples that are generated as one program are those that are generated one by one."""
+"""Roll-outs that are one program are those that are generated one by one."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers.lessons import Lessons
+from helpers.lessons import Lessons, adapted
 
-from rae_bench.model import Domain, Prompt
-from rae_bench.model.engine.learn import learn, seed_of
+from rae_bench.model import Context, Prompt
+from rae_bench.model.engine.learn import seed_of
 from rae_bench.model.features import to_motion
-from rae_bench.task.sides import cut_clips
-
-
-@pytest.fixture(scope="module")
-def prompt(domains: list[Domain]) -> Prompt:
-    domain = domains[10]
-    names = (list(domain.ids[:3]), list(domain.groups[:3]), ["a", "b", "c"])
-    return cut_clips(domain.motion[:3].cut(0, 60), 30, *names, domain.objectives[:3].cut(0, 60)).prompt
 
 
 @pytest.mark.parametrize("name", ["mvae", "rtn", "fc+rtn"])  # noise anew for each frame; held, with a memory
 def test_samples_are_those_one_by_one(name: str, lessons: Lessons, prompt: Prompt) -> None:
     (lesson,) = asked = lessons(name, [4])
-    learn(asked)
-    model: Any = lesson.model
-    model._network, model._normal = lesson.networks[0], lesson.normals[0]
+    (model,) = adapted(asked)
     made = model.generate(replace(prompt, num_samples=7), lesson.ctx)
     assert made.rotations.shape[:3] == (7, 3, 30)
     fewer = model.generate(replace(prompt, num_samples=3), lesson.ctx)
@@ -40,3 +29,26 @@ def test_samples_are_those_one_by_one(name: str, lessons: Lessons, prompt: Promp
         np.testing.assert_allclose(made.rotations[sample], turns, atol=2e-6)
         assert apart > 1e-5
     assert not np.array_equal(made.rotations[0], made.rotations[6])
+
+
+@pytest.mark.parametrize("name", ["fe", "nsm", "rtn", "mvae", "anyrig"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_cells_are_generated_alike_in_any_company(name: str, samples: int, lessons: Lessons, prompt: Prompt) -> None:
+    models, asked = adapted(lessons(name, [1, 2, 4, 5, 6, 7])), replace(prompt, num_samples=samples)
+    ctxs = [Context.to_generate("cold", seed, "cpu", 1) for seed in (3, 3, 8, 3, 3, 3)]
+    together = type(models[0]).generate_together(models, asked, ctxs)
+    assert len(together) == 6
+    for model, ctx, made in zip(models, ctxs, together, strict=True):
+        alone = model.generate(asked, ctx)
+        np.testing.assert_array_equal(alone.root_positions, made.root_positions)
+        np.testing.assert_array_equal(alone.rotations, made.rotations)
+    assert not np.array_equal(together[0].rotations, together[1].rotations)
+
+
+def test_one_program_is_the_plain_way(lessons: Lessons, prompt: Prompt) -> None:
+    for name in ("fe", "nsm", "omg-lstm"):
+        (model,) = adapted(lessons(name, [4]))
+        made = model.generate(prompt, Context.to_generate("cold", 4, "cpu", 1))
+        root, turns = to_motion(model._roll_out(prompt, None, torch.device("cpu")), prompt.rig)
+        np.testing.assert_allclose(made.root_positions[0], root, atol=5e-6)
+        np.testing.assert_allclose(made.rotations[0], turns, atol=2e-6)
