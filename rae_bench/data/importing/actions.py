@@ -1,38 +1,11 @@
 """Actions of recordings that nobody labelled: found from posture, speed and turning, by one rule for every rig.
 
-Each frame gets an action from four numbers. Heights are shares of the leg, which is the height of the standing pelvis:
+docs/importing.md has the rule in words. Heights are in legs, the height of the standing pelvis. Speed and turning are
+those of the course. Speed is a Froude number, v^2 / (g leg), by which animals of all sizes change gait alike (Alexander
+and Jayes 1983, A dynamic similarity hypothesis for the gaits of quadrupedal mammals, Journal of Zoology 201).
 
-| number | what it is |
-|---|---|
-| pelvis | height of the pelvis over the ground |
-| chest | height of the joint from which both arms, or both fore legs, hang |
-| speed | of the course over the ground, as a Froude number: v^2 / (9.81 m/s^2 x leg) |
-| turning | of the course, radians a second |
-
-The first line that fits counts:
-
-| action | rule |
-|---|---|
-| raised | pelvis above 1.25 |
-| lie | pelvis below 0.6, chest below 0.35 |
-| sit | pelvis below 0.6 |
-| run | speed of 0.5 or more: there legged animals of all sizes change from a walk to a faster gait |
-| walk | speed of 0.01 or more |
-| turn | turning by 0.5 or more |
-| stand | the rest |
-
-A segment gets one action of its frames, again by the first line that fits:
-
-| action | rule |
-|---|---|
-| raised | more than half of the frames: the body is on something |
-| jump | at least 0.1 s are raised |
-| lie, sit | a quarter of the frames are one or the other; the commoner of the two |
-| run, walk, turn, stand | the commonest of them |
-
-A quarter of sitting counts more than the walk after it, because a path does not tell whether a body that stays where it
-is stands, sits or lies. The Froude number is that of R. McN. Alexander and A. S. Jayes 1983, A dynamic similarity
-hypothesis for the gaits of quadrupedal mammals, Journal of Zoology 201.
+A quarter of rest in a segment counts more than the walk after it, because a path does not tell whether a body that
+stays where it is stands, sits or lies.
 """
 
 from __future__ import annotations

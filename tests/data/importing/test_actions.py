@@ -12,6 +12,7 @@ import pytest
 from helpers.recordings import RECIPE, TABLE, header, walk
 
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.importing import actions
 from rae_bench.data.importing.actions import ACTIONS, GRAVITY, find_actions, frame_actions
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import import_folder
@@ -139,12 +140,14 @@ def test_a_rig_without_hands_and_head_has_actions() -> None:
     assert action(made(bare, froude=0.1)) == "walk"
 
 
-def test_the_importer_finds_them(tmp_path: Path) -> None:
+def test_the_importer_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.bvh").write_text(header() + walk(13, 30, 100.0))
     recipe = replace(RECIPE, action_by="motion", action_pattern="(never)")
     corpus = import_folder(tmp_path, recipe, "x")
     assert corpus.actions == ("walk", "walk", "walk")
     assert corpus.identity != import_folder(tmp_path, RECIPE, "x").identity
+    monkeypatch.setattr(actions, "VERSION", actions.VERSION + 1)
+    assert import_folder(tmp_path, recipe, "x").identity != corpus.identity
     (tmp_path / "a.bvh").write_text(header() + walk(5, 30, 0.0))
     assert import_folder(tmp_path, recipe, "x").actions == ("stand",)
     with pytest.raises(UserError, match="""action_by = 'motions' needs to be "file" or "motion\""""):
