@@ -282,7 +282,7 @@ class AnyRig(LightningModel):
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",
         description="attention over joints with graph-distance bias and an inverse-kinematics layer, any skeleton",
-        capabilities=frozenset({"frozen", "finetune", "cold-long", "zero-shot", "multiple-sources"}),
+        capabilities=frozenset({"frozen", "finetune", "cold-long", "retarget", "zero-shot", "multiple-sources"}),
         parameters=23_054,
     )
 

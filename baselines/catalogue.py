@@ -23,7 +23,7 @@ PAIR_VERSION = 2
 move."""
 CODEC, CORE = "raw", "omg-moe"
 """The codec and the core of a name that leaves one out."""
-CAPABILITIES = ("frozen", "finetune", "cold-long", "multiple-sources")
+CAPABILITIES = ("frozen", "finetune", "cold-long", "retarget", "multiple-sources")
 """What every pair can do besides `cold`."""
 
 

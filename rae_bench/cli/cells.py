@@ -41,7 +41,7 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         click.option(
             "--regimes",
             multiple=True,
-            help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long.",
+            help="cold, frozen, finetune, full (these, and zero-shot where the model can), cold-long, retarget.",
         ),
         click.option("--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."),
         budget_option(),

@@ -56,12 +56,12 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
 def _rig(onto: str) -> Rig:
     from rae_bench.data.store import load_domain
     from rae_bench.errors import unknown
-    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.rigs.builtin import builtin_rigs, is_builtin
     from rae_bench.rigs.file import load_rig
     from rae_bench.storage import list_domains
 
     if onto in list_domains():
         return load_domain(onto).motion.rig
-    if onto in builtin_rigs() or onto.endswith(".toml"):
+    if onto.endswith(".toml") or is_builtin(onto):
         return load_rig(onto)
     raise unknown("rig or domain", onto, [*list_domains(), *builtin_rigs()])

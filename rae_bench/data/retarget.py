@@ -113,17 +113,22 @@ def retarget_corpus(corpus: Corpus, rig: Rig, name: str) -> Corpus:
         targets = replace(targets, slots=slots, positions=motion.positions[clip, at, joint], rotations=turned)
     known = {joint for joint, *_ in common.contacts} >= {int(joint) for joint in rig.contact_joints}
     origin = {"from": corpus.name, "to": rig.name, "version": RETARGET_VERSION}
-    identity = f"{corpus.identity} retarget {RETARGET_VERSION} {rig.content_hash}"
     return replace(
         corpus,
         name=name,
         motion=motion,
         course=corpus.course * np.array([scale, scale, 1], np.float32),
-        identity=hashlib.sha256(identity.encode()).hexdigest(),
+        identity=retargeted_identity(corpus, rig),
         provenance={**corpus.provenance, "retargeted": origin},
         exact_contacts=corpus.exact_contacts and known,
         targets=targets,
     )
+
+
+def retargeted_identity(corpus: Corpus, rig: Rig) -> str:
+    """Return the identity, a sha256, of what `retarget_corpus` makes of a corpus, which may be a part of one."""
+    facts = [corpus.identity, *corpus.ids, "retarget", str(RETARGET_VERSION), rig.content_hash]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def standing(motion: Motion) -> list[tuple[str, float, float]]:

@@ -52,7 +52,7 @@ def _rates(folders: Sequence[Path]) -> tuple[float | None, float | None]:
             if result["regime"] != NO_REGIME:
                 seconds += trained
                 updates += _number(cost["budget"]["updates"])
-        for path in folder.glob(f"pretrained-s*/{COST_FILE}"):
+        for path in folder.glob(f"pretrained-*/{COST_FILE}"):
             with suppress(OSError, ValueError, KeyError):
                 cost = json.loads(path.read_text(encoding="utf-8"))["cost"]
                 if _number(cost.get("updates")):

@@ -58,4 +58,4 @@ def _likeness(job: AnyJob) -> Any:
     options = json.dumps(job.options, sort_keys=True)
     seed, regime = (job.cell.seed, job.cell.regime) if isinstance(job, CellJob) else (job.seed, "pretrain")
     fold = fold_of(seed) if resolve_model(job.model).plugin is not None else None
-    return job.task, job.budget, job.model, options, regime, job.updates, job.device, job.threads, fold
+    return job.task, job.budget, job.model, options, regime, job.retargeted, job.updates, job.device, job.threads, fold

@@ -14,6 +14,7 @@ from typing import Any
 
 from rae_bench.benchmark import BENCHMARK_VERSION, version_of
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
+from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import ModelRef, config_hash
 from rae_bench.task.cells import Cell
 from rae_bench.task.sides import Side
@@ -46,7 +47,8 @@ def identity(
         (target, target.held_out(cell.seed, cell.fraction)),
     ):
         split.update(side.hash_of(part).encode())
-    data = hashlib.sha256("".join(side.corpus.identity for side in (*sources, target)).encode())
+    corpora = [side.identity_on(target.corpus.motion.rig if is_retargeted(cell.regime) else None) for side in sources]
+    data = hashlib.sha256("".join((*corpora, target.corpus.identity)).encode())
     return {
         **installation(model, options),
         "config": config_hash(options),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from rae_bench.model.regimes import is_retargeted
 from rae_bench.task.cells import Cell
 from rae_bench.task.task import FULL_BUDGET, Task, task_from_table
 
@@ -49,10 +50,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PretrainJob(Job, frozen=True, kw_only=True, tag="pretrain"):
-    """Pre-train on the sources, and keep the model in `folder`."""
+    """Pre-train on the sources, and keep the model in `folder`.
+
+    Attributes:
+        retargeted: whether on the sources' motion on the target's rig.
+    """
 
     seed: int
     folder: str
+    retargeted: bool = False
 
     @property
     def name(self) -> str:
@@ -77,6 +83,11 @@ class CellJob(Job, frozen=True, kw_only=True, tag="cell"):
     def name(self) -> str:
         """Unique among jobs."""
         return self.path
+
+    @property
+    def retargeted(self) -> bool:
+        """Whether its sources are those on the target's rig."""
+        return is_retargeted(self.cell.regime)
 
 
 AnyJob = PretrainJob | CellJob

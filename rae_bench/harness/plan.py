@@ -13,6 +13,7 @@ from rae_bench.harness.identity import identity, identity_changes, only_metrics_
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import is_kept
 from rae_bench.harness.spec import RunSpec
+from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS, ModelRef, resolve_model
 from rae_bench.results.files import read_result
 from rae_bench.storage import remove_leftovers
@@ -78,7 +79,7 @@ def make_plan(spec: RunSpec, sides: tuple[tuple[Side, ...], Side] | None = None)
         facts = identity(models[cell.model], cell.options, spec.task, sources, target, cell)
         keep = spec.keep and cell.learns
         state, why = _state(cell, path, facts, keep, spec)
-        planned[path] = PlannedCell(cell, path, facts, folder / f"pretrained-s{cell.seed}", state, why, keep)
+        planned[path] = PlannedCell(cell, path, facts, folder / cell.pretrained_name, state, why, keep)
     return Plan(spec, sources, target, tuple(planned.values()))
 
 
@@ -162,6 +163,7 @@ def _in_order(todo: Sequence[PlannedCell], plan: Plan, common: Mapping[str, Any]
             folder=str(p.pretrained),
             identity=dict(p.identity),
             updates=protocol.pretrain_updates,
+            retargeted=is_retargeted(p.cell.regime),
             **common,
         )
         pretraining[p.pretrained] = job.name

@@ -83,7 +83,7 @@ def run(
     Args:
         model: name of an entry, `package.module:Class` or `path/to/file.py:Class`.
         task: name or path of a task, or a task itself; or `source` and `target`, names of two domains.
-        regimes: one or more of cold, cold-long, frozen, finetune, zero-shot, full.
+        regimes: one or more of cold, cold-long, frozen, finetune, retarget, zero-shot, full.
         fractions: one or more shares of the target's training frames, 0 < f <= 1 or such as "5%"; "all": the task's.
         budget: `full` for numbers of the board, or `quick`, about a tenth of the updates; results lie apart.
         seeds: how many, or which.

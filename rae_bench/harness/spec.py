@@ -29,7 +29,8 @@ class RunSpec:
     Attributes:
         model, options: the model, and what it is made with.
         regimes: any of `rae_bench.model.regimes.ROWS`.
-        fractions: of the target's training frames, 0 < f <= 1; `full` and regimes without target data take their own.
+        fractions: of the target's training frames, 0 < f <= 1; `full` and regimes without target data take their own,
+            and `retarget` runs at 0 as well.
         seeds: which.
         out: folder of results.
         data_root: folder that holds the recordings a task names.
@@ -64,12 +65,7 @@ class RunSpec:
         for seed in self.seeds:
             for regime in self.regimes:
                 name = COLD if regime == FULL else regime
-                fractions = self.fractions
-                if regime == FULL:
-                    fractions = (1.0,)
-                elif not REGIMES[regime].needs_target:
-                    fractions = (0.0,)
-                for fraction in fractions:
+                for fraction in (1.0,) if regime == FULL else REGIMES[regime].fractions(self.fractions):
                     yield Cell(self.model.spec, self.options, name, fraction, seed, self.trials)
         if self.controls:
             for seed in self.seeds:  # every seed tests on another fold

@@ -106,6 +106,8 @@ def perform(
     first = jobs[0]
     if is_path(first.model):  # its files are read, so that each model process runs the same; none is run here
         pin_plugin(first.model, first.identity["model"])
+    if first.retargeted:
+        sources = [source.on(target.corpus.motion.rig) for source in sources]
     pretraining = [job for job in jobs if isinstance(job, PretrainJob)]
     if pretraining:
         pretrain(pretraining, task, sources, report, models)

@@ -16,14 +16,14 @@ from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
 from rae_bench.leaderboard.entries.packing import digest, pack
 from rae_bench.leaderboard.verify.verifier import Report, Say, verify
 from rae_bench.model.plugins.plugin import portable_spec
-from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, ZERO_SHOT
+from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, RETARGET, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
 from rae_bench.results.files import budget_of_result, check_result_version, read_result, write_json
 from rae_bench.storage import scratch, whole_folder
 from rae_bench.task.cells import TRUTH, cell_name
 from rae_bench.task.task import FULL_BUDGET
 
-PREFERRED = (FINETUNE, FROZEN, ZERO_SHOT, COLD_LONG, COLD)
+PREFERRED = (FINETUNE, FROZEN, RETARGET, ZERO_SHOT, COLD_LONG, COLD)
 """An entry declares the first of these regimes that it has cells of, unless its author names one."""
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,6 +32,7 @@ __all__ = [
     "Prompt",
     "Space",
     "Trajectory",
+    "one_a_rig",
 ]
 
 SAMPLES, MULTIPLE_SOURCES = "samples", "multiple-sources"
@@ -43,7 +44,8 @@ class ModelCard:
     """Who a model is and what it can do.
 
     Attributes:
-        capabilities: the regimes that the model supports besides `cold` (frozen, finetune, cold-long, zero-shot);
+        capabilities: the regimes that the model supports besides `cold` (frozen, finetune, cold-long, retarget,
+            zero-shot);
             `samples` if it honours `num_samples`; `multiple-sources` if `pretrain` learns from every domain of
             `Context.sources`.
         access: `causal` if frame t depends only on objectives that are current at or before t, else `offline`.
@@ -57,7 +59,7 @@ class ModelCard:
     paper: str = ""
     licence: str = ""
     description: str = ""
-    capabilities: frozenset[str] = frozenset({"frozen", "finetune", "cold-long"})
+    capabilities: frozenset[str] = frozenset({"frozen", "finetune", "cold-long", "retarget"})
     access: str = "causal"
     learns: bool = True
     parameters: int | None = None
@@ -86,6 +88,60 @@ class Domain:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def one_a_rig(domains: Sequence[Domain]) -> tuple[Domain, ...]:
+    """Return the domains, those on the same rig joined, in the order of the rigs."""
+    by_rig: dict[str, list[Domain]] = {}
+    for domain in domains:
+        by_rig.setdefault(domain.rig.content_hash, []).append(domain)
+    return tuple(_joined(each) if len(each) > 1 else each[0] for each in by_rig.values())
+
+
+def _joined(domains: Sequence[Domain]) -> Domain:
+    """All segments of domains on one rig, as long as the longest; past its end nothing is asked of a segment."""
+    longest = max(domain.motion.rotations.shape[1] for domain in domains)
+
+    def together(get: Callable[[Domain], np.ndarray], mode: Literal["edge", "constant"] = "edge") -> np.ndarray:
+        parts = []
+        for domain in domains:
+            part = get(domain)
+            short = longest - part.shape[1] if part.ndim > 1 else 0
+            wide = [(0, 0), (0, short), *[(0, 0)] * (part.ndim - 2)]
+            parts.append(np.pad(part, wide, mode) if short and len(part) else part)
+        return np.concatenate([part for part in parts if len(part)] or parts[:1])
+
+    first = domains[0]
+    motion = replace(
+        first.motion,
+        lengths=together(lambda d: d.motion.lengths),
+        root_positions=together(lambda d: d.motion.root_positions),
+        rotations=together(lambda d: d.motion.rotations),
+        contacts=together(lambda d: d.motion.contacts),
+    )
+    objectives = Objectives(
+        together(lambda d: d.objectives.positions),
+        together(lambda d: d.objectives.rotations),
+        together(lambda d: d.objectives.arrivals),
+        together(lambda d: d.objectives.kinds, "constant"),
+    )
+    paths = [domain.path for domain in domains]
+    path = None
+    if all(one is not None for one in paths):
+        path = RootPath(
+            together(lambda d: d.path.positions if d.path else np.zeros(0)),
+            together(lambda d: d.path.headings if d.path else np.zeros(0)),
+        )
+    return Domain(
+        "+".join(domain.name for domain in domains),
+        first.rig,
+        motion,
+        objectives,
+        together(lambda d: d.phases),
+        tuple(f"{domain.name}/{name}" for domain in domains for name in domain.ids),
+        tuple(f"{domain.name}/{name}" for domain in domains for name in domain.groups),
+        path,
+    )
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rae_bench.errors import UserError
-from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory
+from rae_bench.model.api import Context, Domain, ModelCard, Prompt, Space, Trajectory, one_a_rig
 from rae_bench.model.config import TrainConfig, train_config
 from rae_bench.model.control import control_targets
 from rae_bench.model.engine import trial
 from rae_bench.model.engine.learn import Lesson, device_of, learn, seed_of
 from rae_bench.model.engine.rollout import roll_out
 from rae_bench.model.features import Skeleton, make_skeleton, states, to_motion
-from rae_bench.model.regimes import FROZEN, is_pretrained
+from rae_bench.model.regimes import FROZEN, RETARGET, is_pretrained, is_retargeted
 from rae_bench.model.step import Carry, Frame, Normal, needs_of, run_step
 from rae_bench.model.streams import Batch, statistics
 from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw, window_loss
@@ -49,7 +49,8 @@ class LightningModel:
     `phase` is the next local phase. A network that remembers, samples, looks at the truth in training or has losses of
     its own is a `StepNetwork` instead, called as `network(frame)`. docs/model.md shows both.
 
-    `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything.
+    `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything. `retarget`
+    carries over the whole network, which has learnt the source's motion on the target's rig, and the scales.
 
     A subclass may also override `loss`, `optimiser` and `statistics`. Options (`--set key=value`) are the keyword
     arguments of the class and the fields of `TrainConfig`.
@@ -83,7 +84,10 @@ class LightningModel:
         raise UserError(f"model '{self.card.name}' does not say what its network is; implement network(sizes)")
 
     def pretrain(self, source: Domain, ctx: Context) -> None:
-        """Train a core on all sources, with a codec for each; the core is what is kept."""
+        """Train a core on all sources, with a codec for each rig.
+
+        The core is kept, and, for the regime `retarget`, the network of the first rig.
+        """
         self.pretrain_together([self], [source], [ctx])
 
     def adapt(self, target: Domain, ctx: Context) -> None:
@@ -104,7 +108,10 @@ class LightningModel:
             carried = model._core if is_pretrained(ctx.regime) else {}
             if is_pretrained(ctx.regime) and not carried:
                 raise UserError(f"model '{model.card.name}': regime {ctx.regime} needs pretrain or load first")
-            lessons.append(Lesson(model, (target,), ctx, carried, ctx.regime == FROZEN))
+            lesson = Lesson(model, (target,), ctx, carried, ctx.regime == FROZEN)
+            if is_retargeted(ctx.regime):
+                lesson.whole = model._learnt_on(target)
+            lessons.append(lesson)
         learn(lessons)
         for model, lesson in zip(models, lessons, strict=True):
             model._network, model._normal = lesson.networks[0], lesson.normals[0]
@@ -159,12 +166,28 @@ class LightningModel:
     ) -> None:
         """`pretrain` of several models of one class with the same options, as `adapt_together` adapts them."""
         lessons = [
-            Lesson(model, ctx.sources or (source,), ctx, stream=1)
+            Lesson(model, one_a_rig(ctx.sources or (source,)), ctx, stream=1)
             for model, source, ctx in zip(models, sources, ctxs, strict=True)
         ]
         learn(lessons)
         for model, lesson in zip(models, lessons, strict=True):
+            model._network, model._normal = lesson.networks[0], lesson.normals[0]
             model._core = {k: v.clone() for k, v in core_of(lesson.networks[0]).state_dict().items()}
+
+    def _learnt_on(self, target: Domain) -> tuple[Mapping[str, Tensor], Normal]:
+        """The network that was pre-trained on a rig, and its scales.
+
+        Raises:
+            UserError: it was pre-trained on another rig.
+        """
+        network, normal = self._adapted
+        joints, wanted = (len(normal.mean) - 4) // 12, len(target.rig)
+        if joints != wanted:
+            raise UserError(
+                f"model '{self.card.name}': regime {RETARGET} needs pretrain on the target's rig, of {wanted} joints; "
+                f"it had one of {joints}"
+            )
+        return network.state_dict(), normal
 
     @classmethod
     def has_own(cls, name: str) -> bool:
@@ -259,7 +282,7 @@ class LightningModel:
         return made
 
     def save(self, folder: Path) -> None:
-        """Keep the pre-trained core and, once adapted, the network, as safetensors and JSON."""
+        """Keep the pre-trained core and the network of the last training, as safetensors and JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"pretrained.{k}": v for k, v in self._core.items()}
         meta: dict[str, Any] = {"options": asdict(self.config), "joints": None}

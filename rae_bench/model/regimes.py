@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -18,17 +18,25 @@ class Regime:
         trains: what adaptation changes: everything, the rig-specific codec alone, or nothing.
         usual: whether `run` asks for it unless told otherwise; of the others, those that a card claims are asked for
             where they need no target data.
+        retargeted: whether it learns the source's motion on the target's rig. The whole network is carried over then,
+            and there is a cell without target data, which trains nothing more.
     """
 
     name: str
     pretrained: bool
     trains: Literal["everything", "codec", "nothing"]
     usual: bool
+    retargeted: bool = False
 
     @property
     def needs_target(self) -> bool:
         """Whether it sees any of the target's motion."""
         return self.trains != "nothing"
+
+    def fractions(self, asked: Sequence[float]) -> tuple[float, ...]:
+        """The fractions of the target's data at which it runs where these are asked for."""
+        without = (0.0,) if self.retargeted or not self.needs_target else ()
+        return (*without, *(asked if self.needs_target else ()))
 
 
 REGIMES: Mapping[str, Regime] = MappingProxyType(
@@ -39,12 +47,13 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
             Regime("cold-long", pretrained=False, trains="everything", usual=False),
             Regime("frozen", pretrained=True, trains="codec", usual=True),
             Regime("finetune", pretrained=True, trains="everything", usual=True),
+            Regime("retarget", pretrained=True, trains="everything", usual=False, retargeted=True),
             Regime("zero-shot", pretrained=True, trains="nothing", usual=False),
         )
     }
 )
 """Name -> regime, in the order of every table."""
-COLD, COLD_LONG, FROZEN, FINETUNE, ZERO_SHOT = REGIMES
+COLD, COLD_LONG, FROZEN, FINETUNE, RETARGET, ZERO_SHOT = REGIMES
 FULL = "full"
 """What people call `cold` with all of the target's training data; a row of tables, not a regime of cells."""
 NO_REGIME = "none"
@@ -61,6 +70,11 @@ def percent(fraction: float) -> str:
 def row_name(regime: str, fraction: float) -> str:
     """The row that a cell stands in: its regime, or `full`."""
     return FULL if regime == COLD and fraction == 1 else regime
+
+
+def is_retargeted(regime: str) -> bool:
+    """Whether cells of a regime start from the source's motion on the target's rig."""
+    return regime in REGIMES and REGIMES[regime].retargeted
 
 
 def is_pretrained(regime: str) -> bool:

@@ -93,6 +93,21 @@ def partners(source: Rig, target: Rig) -> dict[int, int]:
     return found
 
 
+def anchors(first: Rig, second: Rig, role: str) -> list[tuple[int, int]]:
+    """Return pairs of joints on the ways of two rigs to a role that lie at corresponding places, from the pelvis on.
+
+    One to one where there are as many; else each pair of which either is the other's nearest by the share of the way.
+    The joints of the role are the last pair.
+    """
+    ours, theirs = way_to(first, role), way_to(second, role)
+    if len(ours) == len(theirs):
+        return list(zip(ours, theirs, strict=True))
+    apart = np.abs(_shares(first, ours)[:, None] - _shares(second, theirs))
+    near, back = apart.argmin(1), apart.argmin(0)
+    pairs = [(ours[i], theirs[int(near[i])]) for i in range(len(ours) - 1) if back[near[i]] == i]
+    return [*(pair for pair in pairs if pair[1] != theirs[-1]), (ours[-1], theirs[-1])]
+
+
 def way_to(rig: Rig, role: str) -> list[int]:
     """Return the joints below the pelvis on the way to a role, the role's own last."""
     pelvis = rig.roles.get("pelvis", 0)
@@ -133,21 +148,20 @@ def distance(first: Rig, second: Rig) -> Distance:
     ratios = [*_log_ratios(first, second, common.roles), *_log_ratios(second, first, common.roles)]
     parts = _parts(first), _parts(second)
     edits = sum(abs(parts[0][part] - parts[1][part]) for part in parts[0].keys() | parts[1].keys())
-    bones = float(np.sqrt(np.mean(np.square(ratios)))) if ratios else 0.0
+    squares = np.sort(np.square(ratios))  # in one order, so that both directions are equal to the last bit
+    bones = float(np.sqrt(squares.mean())) if ratios else 0.0
     return Distance(bones, edits, len(common.missing) + len(common.new))
 
 
 def _log_ratios(source: Rig, target: Rig, roles: Sequence[str]) -> list[float]:
     """Log ratios of lengths between successive joints of the source that correspond to one of the target, once each."""
-    partner = partners(source, target)
     ratios: dict[tuple[int, int], float] = {}
     for role in roles:
         if role == "pelvis":
             continue
         ours, theirs = way_to(target, role), way_to(source, role)
         before = (target.roles.get("pelvis", 0), source.roles.get("pelvis", 0))
-        last = {partner[joint]: joint for joint in ours if partner.get(joint) in theirs}  # the last that corresponds
-        for other, joint in last.items():
+        for joint, other in anchors(target, source, role):
             lengths = _length(target, ours, before[0], joint), _length(source, theirs, before[1], other)
             if min(lengths) > 1e-6:
                 ratios[before[0], joint] = float(np.log(lengths[0] / lengths[1]))

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from rae_bench.errors import UserError, check_keys, unknown
-from rae_bench.rigs.builtin import builtin_rigs
+from rae_bench.rigs.builtin import builtin_rigs, rig_name
+from rae_bench.rigs.morph import morph
 from rae_bench.rigs.rig import FREE, Rig, make_rig
 from rae_bench.storage import read_toml
 
@@ -101,13 +102,17 @@ def load_rig(name: str | Path) -> Rig:
     """Return a rig by name or file.
 
     Args:
-        name: name of a built-in rig, or path of a rig file (anything that ends in .toml).
+        name: name of a built-in rig, path of a rig file (anything that ends in .toml), or name of a rig between two
+            built-in ones, such as `r1~r2@0.25` (`rae_bench.rigs.morph`).
 
     Raises:
         UserError: There is no such rig, or its file is at fault.
     """
     if str(name).endswith(".toml"):
         return read_rig(Path(name))
+    between = rig_name(str(name))
+    if between is not None:
+        return morph(load_rig(between.first), load_rig(between.second), between.share, between.joints)
     rigs = builtin_rigs()
     if str(name) not in rigs:
         raise unknown("rig", str(name), rigs)

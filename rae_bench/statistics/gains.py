@@ -9,7 +9,7 @@ import pandas as pd
 
 from rae_bench.errors import UserError
 from rae_bench.metrics.transfer import error_area, gain_over_cold, gap_closed, is_negative_transfer, quality_of_full
-from rae_bench.model.regimes import COLD, COLD_LONG, FULL, REGIMES
+from rae_bench.model.regimes import COLD, COLD_LONG, FULL, REGIMES, RETARGET
 from rae_bench.statistics.curves import (
     LEAST_FRACTIONS,
     CurveEstimate,
@@ -20,8 +20,6 @@ from rae_bench.statistics.curves import (
 from rae_bench.statistics.intervals import gain_interval
 from rae_bench.statistics.tables import CELL, in_words, refuse_twice
 
-RETARGET = "retarget"
-"""The regime that starts from the source's motion, retargeted to the target's rig."""
 REFERENCE = "reference"
 """The best of `REFERENCE_REGIMES` of the reference entries on a task and fraction: the reference cold."""
 REFERENCE_REGIMES = (COLD, COLD_LONG)
@@ -100,12 +98,14 @@ def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.
 def error_areas(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the area under the error-fraction curve: columns entry, task, regime, seed and `error_area`.
 
-    `cold` has only the fractions below 1, so that it compares with the transfer regimes.
+    `cold` has only the fractions below 1, so that it compares with the transfer regimes; 0, at which `retarget` has a
+    cell, is left out.
 
     Raises:
         UserError: a seed without one of the fractions of its regime; fewer than two fractions.
     """
-    curves = cells[cells["regime"].isin([name for name, regime in REGIMES.items() if regime.needs_target])]
+    learning = [name for name, regime in REGIMES.items() if regime.needs_target]
+    curves = cells[cells["regime"].isin(learning) & (cells["fraction"] > 0)]
     rows = []
     for (task, regime), group in curves.groupby(["task", "regime"]):
         fractions = sorted(group["fraction"].unique())

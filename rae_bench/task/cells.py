@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rae_bench.model.api import MULTIPLE_SOURCES, Budget
-from rae_bench.model.regimes import COLD, COLD_LONG, NO_REGIME, is_pretrained, percent, row_name
+from rae_bench.model.regimes import COLD, COLD_LONG, NO_REGIME, is_pretrained, is_retargeted, percent, row_name
 from rae_bench.task.task import Protocol
 
 TRUTH = "truth"
@@ -51,6 +51,11 @@ class Cell:
         return is_pretrained(self.regime)
 
     @property
+    def pretrained_name(self) -> str:
+        """Name of the folder of the pre-trained model that it starts from, if it does."""
+        return f"pretrained-{'retarget-' if is_retargeted(self.regime) else ''}s{self.seed}"
+
+    @property
     def file_name(self) -> str:
         """Name of its result file, without the ending."""
         return cell_name(self.regime, self.fraction, self.seed)
@@ -82,6 +87,8 @@ def row_label(model: str, regime: str, fraction: float) -> str:
 def budget_of(regime: str, fraction: float, protocol: Protocol) -> Budget:
     """Optimiser updates and frames of an adaptation; `cold-long` has those of pre-training added.
 
+    `retarget` without target data has none.
+
     In the published protocol they are epochs: less data has fewer updates, and full data as many as pre-training.
     """
     updates = protocol.adapt_updates
@@ -89,6 +96,8 @@ def budget_of(regime: str, fraction: float, protocol: Protocol) -> Budget:
         full, part = PAPER_EPOCHS
         updates = max(1, round(protocol.pretrain_updates * (1 if fraction == 1 else fraction * part / full)))
     updates += protocol.pretrain_updates if regime == COLD_LONG else 0
+    if is_retargeted(regime) and fraction == 0:
+        updates = 0
     return Budget(updates, updates * protocol.frames_per_update)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus, with_swapped_roles
 from rae_bench.data.importing.actions import ACTIONS as MOTION_ACTIONS
+from rae_bench.data.retarget import retarget_corpus, retargeted_identity
+from rae_bench.data.store import keep_generated
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.api import Domain, Prompt
 from rae_bench.motion.contacts import find_contacts, stance_heights
@@ -24,6 +26,7 @@ from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
 from rae_bench.objectives.tracks import CONTROL
 from rae_bench.rigs.file import load_rig
+from rae_bench.rigs.rig import Rig
 from rae_bench.task.split import Folds, Split, make_folds, prefix, split_of, subset_hash
 from rae_bench.task.task import Protocol, Task
 
@@ -139,6 +142,25 @@ class Side:
         """(C,) metres: how high each contact joint stands, from all segments: it is a part of the preparation."""
         motion = self.corpus.motion
         return stance_heights(motion.positions, motion.rig, motion.lengths)
+
+    @cached_property
+    def _on(self) -> dict[str, Side]:
+        return {}
+
+    def on(self, rig: Rig) -> Side:
+        """The same segments on another rig (`rae_bench.data.retarget`), made once and kept on disk."""
+        if rig.content_hash not in self._on:
+            name = f"{self.corpus.name}-on-{rig.name}"
+
+            def make() -> Corpus:
+                return retarget_corpus(self.corpus, rig, name)
+
+            self._on[rig.content_hash] = Side(keep_generated(name, self.identity_on(rig), make), self.protocol)
+        return self._on[rig.content_hash]
+
+    def identity_on(self, rig: Rig | None) -> str:
+        """The identity of the corpus, or of what it is on another rig."""
+        return self.corpus.identity if rig is None else retargeted_identity(self.corpus, rig)
 
     def bare(self) -> Side:
         """The same side without the arrays that were derived from it, to travel."""

@@ -290,13 +290,13 @@ def load_task(name: str | Path) -> Task:
 
 def adhoc_task(source: str, target: str) -> Task:
     """A task of two domains by name: imported ones, or a built-in rig's `locomotion` by the rig's name."""
-    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.rigs.builtin import builtin_rigs, is_builtin
     from rae_bench.storage import list_domains
 
     def side(name: str) -> dict[str, Any]:
         if name in list_domains():
             return {"kind": "domain", "name": name}
-        if name in builtin_rigs():
+        if is_builtin(name):
             return {"kind": "builtin", "rig": name, "motion": "locomotion"}
         raise unknown("domain", name, [*list_domains(), *builtin_rigs()])
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rae_bench.kinematics import quat
 from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, Context, ModelCard, Prompt, Trajectory
-from rae_bench.model.regimes import COLD, FROZEN, REGIMES, ZERO_SHOT, is_pretrained
+from rae_bench.model.regimes import COLD, FROZEN, REGIMES, RETARGET, ZERO_SHOT
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.tracks import CONTROL
@@ -292,12 +292,27 @@ def claimed_regimes(subject: Subject) -> str:
         elif regime == subject.transfer:
             output = subject.transferred
         else:
-            load = subject.pretrained[1] if is_pretrained(regime) else None
+            load = subject.pretrained_for(regime)
             target = subject.material.empty if regime == ZERO_SHOT else None
             output = subject.generate(subject.adapt(regime, load=load, target=target), regime=regime)
         fault = fault_of(output, subject.material.prompt)
         if fault:
             return f"{regime}: {fault}"
+    return ""
+
+
+def retarget_without_target(subject: Subject) -> str:
+    """In the regime retarget, without target data, a model gives what it learnt of the source, and trains no more."""
+    if RETARGET not in subject.card.capabilities:
+        raise Skipped("the card does not claim retarget")
+    load, frames = subject.pretrained_for(RETARGET), subject.material.prompt.frames
+    made = subject.generate(subject.adapt(RETARGET, load=load, target=subject.material.empty), regime=RETARGET)
+    fault = fault_of(made, subject.material.prompt)
+    if fault:
+        return f"retarget without target data: {fault}"
+    untaught = subject.generate(subject.adapt(COLD, target=subject.material.empty), regime=COLD)
+    if gap_between(made, untaught, frames)[0] == 0:
+        return "retarget without target data gives what a cold start without data gives: what it learnt is lost"
     return ""
 
 
@@ -351,6 +366,7 @@ CHECKS: tuple[Callable[[Subject], str], ...] = (
     save_adapted,
     saved_files,
     claimed_regimes,
+    retarget_without_target,
     frozen_needs_pretraining,
     multiple_sources,
 )

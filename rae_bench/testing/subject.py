@@ -16,7 +16,7 @@ import numpy as np
 
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model.api import Budget, Context, Domain, Model, ModelCard, Prompt, Trajectory
-from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT, is_pretrained
+from rae_bench.model.regimes import COLD, FINETUNE, FROZEN, NO_REGIME, REGIMES, ZERO_SHOT, is_pretrained, is_retargeted
 from rae_bench.model.registry import make_model
 from rae_bench.motion.motion import make_motion
 from rae_bench.objectives.asked import asked_of
@@ -111,16 +111,27 @@ class Subject:
     def context(self, regime: str) -> Context:
         """A fresh context with a small budget; as in a run, there is no source where nothing starts from one."""
         budget = Budget(self.updates, self.updates * PROTOCOL.frames_per_update)
-        source = deepcopy(self.material.source) if is_pretrained(regime) else None
+        source = None
+        if is_pretrained(regime):
+            source = deepcopy(self.material.target if is_retargeted(regime) else self.material.source)
         return Context(regime, 1.0, budget, self.seed, source=source)
 
     def adapt(self, regime: str, *, load: Path | None = None, target: Domain | None = None) -> Model:
         """A fresh instance, loaded from `load` if there is one, adapted to `target` or else to eight segments."""
-        model = self.make()
+        model, ctx = self.make(), self.context(regime)
         if load is not None:
             model.load(load)
-        model.adapt(deepcopy(self.material.target if target is None else target), self.context(regime))
+        target = self.material.target if target is None else target
+        if is_retargeted(regime) and not len(target):
+            ctx = replace(ctx, fraction=0.0, budget=Budget(0, 0))
+        model.adapt(deepcopy(target), ctx)
         return model
+
+    def pretrained_for(self, regime: str) -> Path | None:
+        """The folder of the pre-trained instance that a regime starts from."""
+        if not is_pretrained(regime):
+            return None
+        return self.pretrained_there if is_retargeted(regime) else self.pretrained[1]
 
     def generate(self, model: Model, prompt: Prompt | None = None, regime: str | None = None) -> Trajectory:
         """What an adapted model generates for a copy of `prompt`, or else of the four test clips."""
@@ -144,6 +155,14 @@ class Subject:
         model.pretrain(deepcopy(self.material.source), self.context("pretrain"))
         model.save(self.folder / "pretrained")
         return model, self.folder / "pretrained"
+
+    @cached_property
+    def pretrained_there(self) -> Path:
+        """The folder of an instance that was pre-trained on the target's rig, as for the regime `retarget`."""
+        model = self.make()
+        model.pretrain(deepcopy(self.material.target), self.context("pretrain"))
+        model.save(self.folder / "pretrained-there")
+        return self.folder / "pretrained-there"
 
     @cached_property
     def transferred(self) -> Trajectory:

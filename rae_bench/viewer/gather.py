@@ -199,7 +199,7 @@ def open_domain(name: str, motion: str | None = None) -> Corpus:
     Raises:
         UserError: no such domain, or a kind of motion for an imported domain.
     """
-    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.rigs.builtin import builtin_rigs, is_builtin
     from rae_bench.storage import list_domains
 
     if name in list_domains():
@@ -208,7 +208,7 @@ def open_domain(name: str, motion: str | None = None) -> Corpus:
         if motion is not None:
             raise UserError(f"--motion {motion}: '{name}' is an imported domain; the choice is of built-in rigs")
         return load_domain(name)
-    if name not in builtin_rigs():
+    if not is_builtin(name):
         raise unknown("result folder or domain", name, [*list_domains(), *builtin_rigs()])
     walks = len(load_rig(name).contact_joints) > 0
     return load_side(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, FULL, ZERO_SHOT
+from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, FULL, RETARGET, ZERO_SHOT
 from rae_bench.task.cells import HOLD, NEAREST, TRUTH
 
 COLOURS = {
@@ -11,6 +11,7 @@ COLOURS = {
     COLD_LONG: ("#7fb2f0", "#a5cbf7"),
     FROZEN: ("#d43d3d", "#ff6b6b"),
     FINETUNE: ("#2e9e4f", "#4cc972"),
+    RETARGET: ("#0f8f86", "#3cc4b9"),
     ZERO_SHOT: ("#c77f1a", "#e8a548"),
     FULL: ("#7b3fa0", "#b583ee"),
     HOLD: ("#6b6b6b", "#9a9a9a"),

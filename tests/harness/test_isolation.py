@@ -340,7 +340,7 @@ def test_a_model_that_saves_nothing_loads_an_empty_folder(plugin: Path, tiny_tas
 
 def test_what_a_plug_in_says_of_itself_is_asked_in_a_process_of_its_own(plugin: Path) -> None:
     ref = isolated(resolve_model(f"{plugin}:Base"), {"log": "a"})
-    assert ref.capabilities == {"frozen", "finetune", "cold-long"}
+    assert ref.capabilities == {"frozen", "finetune", "cold-long", "retarget"}
     assert ref.resolved({"log": "b"}) == {"log": "b"}
     assert ref.resolved({}) == {"log": ""}
     assert not [name for name in sys.modules if "rae_bench_plugin" in name and name.endswith(".models")]

@@ -49,7 +49,7 @@ class Spy(Base):
 
     def pretrain(self, source, ctx):
         assert ctx.source is None
-        self.note("pretrain", ctx, domain=source.name, ids=source.ids, frames=int(source.motion.lengths.sum()))
+        self.note("pretrain", ctx, domain=source.name, ids=source.ids, joints=len(source.motion.rig))
 
     def adapt(self, target, ctx):
         clips = [len(x) for x in (target.motion, target.objectives.positions, target.phases, target.groups)]
@@ -296,7 +296,7 @@ def test_another_title_changes_no_result(tiny_run: Outcome, tiny_task: Path, tmp
 
 def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    regimes = ("cold", "frozen", "finetune", "cold-long", "full")
+    regimes = ("cold", "frozen", "finetune", "retarget", "cold-long", "full")
     outcome = run_cells(
         f"{models}:Spy", str(tiny_task), out=tmp_path / "out", options={"log": str(log)}, regimes=regimes,
         fractions=(0.05, 0.3), controls=False, workers=1,
@@ -315,24 +315,28 @@ def test_test_clips_never_reach_the_model(models: Path, tiny_task: Path, tmp_pat
     # A combination that the target is tested on is not learnt on the source either.
     assert not {source.corpus.groups[i] for i in source.split(0).train} & groups["test"]
     pretraining = [n for n in notes if n["call"] == "pretrain"]
-    assert [n["domain"] for n in pretraining] == ["r4-locomotion"]  # once, shared by frozen and finetune
-    assert pretraining[0]["ids"] == ids(source, source.split(0).train)
+    # Once, shared by frozen and finetune, and once on the target's rig.
+    assert [n["domain"] for n in pretraining] == ["r4-locomotion", "r4-locomotion-on-quad"]
+    assert [n["joints"] for n in pretraining] == [len(source.corpus.motion.rig), len(target.corpus.motion.rig)]
+    assert pretraining[0]["ids"] == pretraining[1]["ids"] == ids(source, source.split(0).train)
 
     train = ids(target, target.split(0).train)
     lengths = target.corpus.motion.lengths[target.split(0).train]
     adaptations = [n for n in notes if n["call"] == "adapt"]
-    assert len(adaptations) == 9
+    assert len(adaptations) == 12
+    assert [n["ids"] for n in adaptations if n["regime"] == "retarget" and n["fraction"] == 0] == [[]]
     for note in adaptations:
         assert not set(note["ids"]) & hidden
         assert note["ids"] == train[: len(note["ids"])]
         frames, need = lengths[: len(note["ids"])].sum(), note["fraction"] * lengths.sum()
-        assert need <= frames < need + lengths[len(note["ids"]) - 1]
-        assert note["source"] == (pretraining[0]["ids"] if note["regime"] in ("frozen", "finetune") else None)
-        assert note["updates"] == (30 if note["regime"] == "cold-long" else 10)
+        assert need <= frames < need + lengths[len(note["ids"]) - 1] or note["fraction"] == frames == 0
+        transfer = note["regime"] in ("frozen", "finetune", "retarget")
+        assert note["source"] == (pretraining[0]["ids"] if transfer else None)
+        assert note["updates"] == {"cold-long": 30}.get(note["regime"], 10 if note["fraction"] else 0)
     sizes = {note["fraction"]: len(note["ids"]) for note in adaptations}
     assert sizes[0.05] < sizes[0.3] < sizes[1.0] == len(train)
     # The roll-out, one clip of it, and single frames from half of the history.
-    assert [n["history"] for n in notes if n["call"] == "generate"] == [30, 30, 15] * 9
+    assert [n["history"] for n in notes if n["call"] == "generate"] == [30, 30, 15] * 12
 
 
 def test_a_failing_cell_says_why_and_the_others_go_on(models: Path, tiny_task: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from rae_bench.errors import UserError
 from rae_bench.model import Batch, Budget, Context, Domain, LightningModel, ModelCard, Prompt, Sizes, Skeleton
+from rae_bench.model.api import one_a_rig
 from rae_bench.model.registry import make_model
 
 
@@ -52,6 +54,57 @@ def test_finetune_trains_both(target: Domain, pretrained: Path) -> None:
     assert not same(parts(model)[1], core)
     assert not same(parts(model)[0], parts(start)[0])
     assert ctx.declared["trained"] == ctx.declared["parameters"]
+
+
+def test_retarget_goes_on_from_the_whole_network(target: Domain, prompt: Prompt, tmp_path: Path) -> None:
+    there = TinyModel(**OPTIONS)
+    there.pretrain(target, context("pretrain"))
+    there.save(tmp_path / "there")
+    none = replace(
+        target, motion=target.motion[:0], objectives=target.objectives[:0], phases=target.phases[:0], ids=(), groups=()
+    )
+    start, ctx = adapted(none, "retarget", tmp_path / "there", updates=0)
+    assert same(dict(start._adapted[0].state_dict()), dict(there._adapted[0].state_dict()))
+    assert ctx.declared["updates"] == 0
+    here, made = (model.generate(prompt, context("retarget")) for model in (there, start))
+    np.testing.assert_array_equal(here.rotations, made.rotations)
+    few = replace(
+        target, motion=target.motion[:2], objectives=target.objectives[:2], phases=target.phases[:2],
+        ids=target.ids[:2], groups=target.groups[:2],
+    )  # fmt: skip
+    model, _ = adapted(few, "retarget", tmp_path / "there")
+    assert not same(parts(model)[0], parts(there)[0])
+    assert not same(parts(model)[1], parts(there)[1])
+    for name in ("mean", "std", "change"):  # the scales are what the network knows
+        assert torch.equal(getattr(model._adapted[1], name), getattr(there._adapted[1], name))
+
+
+def test_retarget_needs_the_targets_rig(target: Domain, pretrained: Path) -> None:
+    with pytest.raises(UserError, match=r"regime retarget needs pretrain on the target's rig, of \d+ joints; it had"):
+        adapted(target, "retarget", pretrained)
+
+
+def test_domains_on_one_rig_are_one(source: Domain, target: Domain) -> None:
+    short = replace(
+        source, name="short", motion=source.motion[:2].cut(0, 40), objectives=source.objectives[:2].cut(0, 40),
+        phases=source.phases[:2, :40], ids=source.ids[:2], groups=source.groups[:2],
+    )  # fmt: skip
+    both, other = one_a_rig([short, target, source])
+    assert other is target
+    assert (both.name, len(both)) == (f"short+{source.name}", 2 + len(source))
+    assert both.ids[:2] == tuple(f"short/{name}" for name in source.ids[:2])
+    assert both.motion.lengths.tolist() == [40, 40, *source.motion.lengths]
+    assert len(both.phases) == len(both.objectives.kinds) == len(both.motion) == len(both)
+    np.testing.assert_array_equal(both.motion.rotations[:2, :40], source.motion.rotations[:2, :40])
+    np.testing.assert_array_equal(both.motion.rotations[:2, 40:], source.motion.rotations[:2, 39:40].repeat(
+        both.motion.rotations.shape[1] - 40, 1
+    ))  # fmt: skip
+    np.testing.assert_array_equal(both.motion.positions[2:], source.motion.positions)
+    assert not both.objectives.active[:2, 40:].any()
+    np.testing.assert_array_equal(both.objectives.arrivals[2:], source.objectives.arrivals)
+    model, ctx = TinyModel(**OPTIONS), context("pretrain")
+    model.pretrain(source, replace(ctx, sources=(short, target, source)))
+    assert len(model._adapted[1].mean) == 4 + 12 * len(source.rig)
 
 
 def test_cold_takes_nothing_over(target: Domain, pretrained: Path) -> None:

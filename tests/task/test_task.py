@@ -163,4 +163,4 @@ def test_adhoc_task_of_two_rigs() -> None:
 
 
 def test_regimes_are_the_designs() -> None:
-    assert list(REGIMES) == ["cold", "cold-long", "frozen", "finetune", "zero-shot"]
+    assert list(REGIMES) == ["cold", "cold-long", "frozen", "finetune", "retarget", "zero-shot"]

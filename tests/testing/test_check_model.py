@@ -255,7 +255,7 @@ def test_all_failures_are_in_the_error() -> None:
         def load(self, folder: Path) -> None:
             self.taught = 0.5
 
-    with pytest.raises(AssertionError, match=r"2 of 17 checks failed\n  save_pretrained: .*\n  save_adapted: "):
+    with pytest.raises(AssertionError, match=r"2 of 18 checks failed\n  save_pretrained: .*\n  save_adapted: "):
         assert_model(Forgetful)
 
 

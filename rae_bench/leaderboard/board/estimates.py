@@ -18,11 +18,11 @@ from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.metrics import category_scores, floored, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import is_negative_transfer
-from rae_bench.model.regimes import COLD, COLD_LONG, FULL
+from rae_bench.model.regimes import COLD, COLD_LONG, FULL, RETARGET
 from rae_bench.results.files import reported_number
 from rae_bench.statistics.curves import LEAST_FRACTIONS, data_saved_interval, gap_interval
 from rae_bench.statistics.folds import fold_means
-from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES, RETARGET
+from rae_bench.statistics.gains import REFERENCE, REFERENCE_REGIMES
 from rae_bench.statistics.intervals import Effects, Interval, fold_interval, level_interval
 from rae_bench.statistics.pairing import nested
 from rae_bench.task.cells import fold_of

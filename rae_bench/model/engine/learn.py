@@ -58,6 +58,7 @@ class Lesson:
 
     Attributes:
         core: what the core starts from; its own initialisation where this is empty.
+        whole: what the network of the one domain starts from, and its scales, where not the core alone is carried over.
         frozen: whether the core stays as it is.
         stream: which of the model's trainings it is, for the seeds.
         networks, normals: of each domain, once they are made.
@@ -69,6 +70,7 @@ class Lesson:
     core: Mapping[str, Tensor] = field(default_factory=dict)
     frozen: bool = False
     stream: int = 2
+    whole: tuple[Mapping[str, Tensor], Normal] | None = None
     networks: list[nn.Module] = field(default_factory=list)
     normals: list[Normal] = field(default_factory=list)
 
@@ -113,7 +115,11 @@ class Lesson:
             core.load_state_dict(self.core)
         for parameter in core.parameters():
             parameter.requires_grad_(not self.frozen)
-        self.normals = [self.model.statistics(domain) for domain in self.domains]
+        if self.whole is None:
+            self.normals = [self.model.statistics(domain) for domain in self.domains]
+        else:
+            self.networks[0].load_state_dict(self.whole[0])
+            self.normals = [self.whole[1]]
 
     def count(self) -> None:
         """Say what was used."""

@@ -27,8 +27,7 @@ from rae_bench.leaderboard.board.task_rows import gain_estimate
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.entries.rules import CellKey
 from rae_bench.metrics import category_scores
-from rae_bench.model.regimes import COLD_LONG
-from rae_bench.statistics.gains import RETARGET
+from rae_bench.model.regimes import COLD_LONG, RETARGET
 from rae_bench.statistics.intervals import half_width
 from rae_bench.task.task import load_task
 
