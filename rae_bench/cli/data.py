@@ -46,6 +46,7 @@ data.add_command(retarget)
 @click.option("--manifest", help="JSON file in PATH with session, action and style per file.")
 @click.option("--group-pattern", help="Regular expression on the file name; its first group is the split group.")
 @click.option("--action-pattern", help="Regular expression on the manifest's action or the file name.")
+@click.option("--action-by", help="file (default), or motion: lie, sit, stand, turn, walk, run, jump by a rule.")
 @click.option("--include", multiple=True, help="Glob of files to read (default: all of the format).")
 @click.option("--exclude", multiple=True, help="Glob of files to leave out.")
 @click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
@@ -125,9 +126,13 @@ def get(name: str, root: Path | None, yes: bool) -> None:
         folder = place / recordings.folder
         lacking = download.missing_files(recordings, folder)
         size = sum(recordings.files[file].size for file in lacking) / 1e6
-        click.echo(f"{recordings.folder}  {len(lacking)} of {len(recordings.files)} files to get, {size:.1f} MB")
+        to_get = f"{len(lacking)} of {len(recordings.files)} files to get, {size:.1f} MB"
+        click.echo(f"{recordings.folder}  {to_get if recordings.files else 'not downloaded: bring your own copy'}")
         for head, text in (("licence", recordings.licence), ("cite", recordings.citation), ("from", recordings.origin)):
             click.echo(f"  {head:<8}{text or 'not stated'}")
+        if not recordings.files:
+            click.echo(f"  put it into {folder}")
+            continue
         if lacking and all(file in recordings.urls for file in lacking) and not yes:
             _accepted()
         opener = download.https_opener()

@@ -195,18 +195,20 @@ def budget_note(task: Task) -> str:
 def fold_notes(folds: Folds, name: str, warnings: Sequence[str] = ()) -> list[str]:
     """What is uneven about the folds of the domain `name`, of which its import has `warnings`."""
     from rae_bench.data.importing.copies import COPIED
+    from rae_bench.data.importing.recordings import INCOMPLETE
     from rae_bench.task.cells import FOLDS
 
+    lines = [f"Domain {name}: {text}." for text in warnings if text.startswith(INCOMPLETE)]
     if folds.blocks:
-        lines = [
+        lines += [
             f"Domain {name} has fewer than {FOLDS} groups: its folds are blocks of time, so held-out motion is like "
             "what is trained on. Such a task is never ranked."
         ]
         if any(text.startswith(COPIED) for text in warnings):
             lines.append(f"Domain {name} has copies of takes: held-out motion may be trained on. Remove them.")
         return lines
-    return [f"Group {group} of {name} has {100 * share:.0f} % of the frames: it is a fold by itself."
-            for group, share in folds.large.items()]
+    return lines + [f"Group {group} of {name} has {100 * share:.0f} % of the frames: it is a fold by itself."
+                    for group, share in folds.large.items()]
 
 
 def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -142,11 +143,26 @@ def rig_tree(rig: Rig) -> list[str]:
 
 @show.command("task")
 @click.argument("name")
-def show_task(name: str) -> None:
-    """Print what task NAME (or a task file) asks."""
+@click.option("--folds", is_flag=True, help="What each fold holds: takes, groups, minutes, actions. Makes the data.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA), for --folds.")
+@click.option("--json", "as_json", is_flag=True, help="Print the folds as JSON.")
+def show_task(name: str, folds: bool, data: Path | None, as_json: bool) -> None:
+    """Print what task NAME (or a task file) asks, or what its folds hold."""
+    from rae_bench.cli.show_folds import fold_facts, fold_lines
+    from rae_bench.errors import UserError
     from rae_bench.task.task import load_task
 
-    for line in task_lines(load_task(name)):
+    task = load_task(name)
+    if not folds:
+        if as_json or data:
+            raise UserError("--json and --data are for --folds")
+        lines = task_lines(task)
+    else:
+        from rae_bench.task.sides import load_sides
+
+        sides = load_sides(task, data)
+        lines = [json.dumps(fold_facts(task, *sides), indent=1)] if as_json else fold_lines(task, *sides)
+    for line in lines:
         click.echo(line)
 
 

@@ -37,7 +37,7 @@ class RecordingFolder:
         licence: for people.
         citation: for people.
         origin: for people.
-        files: name -> what a task lists of it.
+        files: name -> what a task lists of it; none where users bring their own copy.
         urls: name -> address, of the files that have one.
     """
 
@@ -53,13 +53,13 @@ def recordings_of(name: str) -> list[RecordingFolder]:
     """Return the folders of recordings of a task, by name or file, or one folder as the built-in tasks list it.
 
     Raises:
-        UserError: There is no such task or folder, or the task lists no recordings.
+        UserError: There is no such task or folder, or the task is not of recordings.
     """
     tasks = builtin_tasks()
     if name.endswith(".toml") or name in tasks:
         found = _recordings([load_task(name)])
         if not found:
-            raise UserError(f"task '{name}' lists no recordings; there is nothing to get")
+            raise UserError(f"task '{name}' has no recordings; there is nothing to get")
         return list(found.values())
     found = _recordings(load_task(task) for task in tasks)
     if name not in found:
@@ -68,17 +68,17 @@ def recordings_of(name: str) -> list[RecordingFolder]:
 
 
 def _recordings(tasks: Iterable[Task]) -> dict[str, RecordingFolder]:
-    """Return folder -> all that the tasks list of it."""
+    """Return folder -> all that the tasks list of it, which is nothing of those that users bring themselves."""
     found: dict[str, RecordingFolder] = {}
     for task in tasks:
         for side, table in (*(("source", table) for table in task.sources), ("target", task.target)):
-            if table["kind"] != "recordings" or "files" not in table:
+            if table["kind"] != "recordings":
                 continue
             where = f"{task.name}: [{side}]"
             folder = table["folder"]
             if folder in (".", "..") or "/" in folder or "\\" in folder:
                 raise UserError(f"{where}: folder '{folder}' needs to be a name")
-            files, urls = read_file_list(table["files"], where), download_addresses(table, where)
+            files, urls = read_file_list(table.get("files", {}), where), download_addresses(table, where)
             licence, citation, origin = (str(table.get(key, "")) for key in ("licence", "citation", "origin"))
             if folder in found:
                 old = found[folder]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, with_swapped_roles
+from rae_bench.data.importing.actions import ACTIONS as MOTION_ACTIONS
 from rae_bench.data.retarget import retarget_corpus, retargeted_identity
 from rae_bench.data.store import keep_generated
 from rae_bench.errors import UserError, unknown
@@ -43,15 +44,23 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     In the track `control` a side's `actions` are those that a path determines; segments of others are left out.
 
     Raises:
-        UserError: recordings that are not there, and how to say where they are; an action that no segment has.
+        UserError: recordings that are not there, and how to say where they are; an action that no segment has, or that
+            none can have where actions are found from the motion.
     """
     corpus = _load_whole(side, protocol, data_root)
     actions = side.get("actions")
     if actions is None or protocol.track != CONTROL:
         return corpus
-    strange = sorted(set(actions) - set(corpus.actions))
+    there = set(corpus.actions)
+    known = there.union(MOTION_ACTIONS) if side.get("action_by") == "motion" else there
+    strange = sorted(set(actions) - known)
     if strange:
-        raise unknown(f"action of domain '{corpus.name}'", strange[0], sorted(set(corpus.actions)))
+        raise unknown(f"action of domain '{corpus.name}'", strange[0], sorted(known))
+    if there.isdisjoint(actions):
+        raise UserError(
+            f"domain '{corpus.name}' has no segment with the action {' or '.join(actions)}, which is what the track "
+            f"{CONTROL} takes of it; it has {', '.join(sorted(there))}"
+        )
     return corpus[[i for i, action in enumerate(corpus.actions) if action in actions]]
 
 

@@ -49,6 +49,7 @@ BAD = {
     "rig": (["show", "rig", "quda"], "unknown rig 'quda'; did you mean quad"),
     "rig file": (["show", "rig", "none.toml"], "none.toml: no such rig file"),
     "shown task": (["show", "task", "biped2quat"], "did you mean biped2quad"),
+    "folds as JSON": (["show", "task", "biped2quad", "--json"], "--json and --data are for --folds"),
     "shown model": (["show", "model", "fee"], "did you mean fe"),
     "checked model": (["check", "model", "fee"], "did you mean fe"),
     "model": (["run", "--model", "ef", "--task", TINY], "unknown model 'ef'; did you mean fs or fe or fc?"),
@@ -78,7 +79,7 @@ BAD = {
     "option name": ([*RUN, "--task", TINY, "--set", "nonsense=1"], "nonsense"),
     "out under a file": ([*RUN, "--task", TINY, "--out", "file/results"], "cannot write results to file/results"),
     "out is a file": ([*RUN, "--task", TINY, "--out", "file"], "cannot write results to file"),
-    "recordings": ([*RUN, "--task", "human2dog"], "recordings 'human_bandai' not found; give the folder"),
+    "recordings": ([*RUN, "--task", "human2dog"], "recordings 'human_full' not found; give the folder"),
     "data folder": ([*RUN, "--task", "human2dog", "--data", "empty"], "not found under empty"),
     "rig that cannot": ([*RUN, "--task", "arm.toml"], "rig 'arm' cannot walk"),
     "rig without roles": ([*RUN, "--task", "mid.toml"], "left_mid"),
@@ -321,6 +322,8 @@ def test_uneven_folds_are_told() -> None:
     folds = make_folds(tuple("aaabbb"), ("walk",) * 6, tuple("aaabbb"), np.full(6, 60), 30.0)
     told = "the same motion, or its mirror image, is in two groups, which count as one: x and y"
     assert fold_notes(folds, "dog", ["other", told])[1].startswith("Domain dog has copies of takes")
+    part = "the set is not whole: 2 of its 77 files are in the folder human_lafan1"
+    assert fold_notes(folds, "dog", ["other", part])[0] == f"Domain dog: {part}."
 
 
 def test_a_motion_without_ground_is_told() -> None:

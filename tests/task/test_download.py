@@ -18,9 +18,10 @@ from click.testing import CliRunner
 from rae_bench.cli.data import data
 from rae_bench.data.importing.file_list import download_addresses, downloads_folder, find_recordings, read_file_list
 from rae_bench.data.importing.recipe import Recipe
-from rae_bench.data.importing.recordings import import_folder
+from rae_bench.data.importing.recordings import INCOMPLETE, import_folder
 from rae_bench.errors import UserError
 from rae_bench.task import download
+from rae_bench.task.sides import load_side
 from rae_bench.task.task import builtin_tasks, load_task
 
 CONTENT = {"walk.bvh": b"walk " * 40_000, "my run.bvh": b"run " * 300}
@@ -238,7 +239,7 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
 
     fails(str(written(tmp_path, "")), "cannot be downloaded as listed; they come from my shelf; put them into a folder")
     fails("human2dgo", "unknown task or recordings 'human2dgo'; did you mean human2dog")
-    fails("biped2quad", "lists no recordings")
+    fails("biped2quad", "has no recordings")
     fails("none.toml", "no such task file")
 
 
@@ -304,9 +305,13 @@ RECORDED = [
 ]
 
 
+BROUGHT = {"human_lafan1"}
+"""Folders that users bring themselves, because their licence lets nobody pass them on."""
+
+
 def test_demos_say_so() -> None:
     demos = {name for name in builtin_tasks() if load_task(name).demo}
-    assert demos == {"dog2labrador", "dog2stick", "human2dog-deepmimic", "human2human"}
+    assert demos == {"dog2labrador", "dog2stick", "human2dog-deepmimic"}
     for name in builtin_tasks():
         assert ("import demo, not ranked" in load_task(name).title) == (name in demos)
 
@@ -318,6 +323,9 @@ def test_tasks_on_recordings_say_where_they_come_from(name: str, recordings: Pat
         assert side["licence"]
         assert side["citation"]
         assert side["origin"]
+        if side["folder"] in BROUGHT:
+            assert not {"files", "download"} & set(side)
+            continue
         files = read_file_list(side["files"], name)
         assert files
         assert set(download_addresses(side, name)) == (set() if side["folder"] == "insect_stick" else set(files))
@@ -330,7 +338,7 @@ def test_a_folder_is_listed_alike_everywhere() -> None:
     for name in RECORDED:
         task = load_task(name)
         for side in (task.source, task.target):
-            for file, listed in side["files"].items():
+            for file, listed in side.get("files", {}).items():
                 assert seen.setdefault((side["folder"], file), listed) == listed
 
 
@@ -339,9 +347,49 @@ def test_recordings_that_are_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     side = load_task("human2dog").target
     with pytest.raises(UserError) as caught:
         find_recordings(side, tmp_path)
-    for words in ("'dog_mann' not found under", "--data DIR", "rae-bench data get dog_mann", "CC BY-NC 4.0", "github"):
+    for words in ("'dog_full' not found under", "--data DIR", "rae-bench data get dog_full", "CC BY-NC 4.0", "github"):
         assert words in str(caught.value)
     with pytest.raises(UserError) as caught:
         find_recordings(load_task("dog2stick").target, None)
     assert "data get" not in str(caught.value)
     assert "stac-mjx" in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        find_recordings(load_task("lafan2dog").source, None)
+    assert "data get" not in str(caught.value)
+    for words in ("human_lafan1/", "CC BY-NC-ND 4.0", "ubisoft-laforge-animation-dataset"):
+        assert words in str(caught.value)
+
+
+def test_what_people_bring_is_named_and_not_downloaded(tmp_path: Path) -> None:
+    told = CliRunner().invoke(data, ["get", "human_lafan1", "--to", str(tmp_path)])
+    assert told.exit_code == 0
+    for words in ("bring your own copy", "CC BY-NC-ND 4.0", "lafan1.zip", f"put it into {tmp_path / 'human_lafan1'}"):
+        assert words in told.output
+    result = CliRunner().invoke(data, ["get", "lafan2dog", "--to", str(tmp_path)], input="n\n")
+    assert "bring your own copy" in result.output
+    assert "dog_full  38 of 38 files to get, 48.9 MB" in result.output
+    assert isinstance(result.exception, UserError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_sets_are_taken_whole(recordings: Path) -> None:
+    """`human2dog` lists every recording of both folders; `test_tasks_on_recordings_...` compares the checksums."""
+    task = load_task("human2dog")
+    for side, count in ((task.source, 397), (task.target, 38)):
+        assert {path.name for path in (recordings / side["folder"]).glob("*.bvh")} == set(side["files"])
+        assert len(side["files"]) == count
+
+
+def test_lafan1_runs_on_the_takes_that_are_there(recordings: Path) -> None:
+    task = load_task("lafan2dog")
+    for protocol in (task.protocol, load_task("lafan2dog-control").protocol):
+        corpus = load_side(task.source, protocol, recordings)
+        assert set(corpus.takes) == {"push1_subject2", "walk4_subject1"}
+        assert set(corpus.groups) == {"push1", "walk4"}
+        (told,) = (text for text in corpus.provenance["warnings"] if text.startswith(INCOMPLETE))
+        assert told.endswith("2 of its 77 files are in the folder human_lafan1")
+    assert set(corpus.actions) == {"walk", "turn"}  # of run, turn and walk; none of the two takes has a run
+    with pytest.raises(UserError, match="no segment with the action run, which is what the track control takes"):
+        load_side({**task.source, "actions": ["run"]}, protocol, recordings)
+    with pytest.raises(UserError, match="unknown action of domain 'lafan1' 'rum'; did you mean run"):
+        load_side({**task.source, "actions": ["rum"]}, protocol, recordings)

@@ -30,6 +30,7 @@ _LATER = (
     "fixed_base",
     "group_by",
     "loop_seconds",
+    "action_by",
 )
 """Keys that came later: they count in an identity only where they are set, so that older identities stay what they
 are."""
@@ -64,6 +65,9 @@ class Recipe:
         fixed_base: whether the root stays where it is.
         group_by: "file", or "segment" where there are too few files to hold any out.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
+        action_by: "file", or "motion" to find the action of each segment as `rae_bench.data.importing.actions` does;
+            labels of files are not looked at then.
+        whole_set: how many files the whole set has; a folder with fewer is imported with a warning.
         files: the only files to read, which have to be as listed; none takes what `include` says.
     """
 
@@ -90,6 +94,8 @@ class Recipe:
     fixed_base: bool = False
     group_by: str = "file"
     loop_seconds: float | None = None
+    action_by: str = "file"
+    whole_set: int = 0
     files: Mapping[str, RecordingFile] = field(default_factory=dict)
 
     @classmethod
@@ -111,7 +117,8 @@ class Recipe:
     def options(self) -> dict[str, Any]:
         """Return what decides the imported content, ready for JSON; later keys count only where they are set."""
         defaults = Recipe()
-        values = {key: value for key, value in asdict(self).items() if key not in ("licence", "citation", "files")}
+        words = ("licence", "citation", "files", "whole_set")
+        values = {key: value for key, value in asdict(self).items() if key not in words}
         if self.format in ("auto", "bvh"):
             del values["format"]
         for key in _LATER:
@@ -170,6 +177,12 @@ def _group_by(value: Any) -> str:
     return str(value)
 
 
+def _action_by(value: Any) -> str:
+    if value not in ("file", "motion"):
+        raise _Needed('"file" or "motion"')
+    return str(value)
+
+
 def _loop_seconds(value: Any) -> float:
     need = "a number of seconds up to 600"
     if not 0 < (seconds := _number(value, need)) <= 600:
@@ -186,7 +199,7 @@ def _rate(value: Any) -> float:
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _Needed("a count of frames")
+        raise _Needed("a whole number from 0 on")
     return value
 
 
@@ -235,8 +248,10 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "up": _up,
     "format": _format,
     "group_by": _group_by,
+    "action_by": _action_by,
     "loop_seconds": _loop_seconds,
     "skip_frames": _count,
+    "whole_set": _count,
     "fixed_base": _yes_or_no,
     "fps": _rate,
     "recorded_fps": _rate,

@@ -16,7 +16,7 @@ import numpy as np
 
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats.take import Note, Take, merged_notes
-from rae_bench.data.importing import VERSION
+from rae_bench.data.importing import VERSION, actions
 from rae_bench.data.importing.copies import without_copies
 from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
@@ -39,6 +39,8 @@ FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
 """Frames per second, length of a segment, and length below which a remainder is dropped, where nothing else is said."""
 MOST_GLITCHES = 200
 """Glitches that are kept of each file."""
+INCOMPLETE = "the set is not whole"
+"""How a warning begins that tells of files that are not there."""
 
 
 def import_folder(
@@ -85,7 +87,11 @@ def import_folder(
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
     group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
-    action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    if recipe.action_by == "motion":
+        done = actions.find_actions(motion, course)
+    else:
+        action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+        done = tuple(action_of[owner] for owner, _ in owners)
     groups, copied = without_copies(
         motion, ids if recipe.group_by == "segment" else [group_of[owner] for owner, _ in owners], ids
     )
@@ -94,6 +100,8 @@ def import_folder(
         *merged_notes(_notes(takes, recorded, files, glitches), files),
         *domain_warnings(motion, recipe.unit or "m", recipe.up, ids),
     ]
+    if len(files) < recipe.whole_set:
+        warnings.append(f"{INCOMPLETE}: {len(files)} of its {recipe.whole_set} files are in the folder {folder.name}")
     if recipe.group_by == "segment":
         warnings.append(
             "every segment is a group by itself: what is held out lies a segment away, in time, from training"
@@ -126,7 +134,7 @@ def import_folder(
         motion=motion,
         ids=ids,
         groups=groups,
-        actions=tuple(action_of[owner] for owner, _ in owners),
+        actions=done,
         takes=tuple(stems[owner] for owner, _ in owners),
         course=course,
         identity=identity,
@@ -212,6 +220,8 @@ def _identify(
     skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
     if skeletons:
         decides["skeletons"] = skeletons
+    if recipe.action_by == "motion":
+        decides["actions"] = actions.VERSION
     if recipe.files:
         decides["words"] = {file: dict(recipe.files[file].labels) for file in files}
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
