@@ -52,7 +52,7 @@ def read_gltf(
 ) -> list[Take]:
     """Read the animations of a .glb or .gltf file as takes on one rig, without roles, contact joints and rest pose.
 
-    Joints are those of the skins, else the nodes that move and what hangs on them. What lies above the root, its turns
+    Joints are those of the skins, else the nodes with keys and what hangs on them. What lies above the root, its turns
     and scales, is folded into it. Where a joint below the root carries the path and most of the body, it becomes the
     root.
 

@@ -156,7 +156,7 @@ def find_joints(
     if not wanted or not moving:
         raise fault("no animation moves anything; export it again, or leave it out with --exclude")
 
-    # Nodes between joints are joints where they turn: their bones would not keep their lengths otherwise.
+    # Nodes between joints are joints where they may turn: bones would not keep their lengths otherwise.
     below = _joints_below(scene, wanted)
     turning = {n for tracks in animations for n, path in tracks if path == "rotation" and _PIVOT not in scene.names[n]}
     tops = _uppermost(scene, wanted)
