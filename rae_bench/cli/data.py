@@ -31,13 +31,15 @@ data.add_command(retarget)
 @click.argument("folder", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the domain, for --source and --target.")
 @click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, any key below.")
-@click.option("--format", help="bvh, npz (positions), deepmimic or unity (the thesis' recorder); default: found out.")
+@click.option("--format", help="bvh, gltf, smpl, npz (positions), deepmimic, unity; default: found out.")
 @click.option("--unit", help="cm, m, mm, or metres per unit of the files (default cm for BVH, else m).")
-@click.option("--up", help="Vertical axis of the files: y (default), z, -y, -z, or a direction such as 0,1,0.1.")
-@click.option("--recorded-fps", type=float, help="Frame rate of npz and Unity files that do not say it.")
+@click.option("--up", help="Vertical axis of the files: y, z, -y, -z or a direction 0,1,0.1 (default y; SMPL: z).")
+@click.option("--convert", is_flag=True, help="FBX: make glTF of it first, with Blender, FBX2glTF or assimp.")
+@click.option("--root", help="BVH, glTF: the joint to make the root, with all above it folded in.")
+@click.option("--recorded-fps", type=float, help="Frame rate of files that do not say it; glTF: at which to sample.")
 @click.option("--root-path", help="Files without a root: fixed, children, or the npz array with its path.")
 @click.option("--points", help="npz: which array of positions.")
-@click.option("--skeleton", multiple=True, help="TOML file of names and parents; DeepMimic: character file.")
+@click.option("--skeleton", multiple=True, help="TOML file of names and parents; DeepMimic: character; SMPL: body.")
 @click.option("--skip-frames", type=int, help="First frames of every file to drop.")
 @click.option("--fixed-base", is_flag=True, default=None, help="The root does not travel: an arm on a table.")
 @click.option("--fps", type=float, help="Frame rate to resample to (default 30).")
@@ -59,10 +61,13 @@ def import_(
     seconds: float,
     minimum_seconds: float,
     per_skeleton: bool,
+    convert: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Make a domain of the recordings in the folder PATH, or of the one file PATH.
+
+    BVH, glTF, SMPL and AMASS, positions as npz, DeepMimic, the thesis' recorder; FBX with --convert.
 
     Roles are guessed from names and shown; roles.toml says better:
 
@@ -91,6 +96,15 @@ def import_(
         given["up"] = numbers("--up", given["up"].split(","))
     if not 0 < minimum_seconds <= seconds < LONGEST:
         raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
+    if convert:
+        from rae_bench.data.importing.convert import convert_folder
+        from rae_bench.storage import home
+
+        converted = home() / "converted" / name
+        count, unit = convert_folder(folder, converted, lambda file: click.echo(f"converting {file}", err=True))
+        click.echo(f"converted  {count} FBX file{'s' * (count != 1)} (kept in {converted})", err=True)
+        given.setdefault("unit", table.get("unit", unit))
+        folder = converted
     if folder.is_file():
         if "include" in given:
             raise UserError(f"{folder} is a file; --include chooses from a folder")

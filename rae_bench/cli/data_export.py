@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", metavar="RESULT|DOMAIN")
-@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="File to write: .bvh or .glb.")
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="File to write: .bvh, .glb or .npz.")
 @click.option("--clip", "clips", multiple=True, help="Clips or actions by name or glob; .glb takes more than one.")
 @click.option("--unit", default="cm", show_default=True, help="Of a BVH file: cm, m, mm, or metres per unit.")
 @click.option("--regime", help="Of RESULT: whose roll-out, a regime, full or a control; or truth.")
@@ -35,7 +35,7 @@ def export(
     task: str | None,
     data_root: Path | None,
 ) -> None:
-    """Write motion for other programs, as BVH or glTF (.glb: skeleton, a body of bones, an animation for each clip).
+    """Write motion for other programs, as BVH, npz or glTF (.glb: skeleton, a body, an animation for each clip).
 
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.

@@ -16,14 +16,14 @@ import click
 @click.option("--seconds", type=float, help="How long to generate (default: what the objectives file says).")
 @click.option("--with-history", is_flag=True, help="Write the history too, before the generated motion.")
 @click.option("--page", type=click.Path(path_type=Path), help="Also a page that shows it, with the objectives.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write: .bvh or .glb.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write: .bvh, .glb, .npz.")
 def generate(
     model_dir: Path, objectives: Path, history: str, unit: str, up: str, seconds: float | None, with_history: bool,
     page: Path | None, output: Path,
 ) -> None:
     """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
 
-    Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
+    Writes the motion as BVH, glTF (.glb) or npz and says how far each objective was missed.
     """
     from rae_bench.cli.values import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, export_clips

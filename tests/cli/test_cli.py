@@ -96,7 +96,7 @@ BAD = {
     "no roles": (["data", "import", "cut", "--name", "x"], "a.bvh: no MOTION section"),  # roles are guessed
     "format": (["data", "import", "cut", "--name", "x", "--format", "bhv"], "unknown format 'bhv'; did you mean bvh"),
     "up": (["data", "import", "cut", "--name", "x", "--up", "1,2"], "up = "),
-    "root path": (["data", "import", "cut", "--name", "x", "--root-path", "fixed"], "root_path is for npz and unity"),
+    "root path": (["data", "import", "cut", "--name", "x", "--root-path", "fixed"], "root_path is for npz, unity"),
     "roles file": (["data", "import", "cut", "--name", "x", "--roles", "none.toml"], "none.toml: no such roles file"),
 }
 USAGE = {

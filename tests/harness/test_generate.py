@@ -303,7 +303,7 @@ def test_other_bad_input(model: Path, history: Path, tmp_path: Path, capsys: pyt
     assert "seconds = nan" in say(model, str(history), "--seconds", "nan")
     assert "cannot write" in say(model, str(history), "-o", str(tmp_path / "nowhere" / "x.bvh"))
     assert "cannot write" in say(model, str(history), "-o", str(tmp_path))
-    assert "ends in .bvh or .glb" in say(model, str(history), "-o", str(tmp_path / "x.fbx"))
+    assert "ends in .bvh, .glb or .npz" in say(model, str(history), "-o", str(tmp_path / "x.fbx"))
 
 
 @pytest.mark.parametrize("part", ["adapted.json", "rig.toml", "model.safetensors"])

@@ -8,6 +8,7 @@ import threading
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ _BROKEN = (
 )
 """What zipfile and numpy raise on damaged input; RecursionError and NotImplementedError are RuntimeErrors."""
 
+UNPICKLE = (
+    "which can run code and is not read. If you trust the file: python -c \"import numpy as np; "
+    "d = np.load('IN.npz', allow_pickle=True); "
+    "np.savez('OUT.npz', **{k: np.array(d[k].tolist()) for k in d.files})\""
+)
+"""What to do about an array of Python objects, as a part of a sentence."""
 _PARSING = threading.Lock()
 """numpy parses a header as Python, and Python 3.11 counts the depth of all threads' parsers in one place: two at once
 can end in a SystemError (python/cpython#106905)."""
@@ -55,11 +62,15 @@ class _Header:
 class Archive:
     """The arrays of an npz file: which there are, and one at a time.
 
+    Args:
+        source: the file.
+        pass_pickles: whether arrays of Python objects count as not there, unless one is missed; else they are refused.
+
     Raises:
         UserError: The file is no npz file, is damaged, or holds an array that is refused.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, pass_pickles: bool = False) -> None:
         self.source = source
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(source.read()))
@@ -70,6 +81,11 @@ class Archive:
             raise source.fault(f"{len(members)} arrays; at most {MAX_ARRAYS} are read")
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
         self._headers = {name: self._header(name) for name in self._members}
+        self._pickled = [name for name, header in self._headers.items() if header.dtype.hasobject]
+        if self._pickled and not pass_pickles:
+            raise self._pickle_fault(self._pickled[0])
+        for name in self._pickled:
+            del self._members[name], self._headers[name]
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -99,7 +115,7 @@ class Archive:
         except _BROKEN as error:
             raise self.source.fault(f"array '{name[:40]}' is damaged ({_words(error)}); get the file again") from None
         if dtype.hasobject:
-            raise self.source.fault(f"array '{name[:40]}' holds Python objects, which are not read; save plain numbers")
+            return _Header(shape, dtype, fortran, start)
         size = math.prod(shape) * dtype.itemsize
         if size != info.file_size - start or any(n < 0 for n in shape):
             text = f"its header says {list(shape)} but the file holds {info.file_size - start} bytes of it"
@@ -138,6 +154,8 @@ class Archive:
             UserError: The array is missing, damaged, of another shape or kind, or holds numbers beyond `LARGEST`.
         """
         if name not in self:
+            if self._pickled:
+                raise self._pickle_fault(self._pickled[0])
             raise self.fault(f"no array '{name}'; it holds {self}")
         found, kind = self.shapes[name]
         fits = len(found) == len(shape) and all(want in (None, n) for n, want in zip(found, shape, strict=True))
@@ -145,7 +163,7 @@ class Archive:
             wanted = ", ".join("any" if n is None else str(n) for n in shape)
             raise self.fault(f"array '{name}' has shape {list(found)} and kind {kind}, not ({wanted}) and {kinds}")
         array = np.array(self[name])
-        if kind == "f" and not (np.abs(array) < LARGEST).all():
+        if kind == "f" and not (np.abs(array) < np.float64(LARGEST)).all():
             raise self.fault(f"array '{name}' holds a number that is no place and no turn")
         return array
 
@@ -156,9 +174,31 @@ class Archive:
         except UnicodeDecodeError:
             raise self.source.fault(f"array '{name[:40]}' holds words that are not UTF-8") from None
 
+    def _pickle_fault(self, name: str) -> UserError:
+        """Return the error about an array of Python objects."""
+        return self.source.fault(f"array '{name[:40]}' holds Python objects (a pickle), {UNPICKLE}")
+
     def fault(self, text: str) -> UserError:
         """Return an error about this file."""
         return self.source.fault(text)
+
+
+def recorded_rate(archive: Archive, given: float | None, names: Sequence[str]) -> float:
+    """Return the given frame rate, else the file's, under the first of some names that it has.
+
+    Raises:
+        UserError: There is none, or it is no frame rate.
+    """
+    if given is not None:
+        return given
+    name = next((name for name in names if name in archive), names[0])
+    shape, kind = archive.shapes.get(name, (None, ""))
+    if shape not in ((), (1,)) or kind not in "fiu":
+        raise archive.fault("no frame rate in the file; give it with --recorded-fps")
+    rate = float(archive[name].reshape(()))
+    if not 0 < rate <= 1e5:
+        raise archive.fault(f"{name} {rate} is not a frame rate; give it with --recorded-fps")
+    return rate
 
 
 def _words(error: BaseException) -> str:

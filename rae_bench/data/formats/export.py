@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rae_bench.data.formats.bvh import write_bvh
 from rae_bench.data.formats.gltf import write_glb
+from rae_bench.data.formats.positions import write_npz
 from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError, unknown
 from rae_bench.motion.motion import Motion
 
-SUFFIXES = (".bvh", ".glb")
+SUFFIXES = (".bvh", ".glb", ".npz")
 """Endings of the formats that are written."""
 
 
@@ -27,32 +28,35 @@ def check_writable(path: Path) -> None:
     """Raise `UserError` unless `path` names a format that is written, in a folder where files may be made."""
     check_place(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"cannot write {path}: give a name that ends in {' or '.join(SUFFIXES)}")
+        raise UserError(f"cannot write {path}: give a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
 
 
 def export_clips(
     path: Path, motion: Motion, clips: Sequence[int] = (0,), *, names: Sequence[str] = (), unit: str | float = "cm"
 ) -> None:
-    """Write clips of a motion as .bvh, which holds one, or as .glb, where each is an animation.
+    """Write clips of a motion as .bvh or .npz, which hold one, or as .glb, where each is an animation.
 
     Args:
         path: the file.
         motion: metres, y up.
         clips: which of its clips.
         names: one for each clip.
-        unit: of a BVH file; glTF's is the metre.
+        unit: of a BVH file; that of the others is the metre.
 
     Raises:
-        UserError: The file cannot be written, or is a BVH file for more than one clip.
+        UserError: The file cannot be written, or is no .glb file for more than one clip.
     """
     check_writable(path)
-    if path.suffix.lower() == ".glb":
+    suffix = path.suffix.lower()
+    if suffix == ".glb":
         write_glb(path, motion, clips, names=names)
-    elif len(clips) == 1:
+    elif len(clips) != 1:
+        kind, which = "a BVH" if suffix == ".bvh" else "an npz", first_few(names, 4) if names else "counted from 0"
+        raise UserError(f"{path}: {kind} file holds one clip, not {len(clips)} ({which}); choose one, or write .glb")
+    elif suffix == ".bvh":
         write_bvh(path, motion, clips[0], unit=unit)
     else:
-        which = first_few(names, 4) if names else "counted from 0"
-        raise UserError(f"{path}: a BVH file holds one clip, not {len(clips)} ({which}); choose one, or write .glb")
+        write_npz(path, motion, clips[0])
 
 
 def matching_clips(patterns: Sequence[str], ids: Sequence[str], actions: Sequence[str]) -> list[int]:

@@ -1,6 +1,7 @@
-"""The format `npz`: recordings that hold positions of points and no rotations. docs/formats.md describes the files.
+"""The format `npz`: recordings that hold positions of points. docs/formats.md describes the files.
 
-`read_points` reads the points of a file, `fit_points` gives those of one skeleton their bones and rotations.
+`read_points` reads the points of a file. `fit_points` gives those of one skeleton their bones, and their rotations
+where a file does not hold them. `write_npz` writes a file, with rotations.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.data.formats.archive import Archive
+from rae_bench.data.formats.archive import Archive, recorded_rate
 from rae_bench.data.formats.joint_tree import JointTree, make_joint_tree
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.take import Note, Take
@@ -20,14 +21,18 @@ from rae_bench.data.formats.units import Up, metres_per_unit, upright
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.fit import fit_bones, kabsch
-from rae_bench.motion.motion import make_motion
+from rae_bench.kinematics.forward import forward_kinematics
+from rae_bench.motion.motion import Motion, clip_arrays, make_motion
 from rae_bench.rigs.rig import LARGEST, make_rig
 from rae_bench.rigs.tree import joint_list
+from rae_bench.storage import whole_file
 
 SAME_LENGTH = 0.02
 """Files whose median bone lengths differ by less than this share of the longest bone are of one skeleton."""
 FIXED, CHILDREN = "fixed", "children"
 """Words for the path of a root that was not recorded: see `virtual_root_path`."""
+SAME_PLACE = 1e-4
+"""Share of the body's size by which a file's rotations and offsets may miss its positions and be taken for theirs."""
 LOOSE = 0.15
 """Bones that vary by more than this share of their length are hardly rigid; a note says so."""
 
@@ -43,6 +48,8 @@ class Points:
         fps: frames per second.
         positions: (T, J, 3) metres, world, y up.
         notes: what is odd about the file.
+        rotations: (T, J, 4) local, and
+        offsets: (J, 3) metres, which give these positions; None where the file has none that do.
     """
 
     path: Path
@@ -51,6 +58,8 @@ class Points:
     fps: float
     positions: np.ndarray
     notes: tuple[Note, ...] = ()
+    rotations: np.ndarray | None = None
+    offsets: np.ndarray | None = None
 
     @property
     def bones(self) -> np.ndarray:
@@ -93,7 +102,7 @@ def read_points(
     if not frames or not count:
         raise source.fault(f"array '{key}' has no frames or no points")
     tree, rows, notes = _joint_tree(archive, key, count, trees)
-    rate = _rate(archive, fps)
+    rate = recorded_rate(archive, fps, ("fps",))
     positions = _finite(archive, key, tree.names, rows)
     if tree.virtual_root:
         given = _path_array(archive, root_path, frames) if root_path not in (None, FIXED, CHILDREN) else None
@@ -102,10 +111,39 @@ def read_points(
     elif root_path:
         raise source.fault(f"root_path is not needed: '{tree.names[int(tree.parents.argmin())]}' carries the path")
     names, parents, order = tree.with_root()
-    positions = positions[:, order] * scale
+    positions = positions[:, order]
+    rotations, offsets = None, None
+    if not trees and tree.virtual_root is None:
+        rotations, offsets = _recorded_turns(archive, positions, parents, order)
+    positions = positions * scale
     if turn is not None:
         positions = quat.rotate(turn, positions)
-    return Points(source.path, tuple(names), parents, rate, positions, tuple(notes))
+    if rotations is not None and offsets is not None:
+        offsets = offsets * scale
+        if turn is not None:
+            rotations[:, 0] = quat.mul(turn, rotations[:, 0])
+    return Points(source.path, tuple(names), parents, rate, positions, tuple(notes), rotations, offsets)
+
+
+def _recorded_turns(
+    archive: Archive, positions: np.ndarray, parents: np.ndarray, order: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return the arrays `rotations` (T, J, 4) and `offsets` (J, 3) where they give the positions, as ours do.
+
+    Files of others have rotations of other kinds under that name.
+    """
+    frames, count = positions.shape[:2]
+    wanted = {"rotations": (frames, count, 4), "offsets": (count, 3)}
+    if any(archive.shapes.get(name) != (shape, "f") for name, shape in wanted.items()):
+        return None, None
+    rotations, offsets = (archive[name][..., order, :].astype(np.float64) for name in wanted)
+    if not ((np.abs(rotations) < 2).all() and (np.abs(offsets) < LARGEST).all()):
+        return None, None
+    rotations = quat.normalize(rotations)
+    offsets[0] = 0
+    placed, _ = forward_kinematics(rotations, positions[:, 0], parents, offsets)
+    size = float(np.ptp(positions, axis=1).max())
+    return (rotations, offsets) if np.abs(placed - positions).max() <= SAME_PLACE * size else (None, None)
 
 
 def _points_key(archive: Archive, wanted: str | None) -> str:
@@ -152,19 +190,6 @@ def _joint_tree(
         raise archive.fault(f"no parents for the {count} points of '{key}'; give names and parents with --skeleton")
     parents = [int(p) for p in archive[parents_key]]
     return make_joint_tree(names, parents, None, archive.fault), np.arange(count), []
-
-
-def _rate(archive: Archive, given: float | None) -> float:
-    """Return the given frame rate, else the file's."""
-    if given is not None:
-        return given
-    shape, kind = archive.shapes.get("fps", (None, ""))
-    if shape not in ((), (1,)) or kind not in "fiu":
-        raise archive.fault("no frame rate in the file; give it with --recorded-fps")
-    rate = float(archive["fps"].reshape(()))
-    if not 0 < rate <= 1e5:
-        raise archive.fault(f"fps {rate} is not a frame rate; give it with --recorded-fps")
-    return rate
 
 
 def _finite(archive: Archive, key: str, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
@@ -244,7 +269,15 @@ def fit_points(recordings: Sequence[Points]) -> list[Take]:
         Takes in the order given; notes say how much the bones varied and how well the fit meets the points.
     """
     takes: list[Take | None] = [None] * len(recordings)
-    for group in _same_skeleton(recordings):
+    for i, points in enumerate(recordings):
+        if points.rotations is not None and points.offsets is not None:
+            joints = joint_list(points.names, points.parents, points.offsets)
+            rig = make_rig(points.path.stem, joints, {}, where=str(points.path))
+            motion = make_motion(rig, points.fps, points.positions[None, :, 0], points.rotations[None])
+            takes[i] = Take(motion, points.notes)
+    to_fit = [i for i, take in enumerate(takes) if take is None]
+    for chosen in _same_skeleton([recordings[i] for i in to_fit]):
+        group = [to_fit[k] for k in chosen]
         parts = [recordings[i] for i in group]
         names, parents = parts[0].names, parts[0].parents
         offsets, rotations = fit_bones(np.concatenate([part.positions for part in parts]), parents)
@@ -257,6 +290,36 @@ def fit_points(recordings: Sequence[Points]) -> list[Take]:
             notes, spread = _noise(part, motion.positions[0])
             takes[i] = Take(motion, (*part.notes, *notes), spread)
     return [take for take in takes if take is not None]
+
+
+def write_npz(path: str | Path, motion: Motion, clip: int = 0) -> None:
+    """Write one clip as an npz file, which appears whole or not at all; `read_points` and `fit_points` give it back.
+
+    It holds float32 arrays `positions` (T, J, 3), world, `rotations` (T, J, 4), local, w first, and `offsets` (J, 3),
+    in metres with y up, and `names` (J,), `parents` (J,), -1 at the root, and `fps`.
+
+    Args:
+        path: the file; missing folders above it are made.
+        motion: positions in metres, y up.
+        clip: which of its clips, counted from 0.
+
+    Raises:
+        UserError: There is no such clip, or it has no frame or numbers that are not finite.
+    """
+    root, rotations = clip_arrays(motion, clip)
+    rig = motion.rig
+    rotations = quat.normalize(rotations)
+    positions, _ = rig.forward_kinematics(rotations, root)
+    with whole_file(Path(path)) as scratch, scratch.open("wb") as file:
+        np.savez_compressed(
+            file,
+            positions=positions.astype(np.float32),
+            rotations=rotations.astype(np.float32),
+            offsets=rig.offsets,
+            names=np.array(rig.joint_names),
+            parents=rig.parents.astype(np.int32),
+            fps=np.array(motion.fps),
+        )
 
 
 def _same_skeleton(recordings: Sequence[Points]) -> list[list[int]]:

@@ -45,13 +45,14 @@ class Source:
         return data
 
 
-def decode_json(source: Source, kind: type[Kind]) -> Kind:
-    """Return the file's JSON as a msgspec type.
+def decode_json(source: Source, kind: type[Kind], data: bytes | None = None) -> Kind:
+    """Return the file's JSON, or `data` where JSON is only a part of the file, as a msgspec type.
 
     Raises:
         UserError: The file is no whole JSON, or does not fit the type; the place that does not fit is named.
     """
-    data = source.read()
+    if data is None:
+        data = source.read()
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:

@@ -31,11 +31,13 @@ class Take:
         motion: one clip, metres, y up, on a rig without roles.
         notes: what is odd about the file.
         spread: joint -> by which share of its length its bone varied, where the format lets bones do that.
+        name: of the take within its file, "" where the file holds only this one.
     """
 
     motion: Motion
     notes: tuple[Note, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
 
 
 def merged_notes(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:
@@ -51,6 +53,7 @@ def merged_notes(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[
             kinds.setdefault(note.kind, []).append((note.size, f"{file}: {note.text}"))
     lines = []
     for alike in kinds.values():
-        worst = max(alike, key=lambda each: each[0])[1]
-        lines.append(worst if len(alike) == 1 else f"{worst} (the worst of {len(alike)} files)")
+        size, worst = max(alike, key=lambda each: each[0])
+        more = f"the worst of {len(alike)} files" if size else f"and {len(alike) - 1} more files"
+        lines.append(worst if len(alike) == 1 else f"{worst} ({more})")
     return lines

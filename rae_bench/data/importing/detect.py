@@ -8,16 +8,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from rae_bench.data.formats.smpl import is_smpl
 from rae_bench.data.importing.recipe import BVH_FILES, Recipe
 from rae_bench.errors import UserError
 
-PATTERNS = {"bvh": BVH_FILES, "npz": ("*.npz",), "deepmimic": ("**/*.json",), "unity": ("**/*.json",)}
+PATTERNS = {
+    "bvh": BVH_FILES,
+    "gltf": ("**/*.[gG][lL][bB]", "**/*.[gG][lL][tT][fF]", "**/*.[vV][rR][mM]"),
+    "smpl": ("**/*.npz",),
+    "npz": ("*.npz",),
+    "deepmimic": ("**/*.json",),
+    "unity": ("**/*.json",),
+}
 """Globs of the files of each format where no `include` names them; of the JSON files, those that look like it."""
 CHARACTERS = "character"
 """What `detect_format` calls DeepMimic's character files, which hold no motion."""
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
+_SHARED = ("smpl", "deepmimic", "unity")
+"""Formats whose files have a suffix that others have too: only those that look like them are read."""
+CONVERSIONS = {
+    ".fbx": "FBX is read by way of glTF: --convert does that with Blender, FBX2glTF or assimp, where one is installed",
+    ".pkl": "pickles can run code and are not read; docs/importing.md says how to make npz of those that you trust",
+}
+"""Suffix -> what to do with files that are not read."""
 _HEAD = 1 << 16
-NO_FORMAT = "no recordings: neither *.bvh nor *.npz, nor *.json of DeepMimic or the thesis' recorder"
+NO_FORMAT = "no recordings: neither *.bvh, *.glb, *.gltf nor *.npz, nor *.json of DeepMimic or the thesis' recorder"
 
 
 def detect_format(path: Path) -> str | None:
@@ -28,11 +43,15 @@ def detect_format(path: Path) -> str | None:
     except OSError:
         return None
     if head[:4] == b"PK\x03\x04":
-        return "npz"
+        return "smpl" if is_smpl(path) else "npz"
+    if head[:4] == b"glTF":
+        return "gltf"
     if b"HIERARCHY" in head[:4096].upper():
         return "bvh"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
         return None
+    if path.suffix.lower() == ".gltf":
+        return "gltf"
     return next((name for key, name in _KEYS.items() if key in head), None)
 
 
@@ -56,7 +75,7 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     form = recipe.format if recipe.format != "auto" else _format(folder, recipe)
     include = recipe.include or PATTERNS[form]
     files = _matching(folder, include, recipe.exclude)
-    if (recipe.files or not chosen) and form in ("deepmimic", "unity"):
+    if (recipe.files or not chosen) and form in _SHARED:
         files = [file for file in files if detect_format(folder / file) == form]
     if not files:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
@@ -64,9 +83,17 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         but = f" but not {', '.join(recipe.exclude)}" if recipe.exclude else ""
         named = f"no file matches {', '.join(include)}{but}"
         wanted = named if chosen or recipe.exclude or recipe.format != "auto" else NO_FORMAT
-        raise UserError(f"{folder}: {wanted} ({holds})")
+        how = _conversion([str(path) for path in folder.rglob("*")])
+        raise UserError(f"{folder}: {wanted} ({holds}){f'; {how}' if how else ''}")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
-    return replace(recipe, format=form, include=tuple(include), unit=unit), files
+    up = recipe.up or ("z" if form == "smpl" else "y")
+    return replace(recipe, format=form, include=tuple(include), unit=unit, up=up), files
+
+
+def _conversion(files: Sequence[str]) -> str | None:
+    """Return what to do with files that no reader takes, by their suffixes; None where nothing is known."""
+    suffixes = {PurePath(file).suffix.lower() for file in files}
+    return next((how for suffix, how in CONVERSIONS.items() if suffix in suffixes), None)
 
 
 def _format(folder: Path, recipe: Recipe) -> str:
@@ -74,8 +101,15 @@ def _format(folder: Path, recipe: Recipe) -> str:
     if recipe.include:
         files = _matching(folder, recipe.include, recipe.exclude)
         found = {form for file in files if (form := detect_format(folder / file))}
+        if not found and (how := _conversion(files)):
+            raise UserError(f"{folder / files[0]}: {how}")
     else:
         found = {form for form in ("bvh", "npz") if _matching(folder, PATTERNS[form], recipe.exclude)}
+        if any(is_smpl(folder / file) for file in _matching(folder, PATTERNS["smpl"], recipe.exclude)):
+            found = found - {"npz"} | {"smpl"}
+        models = _matching(folder, PATTERNS["gltf"], recipe.exclude)
+        if any("/" not in file for file in models) or (models and not found):
+            found.add("gltf")
         if not found:
             files = _matching(folder, PATTERNS["unity"], recipe.exclude)
             found = {form for file in files if (form := detect_format(folder / file))}

@@ -100,7 +100,7 @@ def _recordings(corpus: Corpus) -> list[dict[str, Any]]:
     stems = [name.rpartition("#")[0] for name in corpus.ids]
     rows = []
     for each in corpus.provenance.get("recordings", []):
-        kept = stems.count(each["file"].rpartition(".")[0])
+        kept = stems.count(each.get("take", each["file"].rpartition(".")[0]))
         faults = {kind: sum(event["kind"] == kind for event in each["events"]) for kind in FAULTS}
         rows.append({**each, "seconds": each["frames"] / each["fps"], "segments": kept, **faults})
     return rows

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
+from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.joint_tree import read_joint_tree
 from rae_bench.data.formats.positions import fit_points, read_points
+from rae_bench.data.formats.smpl import average_body, read_smpl, read_smpl_body
 from rae_bench.data.formats.take import Take
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.detect import skeleton_files
@@ -18,44 +20,92 @@ from rae_bench.data.importing.recipe import Recipe
 from rae_bench.errors import UserError
 
 
-def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]:
-    """Read a take for each file of a folder, in metres with y up, at the file's rate.
+def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list[str], list[Take]]:
+    """Read the takes of a folder's files, in metres with y up, at the file's rate.
+
+    A glTF file may hold several, and each has a name then; all other files hold one.
 
     Args:
         folder: where the files lie.
         files: relative to the folder.
         recipe: how to read them, as `resolve_recipe` returns it.
 
+    Returns:
+        The file of each take, and the takes.
+
     Raises:
         UserError: One line names the file, the place and what to do.
     """
     for key, forms in _FORMATS_WITH.items():
         if getattr(recipe, key) not in (None, ()) and recipe.format not in forms:
-            raise UserError(f"{folder}: {key} is for {' and '.join(forms)} files; these are {recipe.format}")
+            raise UserError(f"{folder}: {key} is for {', '.join(forms)} files; these are {recipe.format}")
     paths = [folder / file for file in files]
-    takes = _READERS[recipe.format](folder, paths, recipe)
+    if recipe.format == "gltf":
+        of_file, takes = _read_gltf_files(files, paths, recipe)
+    else:
+        of_file, takes = list(files), _READERS[recipe.format](folder, paths, recipe)
     if not recipe.skip_frames:
-        return takes
+        return of_file, takes
     cut = []
-    for path, take in zip(paths, takes, strict=True):
+    for path, take in zip((folder / file for file in of_file), takes, strict=True):
         if take.motion.frames <= recipe.skip_frames:
             raise UserError(f"{path}: {take.motion.frames} frames, skip_frames = {recipe.skip_frames} leaves none")
         cut.append(replace(take, motion=take.motion.cut(recipe.skip_frames)))
-    return cut
+    return of_file, cut
 
 
 def _read_bvh_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     def read(root: str | None) -> list[Take]:
-        return [Take(read_bvh(path, unit=recipe.unit or "cm", up=recipe.up, root=root)) for path in paths]
+        return [Take(read_bvh(path, unit=recipe.unit or "cm", up=recipe.up or "y", root=root)) for path in paths]
 
     takes = read(recipe.root)
+    root = _root_of_all(takes)
+    return takes if root is None else read(root)
+
+
+def _root_of_all(takes: Sequence[Take]) -> str | None:
+    """Return the joint to make the root of all takes, None where they have one root or no joint will do.
+
+    A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
+    """
     roots = Counter(take.motion.rig.joint_names[0] for take in takes)
-    if len(roots) > 1:
-        # A joint that carries the path in most files may stand still in some; the deepest of the roots fits all.
-        deepest = min(takes, key=lambda take: len(take.motion.rig)).motion.rig.joint_names[0]
-        if all(deepest in take.motion.rig.joint_names for take in takes):
-            takes = read(deepest)
-    return takes
+    deepest = min(takes, key=lambda take: len(take.motion.rig)).motion.rig.joint_names[0]
+    return deepest if len(roots) > 1 and all(deepest in take.motion.rig.joint_names for take in takes) else None
+
+
+def _read_gltf_files(
+    files: Sequence[str], paths: Sequence[Path], recipe: Recipe
+) -> tuple[list[str], list[Take]]:
+    """Return the file of each take, and the takes."""
+
+    def read(root: str | None) -> list[list[Take]]:
+        return [
+            read_gltf(
+                path,
+                unit=recipe.unit or "m",
+                up=recipe.up or "y",
+                fps=recipe.recorded_fps,
+                root=root,
+                loose=recipe.drop_joints,
+            )
+            for path in paths
+        ]
+
+    by_file = read(recipe.root)
+    root = _root_of_all([takes[0] for takes in by_file])
+    sizes = [len(takes[0].motion.rig) for takes in by_file]
+    if root is not None and 2 * min(sizes) > max(sizes):  # in a file without skins an arm alone may move
+        by_file = read(root)
+    of_file = [file for file, takes in zip(files, by_file, strict=True) for _ in takes]
+    return of_file, [take for takes in by_file for take in takes]
+
+
+def _read_smpl_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
+    bodies = [read_smpl_body(path) for path in skeleton_files(folder, recipe)]
+    if len(bodies) > 1:
+        raise UserError(f"{folder}: {len(bodies)} skeleton files; SMPL recordings are read on one body")
+    body = bodies[0] if bodies else average_body()
+    return [read_smpl(path, body, up=recipe.up or "z", fps=recipe.recorded_fps) for path in paths]
 
 
 def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
@@ -64,7 +114,7 @@ def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list
         read_points(
             path,
             unit=recipe.unit or "m",
-            up=recipe.up,
+            up=recipe.up or "y",
             fps=recipe.recorded_fps,
             points=recipe.points,
             trees=trees,
@@ -77,14 +127,19 @@ def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list
 
 def _read_deepmimic_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     characters = [read_character(path) for path in skeleton_files(folder, recipe)]
-    return [read_deepmimic(path, characters, up=recipe.up, loop_seconds=recipe.loop_seconds) for path in paths]
+    return [read_deepmimic(path, characters, up=recipe.up or "y", loop_seconds=recipe.loop_seconds) for path in paths]
 
 
 def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     trees = [read_joint_tree(path) for path in skeleton_files(folder, recipe)]
     return [
         read_unity(
-            path, trees, fps=recipe.recorded_fps, root_path=recipe.root_path, unit=recipe.unit or "m", up=recipe.up
+            path,
+            trees,
+            fps=recipe.recorded_fps,
+            root_path=recipe.root_path,
+            unit=recipe.unit or "m",
+            up=recipe.up or "y",
         )
         for path in paths
     ]
@@ -92,16 +147,17 @@ def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> li
 
 _READERS = {
     "bvh": _read_bvh_files,
+    "smpl": _read_smpl_files,
     "npz": _read_npz_files,
     "deepmimic": _read_deepmimic_files,
     "unity": _read_unity_files,
 }
 _FORMATS_WITH = {
-    "root": ("bvh",),
-    "recorded_fps": ("npz", "unity"),
+    "root": ("bvh", "gltf"),
+    "recorded_fps": ("gltf", "smpl", "npz", "unity"),
     "root_path": ("npz", "unity"),
     "points": ("npz",),
-    "skeleton": ("npz", "unity", "deepmimic"),
+    "skeleton": ("smpl", "npz", "unity", "deepmimic"),
     "loop_seconds": ("deepmimic",),
 }
 """Formats for which a key of the recipe means something."""

@@ -18,7 +18,7 @@ from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.rigs.rig import ROLES
 from rae_bench.storage import read_toml
 
-FORMATS = ("bvh", "npz", "deepmimic", "unity")
+FORMATS = ("bvh", "gltf", "smpl", "npz", "deepmimic", "unity")
 """Names of the formats of recordings."""
 BVH_FILES = ("*.bvh", "*.BVH")
 _LATER = (
@@ -42,7 +42,7 @@ class Recipe:
 
     Attributes:
         unit: "cm", "m", "mm", or metres per unit of the files; None is cm for BVH and metres for all else.
-        up: vertical axis of the files: "y", "z", "-y", "-z" or a direction.
+        up: vertical axis of the files: "y", "z", "-y", "-z" or a direction; None is z for SMPL and y for all else.
         roles: role -> joint name.
         contact_joints: names of the joints that touch the ground.
         fps: frame rate to resample to; None leaves it to the protocol (30).
@@ -72,7 +72,7 @@ class Recipe:
     """
 
     unit: str | float | None = None
-    up: str | tuple[float, ...] = "y"
+    up: str | tuple[float, ...] | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     contact_joints: tuple[str, ...] = ()
     fps: float | None = None

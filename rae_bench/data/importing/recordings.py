@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
+from rae_bench.data.formats.gltf_file import linked_files
 from rae_bench.data.formats.take import Note, Take, merged_notes
 from rae_bench.data.importing import VERSION, actions
 from rae_bench.data.importing.copies import without_copies
@@ -70,8 +71,8 @@ def import_folder(
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
     labels = read_labels(folder, recipe)
-    files = list(hashes)
-    takes = read_takes(folder, files, recipe)
+    sources, takes = read_takes(folder, list(hashes), recipe)
+    files = [f"{file}, {take.name}" if take.name else file for file, take in zip(sources, takes, strict=True)]
     recorded = [without_joints(take.motion, recipe.drop_joints) for take in takes]
     glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
     motions = [resample(motion, recipe.fps or fps) for motion in recorded]
@@ -80,17 +81,20 @@ def import_folder(
         recipe = _with_guessed_roles(recipe, motions)
     motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name)
 
-    stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
+    stems = [_stem(file, take) for file, take in zip(sources, takes, strict=True)]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
-    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, sources, strict=True)]
     if recipe.action_by == "motion":
         done = actions.find_actions(motion, course)
     else:
-        action_of = [_action(stem, labels[file], recipe) for stem, file in zip(stems, files, strict=True)]
+        action_of = [
+            _action(take.name or stem, labels[file], recipe)
+            for take, stem, file in zip(takes, stems, sources, strict=True)
+        ]
         done = tuple(action_of[owner] for owner, _ in owners)
     groups, copied = without_copies(
         motion, ids if recipe.group_by == "segment" else [group_of[owner] for owner, _ in owners], ids
@@ -98,7 +102,7 @@ def import_folder(
     warnings = [
         *copied,
         *merged_notes(_notes(takes, recorded, files, glitches), files),
-        *domain_warnings(motion, recipe.unit or "m", recipe.up, ids),
+        *domain_warnings(motion, recipe.unit or "m", recipe.up or "y", ids),
     ]
     if len(files) < recipe.whole_set:
         warnings.append(f"{INCOMPLETE}: {len(files)} of its {recipe.whole_set} files are in the folder {folder.name}")
@@ -121,12 +125,20 @@ def import_folder(
         "raised": raised,
         "unit": recipe.unit,
         "recordings": [
-            {"file": file, "frames": each.frames, "fps": each.fps, "events": [asdict(g) for g in found[:MOST_GLITCHES]]}
-            for file, each, found in zip(files, recorded, glitches, strict=True)
+            {
+                "file": file,
+                "take": stem,
+                "frames": each.frames,
+                "fps": each.fps,
+                "events": [asdict(g) for g in found[:MOST_GLITCHES]],
+            }
+            for file, stem, each, found in zip(files, stems, recorded, glitches, strict=True)
         ],
         "bones": bone_drift(takes, motion.rig),
     }
-    styles = {stem: labels[file]["style"] for stem, file in zip(stems, files, strict=True) if "style" in labels[file]}
+    styles = {
+        stem: labels[file]["style"] for stem, file in zip(stems, sources, strict=True) if "style" in labels[file]
+    }
     if styles:
         provenance["styles"] = styles
     return Corpus(
@@ -157,13 +169,13 @@ def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) 
     recipe, files = resolve_recipe(folder, recipe)
     rigs: list[Rig] = []
     members: list[list[str]] = []
-    for file, take in zip(files, read_takes(folder, files, recipe), strict=True):
+    for file, take in zip(*read_takes(folder, files, recipe), strict=True):
         rig = without_joints(take.motion, recipe.drop_joints).rig
         same = next((k for k, known in enumerate(rigs) if not rig_difference(rig, known)), None)
         if same is None:
             rigs.append(rig)
             members.append([file])
-        else:
+        elif file not in members[same]:  # takes of one file are of one skeleton
             members[same].append(file)
     names = [name] if len(members) == 1 else [f"{name}-{k}" for k in range(1, len(members) + 1)]
     return [
@@ -222,6 +234,10 @@ def _identify(
         decides["skeletons"] = skeletons
     if recipe.action_by == "motion":
         decides["actions"] = actions.VERSION
+    if recipe.format == "gltf":
+        beside = {path for file in files for path in linked_files(folder / file)}
+        if beside:
+            decides["beside"] = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
     if recipe.files:
         decides["words"] = {file: dict(recipe.files[file].labels) for file in files}
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
@@ -246,6 +262,12 @@ def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]
             words = {key: str(entry[key]) for key in LABELS if key in entry}
             labels[str(entry.get("file", ""))] = words
     return labels
+
+
+def _stem(file: str, take: Take) -> str:
+    """Return the name of a take: its file's without the suffix, then its own where the file holds several."""
+    stem = str(PurePosixPath(file).with_suffix(""))
+    return f"{stem}/{take.name}" if take.name else stem
 
 
 def _group(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:

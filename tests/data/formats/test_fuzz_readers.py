@@ -13,6 +13,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import sys
 import time
 import tracemalloc
@@ -27,7 +28,9 @@ import numpy as np
 import pytest
 from helpers.bvh import DUMMY, SIX, SKELETON, bvh
 from helpers.deepmimic import ROWS, character
+from helpers.gltf import Scene, glb, turned
 from helpers.positions import NAMES, PARENTS, body
+from helpers.smpl import walk
 from helpers.unity import SKELETON as UNITY_SKELETON
 from helpers.unity import frames
 
@@ -35,8 +38,12 @@ from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.data.corpus import Corpus, ReachTargets, load_corpus, save_corpus
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
+from rae_bench.data.formats.gltf_file import linked_files
+from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.joint_tree import read_joint_tree
-from rae_bench.data.formats.positions import fit_points, read_points
+from rae_bench.data.formats.positions import fit_points, read_points, write_npz
+from rae_bench.data.formats.smpl import PARENTS as PARENTS_OF_SMPL
+from rae_bench.data.formats.smpl import average_body, is_smpl, read_smpl, read_smpl_body
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.file_list import download_addresses
 from rae_bench.data.importing.recipe import Recipe, read_roles
@@ -70,6 +77,7 @@ class Reader:
         beside: further files of the same folder, {name: content}.
         name: of the file.
         arrays: of an npz, to be exchanged one by one.
+        body: of a .glb, the bytes behind its text.
     """
 
     good: bytes
@@ -77,6 +85,7 @@ class Reader:
     beside: dict[str, bytes] | None = None
     name: str = "clip"
     arrays: dict[str, np.ndarray] | None = None
+    body: bytes | None = None
 
 
 def zipped(arrays: dict[str, Any], compress: bool = True) -> bytes:
@@ -174,6 +183,50 @@ def read_npz(path: Path) -> Motion:
     return fit_points([read_points(path)])[0].motion
 
 
+def read_bvh_text(folder: Path) -> Motion:
+    (folder / "a.bvh").write_text(bvh())
+    return read_bvh(folder / "a.bvh")
+
+
+def read_animations(path: Path) -> Motion:
+    linked_files(path)
+    takes = read_gltf(path)
+    assert all(finite(take.motion) for take in takes)
+    return takes[0].motion
+
+
+def read_smpl_body_first(path: Path) -> Any:
+    is_smpl(path)
+    return read_smpl(path, average_body())
+
+
+def small_scene() -> Scene:
+    """A little of all that animations are made of."""
+    rng = np.random.default_rng(0)
+    scene = Scene()
+    scene.node("top", scale=[0.01] * 3, rotation=[-0.5, 0.5, 0.5, 0.5])
+    scene.node("hips", "top", matrix=[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 90, 0, 1])
+    scene.node("leg_l", "hips", translation=[9, -80, 0])
+    scene.node("head", "hips", translation=[0, 50, 0])
+    scene.node("head_end", "head", translation=[0, 20, 0])
+    sparse = {
+        "count": 1,
+        "indices": {"bufferView": scene.view(b"\x02"), "componentType": 5121},
+        "values": {"bufferView": scene.view(np.array([0, 0, 9000, 0], "<i2").tobytes())},
+    }
+    packed = scene.accessor(np.full((4, 4), 9000), "<i2", normalized=True, sparse=sparse)
+    times = np.arange(4) / 30
+    scene.animate("walk", {
+        ("top", "translation"): (times, rng.normal(size=(4, 3))),
+        ("leg_l", "rotation"): (times, packed),
+        ("head", "rotation"): (times[::3], turned(rng, 6), "CUBICSPLINE"),
+    })  # fmt: skip
+    steps = times, turned(rng, 4), "STEP"
+    scene.animate("wait", {("hips", "rotation"): steps, ("leg_l", "scale"): ([0], np.ones((1, 3)))})
+    scene.skin(["hips", "leg_l", "head"])
+    return scene
+
+
 def read_side(path: Path) -> object:
     task = load_task(path)
     for side in (task.source, task.target):
@@ -251,6 +304,17 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
         return Reader(files[name], lambda path: read(path.parent), beside, name, arrays)
 
     made = (folder / "made.npz").read_bytes()
+    scene = small_scene()
+    for suffix in (".glb", ".gltf"):
+        scene.write(folder / f"a{suffix}")
+    turns = walk(6, joints=24)
+    split = {"body_pose": turns["poses"][:, 3:66], "global_orient": turns["poses"][:, :3], "trans": turns["trans"],
+             "fps": np.array([30])}  # fmt: skip
+    surface = {"v_template": np.random.default_rng(0).normal(size=(52, 3)), "J_regressor": np.eye(52),
+               "kintree_table": np.stack([np.r_[PARENTS_OF_SMPL[:22], np.full(30, 20)], np.arange(52)])}  # fmt: skip
+    surface["kintree_table"][0, 40:] = 21
+    write_npz(folder / "whole.npz", read_bvh_text(folder))
+    whole = unzipped((folder / "whole.npz").read_bytes())
     return {
         "bvh": Reader(bvh().encode(), read_bvh),
         "bvh, six channels": Reader(bvh([" ".join(BVH_ROW.split()[:12])] * 2, SIX).encode(), read_bvh),
@@ -282,6 +346,12 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
         "kept model: rig": within(kept, RIG, read_kept),
         "trajectory": Reader(made, load_trajectory, arrays=unzipped(made)),
         "result": Reader(json.dumps(RESULT).encode(), read_result),
+        "glb": Reader((folder / "a.glb").read_bytes(), read_animations, name="clip.glb", body=scene.body),
+        "gltf": Reader((folder / "a.gltf").read_bytes(), read_animations, name="clip.gltf"),
+        "smpl": Reader(zipped(turns), read_smpl_body_first, arrays=turns),
+        "smpl, split": Reader(zipped(split, compress=False), read_smpl_body_first, arrays=split),
+        "smpl body": Reader(zipped(surface), lambda path: read_smpl_body(path), arrays=surface),
+        "npz with rotations": Reader(zipped(whole), read_npz, arrays=whole),
     }
 
 
@@ -307,6 +377,12 @@ READERS = [
     "kept model: rig",
     "trajectory",
     "result",
+    "glb",
+    "gltf",
+    "smpl",
+    "smpl, split",
+    "smpl body",
+    "npz with rotations",
 ]
 
 
@@ -411,7 +487,18 @@ def damaged(reader: Reader, rng: np.random.Generator) -> bytes:
             if not data:
                 break
         return bytes(data)
-    text = reader.good.decode()
+    if reader.body is None:
+        return damaged_text(reader.good.decode(), kind, rng)
+    size = int.from_bytes(reader.good[12:16], "little")
+    text = damaged_text(reader.good[20 : 20 + size].decode(), kind, rng)
+    text += b" " * (-len(text) % 4)
+    head = struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(reader.body)) + struct.pack("<I4s", len(text), b"JSON")
+    return head + text + struct.pack("<I4s", len(reader.body), b"BIN\0") + reader.body
+
+
+def damaged_text(text: str, kind: int, rng: np.random.Generator) -> bytes:
+    """One way of many to damage a text: lines, nesting, values."""
+    good = text
     if kind == 4:
         lines = text.splitlines(keepends=True)
         for _ in range(rng.integers(1, 4)):
@@ -431,7 +518,7 @@ def damaged(reader: Reader, rng: np.random.Generator) -> bytes:
     spots = [match.span() for match in TOKEN.finditer(text)]
     for start, stop in sorted((spots[i] for i in set(rng.integers(0, len(spots), rng.integers(1, 3)))), reverse=True):
         other = spots[rng.integers(0, len(spots))]
-        new = VALUES[rng.integers(0, len(VALUES))] if kind < 8 else reader.good.decode()[slice(*other)]
+        new = VALUES[rng.integers(0, len(VALUES))] if kind < 8 else good[slice(*other)]
         text = text[:start] + new + text[stop:]
     return text.encode()
 
@@ -530,6 +617,51 @@ def test_damaged_files(name: str, count: int, readers: dict[str, Reader], place:
     print(f"\n{name}: {cases} cases, {read} read, {cases - read} refused, {time.process_time() - started:.0f} s")
     assert cases >= count
     assert read < cases * 0.7  # it is not the undamaged file over and over
+
+
+NUMBERS = [0, 1, 2, 3, 4, 5, 7, 40, -1, 0.5, -0.5, 1e-30, 1e8, 1e30, -1e30, 2**31, 10**12, 5120, 5121, 5123, 5125, 5126]
+LABELS = ["rotation", "translation", "scale", "weights", "STEP", "LINEAR", "CUBICSPLINE", "VEC4", "VEC3", "SCALAR"]
+
+
+def renumbered(document: dict[str, Any], body: bytes, rng: np.random.Generator) -> bytes:
+    """The .glb with other numbers or words in its document, and at times other bytes behind it: JSON all the same."""
+    spots: list[tuple[Any, Any]] = []
+
+    def walk_down(at: Any) -> None:
+        for key, value in at.items() if isinstance(at, dict) else enumerate(at):
+            spots.append((at, key))
+            if isinstance(value, dict | list):
+                walk_down(value)
+
+    walk_down(document)
+    for _ in range(rng.integers(1, 4)):
+        at, key = spots[rng.integers(0, len(spots))]
+        match rng.integers(0, 8):
+            case 0 if isinstance(at, dict):
+                at.pop(key, None)
+            case 1 if isinstance(at, list):
+                at.append(json.loads(json.dumps(at[rng.integers(0, len(at))]))) if at else None
+            case _:
+                kinds = LABELS if isinstance(at, dict) and isinstance(at.get(key), str) else NUMBERS
+                if not isinstance(at[key] if isinstance(at, list) else at.get(key), dict | list):
+                    at[key] = kinds[rng.integers(0, len(kinds))]
+    raw = bytearray(body)
+    for _ in range(rng.integers(0, 3)):
+        start = int(rng.integers(0, len(raw)))
+        raw[start : start + 4] = struct.pack("<f", [np.nan, np.inf, 1e30, -1, 0, 1e-30, 5][rng.integers(0, 7)])
+    return glb(document, bytes(raw[: len(body)]))
+
+
+@pytest.mark.parametrize("count", [pytest.param(99, id="few"), pytest.param(10_000, id="many", marks=pytest.mark.slow)])
+def test_gltf_documents_with_other_numbers(count: int, place: Path) -> None:
+    scene = small_scene()
+    good, rng = json.dumps(scene.whole()), np.random.default_rng(8)
+    path, read = put(Reader(b"", read_animations, name="clip.glb"), place), 0
+    with little_memory():
+        for _ in range(count):
+            read += survives(renumbered(json.loads(good), scene.body, rng), read_animations, path)
+    print(f"\nglb of other numbers: {count} cases, {read} read, {count - read} refused")
+    assert 0.1 * count < read < 0.9 * count
 
 
 def test_counts_that_no_memory_holds(readers: dict[str, Reader], place: Path) -> None:

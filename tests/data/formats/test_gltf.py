@@ -223,7 +223,7 @@ def test_the_command_writes_clips_of_a_domain(tmp_path: Path) -> None:
         (["arm", "--to", "a.glb"], "choose with --clip"),
         (["arm", "--clip", "level-1-point-1*", "--to", "a.bvh"], "a BVH file holds one clip, not"),
         (["arm", "--clip", names[0] + "0", "--to", "a.glb"], f"did you mean .*{names[0]}"),
-        (["arm", "--to", "a.fbx"], r"\.bvh or \.glb"),
+        (["arm", "--to", "a.fbx"], r"\.bvh, \.glb or \.npz"),
         (["arm", "--to", "nowhere/a.glb"], "in a folder that is there"),
         (["arm", "--regime", "cold", "--to", "a.glb"], "no result folder"),
         (["quda", "--to", "a.glb"], "did you mean quad"),

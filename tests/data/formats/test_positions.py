@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.places import DOCS
-from helpers.positions import NAMES, OFFSETS, PARENTS, body
+from helpers.positions import NAMES, OFFSETS, PARENTS, body, turns
 
 from rae_bench.data.formats.joint_tree import make_joint_tree, read_joint_tree
-from rae_bench.data.formats.positions import Points, fit_points, read_points
+from rae_bench.data.formats.positions import Points, fit_points, read_points, write_npz
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.fit import fit_bones
+from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.rig import make_rig
+from rae_bench.rigs.tree import depth_first, joint_list
 
 
 def refit(points: np.ndarray, parents: np.ndarray = PARENTS) -> np.ndarray:
@@ -333,3 +335,52 @@ def test_the_mouse_is_met_within_its_noise(recordings: Path) -> None:
     # Its README: from hip to knee it is 20.2 +- 5.2 mm. The fit is off by no more than that spread.
     assert np.abs(1000 * lengths[:, knees].mean(0) - 20.2).max() < 5.2
     assert 1000 * np.sqrt((off[:, knees] ** 2).mean(0)).max() < 5.2
+
+
+def walked() -> Motion:
+    """The body of the helpers, with its turns and its path."""
+    rig = make_rig("body", joint_list(NAMES, PARENTS, OFFSETS), {})
+    rotations, points = turns(60, len(NAMES)), body()
+    return make_motion(rig, 30, points[None, :, 0], rotations[None, :, depth_first(PARENTS)])
+
+
+def test_what_is_written_comes_back_with_its_turns(tmp_path: Path) -> None:
+    motion = walked()
+    write_npz(tmp_path / "a.npz", motion)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert {name: array.dtype.str for name, array in arrays.items() if name != "names"} == {
+            "positions": "<f4", "rotations": "<f4", "offsets": "<f4", "parents": "<i4", "fps": "<f8"
+        }  # fmt: skip
+    back = fit_points([read_points(tmp_path / "a.npz")])[0].motion
+    assert back.rig.joint_names == motion.rig.joint_names
+    np.testing.assert_allclose(back.positions, motion.positions, atol=1e-6)
+    np.testing.assert_allclose(quat.chord(back.rotations, motion.rotations), 0, atol=1e-6)
+    other = fit_points([read_points(tmp_path / "a.npz", unit=2.0, up="z")])[0].motion
+    np.testing.assert_allclose(other.positions, 2 * motion.positions[..., [0, 2, 1]] * [1, 1, -1], atol=1e-5)
+    with pytest.raises(UserError, match="clip 1 of a motion that has 1"):
+        write_npz(tmp_path / "b.npz", motion, 1)
+    assert not (tmp_path / "b.npz").exists()
+
+
+@pytest.mark.parametrize("kind", ["x, y, z, w", "world", "other bones", "not finite"])
+def test_turns_of_another_kind_are_not_believed(kind: str, tmp_path: Path) -> None:
+    """The points alone are fitted then, as if the file had no turns."""
+    motion = walked()
+    write_npz(tmp_path / "a.npz", motion)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    match kind:
+        case "x, y, z, w":
+            arrays["rotations"] = np.roll(arrays["rotations"], -1, -1)
+        case "world":
+            arrays["rotations"] = motion.global_rotations[0]
+        case "other bones":
+            arrays["offsets"] = arrays["offsets"] * np.float32(1.01)
+        case "not finite":
+            arrays["rotations"][3, 2] = np.nan
+    np.savez(tmp_path / "b.npz", **arrays)
+    points = read_points(tmp_path / "b.npz")
+    assert points.rotations is None
+    take = fit_points([points])[0]
+    assert take.notes
+    np.testing.assert_allclose(take.motion.positions, motion.positions, atol=1e-5)

@@ -46,7 +46,7 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('[{"file": "b.json"}]')
     recipe, files = resolve_recipe(tmp_path, Recipe())
     assert (recipe.format, recipe.unit, files) == ("deepmimic", "m", ["b.json", "motions/a.json"])
-    with pytest.raises(UserError, match="recorded_fps is for npz and unity files; these are deepmimic"):
+    with pytest.raises(UserError, match="recorded_fps is for gltf, smpl, npz, unity files; these are deepmimic"):
         import_folder(tmp_path, Recipe(recorded_fps=30.0), "x")
     np.savez(tmp_path / "c.npz", a=np.zeros(3))
     assert resolve_recipe(tmp_path, Recipe())[0].format == "npz"
@@ -70,7 +70,7 @@ def test_only_files_of_the_folder_are_chosen(pattern: str, tmp_path: Path) -> No
 
 
 def test_a_folder_without_recordings(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no recordings: neither \*\.bvh nor \*\.npz, .*\(it is empty\)"):
+    with pytest.raises(UserError, match=r"no recordings: neither \*\.bvh, \*\.glb, \*\.gltf nor .*\(it is empty\)"):
         resolve_recipe(tmp_path, Recipe())
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(UserError, match=r"no recordings: .*\(it holds \.txt\)"):
