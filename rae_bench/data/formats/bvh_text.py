@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 import numpy as np
 
+from rae_bench.data.formats.encodings import as_utf8
 from rae_bench.data.formats.source import Source
+from rae_bench.data.formats.take import Note
 from rae_bench.errors import unknown
 from rae_bench.rigs.rig import LARGEST, MAX_JOINTS
 
@@ -21,6 +23,10 @@ END = "_end"
 _CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "xyz"]
 _MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
 _COMMENT = re.compile(r"(^|\s)(#|//).*$")
+_COMMENT_AFTER_NAME = re.compile(r"\s(#\s+[^\W\d]|//).*$")
+"""After the name of a joint "# the back" is a comment, "#7" is part of the name."""
+_NAMED = re.compile(r"\s*(ROOT|JOINT)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+.,]?\d")
 
 
 @dataclass
@@ -40,23 +46,42 @@ class BvhJoint:
     columns: dict[str, int] = field(default_factory=dict)
 
 
-def parse_bvh(source: Source) -> tuple[list[BvhJoint], np.ndarray, float]:
+@dataclass(frozen=True, eq=False)
+class BvhFile:
+    """What the text of a BVH file says.
+
+    Attributes:
+        joints: parents first, in the order of the file.
+        values: (T, channels) float64, the number block in the file's units and degrees.
+        fps: frames per second.
+        notes: what is odd about the text.
+    """
+
+    joints: list[BvhJoint]
+    values: np.ndarray
+    fps: float
+    notes: list[Note]
+
+
+def parse_bvh(source: Source, recorded_fps: float | None = None) -> BvhFile:
     """Parse a BVH file.
 
-    Returns:
-        The joints, parents first; the number block (T, channels) in the file's units and degrees; frames per second.
+    Args:
+        source: the file.
+        recorded_fps: frames per second; None takes the file's Frame Time.
 
     Raises:
         UserError: One line names the file, the line where there is one, the fault and what to do.
     """
-    data = source.read()
+    data, notes = as_utf8(source.read())
     if b"HIERARCHY" not in data[:4096].upper():
         raise source.fault("not a BVH file (it does not begin with HIERARCHY)")
     match = _MOTION.search(data)
     if match is None:
         raise source.fault("no MOTION section; the file is cut short or holds a skeleton only")
-    joints = _parse_hierarchy(data[: match.start()].decode("utf-8-sig", "replace"), source)
-    return joints, *_parse_motion(data, match.end(), joints, source)
+    joints = _parse_hierarchy(data[: match.start()].decode(), source)
+    values, fps, odd = _parse_motion(data, match.end(), joints, source, recorded_fps)
+    return BvhFile(joints, values, fps, [*notes, *odd])
 
 
 def free_name(name: str, taken: set[str]) -> str:
@@ -70,8 +95,9 @@ def free_name(name: str, taken: set[str]) -> str:
 
 def _header_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line number, statement), without comments and with each brace as a statement."""
-    for number, line in enumerate(text.splitlines(), 1):
-        for part in re.split(r"([{}])", _COMMENT.sub("", line)):
+    for number, line in enumerate(text.split("\n"), 1):
+        comment = _COMMENT_AFTER_NAME if _NAMED.match(line) else _COMMENT
+        for part in re.split(r"([{}])", comment.sub("", line)):
             if part.strip():
                 yield number, part.strip()
 
@@ -145,12 +171,17 @@ def _split(statement: str) -> tuple[str, str, str]:
 def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
     """Return the three numbers of an OFFSET."""
     try:
-        offset = np.array([float(token) for token in tokens])
+        offset = np.array([float(token) for token in _with_points(tokens)])
     except ValueError:
         offset = np.zeros(0)
     if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
         raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
     return offset
+
+
+def _with_points(tokens: Sequence[str]) -> list[str]:
+    """Return numbers with decimal points in place of commas; a comma that ends one goes."""
+    return [token.rstrip(",").replace(",", ".") for token in tokens if token != ","]
 
 
 def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
@@ -166,14 +197,17 @@ def _channels(tokens: list[str], joint: str, first: int, line: int, source: Sour
     return {name: first + i for i, name in enumerate(names)}
 
 
-def _parse_motion(data: bytes, at: int, joints: list[BvhJoint], source: Source) -> tuple[np.ndarray, float]:
-    """Return the number block (T, channels) in the file's units and degrees, and frames per second.
+def _parse_motion(
+    data: bytes, at: int, joints: list[BvhJoint], source: Source, recorded_fps: float | None
+) -> tuple[np.ndarray, float, list[Note]]:
+    """Return the number block (T, channels) in the file's units and degrees, frames per second, and what is odd.
 
     Args:
-        data: the file.
+        data: the file, UTF-8 with LF line ends.
         at: where the MOTION line has ended.
         joints: as they were parsed.
         source: the file, for errors.
+        recorded_fps: frames per second, in place of the file's Frame Time.
     """
     found: dict[str, str] = {}
     line = data.count(b"\n", 0, at)
@@ -190,56 +224,98 @@ def _parse_motion(data: bytes, at: int, joints: list[BvhJoint], source: Source) 
             raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
         key = re.sub(r"\s+", " ", match[1].lower())
         found[key] = match[2]
-        if key == "frames" and not re.fullmatch("[0-9]{1,12}", match[2]):
+        if key == "frames" and not re.fullmatch("-?[0-9]{1,12}", match[2]):
             raise source.fault(f"Frames '{match[2]}' is not a count", line)
         if key == "frame time":
-            fps = _frames_per_second(match[2], line, source)
+            fps = recorded_fps or _frames_per_second(match[2], line, source)
     if len(found) < 2:
         raise source.fault("MOTION lacks Frames or Frame Time; the file is cut short", line)
     frames = int(found["frames"])
     channels = sum(len(joint.columns) for joint in joints)
-    if frames == 0:
-        raise source.fault("Frames is 0; the file holds no motion", line)
-    return _numbers(data[at:], line, frames, channels, source), fps
+    values, notes = _numbers(data[at:], line, frames, channels, source)
+    return values, fps, notes
 
 
 def _frames_per_second(text: str, line: int, source: Source) -> float:
     """Return 1 / frame time: a whole number where the text's digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
     try:
-        time = Decimal(text)
+        time = Decimal(_with_points([text])[0])
         digit = 10.0 ** int(time.as_tuple().exponent)
-    except (InvalidOperation, ValueError, TypeError, OverflowError):
-        raise source.fault(f"Frame Time '{text}' is not a number of seconds", line) from None
+    except (InvalidOperation, ValueError, TypeError, OverflowError, IndexError):
+        text = f"Frame Time '{text}' is not a number of seconds; put 0.0333333 for 30 fps, or say --recorded-fps 30"
+        raise source.fault(text, line) from None
     if not 1e-6 < time < 1000:
-        raise source.fault(f"Frame Time {text} is not the duration of a frame; put 0.0333333 for 30 fps", line)
+        text = f"Frame Time {text} is not the duration of a frame; put 0.0333333 for 30 fps, or say --recorded-fps 30"
+        raise source.fault(text, line)
     fps = 1 / float(time)
     whole = round(fps)
     return float(whole) if whole and abs(1 / whole - float(time)) < digit else fps
 
 
-def _numbers(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """Return the number block (frames, channels) as float64; its first line is `line` + 1."""
+def _numbers(
+    block: bytes, line: int, frames: int, channels: int, source: Source
+) -> tuple[np.ndarray, list[Note]]:
+    """Return the number block (T, channels) as float64, and what is odd about it; its first line is `line` + 1.
+
+    T is the count of rows: `frames`, or more where the file says too few, or one less.
+    """
+    values = _table(block, channels)
+    notes = []
+    if values is None and b"," in block:
+        # With as many numbers as channels the commas are decimal ones, else they stand between numbers.
+        for other in (b".", b" ") if re.search(rb",\d", block) else (b" ",):
+            values = _table(block.replace(b",", other), channels)
+            if values is not None:
+                notes = [Note("commas", "decimal commas are read as points")] if other == b"." else []
+                break
+    if values is None:
+        values, notes = _diagnose(block, line, frames, channels, source)
+    rows = len(values)
+    if rows < max(frames - 1, 1):
+        if frames == 0:
+            raise source.fault("Frames is 0; the file holds no motion", line)
+        _truncated(rows, frames, line + rows, source)
+    if rows != frames:
+        text = f"Frames says {frames}, {rows} rows follow: all of them are read"
+        notes.append(Note("rows", text, abs(rows - frames)))
+    return values, notes
+
+
+def _table(block: bytes, channels: int) -> np.ndarray | None:
+    """Return a block of numbers (T, channels), None where it is no plain table of that width."""
     import pandas as pd
 
     try:
         table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
         values = table.to_numpy()
-        if values.shape == (frames, channels) and values.min() > -LARGEST and values.max() < LARGEST:
+        if values.shape[1] == channels and values.min() > -LARGEST and values.max() < LARGEST:
             return values
-    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis below says it better
+    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis says it better
         pass
-    return _diagnose(block, line, frames, channels, source)
+    return None
 
 
-def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Source) -> np.ndarray:
-    """Read a block that is no plain table the slow way: mend rows broken over lines, or raise what is wrong."""
-    rows = []
-    for number, row_text in enumerate(block.decode("utf-8", "replace").splitlines(), line + 1):
-        tokens = row_text.split()
+def _diagnose(
+    block: bytes, line: int, frames: int, channels: int, source: Source
+) -> tuple[np.ndarray, list[Note]]:
+    """Read a block that is no plain table the slow way: mend what is plain, or raise what is wrong.
+
+    Rows that are broken over lines are joined; comments, and words after the last row, are passed over.
+    """
+    lines = block.decode("utf-8", "replace").split("\n")
+    rows: list[tuple[int, list[float]]] = []
+    notes = []
+    total, commas = 0, False
+    for number, row_text in enumerate(lines, line + 1):
+        tokens = _COMMENT.sub("", row_text).split()
+        if tokens and total and total >= max(frames, 1) * channels and not _NUMBER.match(tokens[0]):
+            notes.append(Note("footer", f"line {number} is no row of motion and ends it: '{row_text.strip()[:40]}'"))
+            break
+        commas |= any("," in token for token in tokens)
         row = []
         for column, token in enumerate(tokens, 1):
             try:
-                row.append(float(token))
+                row.append(float(token.replace(",", ".")))
             except ValueError:
                 row.append(np.nan)
             if not abs(row[-1]) < LARGEST:
@@ -248,19 +324,21 @@ def _diagnose(block: bytes, line: int, frames: int, channels: int, source: Sourc
                 raise source.fault(text, number)
         if row:
             rows.append((number, row))
-    total = sum(len(row) for _, row in rows)
-    if total == frames * channels:
-        return np.array([value for _, row in rows for value in row]).reshape(frames, channels)
+            total += len(row)
+    if commas:
+        notes.append(Note("commas", "decimal commas are read as points"))
     odd = [(number, len(row)) for number, row in rows if len(row) != channels]
-    if odd and odd[0][0] == rows[-1][0] and len(rows) <= frames and odd[0][1] < channels:
+    if total == frames * channels or (rows and not odd):
+        return np.array([value for _, row in rows for value in row]).reshape(-1, channels), notes
+    if odd and odd[0][0] == rows[-1][0] and len(rows) <= max(frames, 1) and odd[0][1] < channels:
         _truncated(len(rows) - 1, frames, rows[-1][0], source)
     if odd:
         number, count = odd[0]
         text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not match"
         raise source.fault(text, number)
-    if len(rows) < frames:
-        _truncated(len(rows), frames, rows[-1][0] if rows else line, source)
-    raise source.fault(f"{len(rows)} rows of motion, Frames says {frames}; correct the Frames line", rows[frames][0])
+    if frames <= 0:
+        raise source.fault(f"Frames is {frames}; the file holds no motion", line)
+    _truncated(0, frames, line, source)
 
 
 def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:

@@ -77,6 +77,34 @@ def turn_axes(
     return quat.rotate(turn, offsets), quat.rotate(turn, root_positions), rotations
 
 
+SLOWEST, FASTEST = 4.0, 2000.0
+"""Frames per second of recordings of motion."""
+COMMON_RATES = (15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 72, 90, 100, 119.88, 120, 144, 200, 240, 250)
+"""Frames per second at which recordings are made."""
+
+
+def rate_doubt(fps: float) -> str:
+    """Return why a frame rate is hardly that of a recording, and what was probably meant; "" where nothing is odd."""
+    if SLOWEST <= fps <= FASTEST:
+        return ""
+
+    def common(rate: float) -> float | None:
+        near = min(COMMON_RATES, key=lambda known: abs(known / rate - 1))
+        return near if abs(near / rate - 1) < 0.006 else None
+
+    seconds = 1 / fps
+    text = f"its frames last {seconds:.4g} s ({fps:.4g} fps)"
+    for rate, meaning in (
+        (seconds, "frames per second in place of seconds"),
+        (1000 * fps, "milliseconds in place of seconds"),
+        (fps / 1000, "seconds that were divided by 1000"),
+    ):
+        if (likely := common(rate)) is not None:
+            return f"{text}; {meaning}? --recorded-fps {likely:g} reads it so"
+    unknown_rate = ", which tools write that do not know the rate" if abs(seconds - 1) < 1e-3 else ""
+    return f"{text}{unknown_rate}; say the rate with --recorded-fps, such as --recorded-fps 30"
+
+
 def rounded_rate(seconds: float) -> float:
     """Return the frames per second of frames that last `seconds`: a whole number where it is within 0.02 % of one."""
     fps = 1 / seconds

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rae_bench.data.formats.bvh import read_bvh
+from rae_bench.data.formats.bvh import read_bvh_take
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
 from rae_bench.data.formats.joint_tree import read_joint_tree
 from rae_bench.data.formats.positions import fit_points, read_points
 from rae_bench.data.formats.take import Take
+from rae_bench.data.formats.units import rate_doubt
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.detect import skeleton_files
 from rae_bench.data.importing.recipe import Recipe
-from rae_bench.errors import UserError
+from rae_bench.data.importing.shared_rig import without_joints
+from rae_bench.errors import UserError, unknown
 
 
 def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]:
-    """Read a take for each file of a folder, in metres with y up, at the file's rate.
+    """Read a take for each file of a folder, in metres with y up, at the file's rate, without joints to be dropped.
 
     Args:
         folder: where the files lie.
@@ -33,7 +36,15 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]
         if getattr(recipe, key) not in (None, ()) and recipe.format not in forms:
             raise UserError(f"{folder}: {key} is for {' and '.join(forms)} files; these are {recipe.format}")
     paths = [folder / file for file in files]
-    takes = _READERS[recipe.format](folder, paths, recipe)
+    takes = [without_joints(take, recipe.drop_joints) for take in _READERS[recipe.format](folder, paths, recipe)]
+    for pattern in recipe.drop_joints:
+        if not any(fnmatch.fnmatchcase(joint, pattern) for take in takes for joint in take.dropped):
+            raise UserError(f"drop_joints: {unknown('joint', pattern, takes[0].motion.rig.joint_names)}")
+    if recipe.recorded_fps is None:
+        odd = {path: doubt for path, take in zip(paths, takes, strict=True) if (doubt := rate_doubt(take.motion.fps))}
+        for path, doubt in odd.items():
+            more = f" ({len(odd)} of {len(paths)} files have such a rate)" if len(odd) > 1 else ""
+            raise UserError(f"{path}: {doubt}{more}")
     if not recipe.skip_frames:
         return takes
     cut = []
@@ -46,7 +57,18 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> list[Take]
 
 def _read_bvh_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     def read(root: str | None) -> list[Take]:
-        return [Take(read_bvh(path, unit=recipe.unit or "cm", up=recipe.up, root=root)) for path in paths]
+        return [
+            read_bvh_take(
+                path,
+                unit=recipe.unit or "cm",
+                up=recipe.up,
+                root=root,
+                recorded_fps=recipe.recorded_fps,
+                drop_joints=recipe.drop_joints,
+                median_bones=recipe.median_bones,
+            )
+            for path in paths
+        ]
 
     takes = read(recipe.root)
     roots = Counter(take.motion.rig.joint_names[0] for take in takes)
@@ -77,7 +99,10 @@ def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list
 
 def _read_deepmimic_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     characters = [read_character(path) for path in skeleton_files(folder, recipe)]
-    return [read_deepmimic(path, characters, up=recipe.up, loop_seconds=recipe.loop_seconds) for path in paths]
+    return [
+        read_deepmimic(path, characters, up=recipe.up, fps=recipe.recorded_fps, loop_seconds=recipe.loop_seconds)
+        for path in paths
+    ]
 
 
 def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
@@ -98,7 +123,6 @@ _READERS = {
 }
 _FORMATS_WITH = {
     "root": ("bvh",),
-    "recorded_fps": ("npz", "unity"),
     "root_path": ("npz", "unity"),
     "points": ("npz",),
     "skeleton": ("npz", "unity", "deepmimic"),

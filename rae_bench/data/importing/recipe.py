@@ -30,6 +30,7 @@ _LATER = (
     "fixed_base",
     "group_by",
     "loop_seconds",
+    "median_bones",
 )
 """Keys that came later: they count in an identity only where they are set, so that older identities stay what they
 are."""
@@ -56,13 +57,14 @@ class Recipe:
         licence: for people; copied to the provenance.
         citation: for people; copied to the provenance.
         format: one of `FORMATS`, or "auto", which finds it from suffix and content.
-        recorded_fps: frames per second of the files, where they do not say it.
+        recorded_fps: frames per second of the files, in place of what they say, if they say it.
         root_path: where files lack the root: "fixed", carried by its "children", or the array of its path.
         points: npz: name of the array of positions.
         skeleton: files of joint names and parents, by path or relative to the folder.
         skip_frames: first frames of every file that are dropped.
         fixed_base: whether the root stays where it is.
         group_by: "file", or "segment" where there are too few files to hold any out.
+        median_bones: whether bones that change length, or differ between files, are held at their medians.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
         files: the only files to read, which have to be as listed; none takes what `include` says.
     """
@@ -89,6 +91,7 @@ class Recipe:
     skip_frames: int = 0
     fixed_base: bool = False
     group_by: str = "file"
+    median_bones: bool = False
     loop_seconds: float | None = None
     files: Mapping[str, RecordingFile] = field(default_factory=dict)
 
@@ -238,6 +241,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "loop_seconds": _loop_seconds,
     "skip_frames": _count,
     "fixed_base": _yes_or_no,
+    "median_bones": _yes_or_no,
     "fps": _rate,
     "recorded_fps": _rate,
     "roles": _roles,

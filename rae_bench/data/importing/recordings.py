@@ -27,7 +27,7 @@ from rae_bench.data.importing.readers import read_takes
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.rest_pose import ground_shift, with_rest_pose
 from rae_bench.data.importing.segments import cut_segments
-from rae_bench.data.importing.shared_rig import bone_drift, rig_difference, shared_rig, without_joints
+from rae_bench.data.importing.shared_rig import all_slides, bone_drift, matched, rig_difference, shared_rig
 from rae_bench.data.wording import as_length, first_few
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
@@ -70,13 +70,13 @@ def import_folder(
     labels = read_labels(folder, recipe)
     files = list(hashes)
     takes = read_takes(folder, files, recipe)
-    recorded = [without_joints(take.motion, recipe.drop_joints) for take in takes]
+    recorded = matched([take.motion for take in takes])
     glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
     motions = [resample(motion, recipe.fps or fps) for motion in recorded]
     guessed = not recipe.roles
     if guessed:
         recipe = _with_guessed_roles(recipe, motions)
-    motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name)
+    motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name, all_slides(takes))
 
     stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
@@ -106,7 +106,7 @@ def import_folder(
         "fps": motion.fps,
         "recorded_fps": sorted({round(take.motion.fps, 3) for take in takes}),
         "rest_pose": rest_pose,
-        "dropped": [*_left_out(recipe, takes[0].motion.rig, motion.rig), *dropped],
+        "dropped": [*_left_out(recipe, takes[0]), *dropped],
         "fixed": mended,
         "warnings": warnings,
         "guessed": guessed,
@@ -147,11 +147,14 @@ def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) 
         UserError: as `import_folder` does.
     """
     recipe, files = resolve_recipe(folder, recipe)
+    takes = read_takes(folder, files, recipe)
+    slides = all_slides(takes)
     rigs: list[Rig] = []
     members: list[list[str]] = []
-    for file, take in zip(files, read_takes(folder, files, recipe), strict=True):
-        rig = without_joints(take.motion, recipe.drop_joints).rig
-        same = next((k for k, known in enumerate(rigs) if not rig_difference(rig, known)), None)
+    for file, take in zip(files, takes, strict=True):
+        rig = take.motion.rig
+        differs = (rig_difference(rig, known, recipe.median_bones, slides) for known in rigs)
+        same = next((k for k, text in enumerate(differs) if not text), None)
         if same is None:
             rigs.append(rig)
             members.append([file])
@@ -269,14 +272,19 @@ def _with_guessed_roles(recipe: Recipe, motions: Sequence[Motion]) -> Recipe:
 
 
 def _on_one_rig(
-    motions: Sequence[Motion], files: Sequence[str], folder: Path, recipe: Recipe, name: str
+    motions: Sequence[Motion],
+    files: Sequence[str],
+    folder: Path,
+    recipe: Recipe,
+    name: str,
+    slides: Mapping[str, float],
 ) -> tuple[list[Motion], list[str], float, str]:
     """Put all motions on one rig with a standing rest pose, and on a ground at height 0.
 
     Returns:
         The motions; what had to be mended, in words; metres by which all were raised; where the rest pose comes from.
     """
-    rig, mended = shared_rig(motions, files, folder, recipe, name)
+    rig, mended = shared_rig(motions, files, folder, recipe, name, slides)
     motions = [replace(motion, rig=rig) for motion in motions]
     shift = ground_shift(motions)
     if shift:
@@ -296,12 +304,12 @@ def _notes(
     return [[*take.notes, *recording_notes(motion, file, found)] for take, motion, file, found in parts]
 
 
-def _left_out(recipe: Recipe, whole: Rig, rig: Rig) -> list[str]:
+def _left_out(recipe: Recipe, take: Take) -> list[str]:
     """Return what the recipe leaves out of every file, in words."""
     lines = []
-    if recipe.drop_joints:
-        gone = [joint for joint in whole.joint_names if joint not in rig.joint_names]
-        lines.append(f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
+    if take.dropped:
+        whole = len(take.dropped) + len(take.motion.rig)
+        lines.append(f"{len(take.dropped)} of {whole} joints: {first_few(take.dropped)}")
     if recipe.skip_frames:
         lines.append(f"the first {recipe.skip_frames} frames of every file")
     return lines

@@ -46,8 +46,8 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('[{"file": "b.json"}]')
     recipe, files = resolve_recipe(tmp_path, Recipe())
     assert (recipe.format, recipe.unit, files) == ("deepmimic", "m", ["b.json", "motions/a.json"])
-    with pytest.raises(UserError, match="recorded_fps is for npz and unity files; these are deepmimic"):
-        import_folder(tmp_path, Recipe(recorded_fps=30.0), "x")
+    with pytest.raises(UserError, match="root is for bvh files; these are deepmimic"):
+        import_folder(tmp_path, Recipe(root="Hips"), "x")
     np.savez(tmp_path / "c.npz", a=np.zeros(3))
     assert resolve_recipe(tmp_path, Recipe())[0].format == "npz"
     assert resolve_recipe(tmp_path, Recipe(format="deepmimic"))[1] == files
