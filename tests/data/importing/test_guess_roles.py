@@ -222,6 +222,48 @@ def test_hands_that_walk_are_feet() -> None:
     assert sorted(contacts) == ["LeftToe", "RightToe"]
 
 
+@pytest.mark.parametrize("first", [3, 0, 2])
+def test_a_bird_stands_on_its_front_toes(first: int) -> None:
+    """One toe of four points back; in whatever order they are listed."""
+    ways = {0: (-0.02, -0.02, 0.04), 1: (0, -0.02, 0.04), 2: (0.02, -0.02, 0.04), 3: (0, -0.02, -0.03)}
+    joints: list[tuple[str, str | None, object]] = [("Pelvis", None, [0, 0, 0])]
+    for side, x in (("L", 0.05), ("R", -0.05)):
+        joints.append((f"{side}_Foot", "Pelvis", [x, -0.3, 0]))
+        joints += [(f"{side}_Toe{n}", f"{side}_Foot", ways[n]) for n in sorted(ways, key=lambda n: n != first)]
+    assert guess_roles(make_rig("bird", joints, {}))[1] == ["L_Toe1", "R_Toe1"]
+
+
+@pytest.mark.parametrize(
+    ("below", "touching"),
+    [
+        ("{}ForeFoot({}Foot)", "LeftForeFoot"),
+        ("{}Ball({}Foot)", "LeftBall"),
+        ("{}Metatarsal({}Foot) {}Toe(LeftMetatarsal)", "LeftToe"),
+        ("Left_Fore_Foot({}Foot)", "Left_Fore_Foot"),
+    ],
+)
+def test_the_ball_of_a_foot(below: str, touching: str) -> None:
+    left = "LeftFoot(Hips) " + below.replace("{}", "Left")
+    _, contacts = guess_roles(rig_of(f"Hips Head(Hips) LeftForeArm(Hips) RightForeArm(Hips) {sides(left)}"))
+    assert contacts == [touching, touching.replace("Left", "Right")]
+
+
+def test_a_fore_foot_of_four_legs_is_a_hand() -> None:
+    text = "Hips Head(Hips) " + sides("LeftForeFoot(Hips) LeftHindFoot(Hips)")
+    assert guess_roles(rig_of(text))[0]["left_hand"] == "LeftForeFoot"
+
+
+def test_the_lower_joint_touches_the_ground_where_names_say_nothing() -> None:
+    """An ankle 8 cm above the ground, and below it a joint whose name says nothing."""
+    joints: list[tuple[str, str | None, object]] = [("Hips", None, [0, 0, 0])]
+    for side, x in (("Left", 0.1), ("Right", -0.1)):
+        joints += [(f"{side}Ankle", "Hips", [x, -0.8, 0]), (f"{side}Bone7", f"{side}Ankle", [0, -0.07, 0.12])]
+    rig = make_rig("r", joints, {})
+    positions = rig.rest_global[0][None]
+    assert guess_roles(rig, positions)[1] == ["LeftBone7", "RightBone7"]
+    assert guess_roles(rig)[1] == ["LeftAnkle", "RightAnkle"]
+
+
 def test_six_legs() -> None:
     fly = "root " + " ".join(f"{s}{p}_coxa(root) {s}{p}_claw({s}{p}_coxa)" for s in "LR" for p in "FMH")
     roles, contacts = guess_roles(rig_of(fly))
