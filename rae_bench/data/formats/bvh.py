@@ -171,13 +171,16 @@ def _displacements(joints: list[BvhJoint], positions: dict[int, np.ndarray]) -> 
     """
     longest = max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
     away = {
-        j: float(np.linalg.norm(joint.offset))
-        for j, joint in enumerate(joints)
-        if j in positions and j and np.linalg.norm(joint.offset) > STRETCH * longest
+        j: float(np.linalg.norm(joints[j].offset))
+        for j in positions
+        if j and np.linalg.norm(joints[j].offset) > STRETCH * longest
     }
     most = {j: float(np.abs(positions[j]).max()) for j in away}
     displaced = [j for j in away if most[j] <= 1e-6 * longest]
-    if len(away) > 1 and all(most[j] <= DISPLACED * max(away[j], longest / 10) for j in away):
+    apart = {j: float(np.linalg.norm(np.median(positions[j], axis=0) - joints[j].offset)) for j in away}
+    if len(away) > 1 and all(
+        most[j] <= DISPLACED * max(away[j], longest / 10) and apart[j] > away[j] / 2 for j in away
+    ):
         displaced = list(away)
     for j in displaced:
         positions[j] += joints[j].offset

@@ -276,7 +276,8 @@ def _numbers(
             raise source.fault("Frames is 0; the file holds no motion", line)
         _truncated(rows, frames, line + rows, source)
     if rows != frames:
-        text = f"Frames says {frames}, {rows} rows follow: all of them are read"
+        follow = "1 row follows" if rows == 1 else f"{rows} rows follow"
+        text = f"Frames says {frames}, {follow}: all of them are read"
         notes.append(Note("rows", text, abs(rows - frames)))
     return values, notes
 

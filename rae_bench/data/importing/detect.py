@@ -13,6 +13,10 @@ from rae_bench.errors import UserError
 
 PATTERNS = {"bvh": BVH_FILES, "npz": ("*.npz",), "deepmimic": ("**/*.json",), "unity": ("**/*.json",)}
 """Globs of the files of each format where no `include` names them; of the JSON files, those that look like it."""
+DEEPER = "**/"
+"""In front of such a glob where only folders within the folder hold files of that format."""
+_LEFT_BY_SYSTEMS = ("._", "__MACOSX")
+"""How parts of paths begin that macOS leaves beside files, with their names but nothing of their content."""
 CHARACTERS = "character"
 """What `detect_format` calls DeepMimic's character files, which hold no motion."""
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
@@ -54,7 +58,7 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     chosen = recipe.include or tuple(glob.escape(name) for name in recipe.files)
     recipe = replace(recipe, include=chosen)
     form = recipe.format if recipe.format != "auto" else _format(folder, recipe)
-    include = recipe.include or PATTERNS[form]
+    include = recipe.include or _patterns(folder, form, recipe.exclude)
     files = _matching(folder, include, recipe.exclude)
     if (recipe.files or not chosen) and form in ("deepmimic", "unity"):
         files = [file for file in files if detect_format(folder / file) == form]
@@ -62,7 +66,8 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         inside = sorted({path.suffix or path.name for path in folder.iterdir()})
         holds = f"it holds {', '.join(inside[:6])}" if inside else "it is empty"
         but = f" but not {', '.join(recipe.exclude)}" if recipe.exclude else ""
-        named = f"no file matches {', '.join(include)}{but}"
+        shown = ", ".join(include).replace(BVH_FILES[0], "*.bvh")
+        named = f"no file matches {shown}{but}"
         wanted = named if chosen or recipe.exclude or recipe.format != "auto" else NO_FORMAT
         raise UserError(f"{folder}: {wanted} ({holds})")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
@@ -75,7 +80,11 @@ def _format(folder: Path, recipe: Recipe) -> str:
         files = _matching(folder, recipe.include, recipe.exclude)
         found = {form for file in files if (form := detect_format(folder / file))}
     else:
-        found = {form for form in ("bvh", "npz") if _matching(folder, PATTERNS[form], recipe.exclude)}
+        found = {
+            form
+            for form in ("bvh", "npz")
+            if _matching(folder, _patterns(folder, form, recipe.exclude), recipe.exclude)
+        }
         if not found:
             files = _matching(folder, PATTERNS["unity"], recipe.exclude)
             found = {form for file in files if (form := detect_format(folder / file))}
@@ -83,6 +92,21 @@ def _format(folder: Path, recipe: Recipe) -> str:
     if len(found) > 1:
         raise UserError(f"{folder}: holds {' and '.join(sorted(found))} files; choose one with --format")
     return found.pop() if found else "bvh"
+
+
+def _patterns(folder: Path, form: str, exclude: Sequence[str]) -> tuple[str, ...]:
+    """Return the globs of a format's files: those of the folder itself, or of all within where it holds none."""
+    deeper = tuple(pattern if pattern.startswith(DEEPER) else DEEPER + pattern for pattern in PATTERNS[form])
+    here = _matching(folder, PATTERNS[form], exclude)
+    return PATTERNS[form] if here or not _matching(folder, deeper, exclude) else deeper
+
+
+def files_deeper(folder: Path, recipe: Recipe) -> int:
+    """Return how many files like those of a resolved recipe lie in folders within the folder, and are not read."""
+    if recipe.include != PATTERNS[recipe.format] or recipe.include[0].startswith(DEEPER):
+        return 0
+    deeper = _matching(folder, tuple(DEEPER + pattern for pattern in recipe.include), recipe.exclude)
+    return len(deeper) - len(_matching(folder, recipe.include, recipe.exclude))
 
 
 def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
@@ -96,6 +120,7 @@ def _matching(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> l
         except (ValueError, NotImplementedError):  # an empty one, "a**", "/a": what pathlib does not take
             raise UserError(f"{folder}: include '{pattern}' is no name or pattern of files in this folder") from None
     files = sorted(path.relative_to(folder).as_posix() for path in found)
+    files = [file for file in files if not any(part.startswith(_LEFT_BY_SYSTEMS) for part in PurePath(file).parts)]
     return [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in exclude)]
 
 

@@ -86,6 +86,8 @@ def no_feet(rig: Rig) -> list[str]:
     """Warn of a body that is free to travel, of which no joint is known to touch the ground."""
     if rig.fixed_base or len(rig.contact_joints):
         return []
+    if {"left_foot", "right_foot"} & set(rig.roles):
+        return ["no joint touches the ground: contacts and the metrics of feet fall away; --roles says contact_joints"]
     return [
         "no feet were found by name: contacts and the metrics of feet fall away, and objectives for all but "
         f"{', '.join(rig.roles) or 'no role'}; a file for --roles names contact_joints and [roles]"

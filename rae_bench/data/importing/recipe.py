@@ -20,7 +20,7 @@ from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "npz", "deepmimic", "unity")
 """Names of the formats of recordings."""
-BVH_FILES = ("*.bvh", "*.BVH")
+BVH_FILES = ("*.[bB][vV][hH]",)
 _LATER = (
     "recorded_fps",
     "root_path",
@@ -63,7 +63,8 @@ class Recipe:
         skeleton: files of joint names and parents, by path or relative to the folder.
         skip_frames: first frames of every file that are dropped.
         fixed_base: whether the root stays where it is.
-        group_by: "file", or "segment" where there are too few files to hold any out.
+        group_by: "names", what file names say of subjects and sessions, else files; "file"; or "segment" where there
+            are too few files to hold any out.
         median_bones: whether bones that change length, or differ between files, are held at their medians.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
         files: the only files to read, which have to be as listed; none takes what `include` says.
@@ -90,7 +91,7 @@ class Recipe:
     skeleton: tuple[str, ...] = ()
     skip_frames: int = 0
     fixed_base: bool = False
-    group_by: str = "file"
+    group_by: str = "names"
     median_bones: bool = False
     loop_seconds: float | None = None
     files: Mapping[str, RecordingFile] = field(default_factory=dict)
@@ -168,8 +169,8 @@ def _format(value: Any) -> str:
 
 
 def _group_by(value: Any) -> str:
-    if value not in ("file", "segment"):
-        raise _Needed('"file" or "segment"')
+    if value not in ("names", "file", "segment"):
+        raise _Needed('"names", "file" or "segment"')
     return str(value)
 
 

@@ -18,9 +18,10 @@ from rae_bench.data.corpus import Corpus, load_corpus, save_corpus
 from rae_bench.data.formats.take import Note, Take, merged_notes
 from rae_bench.data.importing import VERSION
 from rae_bench.data.importing.copies import without_copies
-from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
+from rae_bench.data.importing.detect import DEEPER, files_deeper, resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
 from rae_bench.data.importing.file_list import LABELS, check_files
+from rae_bench.data.importing.file_names import labels_by_name
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
 from rae_bench.data.importing.readers import read_takes
@@ -67,8 +68,8 @@ def import_folder(
         UserError: One line says what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
-    labels = read_labels(folder, recipe)
     files = list(hashes)
+    labels, told = read_labels(folder, recipe, files)
     takes = read_takes(folder, files, recipe)
     recorded = matched([take.motion for take in takes])
     glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
@@ -99,17 +100,18 @@ def import_folder(
             "every segment is a group by itself: what is held out lies a segment away, in time, from training"
         )
     provenance: dict[str, Any] = {
-        "source": folder.name,
+        "source": folder.resolve().name,
         "licence": recipe.licence,
         "citation": recipe.citation,
         "files": hashes,
         "fps": motion.fps,
         "recorded_fps": sorted({round(take.motion.fps, 3) for take in takes}),
         "rest_pose": rest_pose,
-        "dropped": [*_left_out(recipe, takes[0]), *dropped],
+        "dropped": [*_left_out(folder, recipe, takes[0]), *dropped],
         "fixed": mended,
         "warnings": warnings,
         "guessed": guessed,
+        "grouped_by": told,
         "raised": raised,
         "unit": recipe.unit,
         "recordings": [
@@ -220,10 +222,12 @@ def _identify(
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]:
-    """Return file -> its session, action and style, by the recipe's list and manifest.
+def read_labels(
+    folder: Path, recipe: Recipe, files: Sequence[str] = ()
+) -> tuple[Mapping[str, Mapping[str, str]], str]:
+    """Return file -> its session, action and style, by the recipe's list and manifest, and what names of files told.
 
-    A file that neither names has no label.
+    Where there is no list and no manifest, names of files and folders tell session and style as far as they can.
 
     Raises:
         UserError: The manifest is missing, or is no list of objects.
@@ -238,7 +242,13 @@ def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]
         for entry in entries:
             words = {key: str(entry[key]) for key in LABELS if key in entry}
             labels[str(entry.get("file", ""))] = words
-    return labels
+    elif not recipe.files and files:
+        named, told = labels_by_name([str(PurePosixPath(file).with_suffix("")) for file in files])
+        if recipe.group_by != "names" or recipe.group_pattern:
+            told, named = "", [{key: word for key, word in each.items() if key == "style"} for each in named]
+        labels.update(zip(files, named, strict=True))
+        return labels, told
+    return labels, ""
 
 
 def _group(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:
@@ -304,9 +314,12 @@ def _notes(
     return [[*take.notes, *recording_notes(motion, file, found)] for take, motion, file, found in parts]
 
 
-def _left_out(recipe: Recipe, take: Take) -> list[str]:
-    """Return what the recipe leaves out of every file, in words."""
+def _left_out(folder: Path, recipe: Recipe, take: Take) -> list[str]:
+    """Return what the recipe leaves out of the folder and of every file, in words."""
     lines = []
+    if count := files_deeper(folder, recipe):
+        glob = "**/*.bvh" if recipe.format == "bvh" else f"{DEEPER}{recipe.include[0]}"
+        lines.append(f"{count} files in folders within {folder.resolve().name}: --include '{glob}' reads them too")
     if take.dropped:
         whole = len(take.dropped) + len(take.motion.rig)
         lines.append(f"{len(take.dropped)} of {whole} joints: {first_few(take.dropped)}")

@@ -176,7 +176,7 @@ def shared_rig(
         contact_joints=recipe.contact_joints,
         mirror=mirror_pairs(model.joint_names),
         fixed_base=recipe.fixed_base,
-        description=f"from the recordings in {folder.name}",
+        description=f"from the recordings in {folder.resolve().name}",
     )
     return rig, fixed
 
