@@ -46,6 +46,8 @@ def generate(
 
         with writing(page):
             write_page(generated_scene(made, output.name), page)
+    for text in made.notes:
+        click.echo(text, err=True)
     kept = made.kept
     click.echo(f"model: {kept.model}, {row_label(kept.model, kept.regime, kept.fraction)} of {kept.task}, "
                f"{kept.budget} budget", err=True)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,10 @@ from rae_bench.harness.generate import generate as make
 from rae_bench.harness.kept import kept_folder, read_kept
 from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion
+from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
 from rae_bench.objectives.written import check_objectives, to_objectives
-from rae_bench.rigs.rig import ROLES
+from rae_bench.rigs.rig import ROLES, make_rig
 
 EXAMPLE = DOCS / "objectives.toml"
 WALK = """
@@ -193,6 +194,36 @@ def test_further_joints_are_dropped(generate: Generate, history: Path, tmp_path:
     (tmp_path / "hat.bvh").write_text(head.rstrip()[:-1] + extra + "MOTION\n" + frames, encoding="utf-8")
     plain = generate(WALK.format(x=0.0))
     np.testing.assert_allclose(generate(WALK.format(x=0.0), clip=str(tmp_path / "hat.bvh")).positions, plain.positions)
+
+
+def test_a_clip_of_the_same_character_calibrated_anew(
+    generate: Generate, kept_run: Outcome, history: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Siblings in another order, no End Sites, a bone a centimetre off: told, and the same motion."""
+    plain = generate(WALK.format(x=0.0))
+    motion = kept_run.target.corpus.motion[[5]]
+    rig = motion.rig
+    off = next(j for j in range(1, len(rig)) if np.linalg.norm(rig.offsets[j]) > 0.1)
+    moved: list[tuple[str, str | None, Any]] = [
+        (
+            name,
+            None if rig.parents[j] < 0 else rig.joint_names[rig.parents[j]],
+            rig.offsets[j] + np.array([0.012 * (j == off), 0, 0]),
+        )
+        for j, name in enumerate(rig.joint_names)
+    ]
+    other = make_rig("other", [moved[0], *moved[:0:-1]], {})
+    pick = [rig.joint_names.index(name) for name in other.joint_names]
+    rb.write_bvh(
+        tmp_path / "anew.bvh", make_motion(other, motion.fps, motion.root_positions, motion.rotations[:, :, pick])
+    )
+    text = (tmp_path / "anew.bvh").read_text(encoding="utf-8")
+    (tmp_path / "anew.bvh").write_text(re.sub(r"End Site\s*\{[^}]*\}", "", text), encoding="utf-8")
+    capsys.readouterr()
+    made = generate(WALK.format(x=0.0), clip=str(tmp_path / "anew.bvh"))
+    told = capsys.readouterr().err
+    assert re.search(r"1 bone differs from the model's, most \S+ by 1\.2 cm: the model's are used", told), told
+    np.testing.assert_allclose(made.positions, plain.positions, atol=2e-3)
 
 
 def test_rows_are_the_protocols(kept_run: Outcome) -> None:

@@ -107,7 +107,7 @@ def test_files_in_folders_within_the_folder(tmp_path: Path) -> None:
     [
         (["01/01_01", "01/01_02", "07/07_01"], ["01", "01", "07"], [None] * 3, "2 subjects by the names of files: 01,"),
         (["02_01", "02_04", "16_01"], ["02", "02", "16"], [None] * 3, "2 subjects"),
-        (["walk1_subject1", "run2_subject5", "aim1_subject5"], ["subject1", "subject5", "subject5"], [None] * 3, "2 su"),
+        (["walk1_subject1", "run2_subject5", "aim1_subject5"], ["subject1", "subject5", "subject5"], [None] * 3, "2 "),
         (["Actor_02/a", "Actor_03/a"], ["Actor_02", "Actor_03"], [None] * 2, "2 subjects"),
         (["S1/walk/a", "S2/walk/a"], ["S1", "S2"], ["walk", "walk"], "2 subjects"),
         (["day1_a", "day2_a", "day2_b"], ["day1", "day2", "day2"], [None] * 3, "2 sessions by"),
