@@ -31,6 +31,8 @@ SLIDE = 0.01
 """A joint that strays by less than this share of the body's size slides: it is held at its median place."""
 DISPLACED = 0.1
 """Position channels are displacements from the OFFSET where all stay within this share of it."""
+RADIANS_OF = 9
+"""Files with more rotation channels than these are of bodies, some joint of which turns by more than a few degrees."""
 ORDER = "ZXY"
 """Order of the turns in files that are written."""
 _ROTATIONS = " ".join(f"{axis}rotation" for axis in ORDER)
@@ -95,7 +97,7 @@ def read_bvh_take(
     file = parse_bvh(source, recorded_fps)
     joints, dropped = _without(file.joints, drop_joints, source)
     rotations, positions = _local_transforms(joints, file.values)
-    notes = [*file.notes, *_displacements(joints, positions)]
+    notes = [*file.notes, *_odd_channels(joints, file.values), *_displacements(joints, positions)]
     if doubt := rate_doubt(file.fps):
         notes.append(Note("rate", doubt))
     keep, root_rotation, root_position, slides, slid = _fold_root(
@@ -124,8 +126,12 @@ def _without(
     for j, joint in enumerate(joints):
         if joint.parent in gone or any(fnmatch.fnmatchcase(joint.name, pattern) for pattern in patterns):
             gone.add(j)
-    if 0 in gone:
+    roots = [j for j, joint in enumerate(joints) if joint.parent < 0 and j not in gone]
+    if not roots:
         raise source.fault(f"drop_joints would drop the root '{joints[0].name}' and with it everything")
+    if len(roots) > 1:
+        text = f"a second ROOT '{joints[roots[1]].name}'; a rig has one: split the file, or leave out what is no body"
+        raise source.fault(f"{text} (--drop-joints '{joints[roots[1]].name}')")
     keep = [j for j in range(len(joints)) if j not in gone]
     place = {old: new for new, old in enumerate(keep)}
     kept = [replace(joints[j], parent=place.get(joints[j].parent, -1)) for j in keep]
@@ -156,6 +162,26 @@ def _local_transforms(joints: list[BvhJoint], values: np.ndarray) -> tuple[np.nd
             part = slice(start, start + CHUNK)
             rotations[part, members] = quat.from_euler(order, [values[part, column] for column in columns])
     return rotations, positions
+
+
+def _odd_channels(joints: Sequence[BvhJoint], values: np.ndarray) -> list[Note]:
+    """Return notes on scales, which are passed over, and on angles that are hardly in degrees.
+
+    Args:
+        joints: as they were parsed.
+        values: (T, channels).
+    """
+    notes = []
+    scales = [column for joint in joints for name, column in joint.columns.items() if name.endswith("scale")]
+    if scales and np.abs(values[:, scales] - 1).max() > 0.01:
+        low, high = values[:, scales].min(), values[:, scales].max()
+        notes.append(Note("scale", f"scale channels from {low:.3g} to {high:.3g} are passed over", high))
+    turns = [column for joint in joints for name, column in joint.columns.items() if name.endswith("rotation")]
+    if len(turns) > RADIANS_OF and len(values) > 1:
+        most, moves = np.abs(values[:, turns]).max(), np.ptp(values[:, turns], axis=0).max()
+        if moves > 0.2 and most <= 2 * np.pi + 0.01:
+            notes.append(Note("radians", f"no angle is beyond {most:.2g} degrees: are they radians? BVH has degrees"))
+    return notes
 
 
 def _displacements(joints: list[BvhJoint], positions: dict[int, np.ndarray]) -> list[Note]:

@@ -14,13 +14,17 @@ import numpy as np
 from rae_bench.data.formats.encodings import as_utf8
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.take import Note
+from rae_bench.data.wording import first_few
 from rae_bench.errors import unknown
 from rae_bench.rigs.rig import LARGEST, MAX_JOINTS
 
 END = "_end"
 """An End Site under joint X is the joint `X_end`."""
 
-_CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "xyz"]
+_CHANNELS = [axis + kind for kind in ("position", "rotation", "scale") for axis in "xyz"]
+_AXIS_LAST = re.compile("(position|rotation|scale)([xyz])")
+HEAD = 1 << 16
+"""Bytes within which HIERARCHY stands: comments may come before it."""
 _MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
 _COMMENT = re.compile(r"(^|\s)(#|//).*$")
 _COMMENT_AFTER_NAME = re.compile(r"\s(#\s+[^\W\d]|//).*$")
@@ -74,13 +78,16 @@ def parse_bvh(source: Source, recorded_fps: float | None = None) -> BvhFile:
         UserError: One line names the file, the line where there is one, the fault and what to do.
     """
     data, notes = as_utf8(source.read())
-    if b"HIERARCHY" not in data[:4096].upper():
+    if b"HIERARCHY" not in data[:HEAD].upper():
         raise source.fault("not a BVH file (it does not begin with HIERARCHY)")
     match = _MOTION.search(data)
     if match is None:
-        raise source.fault("no MOTION section; the file is cut short or holds a skeleton only")
-    joints = _parse_hierarchy(data[: match.start()].decode(), source)
+        text = "no MOTION section; the file is cut short or holds a skeleton only"
+        raise source.fault(f"{text} (--exclude '{source.path.name}' leaves it out)")
+    joints, doubled = _parse_hierarchy(data[: match.start()].decode(), source)
     values, fps, odd = _parse_motion(data, match.end(), joints, source, recorded_fps)
+    if doubled:
+        notes.append(Note("doubled", f"names that stand twice got a number: {first_few(doubled, 4)}"))
     return BvhFile(joints, values, fps, [*notes, *odd])
 
 
@@ -102,10 +109,15 @@ def _header_lines(text: str) -> Iterator[tuple[int, str]]:
                 yield number, part.strip()
 
 
-def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
-    """Return the joints, parents first, in the order of the file."""
+def _parse_hierarchy(text: str, source: Source) -> tuple[list[BvhJoint], list[str]]:
+    """Return the joints, parents first, in the order of the file, and those whose names stood twice.
+
+    End Sites, and what has a name that another joint has too, are called once all names are known. A file may have
+    several roots, of which all but one have to be dropped.
+    """
     joints: list[BvhJoint] = []
     names: set[str] = set()
+    unnamed: list[tuple[BvhJoint, str]] = []
     stack: list[int] = []
     opening: int | None = None
     columns = number = 0
@@ -124,20 +136,19 @@ def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
                 raise source.fault("a '}' too many", number)
             stack.pop()
         elif word in ("ROOT", "JOINT", "END"):
-            if word == "ROOT" and joints:
-                raise source.fault(f"a second ROOT '{rest}'; split the file, a rig has one", number)
             if word != "ROOT" and not stack:
                 raise source.fault(f"'{statement}' stands outside the root's braces", number)
             parent = stack[-1] if stack else -1
-            name = free_name(joints[parent].name + END, names) if word == "END" else rest
-            if not name:
+            name = rest[1:-1] if rest[:1] == rest[-1:] == '"' else rest
+            if not name and word != "END":
                 raise source.fault(f"{word} without a name", number)
-            if name in names:
-                raise source.fault(f"a second joint called '{name}'; joint names must be unique", number)
-            names.add(name)
             if len(joints) == MAX_JOINTS:
                 raise source.fault(f"more than {MAX_JOINTS} joints; this is no character's skeleton", number)
-            joints.append(BvhJoint(name, parent))
+            joints.append(BvhJoint("" if word == "END" else name, parent))
+            if word == "END" or name in names:
+                unnamed.append((joints[-1], "" if word == "END" else name))
+            else:
+                names.add(name)
             opening = len(joints) - 1
         elif word in ("OFFSET", "CHANNELS"):
             if not stack:
@@ -153,13 +164,19 @@ def _parse_hierarchy(text: str, source: Source) -> list[BvhJoint]:
         else:
             raise source.fault(f"'{statement[:40]}' is none of ROOT, JOINT, End Site, OFFSET, CHANNELS", number)
     if stack or opening is not None:
-        name = joints[stack[-1] if stack else -1].name
+        name = joints[stack[-1] if stack else -1].name or "End Site"
         raise source.fault(f"joint '{name}' is not closed with '}}'; the file is cut short", number)
     if not joints:
         raise source.fault("no ROOT under HIERARCHY")
     if not columns:
         raise source.fault("no joint has CHANNELS, so nothing moves")
-    return joints
+    doubled = []
+    for joint, name in unnamed:
+        joint.name = free_name(name or joints[joint.parent].name + END, names)
+        names.add(joint.name)
+        if name:
+            doubled.append(joint.name)
+    return joints, doubled
 
 
 def _split(statement: str) -> tuple[str, str, str]:
@@ -186,7 +203,7 @@ def _with_points(tokens: Sequence[str]) -> list[str]:
 
 def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
     """Return channel -> column of the number block, for a joint whose first column is `first`."""
-    names = [token.lower() for token in tokens[1:]]
+    names = [_AXIS_LAST.sub(r"\2\1", token.lower()) for token in tokens[1:]]
     if not tokens or tokens[0].lstrip("0") != (str(len(names)) if names else ""):
         raise source.fault(f"joint '{joint}': CHANNELS '{' '.join(tokens)}' does not list as many as it says", line)
     for name in names:
@@ -218,11 +235,11 @@ def _parse_motion(
         line, at = line + 1, end + 1
         if not text:
             continue
-        match = re.fullmatch(r"(frames|frame\s+time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
+        match = re.fullmatch(r"(frames|frame\s*time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
         if match is None:
             missing = "Frame Time:" if "frames" in found else "Frames:"
             raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
-        key = re.sub(r"\s+", " ", match[1].lower())
+        key = "frames" if match[1].lower() == "frames" else "frame time"
         found[key] = match[2]
         if key == "frames" and not re.fullmatch("-?[0-9]{1,12}", match[2]):
             raise source.fault(f"Frames '{match[2]}' is not a count", line)
@@ -261,6 +278,9 @@ def _numbers(
     """
     values = _table(block, channels)
     notes = []
+    if values is None and b";" in block:
+        block = block.replace(b";", b" ")
+        values = _table(block, channels)
     if values is None and b"," in block:
         # With as many numbers as channels the commas are decimal ones, else they stand between numbers.
         for other in (b".", b" ") if re.search(rb",\d", block) else (b" ",):

@@ -12,6 +12,13 @@ from rae_bench.rigs.rig import LARGEST
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Metres in each unit that has a name."""
+_SPELLINGS = {
+    **dict.fromkeys(("meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("centimeter", "centimeters", "centimetre", "centimetres"), 0.01),
+    **dict.fromkeys(("millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
+    **dict.fromkeys(("inch", "inches", "in"), 0.0254),
+    **dict.fromkeys(("foot", "feet", "ft"), 0.3048),
+}
 
 Up = str | Sequence[float]
 """The vertical axis of a file: "y", "z", "-y", "-z", or a direction as three numbers."""
@@ -29,9 +36,9 @@ def metres_per_unit(unit: str | float) -> float:
     """
     if isinstance(unit, str):
         try:
-            return UNITS[unit.strip().lower()]
+            return {**UNITS, **_SPELLINGS}[unit.strip().lower()]
         except KeyError:
-            raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
+            raise unknown("unit", unit, [*UNITS, "inch", "a number of metres"]) from None
     if not 0 < unit < LARGEST:
         raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
     return float(unit)

@@ -22,6 +22,13 @@ CHARACTERS = "character"
 _KEYS = {b'"Skeleton"': CHARACTERS, b'"Frames"': "deepmimic", b'"timestamp"': "unity", b'"frames"': "unity"}
 _HEAD = 1 << 16
 NO_FORMAT = "no recordings: neither *.bvh nor *.npz, nor *.json of DeepMimic or the thesis' recorder"
+ELSEWHERE = {
+    (".zip", ".7z", ".rar", ".gz", ".tar", ".tgz"): "unpack the archive and give its folder",
+    (".amc", ".asf"): "convert ASF/AMC to BVH first (amc2bvh, Blender)",
+    (".c3d", ".trc"): "these hold markers: solve a skeleton for them first, and export BVH",
+    (".dae", ".usd", ".usda", ".usdc", ".vmd", ".bip", ".htr", ".blend", ".max", ".ma", ".mb"): "export BVH from them",
+}
+"""Suffixes of files that are not read, and what to do with them."""
 
 
 def detect_format(path: Path) -> str | None:
@@ -33,7 +40,7 @@ def detect_format(path: Path) -> str | None:
         return None
     if head[:4] == b"PK\x03\x04":
         return "npz"
-    if b"HIERARCHY" in head[:4096].upper():
+    if b"HIERARCHY" in head.replace(b"\0", b"").upper():
         return "bvh"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
         return None
@@ -54,7 +61,7 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         UserError: There is no such folder, no file matches, or there are files of more than one format.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+        raise UserError(f"{folder}: no such file or folder")
     chosen = recipe.include or tuple(glob.escape(name) for name in recipe.files)
     recipe = replace(recipe, include=chosen)
     form = recipe.format if recipe.format != "auto" else _format(folder, recipe)
@@ -69,7 +76,12 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         shown = ", ".join(include).replace(BVH_FILES[0], "*.bvh")
         named = f"no file matches {shown}{but}"
         wanted = named if chosen or recipe.exclude or recipe.format != "auto" else NO_FORMAT
-        raise UserError(f"{folder}: {wanted} ({holds})")
+        advice = [text for suffixes, text in ELSEWHERE.items() if any(each.lower() in suffixes for each in inside)]
+        raise UserError("; ".join([f"{folder}: {wanted} ({holds})", *advice]))
+    for file in files:
+        for suffixes, text in ELSEWHERE.items():
+            if PurePath(file).suffix.lower() in suffixes:
+                raise UserError(f"{folder / file}: {text}")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
     return replace(recipe, format=form, include=tuple(include), unit=unit), files
 

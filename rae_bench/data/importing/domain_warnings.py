@@ -31,6 +31,8 @@ TYPICAL = {2: 1.7, 4: 0.5, 6: 0.005}
 """Usual standing heights in metres by number of legs."""
 LIKELY_UNITS = {**UNITS, "inches": 0.0254, "feet": 0.3048, "CMU's own unit": 0.056444}
 """Metres in units in which recordings come."""
+SAME_RATIO = 0.08
+"""Two units are told apart by the ratio of lengths up to this share."""
 TILT = 2.0
 """Degrees by which a ground may slope before it is worth a word."""
 STILL_TURN = 0.5
@@ -47,7 +49,9 @@ UNEVEN = 0.03
 """Left and right feet stand unevenly where they do so by more than this share of the rig's height."""
 
 
-def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str]) -> list[str]:
+def domain_warnings(
+    motion: Motion, unit: str | float, up: Up, ids: Sequence[str], raised: float = 0.0
+) -> list[str]:
     """Return all that may be wrong with a domain, one line each.
 
     Args:
@@ -55,6 +59,7 @@ def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str
         unit: unit of its files.
         up: vertical axis of its files.
         ids: names of the N segments.
+        raised: metres by which all was raised to put the ground at 0.
     """
     rig = motion.rig
     if lines := lying(rig):
@@ -63,6 +68,7 @@ def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str
         lines = [
             *no_feet(rig),
             *wrong_size(rig, unit),
+            *path_in_another_unit(motion, raised),
             *wrong_sides(motion),
             *helper_nodes(rig),
             *lopsided(rig),
@@ -128,6 +134,20 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
         f", --unit {name} {as_length(fitting[name])}" for name in UNITS if name in fitting and name != best
     )
     return [f"{text}: {best}? --unit {option} makes it {as_length(fitting[best])}{also}"]
+
+
+def path_in_another_unit(motion: Motion, raised: float) -> list[str]:
+    """Warn of a root whose height would fit the legs if it were in another unit than they are."""
+    rig = motion.rig
+    tall = float(np.median(motion.positions[:, :, rig.roles.get("pelvis", 0), 1][motion.valid]))
+    before = tall - raised
+    if raised <= 0 or before <= 0 or not len(rig.contact_joints):
+        return []
+    ratio = tall / before
+    near = min((2.54, 10, 30.48, 39.37, 100, 1000), key=lambda known: abs(known / ratio - 1))
+    if abs(near / ratio - 1) > SAME_RATIO:
+        return []
+    return [f"the root moves as if its path were in a unit {near:g} times that of the bones: multiply it, or the bones"]
 
 
 def wrong_sides(motion: Motion) -> list[str]:

@@ -80,6 +80,7 @@ def import_folder(
     motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name, all_slides(takes))
 
     stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
+    stems = [stem if stems.count(stem) == 1 else file for stem, file in zip(stems, files, strict=True)]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
@@ -93,7 +94,7 @@ def import_folder(
     warnings = [
         *copied,
         *merged_notes(_notes(takes, recorded, files, glitches), files),
-        *domain_warnings(motion, recipe.unit or "m", recipe.up, ids),
+        *domain_warnings(motion, recipe.unit or "m", recipe.up, ids, raised),
     ]
     if recipe.group_by == "segment":
         warnings.append(

@@ -60,9 +60,13 @@ def test_plain_file(tmp_path: Path) -> None:
         lambda text: text.replace("MOTION", "\nMOTION\n").replace("Frame Time", "\nFrame Time"),
         lambda text: "\ufeff" + text + "\n\n",
         lambda text: text.replace("\n  {", " {"),
+        lambda text: text.replace("Frame Time", "FrameTime"),
+        lambda text: text.replace("Zrotation", "rotationZ").replace("Xposition", "positionX"),
+        lambda text: "# made by hand\n" * 600 + text,
+        lambda text: "\n".join(line.replace(" ", ";") if line[:1].isdigit() else line for line in text.split("\n")),
     ],
     ids=["crlf", "tabs", "frames-tab", "no-space", "trailing", "comments", "end-case", "end-name", "case", "exponents",
-         "broken-row", "blank-lines", "bom", "brace-on-line"],
+         "broken-row", "blank-lines", "bom", "brace-on-line", "one-word", "axis-last", "comments-first", "semicolons"],
 )  # fmt: skip
 def test_spellings(tmp_path: Path, change: object) -> None:
     check(read(tmp_path, change(bvh())))  # type: ignore[operator]
@@ -252,6 +256,52 @@ def test_number_signs_in_names(tmp_path: Path, written: str, name: str) -> None:
     assert read(tmp_path, bvh().replace("JOINT Spine", f"JOINT {written}")).rig.joint_names[1] == name
 
 
+def test_names_that_stand_twice_and_names_of_end_sites(tmp_path: Path) -> None:
+    """A joint keeps the name that the file gives it, whatever an End Site before it would be called."""
+    with pytest.warns(UserWarning, match="names that stand twice got a number: Hips2"):
+        assert read(tmp_path, bvh().replace("JOINT Spine", "JOINT Hips")).rig.joint_names[:2] == ("Hips", "Hips2")
+    end = "    End Site\n    {\n      OFFSET 0 10 0\n    }\n"
+    tip = end + f"    JOINT Spine_end\n    {{\n      OFFSET 0 1 0\n      CHANNELS 3 {ZXY}\n    }}\n"
+    motion = read(tmp_path, bvh([f"{row} 0 0 0" for row in ROWS], SKELETON.replace(end, tip)))
+    assert motion.rig.joint_names == ("Hips", "Spine", "Spine_end2", "Spine_end")
+    assert read(tmp_path, bvh().replace("ROOT Hips", 'ROOT "Hips"')).rig.joint_names[0] == "Hips"
+
+
+def test_a_second_root_that_is_no_body_is_left_out(tmp_path: Path) -> None:
+    prop = f"ROOT Prop\n{{\nOFFSET 0 0 0\nCHANNELS 3 {XYZ}\n}}\n"
+    text = bvh([f"{row} 1 2 3" for row in ROWS], SKELETON + prop)
+    with pytest.raises(UserError, match=r"a second ROOT 'Prop'; .*--drop-joints 'Prop'"):
+        read(tmp_path, text)
+    check(read(tmp_path, text, drop_joints=["Prop"]))
+    assert read(tmp_path, text, drop_joints=["Hips"]).rig.joint_names == ("Prop",)
+
+
+@pytest.mark.parametrize(("scale", "told"), [("1", ""), ("1.2", "scale channels from 1 to 1.2 are passed over")])
+def test_scale_channels_are_passed_over(tmp_path: Path, scale: str, told: str) -> None:
+    skeleton = SKELETON.replace(f"CHANNELS 3 {ZXY}", f"CHANNELS 6 {ZXY} Xscale Yscale Zscale")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check(read(tmp_path, bvh([f"{row} 1 1 {scale}" for row in ROWS], skeleton)))
+    assert [told in str(each.message) for each in caught] == [True] * bool(told)
+
+
+def test_angles_in_radians_are_told(tmp_path: Path) -> None:
+    def turning(size: float) -> str:
+        rows = sliding(0, 0, 0).splitlines()[-40:]
+        turned = [row.split() for row in rows]
+        for frame, row in enumerate(turned):
+            for column in (3, 9, 15, 21):
+                row[column] = f"{size * np.sin(frame / 5):.4f}"
+            row[5] = "0"
+        return bvh([" ".join(row) for row in turned], SLIDERS)
+
+    with pytest.warns(UserWarning, match="no angle is beyond 0.6 degrees: are they radians"):
+        read(tmp_path, turning(0.6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tmp_path, turning(35))
+
+
 @pytest.mark.parametrize(("away", "words"), [(0.0, "are zero"), (0.5, "are near zero")])
 def test_position_channels_that_say_how_far_a_joint_is_displaced(tmp_path: Path, away: float, words: str) -> None:
     """Some writers put zeros where others repeat the OFFSET: taken as places they would make a heap."""
@@ -380,9 +430,10 @@ FAULTS = {
     "too large": (bvh([ROWS[0].replace("10", "1e99"), *ROWS[1:]]), ":19: value 1 is '1e99', too large a number"),
     "channel twice": (bvh().replace("Xposition", "Yposition"), ":5: joint 'Hips': a channel stands twice"),
     "offset": (bvh().replace("OFFSET 0 20 0", "OFFSET 0 20"), ":8: joint 'Spine': OFFSET needs three numbers"),
-    "name twice": (bvh().replace("JOINT Spine", "JOINT Hips"), ":6: a second joint called 'Hips'"),
     "no name": (bvh().replace("JOINT Spine", "JOINT"), ":6: JOINT without a name"),
-    "second root": (bvh().replace("MOTION", "ROOT Other\n{\n}\nMOTION"), ":16: a second ROOT 'Other'"),
+    "second root": (bvh().replace("MOTION", "ROOT Other\n{\n}\nMOTION"), "a second ROOT 'Other'; a rig has one"),
+    "git lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "a Git LFS pointer, not the"),
+    "web page": ("\n<!DOCTYPE html>\n<html>404</html>\n", "a web page, not a recording"),
     "unclosed": (bvh().replace("}\nMOTION", "MOTION"), "joint 'Hips' is not closed"),
     "closed twice": (bvh().replace("MOTION", "}\nMOTION"), ":16: a '}' too many"),
     "unknown word": (bvh().replace("OFFSET 0 20 0", "LENGTH 20"), ":8: 'LENGTH 20' is none of"),

@@ -5,6 +5,7 @@ The cases are figures that walk; where their joints are is computed with scipy, 
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +256,71 @@ def test_12_copies_count_as_one(tmp_path: Path) -> None:
     assert of["take0"] == of["take0_mirror"] == of["again"] == of["cut"]
     assert of["take1"] == of["take1_mirror"] == of["rounded"]
     assert of["take2"] == of["take2_mirror"] == of["windows"]
+
+
+def test_a_root_in_another_unit_than_the_bones(tmp_path: Path) -> None:
+    figure = walking()
+    folder = put(tmp_path / "in", a=replace(figure, root=figure.root / 100))
+    assert "the root moves as if its path were in a unit 100 times that of the bones" in imported(folder)[2]
+    assert "as if its path" not in imported(put(tmp_path / "right", a=figure))[2]
+
+
+def test_files_that_differ_in_the_case_of_their_suffix(tmp_path: Path) -> None:
+    folder = put(tmp_path / "in", a=walking())
+    (folder / "a.BVH").write_text(walking(seed=1).text())
+    corpus, _, _ = imported(folder)
+    assert corpus.ids == ("a.BVH#0", "a.bvh#0")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a.zip"], "it holds .zip); unpack the archive and give its folder"),
+        (["a.asf", "a.amc"], "it holds .amc, .asf); convert ASF/AMC to BVH first"),
+        (["a.c3d"], "these hold markers"),
+        (["a.dae"], "export BVH from them"),
+    ],
+)
+def test_formats_that_are_not_read(names: list[str], words: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"PK\3\4")
+    assert words in refusal(tmp_path)
+    assert words.rpartition("; ")[2] in refusal(tmp_path / names[0])
+
+
+def test_other_things_under_the_name_of_a_recording(tmp_path: Path) -> None:
+    folder = put(tmp_path / "in", a=walking(), b=gzip.compress(walking().text().encode()))
+    assert "b.bvh: packed with gzip; unpack it first" in refusal(folder)
+    put(folder, b=walking().text().split("MOTION")[0])
+    assert "b.bvh: no MOTION section; " in (text := refusal(folder))
+    assert "--exclude 'b.bvh' leaves it out" in text
+    assert imported(folder, "--exclude", "b.bvh")[1]["files"] == 1
+    assert "nowhere: no such file or folder" in refusal(tmp_path / "nowhere")
+
+
+def test_a_unit_by_another_name(tmp_path: Path) -> None:
+    folder = put(tmp_path / "in", a=walking(scale=1 / 2.54))
+    assert imported(folder, "--unit", "Inches")[1]["height"] == pytest.approx(1.7, rel=0.1)
+
+
+@pytest.mark.parametrize("rate", [1 / 30, 1.0])
+def test_an_npz_whose_rate_is_none(rate: float, tmp_path: Path) -> None:
+    figure = walking()
+    names = [name for name, _, _ in figure.joints]
+    parents = [names.index(parent) if parent else -1 for _, parent, _ in figure.joints]
+    positions = np.stack(list(figure.world().values()), 1)
+    np.savez(tmp_path / "a.npz", positions=positions, names=np.array(names), parents=np.array(parents), fps=rate)
+    words = "frames per second in place of seconds? --recorded-fps 30" if rate < 1 else "frames last 1 s"
+    assert words in refusal(tmp_path)
+    assert imported(tmp_path, "--recorded-fps", "30")[1]["recorded_fps"] == [30]
+
+
+def test_a_take_in_which_nothing_moves(tmp_path: Path) -> None:
+    figure = walking()
+    still = replace(figure, root=np.tile(figure.root[:1], (90, 1)), angles=np.zeros_like(figure.angles[:90]))
+    corpus, _, told = imported(put(tmp_path / "in", a=still, b=still))
+    assert "18 of 18 joints never turn" in told
+    assert np.isfinite(corpus.motion.positions).all()
 
 
 JAPANESE = {

@@ -172,7 +172,7 @@ def test_named_domains(walked: Corpus) -> None:
         ({"rolse": {}}, "unknown key 'rolse'; did you mean roles"),
         ({"roles": {"left_fot": "A"}}, "unknown role 'left_fot'; did you mean left_foot"),
         ({"roles": ["Hips"]}, "roles"),
-        ({"unit": "feet"}, "unknown unit 'feet'"),
+        ({"unit": "ells"}, "unknown unit 'ells'"),
         ({"unit": True}, "unit"),
         ({"up": "x"}, "up"),
         ({"fps": 0}, "fps"),
@@ -204,7 +204,7 @@ def test_folder_faults(tmp_path: Path, walks: Path) -> None:
         assert all(word in str(caught.value) for word in words), str(caught.value)
         assert "\n" not in str(caught.value)
 
-    fails(tmp_path / "none", "no such folder")
+    fails(tmp_path / "none", "no such file or folder")
     empty = folder_with(tmp_path)
     fails(empty, "no recordings: neither *.bvh", "it is empty")
     (empty / "a.txt").write_text("")
