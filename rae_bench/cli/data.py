@@ -88,7 +88,7 @@ def import_(
     check_name(name)
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
-    per_skeleton = per_skeleton or table.pop("per_skeleton", False) is True
+    per_skeleton = table.pop("per_skeleton", False) is True or per_skeleton
     longest, least = (_seconds(key, given, table, str(roles), usual) for key, usual in
                       (("seconds", SECONDS), ("minimum_seconds", MINIMUM_SECONDS)))
     if "unit" in given:

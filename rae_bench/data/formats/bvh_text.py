@@ -229,13 +229,17 @@ def _parse_motion(
     found: dict[str, str] = {}
     line = data.count(b"\n", 0, at)
     while len(found) < 2 and at < len(data):
-        end = data.find(b"\n", at)
+        start, end = at, data.find(b"\n", at)
         end = len(data) if end < 0 else end
         text = data[at:end].decode("utf-8", "replace").strip()
         line, at = line + 1, end + 1
         if not text:
             continue
         match = re.fullmatch(r"(frames|frame\s*time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
+        if match is None and recorded_fps and "frames" in found and _NUMBER.match(text):
+            found["frame time"], fps = "", recorded_fps  # the line is forgotten, and need not be there
+            line, at = line - 1, start
+            break
         if match is None:
             missing = "Frame Time:" if "frames" in found else "Frames:"
             raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
@@ -348,6 +352,9 @@ def _diagnose(
             total += len(row)
     if commas:
         notes.append(Note("commas", "decimal commas are read as points"))
+    if len(rows) > frames > 0 and len(rows[-1][1]) < channels and total != frames * channels:
+        notes.append(Note("cut row", f"line {rows[-1][0]} is a part of a row beyond the last, and passed over"))
+        total -= len(rows.pop()[1])
     odd = [(number, len(row)) for number, row in rows if len(row) != channels]
     if total == frames * channels or (rows and not odd):
         return np.array([value for _, row in rows for value in row]).reshape(-1, channels), notes

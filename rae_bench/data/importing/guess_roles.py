@@ -103,16 +103,15 @@ def _tip(joint: int, named: Sequence[tuple[str, ...]], rig: Rig) -> int:
     tips = tips or [j for j in below if _BALL & set(named[j]) or {"fore", "foot"} <= set(named[j])]
     if not tips:
         return joint
-    least = min((len(named[j]), rig.depths[j]) for j in tips)
-    tied = [j for j in tips if (len(named[j]), rig.depths[j]) == least]
-    if len(tied) == 1:
-        return tied[0]
-    # The mean offset from the joint, each joint between unturned, points ahead: a back toe is one among several.
-    offsets = np.array(rig.offsets, np.float64)
-    ways = np.stack([offsets[rig.ancestors[j] & ~rig.ancestors[joint]].sum(0) for j in tied])
+    # The mean way from the joint to the first tips of all branches, with what lies between unturned, points ahead: a
+    # back toe is one of several.
+    first = [j for j in tips if not any(k != j and rig.ancestors[j, k] for k in tips)]
+    ways = np.stack([rig.offsets[rig.ancestors[j] & ~rig.ancestors[joint]].sum(0) for j in first]).astype(np.float64)
     ways /= np.maximum(np.linalg.norm(ways, axis=-1, keepdims=True), 1e-12)
-    along = ways @ ways.mean(0)
-    return tied[int(along.argmax())] if np.linalg.norm(ways.mean(0)) > 0.1 else tied[0]
+    along = dict(zip(first, (ways @ ways.mean(0)).round(6).tolist(), strict=True))
+    back = [j for j in first if along[j] < 0]
+    ahead = [j for j in tips if not rig.ancestors[j, back].any()]
+    return min(ahead, key=lambda j: (len(named[j]), rig.depths[j], -along.get(j, 0.0)))
 
 
 def _ground_joint(

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from rae_bench.data.formats.bvh_text import END
 from rae_bench.data.formats.take import Take
 from rae_bench.data.importing.joint_names import mirror_pairs
 from rae_bench.data.importing.recipe import Recipe
@@ -57,14 +58,18 @@ def without_joints(take: Take, patterns: Sequence[str]) -> Take:
 def matched(motions: Sequence[Motion]) -> list[Motion]:
     """Return motions with their joints in one order, and with the End Sites of all, where they are of one skeleton.
 
-    Exporters list siblings in another order, and forget End Sites. An End Site that is added has no length. Motions of
-    another skeleton than most have are returned as they are.
+    Exporters list siblings in another order, forget End Sites, and put a name space of their own before names
+    ("mixamorig1:Hips"). An End Site that is added has no length. Motions of another skeleton than most have are
+    returned as they are.
 
     Args:
         motions: one clip each.
     """
     trees = [_tree(motion.rig) for motion in motions]
     common = Counter(trees).most_common(1)[0][0]
+    if any(tree != common for tree in trees):
+        motions = [_without_name_space(motion, common) for motion in motions]
+        trees = [_tree(motion.rig) for motion in motions]
     alike = [motion.rig for motion, tree in zip(motions, trees, strict=True) if tree == common]
     order = Counter(rig.joint_names for rig in alike).most_common(1)[0][0]
     model = next(rig for rig in alike if rig.joint_names == order)
@@ -79,6 +84,22 @@ def matched(motions: Sequence[Motion]) -> list[Motion]:
         _in_order(motion, model) if tree == common and motion.rig.joint_names != model.joint_names else motion
         for motion, tree in zip(motions, trees, strict=True)
     ]
+
+
+def _without_name_space(motion: Motion, common: frozenset[tuple[str, str]]) -> Motion:
+    """Return a motion with the names of a tree that it has but for what stands before a colon; else as it is."""
+    rig = motion.rig
+    known = {name.rpartition(":")[2]: name for name, _ in common}
+
+    def renamed(name: str) -> str:
+        bare, end, number = name.rpartition(":")[2].partition(END)
+        return known.get(bare + end + number) or known.get(bare, bare) + end + number
+
+    names = [renamed(name) for name in rig.joint_names]
+    if len(known) < len(common) or len(set(names)) < len(names):
+        return motion
+    other = make_rig(rig.name, joint_list(names, rig.parents, rig.offsets), {})
+    return replace(motion, rig=other) if _tree(other) == common else motion
 
 
 def _in_order(motion: Motion, model: Rig) -> Motion:

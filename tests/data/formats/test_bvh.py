@@ -187,6 +187,7 @@ ODD = {  # what exporters do to a file's text, and what is told of it
     "commas between": (lambda text: commas_between(text, ",").encode(), ""),
     "commas and blanks between": (lambda text: commas_between(text, ", ").encode(), ""),
     "a footer": (lambda text: f"{text}END OF FILE\nby a tool, 2019\n".encode(), "line 22 is no row of motion"),
+    "a part of a row more": (lambda text: f"{text}12 92 2".encode(), "line 22 is a part of a row beyond the last"),
     "comments": (lambda text: text.replace("11 91", "# second\n11 91").replace("0\n12", "0 // x\n12").encode(), ""),
 }
 
@@ -398,6 +399,9 @@ def test_a_frame_time_that_is_hardly_one_is_told(tmp_path: Path, time: str, word
 @pytest.mark.parametrize("time", ["1", "30", "0", "-0.04", "nan", "inf", "fast", "1e9"])
 def test_the_rate_may_be_said(tmp_path: Path, time: str) -> None:
     motion = read(tmp_path, bvh(time=time), recorded_fps=24)
+    assert motion.fps == 24
+    check(motion)
+    motion = read(tmp_path, bvh().replace("Frame Time: 0.0333333\n", ""), recorded_fps=24)
     assert motion.fps == 24
     check(motion)
 

@@ -258,6 +258,39 @@ def test_12_copies_count_as_one(tmp_path: Path) -> None:
     assert of["take2"] == of["take2_mirror"] == of["windows"]
 
 
+def test_19_a_name_space_of_its_own_for_each_file(tmp_path: Path) -> None:
+    takes = [walking(seed=n) for n in range(4)]
+
+    def spaced(figure: Figure, space: str) -> Figure:
+        return figure.called({name: f"{space}:{name}" for name, _, _ in figure.joints})
+
+    folder = put(
+        tmp_path / "in", a=spaced(takes[0], "mixamorig"), b=spaced(takes[1], "mixamorig"),
+        c=spaced(takes[2], "mixamorig1"), d=takes[3],
+    )  # fmt: skip
+    corpus, report, _ = imported(folder)
+    assert (report["files"], report["joints"]) == (4, 24)
+    assert corpus.motion.rig.joint_names[0] == "mixamorig:Hips"
+    for n, figure in enumerate(takes):
+        meets(corpus, spaced(figure, "mixamorig"), n)
+
+
+def test_the_root_may_be_named(tmp_path: Path) -> None:
+    """A node above the hips that stands still, and hips that hardly move."""
+    figure = walking(speed=0)
+    still = replace(figure, root=figure.root * [0.01, 0, 0.01] + [0, 91, 0])
+    joints = [("World", "", (0.0, 0.0, 0.0)), ("Hips", "World", (0.0, 91.0, 0.0)), *still.joints[1:]]
+    whole = replace(
+        still, joints=joints, angles=np.insert(still.angles, 0, 0, axis=1), root=np.zeros_like(still.root),
+        places={"Hips": still.root},
+    )  # fmt: skip
+    folder = put(tmp_path / "in", a=whole)
+    corpus, _, _ = imported(folder, "--root", "Hips")
+    assert corpus.motion.rig.joint_names[0] == "Hips"
+    meets(corpus, still)
+    assert "did you mean Hips" in refusal(folder, "--root", "Hip")
+
+
 def test_a_root_in_another_unit_than_the_bones(tmp_path: Path) -> None:
     figure = walking()
     folder = put(tmp_path / "in", a=replace(figure, root=figure.root / 100))
