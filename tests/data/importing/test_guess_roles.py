@@ -121,6 +121,12 @@ SPELLINGS = {  # the joints of BODY; what is written once for both sides has {le
     "{L|R}HIP {L|R}KNEE {L|R}ANKLE {L|R}TOE",
     "no capitals": "hips spine neck head {left|right}shoulder {left|right}arm {left|right}forearm {left|right}hand "
     "{left|right}upleg {left|right}leg {left|right}foot {left|right}toebase",
+    "japanese": "センター 上半身 首 頭 {左|右}肩 {左|右}腕 {左|右}ひじ {左|右}手首 "
+    "{左|右}足 {左|右}ひざ {左|右}足首 {左|右}つま先",
+    "chinese": "骨盆 脊椎 颈 头 {左|右}肩 {左|右}上臂 {左|右}前臂 {左|右}手 "
+    "{左|右}大腿 {左|右}小腿 {左|右}脚踝 {左|右}脚趾",
+    "korean": "골반 척추 목 머리 {왼|오른}쪽어깨 {왼|오른}팔 {왼|오른}팔꿈치 {왼|오른}손목 "
+    "{왼|오른}다리 {왼|오른}무릎 {왼|오른}발목 {왼|오른}발가락",
     "lt": "hips spine neck head clavicle_{lt|rt} upperarm_{lt|rt} forearm_{lt|rt} hand_{lt|rt} "
     "thigh_{lt|rt} shin_{lt|rt} foot_{lt|rt} toe_{lt|rt}",
 }  # fmt: skip
