@@ -10,6 +10,7 @@ import numpy as np
 from rae_bench.data.formats.bvh import end_sites, read_bvh_take
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError
+from rae_bench.harness.doubts import Doubt, asked_beyond, feet, missed
 from rae_bench.harness.kept import Kept, read_kept
 from rae_bench.model.api import Context, Prompt
 from rae_bench.motion.motion import Motion, make_motion
@@ -51,6 +52,8 @@ class Generated:
         path: what the model was asked to follow, over the frames of both; None in tracks without a path.
         kept: the model that made it.
         notes: what is odd about the history's file, and how it was taken.
+        feet: how deep feet sink and how fast they slide, in words.
+        doubts: what speaks against the motion, the worst first.
     """
 
     history: Motion
@@ -60,6 +63,14 @@ class Generated:
     kept: Kept
     path: RootPath | None = None
     notes: tuple[str, ...] = ()
+    feet: str = ""
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def worst(self) -> int | None:
+        """The frame of `whole` where the motion is worst; None where nothing speaks against it."""
+        frames = [doubt.frame for doubt in self.doubts if doubt.frame is not None]
+        return self.history.root_positions.shape[1] + frames[0] if frames else None
 
     @property
     def whole(self) -> Motion:
@@ -125,7 +136,15 @@ def generate(
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
     met = replace(written, objectives=tuple(o for o in written.objectives if o in everything.objectives))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(met, made, root), kept, path, notes)
+    distances = _distances(met, made, root)
+    start = root.points_in(past.positions[0, -1, [kept.rig.roles.get("pelvis", 0)]])[0]
+    standing, doubts = feet(made, kept.stance)
+    doubts += missed(distances, kept.fps, kept.rig.height)
+    doubts += asked_beyond(written, kept.trained, start, kept.rig.height)
+    return Generated(
+        _lowered(past, kept.raised), motion, asked, distances, kept, path, notes, standing,
+        tuple(sorted(doubts, key=lambda doubt: -doubt.size)),
+    )  # fmt: skip
 
 
 def _check_track(track: str, written: WrittenObjectives, where: str) -> None:

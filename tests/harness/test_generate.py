@@ -181,6 +181,35 @@ def test_the_page_shows_history_motion_and_objectives(generate: Generate, tmp_pa
     assert page.startswith("<!doctype html>")
 
 
+def test_a_motion_that_is_asked_too_much_is_doubted(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten metres in a second: said in words, and the page opens at the worst frame."""
+    far = WALK.replace("0.5]", "10.0]").format(x=0.0)
+    capsys.readouterr()
+    made = generate(far, "--page", str(tmp_path / "out.html"))
+    told = capsys.readouterr().out
+    assert "warning: asked for 10 m/s on the way to 1.00 s; it was trained at up to" in told
+    assert re.search(r"warning: pelvis misses what it was asked by \S+ m at 1.00 s", told)
+    assert re.search(r"feet: \S+ c?m?m below the ground at most, the lowest slides at \S+ cm/s", told)
+    opens = re.search(r'"opens": ?(\d+)', (tmp_path / "out.html").read_text(encoding="utf-8"))
+    assert opens is not None
+    assert 30 <= int(opens[1]) < 30 + made.frames
+
+
+def test_a_model_kept_before_its_training_was_written_down(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "old")
+    facts = json.loads((tmp_path / "old" / "adapted.json").read_text(encoding="utf-8"))
+    assert facts["trained"]["speed"] > 0
+    del facts["trained"]
+    (tmp_path / "old" / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert read_kept(tmp_path / "old").trained == {}
+    facts["trained"] = {"speed": "fast"}
+    (tmp_path / "old" / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(UserError, match="damaged"):
+        read_kept(tmp_path / "old")
+
+
 def test_the_example_works(generate: Generate) -> None:
     made = generate(EXAMPLE.read_text(encoding="utf-8"))
     assert int(made.lengths[0]) == 120
