@@ -15,7 +15,7 @@ from rae_bench.data.formats.encodings import as_utf8
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.take import Note
 from rae_bench.data.wording import first_few
-from rae_bench.errors import unknown
+from rae_bench.errors import UserError, unknown
 from rae_bench.rigs.rig import LARGEST, MAX_JOINTS
 
 END = "_end"
@@ -227,6 +227,7 @@ def _parse_motion(
         recorded_fps: frames per second, in place of the file's Frame Time.
     """
     found: dict[str, str] = {}
+    told: list[Note] = []
     line = data.count(b"\n", 0, at)
     while len(found) < 2 and at < len(data):
         start, end = at, data.find(b"\n", at)
@@ -247,14 +248,27 @@ def _parse_motion(
         found[key] = match[2]
         if key == "frames" and not re.fullmatch("-?[0-9]{1,12}", match[2]):
             raise source.fault(f"Frames '{match[2]}' is not a count", line)
-        if key == "frame time":
-            fps = recorded_fps or _frames_per_second(match[2], line, source)
+        if key == "frame time" and recorded_fps is None:
+            fps = _frames_per_second(match[2], line, source)
+        elif key == "frame time" and recorded_fps:
+            fps = recorded_fps
+            if (said := _said(match[2], line, source)) and abs(said / fps - 1) > 0.01:
+                text = f"its Frame Time says {said:.4g} fps; it is read at {fps:.4g} fps, as said"
+                told.append(Note("rate said", text))
     if len(found) < 2:
         raise source.fault("MOTION lacks Frames or Frame Time; the file is cut short", line)
     frames = int(found["frames"])
     channels = sum(len(joint.columns) for joint in joints)
     values, notes = _numbers(data[at:], line, frames, channels, source)
-    return values, fps, notes
+    return values, fps, [*told, *notes]
+
+
+def _said(text: str, line: int, source: Source) -> float | None:
+    """Return the frames per second that a Frame Time says, None where it says none."""
+    try:
+        return _frames_per_second(text, line, source)
+    except UserError:
+        return None
 
 
 def _frames_per_second(text: str, line: int, source: Source) -> float:

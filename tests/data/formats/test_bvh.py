@@ -401,6 +401,8 @@ def test_the_rate_may_be_said(tmp_path: Path, time: str) -> None:
     motion = read(tmp_path, bvh(time=time), recorded_fps=24)
     assert motion.fps == 24
     check(motion)
+    with pytest.warns(UserWarning, match="its Frame Time says 30 fps; it is read at 24 fps, as said"):
+        read(tmp_path, bvh(), recorded_fps=24)
     motion = read(tmp_path, bvh().replace("Frame Time: 0.0333333\n", ""), recorded_fps=24)
     assert motion.fps == 24
     check(motion)
