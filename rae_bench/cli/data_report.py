@@ -60,7 +60,10 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
         ("height", f"{as_length(report['height'])}, pelvis at {as_length(report['pelvis_height'])}"),
         ("rest pose", report["rest_pose"]),
     ]
-    if report["groups"] < FEW_GROUPS:
+    if report["segments"] < FEW_GROUPS:
+        text = "fewer than 5 segments: no run can hold a fifth out; import more motion, or cut it shorter (--seconds)"
+        rows.insert(3, ("", text))
+    elif report["groups"] < FEW_GROUPS:
         text = "fewer than 5 groups: runs hold out blocks of time and rank nothing; --group-by says what is a group"
         rows.insert(3, ("", text))
     if report["grouped_by"]:

@@ -162,6 +162,9 @@ def test_seconds_in_a_roles_file(tmp_path: Path, home_folder: Path) -> None:
 def test_the_report_ends_with_the_next_commands(tmp_path: Path, home_folder: Path) -> None:
     (tmp_path / "a.bvh").write_text(header() + walk(7, 30))
     result = CliRunner().invoke(data, ["import", str(tmp_path), "--name", "x"])
+    assert "fewer than 5 segments: no run can hold a fifth out" in result.output
+    (tmp_path / "a.bvh").write_text(header() + walk(27, 30))
+    result = CliRunner().invoke(data, ["import", str(tmp_path), "--name", "x"])
     assert result.output.splitlines()[-2:] == [
         "next          rae-bench data report x --page x.html",
         "              rae-bench run --model fe --source r1 --target x",
