@@ -135,8 +135,7 @@ def generate(
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
-    met = replace(written, objectives=tuple(o for o in written.objectives if o in everything.objectives))
-    distances = _distances(met, made, root)
+    distances = _distances(written, made, root)  # also of those that only say where a walk leads
     start = root.points_in(past.positions[0, -1, [kept.rig.roles.get("pelvis", 0)]])[0]
     standing, doubts = feet(made, kept.stance)
     doubts += missed(distances, kept.fps, kept.rig.height)
