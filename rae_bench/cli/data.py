@@ -30,36 +30,38 @@ data.add_command(retarget)
 @data.command("import")
 @click.argument("folder", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the domain, for --source and --target.")
-@click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, any key below.")
+@click.option("--roles", type=click.Path(path_type=Path), help="TOML file: [roles], contact_joints, options as keys.")
 @click.option("--format", help="bvh, gltf, smpl, npz (positions), deepmimic, unity; default: found out.")
 @click.option("--unit", help="cm, m, mm, or metres per unit of the files (default cm for BVH, else m).")
 @click.option("--up", help="Vertical axis of the files: y, z, -y, -z or a direction 0,1,0.1 (default y; SMPL: z).")
 @click.option("--convert", is_flag=True, help="FBX: make glTF of it first, with Blender, FBX2glTF or assimp.")
 @click.option("--root", help="BVH, glTF: the joint to make the root, with all above it folded in.")
-@click.option("--recorded-fps", type=float, help="Frame rate of files that do not say it; glTF: at which to sample.")
+@click.option("--recorded-fps", type=float, help="Frame rate of the files, in place of what they say; glTF: sampling.")
 @click.option("--root-path", help="Files without a root: fixed, children, or the npz array with its path.")
 @click.option("--points", help="npz: which array of positions.")
 @click.option("--skeleton", multiple=True, help="TOML file of names and parents; DeepMimic: character; SMPL: body.")
 @click.option("--skip-frames", type=int, help="First frames of every file to drop.")
 @click.option("--fixed-base", is_flag=True, default=None, help="The root does not travel: an arm on a table.")
 @click.option("--fps", type=float, help="Frame rate to resample to (default 30).")
-@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of a segment.")
-@click.option("--minimum-seconds", type=float, default=2.0, show_default=True, help="Drop what is shorter.")
+@click.option("--seconds", type=float, help="Length of a segment (default 5).")
+@click.option("--minimum-seconds", type=float, help="Drop what is shorter (default 2).")
 @click.option("--manifest", help="JSON file in PATH with session, action and style per file.")
 @click.option("--group-pattern", help="Regular expression on the file name; its first group is the split group.")
+@click.option("--group-by", help="What is held out together: names (subjects, sessions; default), file or segment.")
 @click.option("--action-pattern", help="Regular expression on the manifest's action or the file name.")
 @click.option("--action-by", help="file (default), or motion: lie, sit, stand, turn, walk, run, jump by a rule.")
 @click.option("--include", multiple=True, help="Glob of files to read (default: all of the format).")
 @click.option("--exclude", multiple=True, help="Glob of files to leave out.")
 @click.option("--drop-joints", multiple=True, help="Glob of joints to drop, with all that hangs on them.")
+@click.option(
+    "--median-bones", is_flag=True, default=None, help="Hold bones that slide or differ between files at their median."
+)
 @click.option("--per-skeleton", is_flag=True, help="A domain for each skeleton in PATH: NAME-1, NAME-2, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
     folder: Path,
     name: str,
     roles: Path | None,
-    seconds: float,
-    minimum_seconds: float,
     per_skeleton: bool,
     convert: bool,
     as_json: bool,
@@ -78,24 +80,28 @@ def import_(
         head = "Head"
         left_foot = "Foot_L"
 
-    Options of the command line win over the file's.
+    The other options are keys there too, with _ for -: minimum_seconds = 1. Options of the command line win.
     """
+    from rae_bench.cli.data_report import next_steps
     from rae_bench.cli.values import length_unit, numbers
     from rae_bench.data.importing.domain_report import domain_summary
     from rae_bench.data.importing.recipe import Recipe, read_roles
-    from rae_bench.data.importing.recordings import import_folder, import_skeletons
+    from rae_bench.data.importing.recordings import MINIMUM_SECONDS, SECONDS, import_folder, import_skeletons
     from rae_bench.data.store import check_name, save_domain
     from rae_bench.errors import UserError
 
     check_name(name)
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
+    per_skeleton = table.pop("per_skeleton", False) is True or per_skeleton
+    longest, least = (_seconds(key, given, table, str(roles), usual) for key, usual in
+                      (("seconds", SECONDS), ("minimum_seconds", MINIMUM_SECONDS)))
     if "unit" in given:
         given["unit"] = length_unit(given["unit"])
     if "," in given.get("up", ""):
         given["up"] = numbers("--up", given["up"].split(","))
-    if not 0 < minimum_seconds <= seconds < LONGEST:
-        raise UserError(f"--minimum-seconds {minimum_seconds:g} needs to lie between 0 and --seconds {seconds:g}")
+    if not 0 < least <= longest < LONGEST:
+        raise UserError(f"--minimum-seconds {least:g} needs to lie between 0 and --seconds {longest:g}")
     if convert:
         from rae_bench.data.importing.convert import convert_folder
         from rae_bench.storage import home
@@ -111,13 +117,25 @@ def import_(
         folder, given["include"] = folder.parent, (glob.escape(folder.name),)
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
     import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
-    corpora = import_(folder, recipe, name, seconds=seconds, minimum_seconds=minimum_seconds)
+    corpora = import_(folder, recipe, name, seconds=longest, minimum_seconds=least)
     reports = [(domain_summary(corpus), save_domain(corpus)) for corpus in corpora]
     if as_json:
         found = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(found if per_skeleton else found[0], indent=1))
     else:
         click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))
+        click.echo(next_steps([each for each, _ in reports]))
+
+
+def _seconds(key: str, given: dict[str, Any], table: dict[str, Any], where: str, usual: float) -> float:
+    """Take a number of seconds out of the options, else out of the roles file."""
+    from rae_bench.errors import UserError
+
+    said = table.pop(key, usual)
+    value = given.pop(key, said)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{where}: {key} = {value!r} needs to be a number of seconds")
+    return float(value)
 
 
 @data.command("get")

@@ -10,6 +10,8 @@ import click
 
 from rae_bench.data.wording import as_length
 
+FEW_GROUPS = 5
+"""Domains with fewer groups are cut into blocks of time: `rae_bench.task.split.FOLDS`."""
 SHOWN = 12
 """Rows of a table that are shown without `--all`."""
 
@@ -51,20 +53,31 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
     rows = [
         ("domain", f"{report['name']}  (kept in {kept})"),
         ("files", f"{report['files']} of {report['source']}, recorded at {rates} fps"),
-        ("segments", f"{report['segments']} in {report['groups']} groups"),
+        ("segments", f"{report['segments']} in {report['groups']} group{'s' * (report['groups'] != 1)}"),
         ("frames", f"{report['frames']} at {report['fps']:g} fps, {report['seconds']:.0f} s"),
         ("joints", f"{report['joints']}"),
         ("roles", ", ".join(f"{role} {joint}" for role, joint in report["roles"].items())),
         ("height", f"{as_length(report['height'])}, pelvis at {as_length(report['pelvis_height'])}"),
         ("rest pose", report["rest_pose"]),
     ]
+    if report["segments"] < FEW_GROUPS:
+        text = "fewer than 5 segments: no run can hold a fifth out; import more motion, or cut it shorter (--seconds)"
+        rows.insert(3, ("", text))
+    elif report["groups"] < FEW_GROUPS:
+        text = "fewer than 5 groups: runs hold out blocks of time and rank nothing; --group-by says what is a group"
+        rows.insert(3, ("", text))
+    if report["grouped_by"]:
+        rows.insert(3, ("", report["grouped_by"]))
     if report["guessed"]:
         touching = ", ".join(report["contact_share"]) or "none"
-        rows.insert(6, ("", f"on the ground {touching}; both guessed from names: --roles says better"))
+        at = [head for head, _ in rows].index("roles") + 1
+        rows.insert(at, ("", f"on the ground {touching}; both guessed from names: --roles says better"))
     rows += [
         ("speed" if i == 0 else "", f"{speed:5.2f} m/s  {action}")
-        for i, (action, speed) in enumerate(report["speed"].items())
+        for i, (action, speed) in enumerate([*report["speed"].items()][:SHOWN])
     ]
+    if len(report["speed"]) > SHOWN:
+        rows.append(("", f"... and {len(report['speed']) - SHOWN} more actions: --json"))
     rows += [
         ("on the ground" if i == 0 else "", f"{100 * share:5.1f} %    {joint}")
         for i, (joint, share) in enumerate(report["contact_share"].items())
@@ -73,6 +86,16 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
     rows += [("warnings" if i == 0 else "", text) for i, text in enumerate(report["warnings"])]
     rows += [("dropped" if i == 0 else "", text) for i, text in enumerate(report["dropped"])]
     return "\n".join(f"{head:<14}{text}".rstrip() for head, text in rows)
+
+
+def next_steps(reports: list[dict[str, Any]]) -> str:
+    """Return the commands that come after an import, as lines under the summary."""
+    name = reports[0]["name"]
+    source = reports[1]["name"] if len(reports) > 1 else "arm" if reports[0]["fixed_base"] else "r1"
+    return (
+        f"next          rae-bench data report {name} --page {name}.html\n"
+        f"              rae-bench run --model fe --source {source} --target {name}"
+    )
 
 
 def _details(numbers: dict[str, Any], shown: int | None) -> str:

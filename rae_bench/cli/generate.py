@@ -23,7 +23,8 @@ def generate(
 ) -> None:
     """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
 
-    Writes the motion as BVH, glTF (.glb) or npz and says how far each objective was missed.
+    Writes the motion as BVH, glTF (.glb) or npz, says how far each objective was missed and what feet do, and warns of
+    what speaks against the motion. --page opens where it is worst.
     """
     from rae_bench.cli.values import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, export_clips
@@ -46,6 +47,8 @@ def generate(
 
         with writing(page):
             write_page(generated_scene(made, output.name), page)
+    for text in made.notes:
+        click.echo(text, err=True)
     kept = made.kept
     click.echo(f"model: {kept.model}, {row_label(kept.model, kept.regime, kept.fraction)} of {kept.task}, "
                f"{kept.budget} budget", err=True)  # fmt: skip
@@ -53,3 +56,7 @@ def generate(
     click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
     for role, time, metres in made.distances:
         click.echo(f"  {role:<10} at {time:5.2f} s: missed by {100 * metres:.1f} cm")
+    if made.feet:
+        click.echo(f"  {made.feet}")
+    for doubt in made.doubts:
+        click.echo(f"  warning: {doubt.text}")

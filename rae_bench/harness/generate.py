@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.data.formats.bvh import end_sites, read_bvh
+from rae_bench.data.formats.bvh import end_sites, read_bvh_take
+from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError
+from rae_bench.harness.doubts import Doubt, asked_beyond, feet, missed
 from rae_bench.harness.kept import Kept, read_kept
 from rae_bench.model.api import Context, Prompt
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.motion.resample import resample
 from rae_bench.motion.root import RootSpace
 from rae_bench.objectives.objectives import KEYFRAME, Objectives
 from rae_bench.objectives.path import RootPath
@@ -28,9 +31,11 @@ from rae_bench.objectives.written import (
 from rae_bench.rigs.rig import ROLES, Rig
 
 SAME_OFFSET = 0.02
-"""Share of its length by which a bone of the history may differ from the rig's."""
+"""Share of its length by which a bone of the history may differ from the rig's, without a word."""
 SLACK = 2e-3
 """Share of the longest bone that is forgiven besides: files round."""
+ANOTHER = 0.03
+"""Share of the rig's height by which it may differ at most: takes of one character are calibrated anew."""
 REST = "rest"
 """In place of a clip: the history is a second of standing in the rest pose."""
 
@@ -46,6 +51,9 @@ class Generated:
         distances: (role, seconds, metres) of each written objective: by how far it was missed on arrival.
         path: what the model was asked to follow, over the frames of both; None in tracks without a path.
         kept: the model that made it.
+        notes: what is odd about the history's file, and how it was taken.
+        feet: how deep feet sink and how fast they slide, in words.
+        doubts: what speaks against the motion, the worst first.
     """
 
     history: Motion
@@ -54,6 +62,15 @@ class Generated:
     distances: tuple[tuple[str, float, float], ...]
     kept: Kept
     path: RootPath | None = None
+    notes: tuple[str, ...] = ()
+    feet: str = ""
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def worst(self) -> int | None:
+        """The frame of `whole` where the motion is worst; None where nothing speaks against it."""
+        frames = [doubt.frame for doubt in self.doubts if doubt.frame is not None]
+        return self.history.root_positions.shape[1] + frames[0] if frames else None
 
     @property
     def whole(self) -> Motion:
@@ -90,7 +107,11 @@ def generate(
     """
     kept = read_kept(folder)
     written = read_objectives(objectives, seconds)
-    past = standing_history(kept) if history == REST else read_history(Path(history), kept, unit=unit, up=up)
+    notes: tuple[str, ...] = ()
+    if history == REST:
+        past = standing_history(kept)
+    else:
+        past, notes = read_history(Path(history), kept, unit=unit, up=up)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
     _check_track(kept.track, written, objectives.name)
@@ -114,8 +135,15 @@ def generate(
     made = _run(kept, prompt)
     motion = _lowered(made, kept.raised)
     asked = replace(asked, positions=asked.positions - np.array([0, kept.raised, 0], np.float32))
-    met = replace(written, objectives=tuple(o for o in written.objectives if o in everything.objectives))
-    return Generated(_lowered(past, kept.raised), motion, asked, _distances(met, made, root), kept, path)
+    distances = _distances(written, made, root)  # also of those that only say where a walk leads
+    start = root.points_in(past.positions[0, -1, [kept.rig.roles.get("pelvis", 0)]])[0]
+    standing, doubts = feet(made, kept.stance)
+    doubts += missed(distances, kept.fps, kept.rig.height)
+    doubts += asked_beyond(written, kept.trained, start, kept.rig.height)
+    return Generated(
+        _lowered(past, kept.raised), motion, asked, distances, kept, path, notes, standing,
+        tuple(sorted(doubts, key=lambda doubt: -doubt.size)),
+    )  # fmt: skip
 
 
 def _check_track(track: str, written: WrittenObjectives, where: str) -> None:
@@ -153,10 +181,11 @@ def standing_history(kept: Kept) -> Motion:
     )
 
 
-def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motion:
+def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> tuple[Motion, tuple[str, ...]]:
     """Read the end of a BVH file as a history for the kept model, on the model's rig and at its frame rate.
 
     Joints are matched by name. Joints that the rig lacks are dropped, joints above the rig's root are folded into it.
+    Bones have the rig's lengths.
 
     Args:
         path: the file.
@@ -164,14 +193,18 @@ def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motio
         unit: of the file, as `read_bvh` takes it.
         up: vertical axis of the file, as `read_bvh` takes it.
 
+    Returns:
+        The history, and what is odd about the file in words.
+
     Raises:
         UserError: A joint is missing, hangs elsewhere or has another offset, or the clip is too short.
     """
     rig = kept.rig
-    clip = read_bvh(path, unit=unit, up=up, fps=kept.fps)
-    if clip.rig.joint_names[0] != rig.joint_names[0] and rig.joint_names[0] in clip.rig.joint_names:
-        clip = read_bvh(path, unit=unit, up=up, fps=kept.fps, root=rig.joint_names[0])
-    columns = match_joints(clip.rig, rig, str(path))
+    take = read_bvh_take(path, unit=unit, up=up, median_bones=True)
+    if take.motion.rig.joint_names[0] != rig.joint_names[0] and rig.joint_names[0] in take.motion.rig.joint_names:
+        take = read_bvh_take(path, unit=unit, up=up, median_bones=True, root=rig.joint_names[0])
+    columns, apart = match_joints(take.motion.rig, rig, str(path))
+    clip = resample(take.motion, kept.fps)
     frames = round(kept.history * kept.fps)
     there = int(clip.lengths[0])
     if there < frames:
@@ -181,11 +214,13 @@ def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> Motio
     lift = np.array([0, kept.raised, 0], np.float32)
     roots = clip.root_positions[:, there - frames : there] + lift
     rotations = clip.rotations[:, there - frames : there, columns]
-    return make_motion(rig, kept.fps, roots, rotations, stance=kept.stance)
+    rotations[:, :, columns < 0] = np.array([1, 0, 0, 0], np.float32)
+    notes = (*(f"{path}: {note.text}" for note in take.notes), *apart)
+    return make_motion(rig, kept.fps, roots, rotations, stance=kept.stance), notes
 
 
-def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
-    """Return the clip's joint for each joint of the rig, (J,) int.
+def match_joints(clip: Rig, rig: Rig, where: str) -> tuple[np.ndarray, list[str]]:
+    """Return the clip's joint for each joint of the rig, (J,) int, -1 for an End Site it lacks, and what differs.
 
     Args:
         clip: the clip's skeleton.
@@ -198,7 +233,10 @@ def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
     index = {joint: j for j, joint in enumerate(clip.joint_names)}
     longest = float(np.linalg.norm(rig.offsets[1:], axis=1).max(initial=0))
     ends = end_sites(rig)
+    other: dict[str, float] = {}
     for j, joint in enumerate(rig.joint_names):
+        if joint not in index and ends[j]:
+            continue
         if joint not in index:
             raise UserError(f"{where}: no joint '{joint}', but the model's rig '{rig.name}' has it; another skeleton?")
         if rig.parents[j] < 0:
@@ -213,12 +251,21 @@ def match_joints(clip: Rig, rig: Rig, where: str) -> np.ndarray:
         apart = float(np.linalg.norm(clip.offsets[at] - rig.offsets[j]))
         length = float(np.linalg.norm(rig.offsets[j]))
         # The length of an End Site is what exporters forget; it turns nothing and stands in no model's input.
-        if not ends[j] and apart > SAME_OFFSET * length + SLACK * longest:
+        if ends[j] or apart <= SAME_OFFSET * length + SLACK * longest:
+            continue
+        if apart > ANOTHER * rig.height:
             raise UserError(
                 f"{where}: offset of joint '{joint}' is {100 * apart:.2g} cm off the model's "
                 f"({100 * length:.3g} cm long); is --unit right, and is it the same character?"
             )
-    return np.array([index[joint] for joint in rig.joint_names])
+        other[joint] = apart
+    notes = []
+    if other:
+        worst = max(other, key=lambda joint: other[joint])
+        count = "1 bone differs" if len(other) == 1 else f"{len(other)} bones differ"
+        text = f"{count} from the model's, most {worst} by {as_length(other[worst])}"
+        notes.append(f"{where}: {text}: the model's are used")
+    return np.array([index.get(joint, -1) for joint in rig.joint_names]), notes
 
 
 def _run(kept: Kept, prompt: Prompt) -> Motion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION, version_of
 from rae_bench.errors import UserError
+from rae_bench.harness.doubts import trained_range
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import Rig
@@ -40,6 +41,8 @@ class Kept:
         stance: (C,) metres, how high each contact joint stands.
         raised: metres by which the recordings were lifted when they were imported.
         track: what it was taught to be asked.
+        trained: speeds, heights and reach of what it was trained on, as `trained_range` returns them; {} of models that
+            were kept before this was written down.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class Kept:
     stance: np.ndarray
     raised: float
     track: str
+    trained: Mapping[str, Any] = field(default_factory=dict)
 
 
 def kept_folder(path: Path) -> Path:
@@ -89,6 +93,7 @@ def keep_model(
         "stance_heights": target.stance,
         "raised": target.corpus.provenance.get("raised", 0.0),
         "track": target.protocol.track,
+        "trained": trained_range(target.motion[target.fraction(cell.seed, cell.fraction)]),
     }
     with whole_folder(kept_folder(path)) as part:
         save(part)
@@ -133,6 +138,7 @@ def read_kept(folder: Path) -> Kept:
             np.array(facts["stance_heights"], float),
             float(facts["raised"]),
             str(facts["track"]),
+            _trained(facts.get("trained", {})),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{folder / FACTS}: damaged ({error}); run the cell again with --keep") from None
@@ -141,3 +147,18 @@ def read_kept(folder: Path) -> Kept:
     if not sound or kept.stance.shape != rig.contact_joints.shape or math.isnan(kept.fraction):
         raise UserError(f"{folder / FACTS}: damaged (its numbers make no sense); run the cell again with --keep")
     return kept
+
+
+def _trained(found: Any) -> dict[str, Any]:
+    """Return what `trained_range` wrote, checked; ValueError or TypeError where it is something else."""
+    if not found:
+        return {}
+    table: dict[str, Any] = {
+        "speed": float(found["speed"]),
+        "reach": {str(role): float(far) for role, far in dict(found["reach"]).items()},
+        "heights": {str(role): [float(low), float(high)] for role, (low, high) in dict(found["heights"]).items()},
+    }
+    numbers = [table["speed"], *table["reach"].values(), *(h for pair in table["heights"].values() for h in pair)]
+    if not np.isfinite(numbers).all() or table["speed"] < 0:
+        raise ValueError("what it was trained on makes no sense")
+    return table

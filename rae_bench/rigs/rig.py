@@ -27,6 +27,8 @@ LARGEST = 1e9
 """Numbers beyond it are no place and no angle, and their squares overflow single precision soon after."""
 LEG_TO_HEIGHT = 1.9
 """A headless rig counts as this many leg lengths tall, a standing adult's ratio."""
+FLAT = 0.2
+"""A rig without feet and hands, such as a snake, counts as at least this share of its length tall."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +115,14 @@ class Rig:
 
     @cached_property
     def height(self) -> float:
-        """Metres from the ground to the top of the head in the standing rest pose; leg length x 1.9 without a head."""
+        """Metres from the ground to the top of the head in the standing rest pose; leg length x 1.9 without a head.
+
+        Without feet and hands it is the extent of the rest pose, of an arm alone the length of its bones.
+        """
         y = self.rest_global[0][:, 1]
+        if not set(self.roles) - {"pelvis", "head"} and not self.fixed_base and len(self) > 1:
+            extent = np.ptp(self.rest_global[0], axis=0)
+            return float(max(extent[1], FLAT * extent.max()))
         if "head" in self.roles:
             return float(y[self.ancestors[:, self.roles["head"]]].max() - y.min())
         legs = [self.roles[role] for role in ROLES[4:] if role in self.roles]

@@ -262,6 +262,7 @@ def generated_scene(made: Generated, title: str) -> Scene:
     whole, start = made.whole, made.history.root_positions.shape[1]
     length = int(whole.lengths[0])
     clip = _clip(title, length, start, whole.positions[0], [], made.objectives, whole.contacts[0], made.path)
+    clip = replace(clip, opens=made.worst)
     height = as_length(whole.rig.height)
     subtitle = f"rig {whole.rig.name}, {height}; generated after {start / whole.fps:g} s of history"
     return Scene(title, subtitle, whole.rig, whole.fps, [_actor(FINETUNE, "generated")], [clip])

@@ -54,6 +54,7 @@ class Clip:
         objectives: the clip's objectives, (1, T, 8, ...).
         contacts: the truth's contacts, (T, C) bool.
         path: what the track `control` asks, (1, T, ...); None in other tracks.
+        opens: frame at which the page stands when it opens; None plays from the start.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Clip:
     objectives: Objectives
     contacts: np.ndarray
     path: RootPath | None = None
+    opens: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,7 @@ def _clip(clip: Clip) -> dict[str, Any]:
         "name": clip.name,
         "frames": len(clip.truth),
         "start": clip.start,
+        "opens": clip.opens,
         "tracks": [_packed(points) for points in (clip.truth, *clip.made)],
         "objectives": _packed(clip.objectives.positions[0]),
         "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),

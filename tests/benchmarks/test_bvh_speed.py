@@ -75,7 +75,7 @@ def test_bvh_of_100_000_frames(tmp_path: Path, benchmark: Any) -> None:
 
     numbers = plain()
     np.testing.assert_allclose(package(), numbers)
-    first = ours._numbers(
+    first, _ = ours._numbers(
         part.read_bytes().split(b"Frame Time: 0.0333333\n")[1], 0, 1000, 3 * JOINTS + 3, ours.Source(part)
     )
     np.testing.assert_allclose(first, numbers, rtol=0, atol=1e-9)

@@ -91,7 +91,7 @@ BAD = {
     "rig of a study": (["study", "thesis", "--rigs", "quad"], "unknown rig of the study 'quad'"),
     "model of a study": (["study", "thesis", "--models", "mann"], "unknown model of the study 'mann'"),
     "no recordings": (["data", "import", "empty", "--name", "x", "--roles", "roles.toml"], "empty: no recordings"),
-    "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such folder"),
+    "no folder": (["data", "import", "nowhere", "--name", "x", "--roles", "roles.toml"], "nowhere: no such file or"),
     "truncated": (["data", "import", "cut", "--name", "x", "--roles", "roles.toml"], "a.bvh: "),
     "no roles": (["data", "import", "cut", "--name", "x"], "a.bvh: no MOTION section"),  # roles are guessed
     "format": (["data", "import", "cut", "--name", "x", "--format", "bhv"], "unknown format 'bhv'; did you mean bvh"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,10 @@ from rae_bench.harness.generate import generate as make
 from rae_bench.harness.kept import kept_folder, read_kept
 from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
-from rae_bench.motion.motion import Motion
+from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
 from rae_bench.objectives.written import check_objectives, to_objectives
-from rae_bench.rigs.rig import ROLES
+from rae_bench.rigs.rig import ROLES, make_rig
 
 EXAMPLE = DOCS / "objectives.toml"
 WALK = """
@@ -180,6 +181,35 @@ def test_the_page_shows_history_motion_and_objectives(generate: Generate, tmp_pa
     assert page.startswith("<!doctype html>")
 
 
+def test_a_motion_that_is_asked_too_much_is_doubted(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten metres in a second: said in words, and the page opens at the worst frame."""
+    far = WALK.replace("0.5]", "10.0]").format(x=0.0)
+    capsys.readouterr()
+    made = generate(far, "--page", str(tmp_path / "out.html"))
+    told = capsys.readouterr().out
+    assert "warning: asked for 10 m/s on the way to 1.00 s; it was trained at up to" in told
+    assert re.search(r"warning: pelvis misses what it was asked by \S+ m at 1.00 s", told)
+    assert re.search(r"feet: \S+ c?m?m below the ground at most, the lowest slides at \S+ cm/s", told)
+    opens = re.search(r'"opens": ?(\d+)', (tmp_path / "out.html").read_text(encoding="utf-8"))
+    assert opens is not None
+    assert 30 <= int(opens[1]) < 30 + made.frames
+
+
+def test_a_model_kept_before_its_training_was_written_down(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "old")
+    facts = json.loads((tmp_path / "old" / "adapted.json").read_text(encoding="utf-8"))
+    assert facts["trained"]["speed"] > 0
+    del facts["trained"]
+    (tmp_path / "old" / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert read_kept(tmp_path / "old").trained == {}
+    facts["trained"] = {"speed": "fast"}
+    (tmp_path / "old" / "adapted.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(UserError, match="damaged"):
+        read_kept(tmp_path / "old")
+
+
 def test_the_example_works(generate: Generate) -> None:
     made = generate(EXAMPLE.read_text(encoding="utf-8"))
     assert int(made.lengths[0]) == 120
@@ -193,6 +223,36 @@ def test_further_joints_are_dropped(generate: Generate, history: Path, tmp_path:
     (tmp_path / "hat.bvh").write_text(head.rstrip()[:-1] + extra + "MOTION\n" + frames, encoding="utf-8")
     plain = generate(WALK.format(x=0.0))
     np.testing.assert_allclose(generate(WALK.format(x=0.0), clip=str(tmp_path / "hat.bvh")).positions, plain.positions)
+
+
+def test_a_clip_of_the_same_character_calibrated_anew(
+    generate: Generate, kept_run: Outcome, history: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Siblings in another order, no End Sites, a bone a centimetre off: told, and the same motion."""
+    plain = generate(WALK.format(x=0.0))
+    motion = kept_run.target.corpus.motion[[5]]
+    rig = motion.rig
+    off = next(j for j in range(1, len(rig)) if np.linalg.norm(rig.offsets[j]) > 0.1)
+    moved: list[tuple[str, str | None, Any]] = [
+        (
+            name,
+            None if rig.parents[j] < 0 else rig.joint_names[rig.parents[j]],
+            rig.offsets[j] + np.array([0.012 * (j == off), 0, 0]),
+        )
+        for j, name in enumerate(rig.joint_names)
+    ]
+    other = make_rig("other", [moved[0], *moved[:0:-1]], {})
+    pick = [rig.joint_names.index(name) for name in other.joint_names]
+    rb.write_bvh(
+        tmp_path / "anew.bvh", make_motion(other, motion.fps, motion.root_positions, motion.rotations[:, :, pick])
+    )
+    text = (tmp_path / "anew.bvh").read_text(encoding="utf-8")
+    (tmp_path / "anew.bvh").write_text(re.sub(r"End Site\s*\{[^}]*\}", "", text), encoding="utf-8")
+    capsys.readouterr()
+    made = generate(WALK.format(x=0.0), clip=str(tmp_path / "anew.bvh"))
+    told = capsys.readouterr().err
+    assert re.search(r"1 bone differs from the model's, most \S+ by 1\.2 cm: the model's are used", told), told
+    np.testing.assert_allclose(made.positions, plain.positions, atol=2e-3)
 
 
 def test_rows_are_the_protocols(kept_run: Outcome) -> None:

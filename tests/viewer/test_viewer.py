@@ -225,6 +225,13 @@ SHIFT = """new Promise((done) => {
 })"""
 
 
+def test_a_page_may_open_at_a_frame(scene: Scene, browser: Browser, tmp_path: Path) -> None:
+    clips = [replace(scene.clips[0], opens=40), *scene.clips[1:]]
+    file = write_page(replace(scene, clips=clips), tmp_path / "page.html")
+    browser.open(file.as_uri(), *next(iter(SIZES.values())))
+    assert browser.run("[state.at, state.playing]") == [40, False]
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_it_draws_plays_and_scrubs_in_a_browser(size: str, scene: Scene, browser: Browser, tmp_path: Path) -> None:
     hostile = [replace(c, label=f"{HOSTILE}{n}") for n, c in enumerate(scene.actors)]

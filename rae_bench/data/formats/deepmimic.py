@@ -123,7 +123,12 @@ def read_character(path: str | Path) -> DeepMimicCharacter:
 
 
 def read_deepmimic(
-    path: str | Path, characters: Sequence[DeepMimicCharacter], *, up: Up = "y", loop_seconds: float | None = None
+    path: str | Path,
+    characters: Sequence[DeepMimicCharacter],
+    *,
+    up: Up = "y",
+    fps: float | None = None,
+    loop_seconds: float | None = None,
 ) -> Take:
     """Read one clip, at the rate of its frame durations, on the character that its rows fit.
 
@@ -133,6 +138,7 @@ def read_deepmimic(
         path: the file.
         characters: known characters; the one whose rows are as wide is taken.
         up: the file's vertical axis, as `upright` takes it.
+        fps: frames per second, in place of what the file says; None takes the file's durations.
         loop_seconds: clips that wrap are played on until they last so long, each cycle from where and whither the last
             one ended; None plays them once.
 
@@ -141,6 +147,8 @@ def read_deepmimic(
     """
     source = Source(Path(path))
     durations, rows, character, wraps = _read_rows(source, characters)
+    if fps is not None:
+        durations = np.full(len(rows), 1 / fps)
     notes: list[Note] = []
     rotations, worst = _rotations(rows, character, source)
     if worst[0] > OFF_UNIT:

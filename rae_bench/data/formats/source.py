@@ -12,6 +12,15 @@ from rae_bench.errors import UserError
 MAX_BYTES = 2**31
 """Largest file, and largest array unpacked from one, that is read."""
 
+OTHER_THINGS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file that it stands for; get it with: git lfs pull",
+    b"<!doctype html": "a web page, not a recording; the download went wrong",
+    b"<html": "a web page, not a recording; the download went wrong",
+    b"\x1f\x8b": "packed with gzip; unpack it first",
+    b"kaydara fbx": "an FBX file; convert it to BVH first, as Blender does",
+}
+"""What files begin with, in lower case, that are no recordings of any format that is read."""
+
 Kind = TypeVar("Kind")
 
 
@@ -42,6 +51,10 @@ class Source:
             raise self.fault(f"cannot be read ({error.strerror})") from None
         if not data[:4096].strip() and not data.strip():
             raise self.fault("the file is empty; export or download it again")
+        start = data[:256].lstrip().lower()
+        for mark, text in OTHER_THINGS.items():
+            if start.startswith(mark):
+                raise self.fault(text)
         return data
 
 

@@ -32,12 +32,16 @@ class Take:
         notes: what is odd about the file.
         spread: joint -> by which share of its length its bone varied, where the format lets bones do that.
         name: of the take within its file, "" where the file holds only this one.
+        slides: joint -> metres by which it strayed from the place where it is held now.
+        dropped: names of joints that were left out as the recipe says.
     """
 
     motion: Motion
     notes: tuple[Note, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
+    slides: Mapping[str, float] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
 
 def merged_notes(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:

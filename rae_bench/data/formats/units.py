@@ -12,6 +12,13 @@ from rae_bench.rigs.rig import LARGEST
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Metres in each unit that has a name."""
+_SPELLINGS = {
+    **dict.fromkeys(("meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("centimeter", "centimeters", "centimetre", "centimetres"), 0.01),
+    **dict.fromkeys(("millimeter", "millimeters", "millimetre", "millimetres"), 0.001),
+    **dict.fromkeys(("inch", "inches", "in"), 0.0254),
+    **dict.fromkeys(("foot", "feet", "ft"), 0.3048),
+}
 
 Up = str | Sequence[float]
 """The vertical axis of a file: "y", "z", "-y", "-z", or a direction as three numbers."""
@@ -29,9 +36,9 @@ def metres_per_unit(unit: str | float) -> float:
     """
     if isinstance(unit, str):
         try:
-            return UNITS[unit.strip().lower()]
+            return {**UNITS, **_SPELLINGS}[unit.strip().lower()]
         except KeyError:
-            raise unknown("unit", unit, [*UNITS, "a number of metres"]) from None
+            raise unknown("unit", unit, [*UNITS, "inch", "a number of metres"]) from None
     if not 0 < unit < LARGEST:
         raise UserError(f"unit {unit!r} is not a length; use cm, m, mm or the metres in one unit of the file")
     return float(unit)
@@ -75,6 +82,34 @@ def turn_axes(
     vectors = quat.rotate(turn, rotations[..., 1:])
     rotations = np.concatenate([rotations[..., :1], vectors], -1)
     return quat.rotate(turn, offsets), quat.rotate(turn, root_positions), rotations
+
+
+SLOWEST, FASTEST = 4.0, 2000.0
+"""Frames per second of recordings of motion."""
+COMMON_RATES = (15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 72, 90, 100, 119.88, 120, 144, 200, 240, 250)
+"""Frames per second at which recordings are made."""
+
+
+def rate_doubt(fps: float) -> str:
+    """Return why a frame rate is hardly that of a recording, and what was probably meant; "" where nothing is odd."""
+    if SLOWEST <= fps <= FASTEST:
+        return ""
+
+    def common(rate: float) -> float | None:
+        near = min(COMMON_RATES, key=lambda known: abs(known / rate - 1))
+        return near if abs(near / rate - 1) < 0.006 else None
+
+    seconds = 1 / fps
+    text = f"its frames last {seconds:.4g} s ({fps:.4g} fps)"
+    for rate, meaning in (
+        (seconds, "frames per second in place of seconds"),
+        (1000 * fps, "milliseconds in place of seconds"),
+        (fps / 1000, "seconds that were divided by 1000"),
+    ):
+        if (likely := common(rate)) is not None:
+            return f"{text}; {meaning}? --recorded-fps {likely:g} reads it so"
+    unknown_rate = ", which tools write that do not know the rate" if abs(seconds - 1) < 1e-3 else ""
+    return f"{text}{unknown_rate}; say the rate with --recorded-fps, such as --recorded-fps 30"
 
 
 def rounded_rate(seconds: float) -> float:

@@ -6,7 +6,9 @@ in another, it would be no test. What is found is put into one group.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -22,21 +24,27 @@ SAME, SHARE = 0.003, 0.2
 the motion within the window that this may be, so that slow motion must agree better."""
 LEAST_MOTION = 0.004
 """Rig heights by which joints move within a window about their mean; a window of standing still proves nothing."""
+TRAVEL, TRAVEL_SHARE = 0.01, 0.02
+"""Rig heights by which the root may travel further in one window than in the other, and the share of its way besides: a
+cycle that is played over other ground is another motion."""
 ASIDE = 9
 """Places between half a frame before and half a frame after that are tried."""
 COPIED = "the same motion, or its mirror image, is in two groups"
 """How a warning begins that tells of copies."""
-CHUNK = 20_000
-"""Windows that are compared at a time."""
+FEW = 24
+"""Directions in which windows are compared first."""
+AT_ONCE = 10_000_000
+"""Pairs of windows that are compared at a time."""
 
 
 def without_copies(motion: Motion, groups: Sequence[str], ids: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Put segments that hold the same motion, or its mirror image, into one group.
 
-    Some windows of each segment are compared with every window of all segments of other groups, by
-    where the key joints are in root space. The comparison does not tell left from right, and finds a copy that begins
-    between two frames, as one does that was cut before it was resampled. Two groups that share a window become one,
-    under the name that comes first in the alphabet.
+    Segments of the same content are found first, however little moves in them. Then some windows of each segment are
+    compared with every window of all segments of other groups, by where the key joints are in root space and how far
+    the root travels. The comparison does not tell left from right, and finds a copy that begins between two frames, as
+    one does that was cut before it was resampled. Two groups that share a window become one, under the name that comes
+    first in the alphabet.
 
     Args:
         motion: N segments.
@@ -54,13 +62,26 @@ def without_copies(motion: Motion, groups: Sequence[str], ids: Sequence[str]) ->
         return name
 
     found = []
-    for here, there in copies(motion, groups):
+    for here, there in chain(_identical(motion), copies(motion, groups)):
         a, b = find(groups[here]), find(groups[there])
         if a != b:
             parent[max(a, b)] = min(a, b)
             found.append(f"{ids[here]} and {ids[there]}")
     words = [f"{COPIED}, which count as one: {first_few(found)}"]
     return tuple(find(name) for name in groups), words if found else []
+
+
+def _identical(motion: Motion) -> Iterator[tuple[int, int]]:
+    """Give pairs of segments that hold the same numbers, of those in which anything moves."""
+    seen: dict[bytes, int] = {}
+    for n, frames in enumerate(motion.lengths.tolist()):
+        arrays = (motion.root_positions[n, :frames], motion.rotations[n, :frames])
+        if not any((array != array[:1]).any() for array in arrays):
+            continue
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).digest()
+        first = seen.setdefault(digest, n)
+        if first != n:
+            yield first, n
 
 
 def copies(motion: Motion, groups: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -96,15 +117,53 @@ def copies(motion: Motion, groups: Sequence[str]) -> Iterator[tuple[int, int]]:
     step = np.zeros(len(windows), np.float32)
     step[:-1] = np.sqrt(((windows[1:] - windows[:-1]) ** 2).mean(1)) * follows[:-1]
     step[1:] = np.maximum(step[1:], step[:-1])
+    way = _ways(motion, size)[clip, first]
+    room = TRAVEL + TRAVEL_SHARE * np.linalg.norm(way, axis=-1)
     near = width * (limit + step)[queries, None] ** 2
-    for start in range(0, len(windows), CHUNK):
-        part = slice(start, start + CHUNK)
-        apart = sizes[queries, None] + sizes[None, part] - 2 * windows[queries] @ windows[part].T
-        likely = (apart < near) & (number[clip[queries]][:, None] != number[clip[part]])
-        asked, there = np.nonzero(likely)
-        one, two = queries[asked], start + there
+    for asked, two in _nearby(windows, queries, near[:, 0]):
+        one = queries[asked]
+        other = number[clip[one]] != number[clip[two]]
+        asked, one, two = asked[other], one[other], two[other]
+        apart = sizes[one] + sizes[two] - 2 * np.einsum("ij,ij->i", windows[one], windows[two])
+        likely = apart < near[asked, 0]
+        one, two = one[likely], two[likely]
+        alike = np.linalg.norm(way[one] - way[two], axis=-1) < room[one]
+        one, two = one[alike], two[alike]
         same = _apart(windows, follows, one, two) < limit[one]
         yield from zip(clip[one[same]].tolist(), clip[two[same]].tolist(), strict=True)
+
+
+def _nearby(windows: np.ndarray, queries: np.ndarray, near: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give pairs of places in `queries` and of windows that may be nearer than the square root of `near`, in parts.
+
+    Distances along a few directions, those in which windows differ most, are no longer than the whole distances.
+
+    Args:
+        windows: (W, D) about their mean.
+        queries: (Q,) indices of windows.
+        near: (Q,) squares of distances.
+    """
+    few = windows @ np.linalg.eigh(windows.T @ windows)[1][:, -FEW:]
+    sizes = (few * few).sum(1, keepdims=True)
+    asked = np.concatenate([-2 * few[queries], np.ones((len(queries), 1), np.float32)], 1)
+    known = np.concatenate([few, sizes], 1).T
+    limit = (1.001 * near + 1e-5)[:, None] - sizes[queries]
+    step = max(1, AT_ONCE // max(len(queries), 1))
+    for start in range(0, len(windows), step):
+        part = known[:, start : start + step]
+        place, there = np.divmod(np.flatnonzero(asked @ part < limit), part.shape[1])
+        yield place, there + start
+
+
+def _ways(motion: Motion, size: int) -> np.ndarray:
+    """Return how far the root travels from each frame on in a window, (N, T, 2) in heights: aside, ahead.
+
+    Aside is without a sign, so that a motion and its mirror image are alike.
+    """
+    root = motion.root
+    last = np.minimum(np.arange(root.yaw.shape[1]) + size - 1, root.yaw.shape[1] - 1)
+    step = root.points_in(root.origin[:, last][:, :, None])[:, :, 0] / max(motion.rig.height, 1e-6)
+    return np.stack([np.abs(step[..., 0]), step[..., 2]], -1)
 
 
 def _apart(windows: np.ndarray, follows: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:

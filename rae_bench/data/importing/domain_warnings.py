@@ -23,12 +23,16 @@ HELPERS = {
     *("pole", "weapon", "attach", "socket", "twist", "roll"),
 }
 """Words in names of nodes that help an animator and are no part of a body."""
-HEIGHTS = {2: (0.6, 2.6), 4: (0.012, 3.0), 6: (2e-4, 0.3)}
-"""Standing heights in metres by legs: a toddler to a giant, a shrew to a horse, a fly to a giant stick insect."""
+HEIGHTS = {2: (0.04, 6.0), 4: (0.012, 3.0), 6: (2e-4, 0.3)}
+"""Standing heights in metres by legs: a wren to a dinosaur, a shrew to a horse, a fly to a giant stick insect."""
+WITH_HANDS = (0.9, 2.6)
+"""Standing heights in metres of two-legged bodies with hands: a small child to a giant."""
 TYPICAL = {2: 1.7, 4: 0.5, 6: 0.005}
 """Usual standing heights in metres by number of legs."""
 LIKELY_UNITS = {**UNITS, "inches": 0.0254, "feet": 0.3048, "CMU's own unit": 0.056444}
 """Metres in units in which recordings come."""
+SAME_RATIO = 0.08
+"""Two units are told apart by the ratio of lengths up to this share."""
 TILT = 2.0
 """Degrees by which a ground may slope before it is worth a word."""
 STILL_TURN = 0.5
@@ -45,7 +49,9 @@ UNEVEN = 0.03
 """Left and right feet stand unevenly where they do so by more than this share of the rig's height."""
 
 
-def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str]) -> list[str]:
+def domain_warnings(
+    motion: Motion, unit: str | float, up: Up, ids: Sequence[str], raised: float = 0.0
+) -> list[str]:
     """Return all that may be wrong with a domain, one line each.
 
     Args:
@@ -53,13 +59,16 @@ def domain_warnings(motion: Motion, unit: str | float, up: Up, ids: Sequence[str
         unit: unit of its files.
         up: vertical axis of its files.
         ids: names of the N segments.
+        raised: metres by which all was raised to put the ground at 0.
     """
     rig = motion.rig
     if lines := lying(rig):
         lines = [*lines, *tilted_ground(motion, up)]  # little else can be said of a body that lies on its side
     else:
         lines = [
+            *no_feet(rig),
             *wrong_size(rig, unit),
+            *path_in_another_unit(motion, raised),
             *wrong_sides(motion),
             *helper_nodes(rig),
             *lopsided(rig),
@@ -79,6 +88,18 @@ def legs(rig: Rig) -> int:
     return 4 if slots & {2, 3} else 2
 
 
+def no_feet(rig: Rig) -> list[str]:
+    """Warn of a body that is free to travel, of which no joint is known to touch the ground."""
+    if rig.fixed_base or len(rig.contact_joints):
+        return []
+    if {"left_foot", "right_foot"} & set(rig.roles):
+        return ["no joint touches the ground: contacts and the metrics of feet fall away; --roles says contact_joints"]
+    return [
+        "no feet were found by name: contacts and the metrics of feet fall away, and objectives for all but "
+        f"{', '.join(rig.roles) or 'no role'}; a file for --roles names contact_joints and [roles]"
+    ]
+
+
 def lying(rig: Rig) -> list[str]:
     """Warn of a two-legged body whose head is hardly above its feet though far from them."""
     if legs(rig) != 2 or "head" not in rig.roles:
@@ -96,13 +117,15 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
     count = legs(rig)
     if not count:
         return []
-    low, high = HEIGHTS[count]
+    hands = count == 2 and {"left_hand", "right_hand"} <= set(rig.roles)
+    low, high = WITH_HANDS if hands else HEIGHTS[count]
     if low <= rig.height <= high:
         return []
     scale = metres_per_unit(unit)
     sizes = {name: rig.height * other / scale for name, other in LIKELY_UNITS.items() if other != scale}
     fitting = {name: size for name, size in sizes.items() if low <= size <= high}
-    text = f"it stands {as_length(rig.height)} high on {count} legs, the files being read in {unit}"
+    body = f"{count} legs, with hands" if hands else f"{count} legs"
+    text = f"it stands {as_length(rig.height)} high on {body}, the files being read in {unit}"
     if not fitting:
         return [f"{text}: is --unit right?"]
     best = min(fitting, key=lambda name: abs(np.log(fitting[name] / TYPICAL[count])))
@@ -111,6 +134,20 @@ def wrong_size(rig: Rig, unit: str | float) -> list[str]:
         f", --unit {name} {as_length(fitting[name])}" for name in UNITS if name in fitting and name != best
     )
     return [f"{text}: {best}? --unit {option} makes it {as_length(fitting[best])}{also}"]
+
+
+def path_in_another_unit(motion: Motion, raised: float) -> list[str]:
+    """Warn of a root whose height would fit the legs if it were in another unit than they are."""
+    rig = motion.rig
+    tall = float(np.median(motion.positions[:, :, rig.roles.get("pelvis", 0), 1][motion.valid]))
+    before = tall - raised
+    if raised <= 0 or before <= 0 or not len(rig.contact_joints):
+        return []
+    ratio = tall / before
+    near = min((2.54, 10, 30.48, 39.37, 100, 1000), key=lambda known: abs(known / ratio - 1))
+    if abs(near / ratio - 1) > SAME_RATIO:
+        return []
+    return [f"the root moves as if its path were in a unit {near:g} times that of the bones: multiply it, or the bones"]
 
 
 def wrong_sides(motion: Motion) -> list[str]:
@@ -161,8 +198,8 @@ def _toes_ahead(rig: Rig, local: np.ndarray) -> int:
         foot = rig.roles.get(f"{side}_foot")
         if foot is None:
             continue
-        tip = max(np.flatnonzero(rig.ancestors[:, foot]).tolist(), key=lambda j: (rig.depths[j], -j))
-        ahead.append(float(np.median(local[:, tip, 2] - local[:, foot, 2])))
+        tips = np.flatnonzero(rig.ancestors[:, foot] & ~np.isin(np.arange(len(rig)), rig.parents))
+        ahead.append(float(np.median(local[:, tips, 2].mean(1) - local[:, foot, 2])))
     if not ahead or min(map(abs, ahead)) < AHEAD * rig.height or min(ahead) < 0 < max(ahead):
         return 0
     return int(np.sign(ahead[0]))

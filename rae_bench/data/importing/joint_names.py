@@ -15,12 +15,28 @@ HAND, FOOT, CLAW = {"hand", "wrist", "forepaw", "paw"}, {"foot", "ankle", "hindp
 LIMB_END = {"hoof", "hooves", "paw"} | CLAW
 FINGER = {"finger", "fingers", "forepaw"} | LIMB_END
 TOE = {"toe", "toes", "toebase", "mtp", "hindpaw"} | LIMB_END
+_TRANSLATED = {
+    **{"左": "left", "右": "right", "왼": "left", "오른": "right"},
+    **{"センター": "hips", "下半身": "hips", "腰": "hip", "骨盆": "pelvis", "盆骨": "pelvis", "골반": "pelvis"},
+    **dict.fromkeys(("頭", "头", "머리"), "head"),
+    **dict.fromkeys(("首", "颈", "頸", "脖", "목"), "neck"),
+    **dict.fromkeys(("手首", "手腕", "손목"), "wrist"),
+    **dict.fromkeys(("手掌", "手", "손"), "hand"),
+    **dict.fromkeys(("足首", "脚踝", "腳踝", "踝", "발목"), "ankle"),
+    **dict.fromkeys(("つま先", "足先", "脚尖", "腳尖", "脚趾", "腳趾", "발가락", "발끝"), "toe"),
+    **dict.fromkeys(("脚", "腳", "발"), "foot"),
+    **dict.fromkeys(("指", "손가락"), "finger"),
+}
+"""Japanese, Chinese and Korean names of what has a role; the Japanese word for a foot is a leg to animators."""
+_FOREIGN = re.compile("|".join(sorted(_TRANSLATED, key=len, reverse=True)))
 _SIDES = [
     (re.compile("Left"), "Right"),
     (re.compile("left"), "right"),
     (re.compile("LEFT"), "RIGHT"),
     (re.compile(r"(?<![A-Za-z])L(?![a-z])"), "R"),
     (re.compile(r"(?<![A-Za-z])l(?![A-Za-z])"), "r"),
+    (re.compile("左"), "右"),
+    (re.compile("왼"), "오른"),
 ]
 
 
@@ -29,9 +45,11 @@ def words(names: Sequence[str]) -> list[tuple[str, ...]]:
 
     Name spaces before a colon are dropped, and so is a last word that all names share ("20-f-l-claws-l", "04-t1-l"). A
     side that is written on to a word is taken off where the other side's word is there too ("lfemur" and "rfemur").
+    Japanese, Chinese and Korean words are translated.
     """
     known = HAND | FOOT | FINGER | TOE | FRONT | MID | HIND
-    plain = [[word.lower() for word in _WORDS.findall(name.rsplit(":", 1)[-1])] for name in names]
+    latin = [_FOREIGN.sub(lambda match: f" {_TRANSLATED[match[0]]} ", name.rsplit(":", 1)[-1]) for name in names]
+    plain = [[word.lower() for word in _WORDS.findall(name)] for name in latin]
     every = {word for each in plain for word in each}
     robot = {"fl", "fr"} <= every
     split: list[list[str]] = []

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rae_bench.data.formats.bvh import read_bvh
+from rae_bench.data.formats.bvh import read_bvh_take
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
 from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.joint_tree import read_joint_tree
 from rae_bench.data.formats.positions import fit_points, read_points
 from rae_bench.data.formats.smpl import average_body, read_smpl, read_smpl_body
 from rae_bench.data.formats.take import Take
+from rae_bench.data.formats.units import rate_doubt
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.detect import skeleton_files
 from rae_bench.data.importing.recipe import Recipe
-from rae_bench.errors import UserError
+from rae_bench.data.importing.shared_rig import without_joints
+from rae_bench.errors import UserError, unknown
 
 
 def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list[str], list[Take]]:
-    """Read the takes of a folder's files, in metres with y up, at the file's rate.
+    """Read the takes of a folder's files, in metres with y up, at the file's rate, without joints to be dropped.
 
     A glTF file may hold several, and each has a name then; all other files hold one.
 
@@ -44,6 +47,16 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list
         of_file, takes = _read_gltf_files(files, paths, recipe)
     else:
         of_file, takes = list(files), _READERS[recipe.format](folder, paths, recipe)
+    takes = [without_joints(take, recipe.drop_joints) for take in takes]
+    for pattern in recipe.drop_joints:
+        if not any(fnmatch.fnmatchcase(joint, pattern) for take in takes for joint in take.dropped):
+            raise UserError(f"drop_joints: {unknown('joint', pattern, takes[0].motion.rig.joint_names)}")
+    if recipe.recorded_fps is None:
+        rates = {folder / file: take.motion.fps for file, take in zip(of_file, takes, strict=True)}
+        odd = {path: doubt for path, fps in rates.items() if (doubt := rate_doubt(fps))}
+        for path, doubt in odd.items():
+            more = f" ({len(odd)} of {len(paths)} files have such a rate)" if len(odd) > 1 else ""
+            raise UserError(f"{path}: {doubt}{more}")
     if not recipe.skip_frames:
         return of_file, takes
     cut = []
@@ -56,7 +69,18 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list
 
 def _read_bvh_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     def read(root: str | None) -> list[Take]:
-        return [Take(read_bvh(path, unit=recipe.unit or "cm", up=recipe.up or "y", root=root)) for path in paths]
+        return [
+            read_bvh_take(
+                path,
+                unit=recipe.unit or "cm",
+                up=recipe.up or "y",
+                root=root,
+                recorded_fps=recipe.recorded_fps,
+                drop_joints=recipe.drop_joints,
+                median_bones=recipe.median_bones,
+            )
+            for path in paths
+        ]
 
     takes = read(recipe.root)
     root = _root_of_all(takes)
@@ -127,7 +151,10 @@ def _read_npz_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list
 
 def _read_deepmimic_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
     characters = [read_character(path) for path in skeleton_files(folder, recipe)]
-    return [read_deepmimic(path, characters, up=recipe.up or "y", loop_seconds=recipe.loop_seconds) for path in paths]
+    return [
+        read_deepmimic(path, characters, up=recipe.up or "y", fps=recipe.recorded_fps, loop_seconds=recipe.loop_seconds)
+        for path in paths
+    ]
 
 
 def _read_unity_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:
@@ -154,7 +181,6 @@ _READERS = {
 }
 _FORMATS_WITH = {
     "root": ("bvh", "gltf"),
-    "recorded_fps": ("gltf", "smpl", "npz", "unity"),
     "root_path": ("npz", "unity"),
     "points": ("npz",),
     "skeleton": ("smpl", "npz", "unity", "deepmimic"),

@@ -20,7 +20,7 @@ from rae_bench.storage import read_toml
 
 FORMATS = ("bvh", "gltf", "smpl", "npz", "deepmimic", "unity")
 """Names of the formats of recordings."""
-BVH_FILES = ("*.bvh", "*.BVH")
+BVH_FILES = ("*.[bB][vV][hH]",)
 _LATER = (
     "recorded_fps",
     "root_path",
@@ -31,6 +31,7 @@ _LATER = (
     "group_by",
     "loop_seconds",
     "action_by",
+    "median_bones",
 )
 """Keys that came later: they count in an identity only where they are set, so that older identities stay what they
 are."""
@@ -57,13 +58,15 @@ class Recipe:
         licence: for people; copied to the provenance.
         citation: for people; copied to the provenance.
         format: one of `FORMATS`, or "auto", which finds it from suffix and content.
-        recorded_fps: frames per second of the files, where they do not say it.
+        recorded_fps: frames per second of the files, in place of what they say, if they say it.
         root_path: where files lack the root: "fixed", carried by its "children", or the array of its path.
         points: npz: name of the array of positions.
         skeleton: files of joint names and parents, by path or relative to the folder.
         skip_frames: first frames of every file that are dropped.
         fixed_base: whether the root stays where it is.
-        group_by: "file", or "segment" where there are too few files to hold any out.
+        group_by: "names", what file names say of subjects and sessions, else files; "file"; or "segment" where there
+            are too few files to hold any out.
+        median_bones: whether bones that change length, or differ between files, are held at their medians.
         loop_seconds: DeepMimic clips that wrap are played on until they last so long; None plays them once.
         action_by: "file", or "motion" to find the action of each segment as `rae_bench.data.importing.actions` does;
             labels of files are not looked at then.
@@ -92,7 +95,8 @@ class Recipe:
     skeleton: tuple[str, ...] = ()
     skip_frames: int = 0
     fixed_base: bool = False
-    group_by: str = "file"
+    group_by: str = "names"
+    median_bones: bool = False
     loop_seconds: float | None = None
     action_by: str = "file"
     whole_set: int = 0
@@ -172,8 +176,8 @@ def _format(value: Any) -> str:
 
 
 def _group_by(value: Any) -> str:
-    if value not in ("file", "segment"):
-        raise _Needed('"file" or "segment"')
+    if value not in ("names", "file", "segment"):
+        raise _Needed('"names", "file" or "segment"')
     return str(value)
 
 
@@ -253,6 +257,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "skip_frames": _count,
     "whole_set": _count,
     "fixed_base": _yes_or_no,
+    "median_bones": _yes_or_no,
     "fps": _rate,
     "recorded_fps": _rate,
     "roles": _roles,

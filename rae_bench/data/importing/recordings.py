@@ -19,16 +19,17 @@ from rae_bench.data.formats.gltf_file import linked_files
 from rae_bench.data.formats.take import Note, Take, merged_notes
 from rae_bench.data.importing import VERSION, actions
 from rae_bench.data.importing.copies import without_copies
-from rae_bench.data.importing.detect import resolve_recipe, skeleton_files
+from rae_bench.data.importing.detect import DEEPER, files_deeper, resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
 from rae_bench.data.importing.file_list import LABELS, check_files
+from rae_bench.data.importing.file_names import labels_by_name
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
 from rae_bench.data.importing.readers import read_takes
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.rest_pose import ground_shift, with_rest_pose
 from rae_bench.data.importing.segments import cut_segments
-from rae_bench.data.importing.shared_rig import bone_drift, rig_difference, shared_rig, without_joints
+from rae_bench.data.importing.shared_rig import all_slides, bone_drift, matched, rig_difference, shared_rig
 from rae_bench.data.wording import as_length, first_few
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
@@ -70,18 +71,19 @@ def import_folder(
         UserError: One line says what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
-    labels = read_labels(folder, recipe)
+    labels, told = read_labels(folder, recipe, list(hashes))
     sources, takes = read_takes(folder, list(hashes), recipe)
     files = [f"{file}, {take.name}" if take.name else file for file, take in zip(sources, takes, strict=True)]
-    recorded = [without_joints(take.motion, recipe.drop_joints) for take in takes]
+    recorded = matched([take.motion for take in takes])
     glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
     motions = [resample(motion, recipe.fps or fps) for motion in recorded]
     guessed = not recipe.roles
     if guessed:
         recipe = _with_guessed_roles(recipe, motions)
-    motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name)
+    motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name, all_slides(takes))
 
     stems = [_stem(file, take) for file, take in zip(sources, takes, strict=True)]
+    stems = [stem if stems.count(stem) == 1 else file for stem, file in zip(stems, files, strict=True)]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
@@ -102,7 +104,7 @@ def import_folder(
     warnings = [
         *copied,
         *merged_notes(_notes(takes, recorded, files, glitches), files),
-        *domain_warnings(motion, recipe.unit or "m", recipe.up or "y", ids),
+        *domain_warnings(motion, recipe.unit or "m", recipe.up or "y", ids, raised),
     ]
     if len(files) < recipe.whole_set:
         warnings.append(f"{INCOMPLETE}: {len(files)} of its {recipe.whole_set} files are in the folder {folder.name}")
@@ -111,17 +113,18 @@ def import_folder(
             "every segment is a group by itself: what is held out lies a segment away, in time, from training"
         )
     provenance: dict[str, Any] = {
-        "source": folder.name,
+        "source": folder.resolve().name,
         "licence": recipe.licence,
         "citation": recipe.citation,
         "files": hashes,
         "fps": motion.fps,
         "recorded_fps": sorted({round(take.motion.fps, 3) for take in takes}),
         "rest_pose": rest_pose,
-        "dropped": [*_left_out(recipe, takes[0].motion.rig, motion.rig), *dropped],
+        "dropped": [*_left_out(folder, recipe, takes[0]), *dropped],
         "fixed": mended,
         "warnings": warnings,
         "guessed": guessed,
+        "grouped_by": told,
         "raised": raised,
         "unit": recipe.unit,
         "recordings": [
@@ -167,11 +170,14 @@ def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) 
         UserError: as `import_folder` does.
     """
     recipe, files = resolve_recipe(folder, recipe)
+    sources, takes = read_takes(folder, files, recipe)
+    slides = all_slides(takes)
     rigs: list[Rig] = []
     members: list[list[str]] = []
-    for file, take in zip(*read_takes(folder, files, recipe), strict=True):
-        rig = without_joints(take.motion, recipe.drop_joints).rig
-        same = next((k for k, known in enumerate(rigs) if not rig_difference(rig, known)), None)
+    for file, take in zip(sources, takes, strict=True):
+        rig = take.motion.rig
+        differs = (rig_difference(rig, known, recipe.median_bones, slides) for known in rigs)
+        same = next((k for k, text in enumerate(differs) if not text), None)
         if same is None:
             rigs.append(rig)
             members.append([file])
@@ -243,10 +249,12 @@ def _identify(
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]:
-    """Return file -> its session, action and style, by the recipe's list and manifest.
+def read_labels(
+    folder: Path, recipe: Recipe, files: Sequence[str] = ()
+) -> tuple[Mapping[str, Mapping[str, str]], str]:
+    """Return file -> its session, action and style, by the recipe's list and manifest, and what names of files told.
 
-    A file that neither names has no label.
+    Where there is no list and no manifest, names of files and folders tell session and style as far as they can.
 
     Raises:
         UserError: The manifest is missing, or is no list of objects.
@@ -261,7 +269,13 @@ def read_labels(folder: Path, recipe: Recipe) -> Mapping[str, Mapping[str, str]]
         for entry in entries:
             words = {key: str(entry[key]) for key in LABELS if key in entry}
             labels[str(entry.get("file", ""))] = words
-    return labels
+    elif not recipe.files and files:
+        named, told = labels_by_name([str(PurePosixPath(file).with_suffix("")) for file in files])
+        if recipe.group_by != "names" or recipe.group_pattern:
+            told, named = "", [{key: word for key, word in each.items() if key == "style"} for each in named]
+        labels.update(zip(files, named, strict=True))
+        return labels, told
+    return labels, ""
 
 
 def _stem(file: str, take: Take) -> str:
@@ -301,14 +315,19 @@ def _with_guessed_roles(recipe: Recipe, motions: Sequence[Motion]) -> Recipe:
 
 
 def _on_one_rig(
-    motions: Sequence[Motion], files: Sequence[str], folder: Path, recipe: Recipe, name: str
+    motions: Sequence[Motion],
+    files: Sequence[str],
+    folder: Path,
+    recipe: Recipe,
+    name: str,
+    slides: Mapping[str, float],
 ) -> tuple[list[Motion], list[str], float, str]:
     """Put all motions on one rig with a standing rest pose, and on a ground at height 0.
 
     Returns:
         The motions; what had to be mended, in words; metres by which all were raised; where the rest pose comes from.
     """
-    rig, mended = shared_rig(motions, files, folder, recipe, name)
+    rig, mended = shared_rig(motions, files, folder, recipe, name, slides)
     motions = [replace(motion, rig=rig) for motion in motions]
     shift = ground_shift(motions)
     if shift:
@@ -328,12 +347,15 @@ def _notes(
     return [[*take.notes, *recording_notes(motion, file, found)] for take, motion, file, found in parts]
 
 
-def _left_out(recipe: Recipe, whole: Rig, rig: Rig) -> list[str]:
-    """Return what the recipe leaves out of every file, in words."""
+def _left_out(folder: Path, recipe: Recipe, take: Take) -> list[str]:
+    """Return what the recipe leaves out of the folder and of every file, in words."""
     lines = []
-    if recipe.drop_joints:
-        gone = [joint for joint in whole.joint_names if joint not in rig.joint_names]
-        lines.append(f"{len(gone)} of {len(whole)} joints: {first_few(gone)}")
+    if count := files_deeper(folder, recipe):
+        glob = "**/*.bvh" if recipe.format == "bvh" else f"{DEEPER}{recipe.include[0]}"
+        lines.append(f"{count} files in folders within {folder.resolve().name}: --include '{glob}' reads them too")
+    if take.dropped:
+        whole = len(take.dropped) + len(take.motion.rig)
+        lines.append(f"{len(take.dropped)} of {whole} joints: {first_few(take.dropped)}")
     if recipe.skip_frames:
         lines.append(f"the first {recipe.skip_frames} frames of every file")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_plain_file(tmp_path: Path) -> None:
         lambda text: text.replace("Frames: ", "Frames:\t").replace("Time: ", "Time:\t"),
         lambda text: text.replace("Frames: ", "Frames:").replace("Frame Time: ", "Frame Time:"),
         lambda text: text.replace("\n", " \t\n"),
-        lambda text: text.replace("ROOT Hips", "ROOT Hips #0").replace("JOINT Spine", "JOINT Spine // the back"),
+        lambda text: text.replace("ROOT Hips", "ROOT Hips # top").replace("JOINT Spine", "JOINT Spine // the back"),
         lambda text: text.replace("End Site", "END SITE"),
         lambda text: text.replace("End Site", "end site Top"),
         lambda text: text.replace("Zrotation", "ZROTATION").replace("OFFSET", "offset"),
@@ -59,9 +60,13 @@ def test_plain_file(tmp_path: Path) -> None:
         lambda text: text.replace("MOTION", "\nMOTION\n").replace("Frame Time", "\nFrame Time"),
         lambda text: "\ufeff" + text + "\n\n",
         lambda text: text.replace("\n  {", " {"),
+        lambda text: text.replace("Frame Time", "FrameTime"),
+        lambda text: text.replace("Zrotation", "rotationZ").replace("Xposition", "positionX"),
+        lambda text: "# made by hand\n" * 600 + text,
+        lambda text: "\n".join(line.replace(" ", ";") if line[:1].isdigit() else line for line in text.split("\n")),
     ],
     ids=["crlf", "tabs", "frames-tab", "no-space", "trailing", "comments", "end-case", "end-name", "case", "exponents",
-         "broken-row", "blank-lines", "bom", "brace-on-line"],
+         "broken-row", "blank-lines", "bom", "brace-on-line", "one-word", "axis-last", "comments-first", "semicolons"],
 )  # fmt: skip
 def test_spellings(tmp_path: Path, change: object) -> None:
     check(read(tmp_path, change(bvh())))  # type: ignore[operator]
@@ -123,8 +128,14 @@ def test_a_named_root_folds_what_is_above_it(tmp_path: Path) -> None:
 def test_bones_that_stretch_are_refused(tmp_path: Path) -> None:
     twin = SIX.rstrip()[:-1] + "  JOINT Leg\n  {\n    OFFSET 0 -50 0\n    CHANNELS 0\n  }\n}\n"
     rows = [" ".join([*row.split()[:6], f"0 {20 + i} 0", *row.split()[6:]]) for i, row in enumerate(ROWS)]
-    with pytest.raises(UserError, match="joint 'Spine': its bone changes length"):
+    with pytest.raises(UserError, match=r"bones change length: Spine by 1 cm, 1\.2 % of the body; --median-bones"):
         read(tmp_path, bvh(rows, twin))
+    with pytest.warns(UserWarning, match="Spine by 1 cm.* moves a joint by up to 1 cm"):
+        motion = read(tmp_path, bvh(rows, twin), median_bones=True)
+    np.testing.assert_allclose(motion.rig.offsets[1], [0, 0.21, 0], atol=1e-6)
+    assert read(tmp_path, bvh(rows, twin), drop_joints=["Spine"]).rig.joint_names == ("Hips", "Leg")
+    with pytest.raises(UserError, match="would drop the root 'Hips'"):
+        read(tmp_path, bvh(rows, twin), drop_joints=["H*"])
 
 
 def test_zero_length_end_sites_several_under_a_joint_and_names_with_spaces(tmp_path: Path) -> None:
@@ -158,6 +169,245 @@ def test_frame_time_is_rounded_as_far_as_its_digits_allow(tmp_path: Path, time: 
     assert read(tmp_path, bvh(time=time)).fps == pytest.approx(fps, abs=1e-9)
 
 
+ODD = {  # what exporters do to a file's text, and what is told of it
+    "mac": (lambda text: text.replace("\n", "\r").encode(), ""),
+    "mixed line ends": (lambda text: text.replace("\n", "\r\n", 9).replace("\n", "\r", 12).encode(), ""),
+    "dos end of file": (lambda text: text.encode() + b"\x1a\r\n" + b"\xe5" * 40, ""),
+    "padded with zeros": (lambda text: text.encode() + b"\0" * 300, ""),
+    "utf-8 mark": (lambda text: text.encode("utf-8-sig"), ""),
+    "utf-16": (lambda text: text.replace("\n", "\r\n").encode("utf-16"), ""),
+    "utf-16 without a mark": (lambda text: text.encode("utf-16-be"), ""),
+    "utf-32": (lambda text: text.encode("utf-32"), ""),
+    "one row more": (lambda text: text.replace("Frames: 3", "Frames: 2").encode(), "Frames says 2, 3 rows follow: all"),
+    "one row less": (lambda text: text.replace("Frames: 3", "Frames: 4").encode(), "Frames says 4, 3 rows follow: all"),
+    "no count": (lambda text: text.replace("Frames: 3", "Frames: 0").encode(), "Frames says 0, 3 rows follow: all"),
+    "a count to come": (lambda text: text.replace("Frames: 3", "Frames: -1").encode(), "Frames says -1, 3 rows"),
+    "decimal commas": (lambda text: decimal_commas(text).encode(), "decimal commas are read as points"),
+    "one decimal comma": (lambda text: text.replace("10 90", "10,0 90").encode(), "decimal commas are read as points"),
+    "commas between": (lambda text: commas_between(text, ",").encode(), ""),
+    "commas and blanks between": (lambda text: commas_between(text, ", ").encode(), ""),
+    "a footer": (lambda text: f"{text}END OF FILE\nby a tool, 2019\n".encode(), "line 22 is no row of motion"),
+    "a part of a row more": (lambda text: f"{text}12 92 2".encode(), "line 22 is a part of a row beyond the last"),
+    "comments": (lambda text: text.replace("11 91", "# second\n11 91").replace("0\n12", "0 // x\n12").encode(), ""),
+}
+
+
+def decimal_commas(text: str) -> str:
+    head, rows = text.split("Frame Time: ")
+    return f"{head}Frame Time: ".replace("20 0", "20,00 0") + rows.replace(".", ",").replace("10 90", "10,00 90")
+
+
+def commas_between(text: str, comma: str) -> str:
+    return "\n".join(line.replace(" ", comma) if line[:1].isdigit() else line for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_exporters_do_to_the_text(tmp_path: Path, odd: str) -> None:
+    change, told = ODD[odd]
+    (tmp_path / "clip.bvh").write_bytes(change(bvh()))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check(read_bvh(tmp_path / "clip.bvh"))
+    assert [told in str(each.message) for each in caught] == [True] * bool(told)
+
+
+NAMES = {
+    "shift_jis": ("腰", "左足首", "ソ右ひざ", "センター", "表示"),
+    "gbk": ("骨盆", "左脚踝", "右手腕", "头", "脊椎"),
+    "big5": ("骨盆", "左腳踝", "右手腕", "頭"),
+    "cp949": ("골반", "왼쪽 발목", "오른손", "머리"),
+    "euc_jp": ("腰", "左足首", "右ひざ", "頭"),
+    "cp1252": ("Hüfte", "Linker Fuß", "Tête", "Genou droit élevé"),
+    "cp1251": ("Таз", "Левая стопа", "Голова"),
+    "utf-8": ("腰", "Hüfte", "голова"),
+    "utf-16": ("腰", "Hüfte", "голова"),
+}
+
+
+@pytest.mark.parametrize("encoding", NAMES)
+def test_names_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    names = NAMES[encoding]
+    lines = ["HIERARCHY", f"ROOT {names[0]}", "{", "OFFSET 0 0 0", f"CHANNELS 6 {XYZ} {ZXY}"]
+    for name in names[1:]:
+        lines += [f"JOINT {name}", "{", "OFFSET 0 9 0", f"CHANNELS 3 {ZXY}", "}"]
+    row = " ".join(["1"] * (3 + 3 * len(names)))
+    text = "\n".join([*lines, "}", "MOTION", "Frames: 2", "Frame Time: 0.04", row, row, ""])
+    (tmp_path / "clip.bvh").write_bytes(text.encode(encoding))
+    told = [] if encoding.startswith("utf") else ["its names are not in UTF-8; they are read as"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        motion = read_bvh(tmp_path / "clip.bvh")
+    assert motion.rig.joint_names == names
+    assert [words in str(each.message) for words, each in zip(told, caught, strict=True)] == [True] * len(told)
+
+
+def test_names_in_no_known_encoding_stay_apart(tmp_path: Path) -> None:
+    text = bvh().encode().replace(b"Hips", b"H\x81\x8d").replace(b"Spine", b"H\x81\x8f")
+    (tmp_path / "clip.bvh").write_bytes(text)
+    with pytest.warns(UserWarning, match="read as"):
+        assert len(set(read_bvh(tmp_path / "clip.bvh").rig.joint_names)) == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("Arm #7", "Arm #7"), ("Arm #left", "Arm #left"), ("Arm # 7", "Arm # 7"), ("Arm#7", "Arm#7"), ("#7", "#7"),
+     ("Arm # of the left", "Arm"), ("Arm // left", "Arm"), ("Arm//left", "Arm//left"), ("Arm (1) [x]", "Arm (1) [x]")],
+)  # fmt: skip
+def test_number_signs_in_names(tmp_path: Path, written: str, name: str) -> None:
+    assert read(tmp_path, bvh().replace("JOINT Spine", f"JOINT {written}")).rig.joint_names[1] == name
+
+
+def test_names_that_stand_twice_and_names_of_end_sites(tmp_path: Path) -> None:
+    """A joint keeps the name that the file gives it, whatever an End Site before it would be called."""
+    with pytest.warns(UserWarning, match="names that stand twice got a number: Hips2"):
+        assert read(tmp_path, bvh().replace("JOINT Spine", "JOINT Hips")).rig.joint_names[:2] == ("Hips", "Hips2")
+    end = "    End Site\n    {\n      OFFSET 0 10 0\n    }\n"
+    tip = end + f"    JOINT Spine_end\n    {{\n      OFFSET 0 1 0\n      CHANNELS 3 {ZXY}\n    }}\n"
+    motion = read(tmp_path, bvh([f"{row} 0 0 0" for row in ROWS], SKELETON.replace(end, tip)))
+    assert motion.rig.joint_names == ("Hips", "Spine", "Spine_end2", "Spine_end")
+    assert read(tmp_path, bvh().replace("ROOT Hips", 'ROOT "Hips"')).rig.joint_names[0] == "Hips"
+
+
+def test_a_second_root_that_is_no_body_is_left_out(tmp_path: Path) -> None:
+    prop = f"ROOT Prop\n{{\nOFFSET 0 0 0\nCHANNELS 3 {XYZ}\n}}\n"
+    text = bvh([f"{row} 1 2 3" for row in ROWS], SKELETON + prop)
+    with pytest.raises(UserError, match=r"a second ROOT 'Prop'; .*--drop-joints 'Prop'"):
+        read(tmp_path, text)
+    check(read(tmp_path, text, drop_joints=["Prop"]))
+    assert read(tmp_path, text, drop_joints=["Hips"]).rig.joint_names == ("Prop",)
+
+
+@pytest.mark.parametrize(("scale", "told"), [("1", ""), ("1.2", "scale channels from 1 to 1.2 are passed over")])
+def test_scale_channels_are_passed_over(tmp_path: Path, scale: str, told: str) -> None:
+    skeleton = SKELETON.replace(f"CHANNELS 3 {ZXY}", f"CHANNELS 6 {ZXY} Xscale Yscale Zscale")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check(read(tmp_path, bvh([f"{row} 1 1 {scale}" for row in ROWS], skeleton)))
+    assert [told in str(each.message) for each in caught] == [True] * bool(told)
+
+
+def test_angles_in_radians_are_told(tmp_path: Path) -> None:
+    def turning(size: float) -> str:
+        rows = sliding(0, 0, 0).splitlines()[-40:]
+        turned = [row.split() for row in rows]
+        for frame, row in enumerate(turned):
+            for column in (3, 9, 15, 21):
+                row[column] = f"{size * np.sin(frame / 5):.4f}"
+            row[5] = "0"
+        return bvh([" ".join(row) for row in turned], SLIDERS)
+
+    with pytest.warns(UserWarning, match="no angle is beyond 0.6 degrees: are they radians"):
+        read(tmp_path, turning(0.6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tmp_path, turning(35))
+
+
+@pytest.mark.parametrize(("away", "words"), [(0.0, "are zero"), (0.5, "are near zero")])
+def test_position_channels_that_say_how_far_a_joint_is_displaced(tmp_path: Path, away: float, words: str) -> None:
+    """Some writers put zeros where others repeat the OFFSET: taken as places they would make a heap."""
+    leg = "  JOINT Leg\n  {\n    OFFSET 0 -50 0\n    CHANNELS 3 Xposition Yposition Zposition\n  }\n}\n"
+    skeleton = SIX.rstrip()[:-1] + leg
+    rows = [" ".join([*row.split()[:6], f"0 {away} 0", *row.split()[6:], "0 0 0"]) for row in ROWS]
+    with pytest.warns(UserWarning, match=f"the position channels of Spine, Leg {words}: taken as displacements"):
+        motion = read(tmp_path, bvh(rows, skeleton))
+    offsets = np.array([[0, 0, 0], [0, 0.2 + away / 100, 0], [0, 0.1, 0], [0, -0.5, 0]])
+    np.testing.assert_allclose(motion.rig.offsets, offsets, atol=1e-6)
+
+
+def test_a_joint_with_zeros_among_others_with_places(tmp_path: Path) -> None:
+    leg = "  JOINT Leg\n  {\n    OFFSET 0 -50 0\n    CHANNELS 3 Xposition Yposition Zposition\n  }\n}\n"
+    rows = [" ".join([*row.split()[:6], "0 20 0", *row.split()[6:], "0 0 0"]) for row in ROWS]
+    with pytest.warns(UserWarning, match="the position channels of Leg are zero"):
+        motion = read(tmp_path, bvh(rows, SIX.rstrip()[:-1] + leg))
+    np.testing.assert_allclose(motion.rig.offsets[[1, 3]], [[0, 0.2, 0], [0, -0.5, 0]], atol=1e-6)
+
+
+SLIDERS = "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 6 " + f"{XYZ} {ZXY}\n" + "".join(
+    f"JOINT {name}\n{{\nOFFSET {x} {y} 0\nCHANNELS 6 {XYZ} {ZXY}\nEnd Site\n{{\nOFFSET 0 {y} 0\n}}\n}}\n"
+    for name, x, y in (("Head", 0, 40), ("LeftLeg", 10, -45), ("RightLeg", -10, -45))
+) + "}\n"  # fmt: skip
+
+
+def sliding(*far: float, frames: int = 40) -> str:
+    """Head, LeftLeg and RightLeg slide by so many units to either side of their OFFSETs."""
+    rows = []
+    for frame in range(frames):
+        wave = np.sin(2 * np.pi * frame / 20)
+        places = [(0, 40 + far[0] * wave, 0), (10, -45 + far[1] * wave, 0), (-10, -45 + far[2] * wave, 0)]
+        rows.append(f"{frame} 90 0 0 0 {frame} " + " ".join(f"{x} {y} {z} 0 0 0" for x, y, z in places))
+    return bvh(rows, SLIDERS)
+
+
+def test_bones_that_slide_a_little_are_held_at_their_median(tmp_path: Path) -> None:
+    still = read(tmp_path, sliding(0, 0, 0))
+    with pytest.warns(UserWarning, match=r"slide \(LeftLeg by 1 cm, Head by 5 mm\).* by up to 1 cm \(0\.5"):
+        motion = read(tmp_path, sliding(0.5, 1, 0))
+    assert motion.rig.joint_names == still.rig.joint_names
+    np.testing.assert_allclose(motion.positions, still.positions, atol=1e-5)
+
+
+def test_all_bones_that_slide_far_are_named_at_once(tmp_path: Path) -> None:
+    words = r"bones change length: RightLeg by 9 cm, LeftLeg by 7 cm, Head by 4 cm, .* % of the body; --median-bones"
+    with pytest.raises(UserError, match=words):
+        read(tmp_path, sliding(4, 7, 9))
+    with pytest.warns(UserWarning, match="by up to 9 cm"):
+        np.testing.assert_allclose(
+            read(tmp_path, sliding(4, 7, 9), median_bones=True).positions, read(tmp_path, sliding(0, 0, 0)).positions,
+            atol=1e-5,
+        )  # fmt: skip
+    assert len(read(tmp_path, sliding(4, 0, 0), drop_joints=["Head"]).rig) == 5
+
+
+def test_a_dummy_root_is_folded_where_a_face_bone_slides(tmp_path: Path) -> None:
+    """The joint that slides hangs deeper than the one that travels, and is no root."""
+    brow = f"JOINT Brow\n{{\nOFFSET 0 5 0\nCHANNELS 3 {XYZ}\n}}\n"
+    skeleton = f"HIERARCHY\nROOT Dummy\n{{\nOFFSET 0 0 0\nCHANNELS 3 {ZXY}\n" + SLIDERS.split("\n", 1)[1].replace(
+        "ROOT", "JOINT"
+    ).replace("End Site", f"{brow}End Site", 1) + "}\n"  # fmt: skip
+    rows = []
+    for frame, row in enumerate(sliding(0, 0, 0).splitlines()[-40:]):
+        numbers = row.split()
+        rows.append(" ".join(["0 0 0", *numbers[:12], f"0 {5 + 0.5 * np.sin(frame)} 0", *numbers[12:]]))
+    with pytest.warns(UserWarning, match="slide .Brow by"):
+        motion = read(tmp_path, bvh(rows, skeleton))
+    assert motion.rig.joint_names[0] == "Hips"
+    pick = [motion.rig.index(name) for name in ("Hips", "Head", "LeftLeg", "RightLeg")]
+    still = read(tmp_path, sliding(0, 0, 0))
+    there = [still.rig.index(name) for name in ("Hips", "Head", "LeftLeg", "RightLeg")]
+    np.testing.assert_allclose(motion.positions[:, :, pick], still.positions[:, :, there], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ("1", r"last 1 s \(1 fps\), which tools write that do not know the rate; say the rate with --recorded-fps"),
+        ("30", "frames per second in place of seconds\\? --recorded-fps 30 reads it so"),
+        ("29.97", "frames per second in place of seconds\\? --recorded-fps 29.97 "),
+        ("120", "frames per second in place of seconds\\? --recorded-fps 120 "),
+        ("33.3", "milliseconds in place of seconds\\? --recorded-fps 30 "),
+        ("8.333", "milliseconds in place of seconds\\? --recorded-fps 120 "),
+        ("0.0000333", "divided by 1000\\? --recorded-fps 30 "),
+        ("3", "say the rate with --recorded-fps, such as"),
+    ],
+)
+def test_a_frame_time_that_is_hardly_one_is_told(tmp_path: Path, time: str, words: str) -> None:
+    with pytest.warns(UserWarning, match=words):
+        read(tmp_path, bvh(time=time))
+
+
+@pytest.mark.parametrize("time", ["1", "30", "0", "-0.04", "nan", "inf", "fast", "1e9"])
+def test_the_rate_may_be_said(tmp_path: Path, time: str) -> None:
+    motion = read(tmp_path, bvh(time=time), recorded_fps=24)
+    assert motion.fps == 24
+    check(motion)
+    with pytest.warns(UserWarning, match="its Frame Time says 30 fps; it is read at 24 fps, as said"):
+        read(tmp_path, bvh(), recorded_fps=24)
+    motion = read(tmp_path, bvh().replace("Frame Time: 0.0333333\n", ""), recorded_fps=24)
+    assert motion.fps == 24
+    check(motion)
+
+
 FAULTS = {
     "empty": ("  \n", "the file is empty"),
     "not bvh": ("BM\0\1 picture", "not a BVH file"),
@@ -168,14 +418,13 @@ FAULTS = {
     "no rows": (bvh([], frames=3), "cut short: 0 whole rows of motion, Frames says 3"),
     "fewer rows": (bvh(frames=9), ":21: cut short: 3 whole rows of motion, Frames says 9"),
     "cut in a row": (bvh([*ROWS, "12 92"], frames=9), ":22: cut short: 3 whole rows"),
-    "more rows": (bvh(frames=2), ":21: 3 rows of motion, Frames says 2"),
     "a row too short": (bvh([ROWS[0], "1 2 3", ROWS[2]]), ":20: 3 values in this row, the CHANNELS above make 9"),
     "a row too long": (bvh([ROWS[0], ROWS[1] + " 7", ROWS[2]]), ":20: 10 values in this row"),
     "all rows too long": (bvh([row + " 7" for row in ROWS]), ":19: 10 values in this row"),
     "nan": (bvh([ROWS[0], ROWS[1].replace("91", "nan"), ROWS[2]]), ":20: value 2 is 'nan', not a finite number"),
     "inf": (bvh([ROWS[0], ROWS[1].replace("91", "-1.#INF"), ROWS[2]]), ":20: value 2 is '-1.#INF'"),
     "word": (bvh([ROWS[0].replace("10", "ten"), *ROWS[1:]]), ":19: value 1 is 'ten'"),
-    "decimal comma": (bvh([ROWS[0].replace("10", "1,5"), *ROWS[1:]]), ":19: value 1 is '1,5'"),
+    "commas in a comma": (bvh([ROWS[0].replace("10", "1,5,5"), *ROWS[1:]]), ":19: value 1 is '1,5,5'"),
     "frame time 0": (bvh(time="0"), ":18: Frame Time 0 is not the duration"),
     "frame time nan": (bvh(time="nan"), ":18: Frame Time"),
     "frame time word": (bvh(time="fast"), ":18: Frame Time 'fast' is not a number"),
@@ -187,9 +436,10 @@ FAULTS = {
     "too large": (bvh([ROWS[0].replace("10", "1e99"), *ROWS[1:]]), ":19: value 1 is '1e99', too large a number"),
     "channel twice": (bvh().replace("Xposition", "Yposition"), ":5: joint 'Hips': a channel stands twice"),
     "offset": (bvh().replace("OFFSET 0 20 0", "OFFSET 0 20"), ":8: joint 'Spine': OFFSET needs three numbers"),
-    "name twice": (bvh().replace("JOINT Spine", "JOINT Hips"), ":6: a second joint called 'Hips'"),
     "no name": (bvh().replace("JOINT Spine", "JOINT"), ":6: JOINT without a name"),
-    "second root": (bvh().replace("MOTION", "ROOT Other\n{\n}\nMOTION"), ":16: a second ROOT 'Other'"),
+    "second root": (bvh().replace("MOTION", "ROOT Other\n{\n}\nMOTION"), "a second ROOT 'Other'; a rig has one"),
+    "git lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "a Git LFS pointer, not the"),
+    "web page": ("\n<!DOCTYPE html>\n<html>404</html>\n", "a web page, not a recording"),
     "unclosed": (bvh().replace("}\nMOTION", "MOTION"), "joint 'Hips' is not closed"),
     "closed twice": (bvh().replace("MOTION", "}\nMOTION"), ":16: a '}' too many"),
     "unknown word": (bvh().replace("OFFSET 0 20 0", "LENGTH 20"), ":8: 'LENGTH 20' is none of"),

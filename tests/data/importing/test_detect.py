@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from helpers.recordings import RECIPE, header, walk
 
 from rae_bench.cli.data import data
 from rae_bench.data.importing.detect import detect_format, resolve_recipe
+from rae_bench.data.importing.file_names import labels_by_name
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import import_folder, import_skeletons
 from rae_bench.data.store import load_domain
@@ -46,8 +48,8 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('[{"file": "b.json"}]')
     recipe, files = resolve_recipe(tmp_path, Recipe())
     assert (recipe.format, recipe.unit, files) == ("deepmimic", "m", ["b.json", "motions/a.json"])
-    with pytest.raises(UserError, match="recorded_fps is for gltf, smpl, npz, unity files; these are deepmimic"):
-        import_folder(tmp_path, Recipe(recorded_fps=30.0), "x")
+    with pytest.raises(UserError, match="root is for bvh, gltf files; these are deepmimic"):
+        import_folder(tmp_path, Recipe(root="Hips"), "x")
     np.savez(tmp_path / "c.npz", a=np.zeros(3))
     assert resolve_recipe(tmp_path, Recipe())[0].format == "npz"
     assert resolve_recipe(tmp_path, Recipe(format="deepmimic"))[1] == files
@@ -78,8 +80,96 @@ def test_a_folder_without_recordings(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no file matches \*\.npz \(it holds"):
         resolve_recipe(tmp_path, Recipe(format="npz"))
     (tmp_path / "a.bvh").write_text(bvh())
-    with pytest.raises(UserError, match=r"no file matches \*\.bvh, .* but not a\* \(it holds"):
+    with pytest.raises(UserError, match=r"no file matches \*\.bvh but not a\* \(it holds"):
         resolve_recipe(tmp_path, Recipe(exclude=("a*",)))
+
+
+def test_files_in_folders_within_the_folder(tmp_path: Path) -> None:
+    """100STYLE has a folder for each style, CMU one for each subject; macOS leaves files beside them."""
+    names = ("Angry/Angry_FW.bvh", "Old/Old_FW.Bvh", "Old/Old_BW.BVH", "__MACOSX/Old/._Old_BW.BVH", "Old/._a.bvh")
+    for n, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(header() + walk(3, 30, 50.0 + 9 * n) if "._" not in name else "\0\5\x16\7")
+    recipe, files = resolve_recipe(tmp_path, Recipe())
+    assert (recipe.format, files) == ("bvh", ["Angry/Angry_FW.bvh", "Old/Old_BW.BVH", "Old/Old_FW.Bvh"])
+    corpus = import_folder(tmp_path, RECIPE, "x")
+    assert corpus.provenance["styles"] == {"Angry/Angry_FW": "Angry", "Old/Old_BW": "Old", "Old/Old_FW": "Old"}
+    assert corpus.groups == ("Angry/Angry_FW", "Old/Old_BW", "Old/Old_FW")
+    (tmp_path / "idle.bvh").write_text(header() + walk(3, 30, 40.0))
+    corpus = import_folder(tmp_path, RECIPE, "x")
+    assert corpus.takes == ("idle",)
+    told = f"3 files in folders within {tmp_path.name}: --include '**/*.bvh' reads them too"
+    assert told in corpus.provenance["dropped"]
+
+
+@pytest.mark.parametrize(
+    ("stems", "sessions", "styles", "told"),
+    [
+        (["01/01_01", "01/01_02", "07/07_01"], ["01", "01", "07"], [None] * 3, "2 subjects by the names of files: 01,"),
+        (["02_01", "02_04", "16_01"], ["02", "02", "16"], [None] * 3, "2 subjects"),
+        (["walk1_subject1", "run2_subject5", "aim1_subject5"], ["subject1", "subject5", "subject5"], [None] * 3, "2 "),
+        (["Actor_02/a", "Actor_03/a"], ["Actor_02", "Actor_03"], [None] * 2, "2 subjects"),
+        (["S1/walk/a", "S2/walk/a"], ["S1", "S2"], ["walk", "walk"], "2 subjects"),
+        (["day1_a", "day2_a", "day2_b"], ["day1", "day2", "day2"], [None] * 3, "2 sessions by"),
+        (["Angry/FW", "Old/FW"], [None] * 2, ["Angry", "Old"], ""),
+        (["walk", "run", "walk2"], [None] * 3, [None] * 3, ""),
+        (["walk_01", "run_01"], [None] * 2, [None] * 2, ""),
+        (["subject1_a", "subject1_b"], [None] * 2, [None] * 2, ""),  # one subject tells nothing apart
+        (["daylight_1", "holiday2", "subtle 3", "factor4"], [None] * 4, [None] * 4, ""),
+    ],
+)
+def test_what_names_of_files_tell(
+    stems: list[str], sessions: list[str | None], styles: list[str | None], told: str
+) -> None:
+    labels, text = labels_by_name(stems)
+    assert [label.get("session") for label in labels] == sessions
+    assert [label.get("style") for label in labels] == styles
+    assert text.startswith(told)
+    assert bool(text) == bool(told)
+
+
+def test_groups_by_names_files_or_segments(tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / f"walk{n}_subject{n // 2}.bvh").write_text(header() + walk(6, 30, 50.0 + 9 * n))
+    options = {"names": {"subject0", "subject1"}, "file": {f"walk{n}_subject{n // 2}" for n in range(4)}}
+    for key, groups in options.items():
+        corpus = import_folder(tmp_path, replace(RECIPE, group_by=key), "x", seconds=3)
+        assert set(corpus.groups) == groups
+        assert bool(corpus.provenance["grouped_by"]) == (key == "names")
+    segments = import_folder(tmp_path, replace(RECIPE, group_by="segment"), "x", seconds=3)
+    assert set(segments.groups) <= set(segments.ids)
+    pattern = replace(RECIPE, group_pattern=r"(walk\d)")
+    assert set(import_folder(tmp_path, pattern, "x", seconds=3).groups) == {f"walk{n}" for n in range(4)}
+
+
+def test_seconds_in_a_roles_file(tmp_path: Path, home_folder: Path) -> None:
+    (tmp_path / "a.bvh").write_text(header() + walk(7, 30))
+
+    def imported(roles: str, *options: str) -> Result:
+        (tmp_path / "roles.toml").write_text(roles)
+        words = ["import", str(tmp_path), "--name", "x", "--roles", str(tmp_path / "roles.toml"), *options]
+        return CliRunner().invoke(data, words)
+
+    assert imported('seconds = 2\nminimum_seconds = 1.0\n[roles]\npelvis = "Hips"').exit_code == 0
+    assert len(load_domain("x").motion) == 4
+    assert imported("seconds = 2\nminimum_seconds = 1.0", "--minimum-seconds", "1.5").exit_code == 0
+    assert len(load_domain("x").motion) == 3
+    for roles, words in (('seconds = "2"', "seconds = '2' needs to be a number"), ("second = 2", "did you mean")):
+        result = imported(roles)
+        assert words in str(result.exception), result.output
+
+
+def test_the_report_ends_with_the_next_commands(tmp_path: Path, home_folder: Path) -> None:
+    (tmp_path / "a.bvh").write_text(header() + walk(7, 30))
+    result = CliRunner().invoke(data, ["import", str(tmp_path), "--name", "x"])
+    assert "fewer than 5 segments: no run can hold a fifth out" in result.output
+    (tmp_path / "a.bvh").write_text(header() + walk(27, 30))
+    result = CliRunner().invoke(data, ["import", str(tmp_path), "--name", "x"])
+    assert result.output.splitlines()[-2:] == [
+        "next          rae-bench data report x --page x.html",
+        "              rae-bench run --model fe --source r1 --target x",
+    ]
+    assert "fewer than 5 groups: runs hold out blocks of time" in result.output
 
 
 def test_one_file_and_what_the_command_refuses(

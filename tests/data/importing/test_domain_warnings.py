@@ -53,6 +53,7 @@ def test_clean_motion(name: str) -> None:
         (100, "m", r"cm\? --unit cm makes it"),
         (0.1, "mm", r"cm\? --unit cm"),
         (0.01 / 0.056444, "cm", r"CMU's own unit\? --unit 0\.056444"),
+        (0.01 / 0.0254, "cm", r"inches\? --unit 0\.0254 makes it"),
         (1e6, "m", r"is --unit right\?"),
     ],
 )
@@ -74,6 +75,34 @@ def swapped(motion: Motion, *limbs: str) -> Motion:
     for limb in limbs:
         roles[f"left_{limb}"], roles[f"right_{limb}"] = roles[f"right_{limb}"], roles[f"left_{limb}"]
     return with_rig(motion, facing_ahead(replace(motion.rig, roles=roles)))
+
+
+def test_a_bird_is_smaller_than_a_man() -> None:
+    """Two legs and no hands: half a metre is plausible, fifty are not."""
+    motion = walking("r4")
+    roles = {role: joint for role, joint in motion.rig.roles.items() if not role.endswith("hand")}
+
+    def lines(factor: float) -> list[str]:
+        rig = replace(motion.rig, roles=roles, offsets=motion.rig.offsets * np.float32(factor))
+        bird = with_rig(replace(motion, root_positions=motion.root_positions * np.float32(factor)), rig)
+        return [line for line in warnings_on(bird) if "it stands" in line]
+
+    assert lines(0.3) == []
+    assert re.search(r"on 2 legs, the files .* --unit cm", lines(30)[0])
+
+
+def test_a_body_without_feet_is_told_and_has_the_height_of_its_pose() -> None:
+    joints: list[tuple[str, str | None, object]] = [("Body", None, [0, 0, 0])]
+    for n in range(8):
+        x, z = (0.1, -0.1)[n % 2], 0.05 * (n // 2)
+        joints += [(f"Leg{n}a", "Body", [x, 0.1, z]), (f"Leg{n}b", f"Leg{n}a", [2 * x, -0.3, 0])]
+    rig = make_rig("spider", joints, {"pelvis": "Body"})
+    assert rig.height == pytest.approx(0.3)  # from the claws up to the knees
+    motion = make_motion(rig, 30.0, np.full((2, 60, 3), 0.2), np.tile(rig.rest, (2, 60, 1, 1)))
+    assert any("no feet were found by name" in line for line in warnings_on(motion))
+    snake = make_rig("snake", [(f"s{n}", f"s{n - 1}" if n else None, [0, 0, -0.1]) for n in range(11)], {"head": "s0"})
+    assert snake.height == pytest.approx(0.2)  # a fifth of its length
+    assert load_rig("arm").height == pytest.approx(float(np.linalg.norm(load_rig("arm").offsets[1:], axis=1).sum()))
 
 
 def test_swapped_sides() -> None:

@@ -121,6 +121,12 @@ SPELLINGS = {  # the joints of BODY; what is written once for both sides has {le
     "{L|R}HIP {L|R}KNEE {L|R}ANKLE {L|R}TOE",
     "no capitals": "hips spine neck head {left|right}shoulder {left|right}arm {left|right}forearm {left|right}hand "
     "{left|right}upleg {left|right}leg {left|right}foot {left|right}toebase",
+    "japanese": "センター 上半身 首 頭 {左|右}肩 {左|右}腕 {左|右}ひじ {左|右}手首 "
+    "{左|右}足 {左|右}ひざ {左|右}足首 {左|右}つま先",
+    "chinese": "骨盆 脊椎 颈 头 {左|右}肩 {左|右}上臂 {左|右}前臂 {左|右}手 "
+    "{左|右}大腿 {左|右}小腿 {左|右}脚踝 {左|右}脚趾",
+    "korean": "골반 척추 목 머리 {왼|오른}쪽어깨 {왼|오른}팔 {왼|오른}팔꿈치 {왼|오른}손목 "
+    "{왼|오른}다리 {왼|오른}무릎 {왼|오른}발목 {왼|오른}발가락",
     "lt": "hips spine neck head clavicle_{lt|rt} upperarm_{lt|rt} forearm_{lt|rt} hand_{lt|rt} "
     "thigh_{lt|rt} shin_{lt|rt} foot_{lt|rt} toe_{lt|rt}",
 }  # fmt: skip
@@ -220,6 +226,51 @@ def test_hands_that_walk_are_feet() -> None:
     roles, contacts = guess_roles(rig, positions)
     assert roles["left_hand"] == "LeftHand"
     assert sorted(contacts) == ["LeftToe", "RightToe"]
+
+
+@pytest.mark.parametrize("first", [3, 0, 2])
+def test_a_bird_stands_on_its_front_toes(first: int) -> None:
+    """One toe of four points back; in whatever order they are listed."""
+    ways = {0: (-0.02, -0.02, 0.04), 1: (0, -0.02, 0.04), 2: (0.02, -0.02, 0.04), 3: (0, -0.02, -0.03)}
+    joints: list[tuple[str, str | None, object]] = [("Pelvis", None, [0, 0, 0])]
+    for side, x in (("L", 0.05), ("R", -0.05)):
+        joints.append((f"{side}_Foot", "Pelvis", [x, -0.3, 0]))
+        joints += [(f"{side}_Toe{n}", f"{side}_Foot", ways[n]) for n in sorted(ways, key=lambda n: n != first)]
+    assert guess_roles(make_rig("bird", joints, {}))[1] == ["L_Toe1", "R_Toe1"]
+    names = {f"{side}_Toe3": f"{side}_Toe" for side in "LR"}  # the back toe has the shortest name
+    joints = [(names.get(name, name), parent, offset) for name, parent, offset in joints]
+    assert guess_roles(make_rig("bird", joints, {}))[1] == ["L_Toe1", "R_Toe1"]
+
+
+@pytest.mark.parametrize(
+    ("below", "touching"),
+    [
+        ("{}ForeFoot({}Foot)", "LeftForeFoot"),
+        ("{}Ball({}Foot)", "LeftBall"),
+        ("{}Metatarsal({}Foot) {}Toe(LeftMetatarsal)", "LeftToe"),
+        ("Left_Fore_Foot({}Foot)", "Left_Fore_Foot"),
+    ],
+)
+def test_the_ball_of_a_foot(below: str, touching: str) -> None:
+    left = "LeftFoot(Hips) " + below.replace("{}", "Left")
+    _, contacts = guess_roles(rig_of(f"Hips Head(Hips) LeftForeArm(Hips) RightForeArm(Hips) {sides(left)}"))
+    assert contacts == [touching, touching.replace("Left", "Right")]
+
+
+def test_a_fore_foot_of_four_legs_is_a_hand() -> None:
+    text = "Hips Head(Hips) " + sides("LeftForeFoot(Hips) LeftHindFoot(Hips)")
+    assert guess_roles(rig_of(text))[0]["left_hand"] == "LeftForeFoot"
+
+
+def test_the_lower_joint_touches_the_ground_where_names_say_nothing() -> None:
+    """An ankle 8 cm above the ground, and below it a joint whose name says nothing."""
+    joints: list[tuple[str, str | None, object]] = [("Hips", None, [0, 0, 0])]
+    for side, x in (("Left", 0.1), ("Right", -0.1)):
+        joints += [(f"{side}Ankle", "Hips", [x, -0.8, 0]), (f"{side}Bone7", f"{side}Ankle", [0, -0.07, 0.12])]
+    rig = make_rig("r", joints, {})
+    positions = rig.rest_global[0][None]
+    assert guess_roles(rig, positions)[1] == ["LeftBone7", "RightBone7"]
+    assert guess_roles(rig)[1] == ["LeftAnkle", "RightAnkle"]
 
 
 def test_six_legs() -> None:
