@@ -178,9 +178,9 @@ def _odd_channels(joints: Sequence[BvhJoint], values: np.ndarray) -> list[Note]:
         notes.append(Note("scale", f"scale channels from {low:.3g} to {high:.3g} are passed over", high))
     turns = [column for joint in joints for name, column in joint.columns.items() if name.endswith("rotation")]
     some = values[:: max(1, len(values) // 100)]  # nearly every file is settled by these
-    if len(turns) > RADIANS_OF and len(values) > 1 and np.abs(some[:, turns]).max() <= 2 * np.pi + 0.01:
+    if len(turns) > RADIANS_OF and len(values) > 1 and np.abs(some[:, turns]).max() <= 3.2:
         most, moves = np.abs(values[:, turns]).max(), np.ptp(values[:, turns], axis=0).max()
-        if moves > 0.2 and most <= 2 * np.pi + 0.01:
+        if moves > 0.4 and most <= 3.2:
             notes.append(Note("radians", f"no angle is beyond {most:.2g} degrees: are they radians? BVH has degrees"))
     return notes
 
@@ -247,12 +247,15 @@ def _fold_root(
     """
     longest = max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
     stray: dict[int, float] = {}
+    elsewhere: dict[int, float] = {}
     for j, position in positions.items():
         middle = np.median(position, axis=0)
         far = float(np.abs(position - middle).max())
         if far > STRETCH * longest:
             stray[j] = far
         elif j and np.abs(middle - joints[j].offset).max() > STRETCH * longest:
+            if joints[j].offset.any():
+                elsewhere[j] = float(np.linalg.norm(middle - joints[j].offset))
             joints[j].offset = middle
     above: list[list[int]] = []  # each joint's chain from the root down to itself
     for j, joint in enumerate(joints):
@@ -280,6 +283,11 @@ def _fold_root(
             "that travels"
         )
     notes = []
+    other = sorted((j for j in elsewhere if j in keep and j != top and elsewhere[j] > SLIDE * size),
+                   key=lambda j: -elsewhere[j])  # fmt: skip
+    if other:
+        text = f"position channels differ from OFFSETs ({_strays(joints, other, elsewhere, scale, 3)}): they are taken"
+        notes.append(Note("elsewhere", text, elsewhere[other[0]] / size))
     if sliding:
         off = np.zeros((len(joints), len(rotations)), np.float32)
         for j, joint in enumerate(joints):

@@ -339,6 +339,13 @@ def sliding(*far: float, frames: int = 40) -> str:
     return bvh(rows, SLIDERS)
 
 
+def test_position_channels_elsewhere_than_the_offsets_are_told(tmp_path: Path) -> None:
+    text = sliding(0, 0, 0).replace("OFFSET 10 -45 0", "OFFSET 10 -40 0")
+    with pytest.warns(UserWarning, match=r"position channels differ from OFFSETs \(LeftLeg by 5 cm\): they are taken"):
+        motion = read(tmp_path, text)
+    np.testing.assert_allclose(motion.positions, read(tmp_path, sliding(0, 0, 0)).positions, atol=1e-5)
+
+
 def test_bones_that_slide_a_little_are_held_at_their_median(tmp_path: Path) -> None:
     still = read(tmp_path, sliding(0, 0, 0))
     with pytest.warns(UserWarning, match=r"slide \(LeftLeg by 1 cm, Head by 5 mm\).* by up to 1 cm \(0\.5"):
