@@ -246,6 +246,8 @@ def _fold_root(
         source: the file.
     """
     longest = max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
+    if not longest:  # all OFFSETs are zero, and position channels hold the skeleton
+        longest = max((float(np.linalg.norm(np.median(positions[j], axis=0))) for j in positions if j), default=0.0)
     stray: dict[int, float] = {}
     elsewhere: dict[int, float] = {}
     for j, position in positions.items():
@@ -260,7 +262,7 @@ def _fold_root(
     above: list[list[int]] = []  # each joint's chain from the root down to itself
     for j, joint in enumerate(joints):
         above.append([*above[joint.parent], j] if joint.parent >= 0 else [j])
-    size = _size(joints, positions)
+    size = _size(joints) or longest or 1.0
     moving = [j for j in stray if j]
     if root is not None:
         names = [joint.name for joint in joints]
@@ -312,18 +314,14 @@ def _fold_root(
     return keep, rotation, position, {joints[j].name: stray[j] * scale for j in sliding}, notes
 
 
-def _size(joints: Sequence[BvhJoint], positions: Mapping[int, np.ndarray]) -> float:
-    """Return the longest way from one joint to another along the bones, in the file's units, of the body's size."""
-    length = [
-        float(np.linalg.norm(np.median(positions[j], axis=0) if j in positions else joint.offset)) if j else 0.0
-        for j, joint in enumerate(joints)
-    ]
+def _size(joints: Sequence[BvhJoint]) -> float:
+    """Return the longest way from one joint to another along the bones, in the file's units: a measure of the body."""
     reach, longest = [0.0] * len(joints), 0.0
     for j in range(len(joints) - 1, 0, -1):
-        parent, way = joints[j].parent, reach[j] + length[j]
+        parent, way = joints[j].parent, reach[j] + float(np.linalg.norm(joints[j].offset))
         longest = max(longest, reach[parent] + way)
         reach[parent] = max(reach[parent], way)
-    return max(longest, 1e-9)
+    return longest
 
 
 def _strays(joints: Sequence[BvhJoint], worst: Sequence[int], stray: Mapping[int, float], scale: float, n: int) -> str:
