@@ -49,6 +49,8 @@ def report(name: str, page: Path | None, everything: bool, as_json: bool) -> Non
 
 def summary_table(report: dict[str, Any], kept: Path) -> str:
     """Return what `domain_summary` says as aligned lines."""
+    from rae_bench.data.importing.copies import COPIED
+
     rates = ", ".join(f"{rate:g}" for rate in report["recorded_fps"])
     rows = [
         ("domain", f"{report['name']}  (kept in {kept})"),
@@ -66,6 +68,8 @@ def summary_table(report: dict[str, Any], kept: Path) -> str:
     elif report["groups"] < FEW_GROUPS:
         text = "fewer than 5 groups: runs hold out blocks of time and rank nothing; --group-by says what is a group"
         rows.insert(3, ("", text))
+        if any(line.startswith(COPIED) for line in report["warnings"]):
+            rows.insert(4, ("", "copies of takes then stand on both sides of what is held out: remove them first"))
     if report["grouped_by"]:
         rows.insert(3, ("", report["grouped_by"]))
     if report["guessed"]:

@@ -178,9 +178,9 @@ def _odd_channels(joints: Sequence[BvhJoint], values: np.ndarray) -> list[Note]:
         notes.append(Note("scale", f"scale channels from {low:.3g} to {high:.3g} are passed over", high))
     turns = [column for joint in joints for name, column in joint.columns.items() if name.endswith("rotation")]
     some = values[:: max(1, len(values) // 100)]  # nearly every file is settled by these
-    if len(turns) > RADIANS_OF and len(values) > 1 and np.abs(some[:, turns]).max() <= 2 * np.pi + 0.01:
+    if len(turns) > RADIANS_OF and len(values) > 1 and np.abs(some[:, turns]).max() <= 3.2:
         most, moves = np.abs(values[:, turns]).max(), np.ptp(values[:, turns], axis=0).max()
-        if moves > 0.2 and most <= 2 * np.pi + 0.01:
+        if moves > 0.4 and most <= 3.2:
             notes.append(Note("radians", f"no angle is beyond {most:.2g} degrees: are they radians? BVH has degrees"))
     return notes
 
@@ -246,18 +246,23 @@ def _fold_root(
         source: the file.
     """
     longest = max((float(np.linalg.norm(joint.offset)) for joint in joints[1:]), default=0.0)
+    if not longest:  # all OFFSETs are zero, and position channels hold the skeleton
+        longest = max((float(np.linalg.norm(np.median(positions[j], axis=0))) for j in positions if j), default=0.0)
     stray: dict[int, float] = {}
+    elsewhere: dict[int, float] = {}
     for j, position in positions.items():
         middle = np.median(position, axis=0)
         far = float(np.abs(position - middle).max())
         if far > STRETCH * longest:
             stray[j] = far
         elif j and np.abs(middle - joints[j].offset).max() > STRETCH * longest:
+            if joints[j].offset.any():
+                elsewhere[j] = float(np.linalg.norm(middle - joints[j].offset))
             joints[j].offset = middle
     above: list[list[int]] = []  # each joint's chain from the root down to itself
     for j, joint in enumerate(joints):
         above.append([*above[joint.parent], j] if joint.parent >= 0 else [j])
-    size = _size(joints, positions)
+    size = _size(joints) or longest or 1.0
     moving = [j for j in stray if j]
     if root is not None:
         names = [joint.name for joint in joints]
@@ -280,6 +285,11 @@ def _fold_root(
             "that travels"
         )
     notes = []
+    other = sorted((j for j in elsewhere if j in keep and j != top and elsewhere[j] > SLIDE * size),
+                   key=lambda j: -elsewhere[j])  # fmt: skip
+    if other:
+        text = f"position channels differ from OFFSETs ({_strays(joints, other, elsewhere, scale, 3)}): they are taken"
+        notes.append(Note("elsewhere", text, elsewhere[other[0]] / size))
     if sliding:
         off = np.zeros((len(joints), len(rotations)), np.float32)
         for j, joint in enumerate(joints):
@@ -304,18 +314,14 @@ def _fold_root(
     return keep, rotation, position, {joints[j].name: stray[j] * scale for j in sliding}, notes
 
 
-def _size(joints: Sequence[BvhJoint], positions: Mapping[int, np.ndarray]) -> float:
-    """Return the longest way from one joint to another along the bones, in the file's units, of the body's size."""
-    length = [
-        float(np.linalg.norm(np.median(positions[j], axis=0) if j in positions else joint.offset)) if j else 0.0
-        for j, joint in enumerate(joints)
-    ]
+def _size(joints: Sequence[BvhJoint]) -> float:
+    """Return the longest way from one joint to another along the bones, in the file's units: a measure of the body."""
     reach, longest = [0.0] * len(joints), 0.0
     for j in range(len(joints) - 1, 0, -1):
-        parent, way = joints[j].parent, reach[j] + length[j]
+        parent, way = joints[j].parent, reach[j] + float(np.linalg.norm(joints[j].offset))
         longest = max(longest, reach[parent] + way)
         reach[parent] = max(reach[parent], way)
-    return max(longest, 1e-9)
+    return longest
 
 
 def _strays(joints: Sequence[BvhJoint], worst: Sequence[int], stray: Mapping[int, float], scale: float, n: int) -> str:

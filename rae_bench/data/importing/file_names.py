@@ -15,6 +15,12 @@ _PERSON = re.compile(rf"(?<![A-Za-z])((?i:{_PEOPLE}){_NUMBER})(?![A-Za-z0-9])")
 _SESSION = re.compile(rf"(?<![A-Za-z])((?i:{_SESSIONS}){_NUMBER})(?![A-Za-z0-9])")
 _NUMBERED = re.compile(r"[A-Za-z]{0,2}\d{1,4}")
 """Folders of this kind are subjects: 01, S3, P12."""
+_MIRROR = re.compile(r"(?i:mirror(ed)?|mirrors|flip(ped)?)")
+_MIRRORED = re.compile(
+    rf"[ _.-]*(?<![A-Za-z]){_MIRROR.pattern}$"  # walk_mirror
+    rf"|^{_MIRROR.pattern}(?![A-Za-z])[ _.-]*"  # mirror_walk
+    r"|(?<=[a-z0-9])(Mirror|Flip)(ed|ped)?$|_[mM]$"  # walkMirrored, walk_M
+)
 _ACCLAIM = re.compile(r"(\d+)_(\d+)")
 """CMU's files: the subject, the trial."""
 
@@ -54,6 +60,19 @@ def labels_by_name(stems: Sequence[str]) -> tuple[list[dict[str, str]], str]:
         if name and folder != "." and name not in sessions and not _NUMBERED.fullmatch(name):
             label["style"] = name
     return labels, text
+
+
+def mirrored_by_name(stems: Sequence[str]) -> dict[str, str]:
+    """Return stem -> the stem whose mirror image its name says it is: "walk_mirror" of "walk", "mirrored/walk" too."""
+    known = set(stems)
+    found = {}
+    for stem in stems:
+        path = PurePosixPath(stem)
+        parts = [part for part in path.parts[:-1] if not _MIRROR.fullmatch(part)]
+        bare = (PurePosixPath(*parts) / _MIRRORED.sub("", path.name)).as_posix()
+        if bare != stem and bare in known:
+            found[stem] = bare
+    return found
 
 
 def _last(pattern: re.Pattern[str], stem: str) -> str | None:

@@ -22,7 +22,7 @@ from rae_bench.data.importing.copies import without_copies
 from rae_bench.data.importing.detect import DEEPER, files_deeper, resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
 from rae_bench.data.importing.file_list import LABELS, check_files
-from rae_bench.data.importing.file_names import labels_by_name
+from rae_bench.data.importing.file_names import labels_by_name, mirrored_by_name
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
 from rae_bench.data.importing.readers import read_takes
@@ -90,6 +90,15 @@ def import_folder(
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
     group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, sources, strict=True)]
+    mirrors = mirrored_by_name(stems) if recipe.group_by == "names" else {}
+    group_of = [
+        group_of[stems.index(mirrors[stem])] if stem in mirrors else group
+        for stem, group in zip(stems, group_of, strict=True)
+    ]
+    if mirrors:
+        first = next(iter(mirrors))
+        text = f"{len(mirrors)} files are mirror images by name and share a group with what they mirror, as {first}"
+        told = f"{told}; {text}" if told else text
     if recipe.action_by == "motion":
         done = actions.find_actions(motion, course)
     else:
@@ -103,7 +112,7 @@ def import_folder(
     )
     warnings = [
         *copied,
-        *merged_notes(_notes(takes, recorded, files, glitches), files),
+        *merged_notes(_notes(takes, files, glitches), files),
         *domain_warnings(motion, recipe.unit or "m", recipe.up or "y", ids, raised),
     ]
     if len(files) < recipe.whole_set:
@@ -340,11 +349,11 @@ def _on_one_rig(
 
 
 def _notes(
-    takes: Sequence[Take], recorded: Sequence[Motion], files: Sequence[str], glitches: Sequence[Sequence[Glitch]]
+    takes: Sequence[Take], files: Sequence[str], glitches: Sequence[Sequence[Glitch]]
 ) -> list[list[Note]]:
     """Return for each file the notes of its reader, then those on its motion."""
-    parts = zip(takes, recorded, files, glitches, strict=True)
-    return [[*take.notes, *recording_notes(motion, file, found)] for take, motion, file, found in parts]
+    parts = zip(takes, files, glitches, strict=True)
+    return [[*take.notes, *recording_notes(take.motion, file, found)] for take, file, found in parts]
 
 
 def _left_out(folder: Path, recipe: Recipe, take: Take) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -339,6 +340,13 @@ def sliding(*far: float, frames: int = 40) -> str:
     return bvh(rows, SLIDERS)
 
 
+def test_position_channels_elsewhere_than_the_offsets_are_told(tmp_path: Path) -> None:
+    text = sliding(0, 0, 0).replace("OFFSET 10 -45 0", "OFFSET 10 -40 0")
+    with pytest.warns(UserWarning, match=r"position channels differ from OFFSETs \(LeftLeg by 5 cm\): they are taken"):
+        motion = read(tmp_path, text)
+    np.testing.assert_allclose(motion.positions, read(tmp_path, sliding(0, 0, 0)).positions, atol=1e-5)
+
+
 def test_bones_that_slide_a_little_are_held_at_their_median(tmp_path: Path) -> None:
     still = read(tmp_path, sliding(0, 0, 0))
     with pytest.warns(UserWarning, match=r"slide \(LeftLeg by 1 cm, Head by 5 mm\).* by up to 1 cm \(0\.5"):
@@ -357,6 +365,29 @@ def test_all_bones_that_slide_far_are_named_at_once(tmp_path: Path) -> None:
             atol=1e-5,
         )  # fmt: skip
     assert len(read(tmp_path, sliding(4, 0, 0), drop_joints=["Head"]).rig) == 5
+
+
+def test_offsets_of_zero_and_positions_that_hold_the_skeleton(tmp_path: Path) -> None:
+    text = re.sub(r"(CHANNELS|OFFSET) (-?\d+) (-?\d+) 0\nCHANNELS", r"OFFSET 0 0 0\nCHANNELS", sliding(0, 0, 0))
+    assert "OFFSET 0 0 0\nCHANNELS 6" in text
+    motion = read(tmp_path, text)
+    pick = [motion.rig.index(name) for name in ("Hips", "Head", "LeftLeg", "RightLeg")]
+    still = read(tmp_path, sliding(0, 0, 0))
+    there = [still.rig.index(name) for name in ("Hips", "Head", "LeftLeg", "RightLeg")]
+    np.testing.assert_allclose(motion.positions[:, :, pick], still.positions[:, :, there], atol=1e-5)
+
+
+def test_a_body_far_from_the_origin_is_no_larger(tmp_path: Path) -> None:
+    """Hips that travel below a node at the origin say nothing of the body's size."""
+    skeleton = f"HIERARCHY\nROOT Dummy\n{{\nOFFSET 0 0 0\nCHANNELS 3 {ZXY}\n" + SLIDERS.split("\n", 1)[1].replace(
+        "ROOT", "JOINT"
+    ) + "}\n"  # fmt: skip
+    rows = []
+    for row in sliding(0, 2.2, 0).splitlines()[-40:]:
+        numbers = row.split()
+        rows.append(" ".join(["0 0 0", str(float(numbers[0]) + 5000), *numbers[1:]]))
+    with pytest.raises(UserError, match=r"LeftLeg by 2\.2 cm, 1\.2 % of the body"):
+        read(tmp_path, bvh(rows, skeleton))
 
 
 def test_a_dummy_root_is_folded_where_a_face_bone_slides(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from helpers.recordings import RECIPE, header, walk
 
 from rae_bench.cli.data import data
 from rae_bench.data.importing.detect import detect_format, resolve_recipe
-from rae_bench.data.importing.file_names import labels_by_name
+from rae_bench.data.importing.file_names import labels_by_name, mirrored_by_name
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import import_folder, import_skeletons
 from rae_bench.data.store import load_domain
@@ -126,6 +126,15 @@ def test_what_names_of_files_tell(
     assert [label.get("style") for label in labels] == styles
     assert text.startswith(told)
     assert bool(text) == bool(told)
+
+
+def test_mirror_images_by_name() -> None:
+    stems = ["walk", "walk_mirror", "run_M", "run", "jumpMirrored", "jump", "mirror_hop", "hop", "mirrored/skip",
+             "skip", "mirror", "room", "a/turn", "a/turn-flipped", "alone_mirrored"]  # fmt: skip
+    assert mirrored_by_name(stems) == {
+        "walk_mirror": "walk", "run_M": "run", "jumpMirrored": "jump", "mirror_hop": "hop", "mirrored/skip": "skip",
+        "a/turn-flipped": "a/turn",
+    }  # fmt: skip
 
 
 def test_groups_by_names_files_or_segments(tmp_path: Path) -> None:

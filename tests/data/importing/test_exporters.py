@@ -256,6 +256,7 @@ def test_12_copies_count_as_one(tmp_path: Path) -> None:
     assert of["take0"] == of["take0_mirror"] == of["again"] == of["cut"]
     assert of["take1"] == of["take1_mirror"] == of["rounded"]
     assert of["take2"] == of["take2_mirror"] == of["windows"]
+    assert "copies of takes then stand on both sides of what is held out: remove" in run(folder).output
 
 
 def test_19_a_name_space_of_its_own_for_each_file(tmp_path: Path) -> None:
