@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.gaits import GaitCell
+from rae_bench.data.generators.locomotion.actions import Cell
+from rae_bench.data.generators.locomotion.curves import GRAVITY, ease, fade
+from rae_bench.data.generators.locomotion.heights import Jumps, make_jumps
+from rae_bench.data.generators.locomotion.style import Style
 
-GRAVITY = 9.81
-"""Metres a second squared."""
-DRAWS = 28
-"""Random numbers that a clip is made of, each in [0, 1); the first ten shape its path, the others its poses."""
+DRAWS = 48
+"""Random numbers that a clip is made of, each in [0, 1); the first ten shape its path, the next ones its poses, the
+last eight its style."""
+TEMPO = 0.3
+"""Cycles in the time sqrt(leg length / g) of steps on the spot."""
+STRIDE = 1.3
+"""Factor on the length of steps at the highest number of style."""
 MARGIN = 3.0
 """Least seconds of path before and after a clip: foot places depend on the middle of stances that lie outside it."""
 
@@ -28,7 +34,7 @@ class Paths:
         z: (N, G) metres.
         yaw: (N, G) radians.
         phase: (N, G) gait cycles.
-        speed: (N, G) metres a second.
+        speed: (N, G) metres a second, of the feet where the body turns on the spot; 0 in jumps.
         bend: (N, G) radians a metre, curvature of the path where the body moves.
     """
 
@@ -60,36 +66,27 @@ class Paths:
         return np.interp(wanted.ravel(), table.ravel(), np.tile(times, len(table))).reshape(phase.shape)
 
 
-def ease(u: np.ndarray) -> np.ndarray:
-    """Return 0 to 1 over u in [0, 1], with zero velocity and acceleration at both ends."""
-    u = np.clip(u, 0, 1)
-    return u * u * u * (10 - 15 * u + 6 * u * u)
-
-
-def bump(u: np.ndarray, rise: int = 3, fall: int = 3) -> np.ndarray:
-    """Return 0 to 1 and back over u in [0, 1], with zero velocity and acceleration at both ends.
-
-    The peak is at rise / (rise + fall).
-    """
-    u = np.clip(u, 0, 1)
-    peak = rise / (rise + fall)
-    return u**rise * (1 - u) ** fall / (peak**rise * (1 - peak) ** fall)
-
-
-def fade(x: np.ndarray) -> np.ndarray:
-    """Return how much of a full-speed movement remains at share `x` of the speed: 0 at 0, about 1 at 1, smooth."""
-    return np.tanh(2 * x) / np.tanh(2.0)
-
-
 def make_paths(
-    cells: Sequence[GaitCell], leg: float, draw: np.ndarray, seconds: float, fps: float
-) -> tuple[Paths, np.ndarray, np.ndarray]:
-    """Return the paths of all clips, their reference speeds (N, 1) in m/s and their strides (N, 1) in metres.
+    cells: Sequence[Cell],
+    leg: float,
+    distance: float,
+    duty: np.ndarray,
+    style: Style,
+    draw: np.ndarray,
+    strength: np.ndarray,
+    seconds: float,
+    fps: float,
+) -> tuple[Paths, Jumps, np.ndarray, np.ndarray]:
+    """Return the paths and jumps of all clips, their reference speeds (N, 1) in m/s and their strides (N, 1) in metres.
 
     Args:
         cells: N cells, one for each clip.
         leg: leg length in metres.
+        distance: metres between a foot and the middle of the body.
+        duty: (N, 1) share of the cycle that a foot stands.
+        style: that of each clip.
         draw: (N, DRAWS) random numbers in [0, 1).
+        strength: (N, 1) factor on the height of jumps.
         seconds: length of a clip.
         fps: frames per second.
     """
@@ -101,13 +98,19 @@ def make_paths(
     first = draw[:, 9:10]
     draw = np.where(swept, 0.5, draw)  # the middle of a draw changes nothing
     unit = np.sqrt(GRAVITY * leg)
-    varied = 1 + 0.14 * (draw[:, :1] - 0.5)
-    before = column([cell.before for cell in cells]) * unit * varied
-    after = column([cell.after for cell in cells]) * unit * varied
+    spin = column([cell.spin for cell in cells]) * np.sqrt(GRAVITY / leg)
+    spins = spin != 0
+    varied = 1 + 0.2 * (draw[:, :1] - 0.5)
+    # A body that turns on the spot goes at the speed of its feet around its middle.
+    around = [np.array([[0.0, abs(rate), 0.0]]) * distance for rate in spin[:, 0]]
+    speeds = np.concatenate([np.array([cell.speeds]) * unit + turn for cell, turn in zip(cells, around, strict=True)])
+    before, during, after = (speeds[:, k : k + 1] * varied for k in range(3))
     medium = column([cell.gait.speeds[1] for cell in cells]) * unit
-    reference = np.where((before > 0) & (after > 0), (before + after) / 2, np.maximum(before, after))
+    reference = column([cell.reference for cell in cells]) * unit * varied
+    reference = np.where(spins, during, np.where(reference > 0, reference, medium))
     stride = column([cell.gait.stride for cell in cells]) * leg * (0.94 + 0.12 * draw[:, 1:2])
-    stride = stride * np.sqrt(reference / medium)
+    stride = np.where(spins, reference / (TEMPO * np.sqrt(GRAVITY / leg)), stride * np.sqrt(reference / medium))
+    stride = stride * STRIDE**style.stride
 
     fine = 4
     step = 1 / (fps * fine)
@@ -115,10 +118,13 @@ def make_paths(
     times = np.arange(-round(margin * fps) * fine, round((seconds + margin) * fps) * fine + 1) * step
     # Stops and starts take about one stride; a change of speed two.
     lasts = np.where((before > 0) & (after > 0), 2.0, 1.3) * stride / reference
-    middle = seconds * (0.4 + 0.2 * draw[:, 2:3])
-    change = ease((times - middle) / lasts + 0.5)
-    wander = 1 + 0.05 * (1 - swept) * np.sin(2 * np.pi * (times / (2.5 + 2 * draw[:, 3:4]) + draw[:, 4:5]))
-    speed = (before + (after - before) * change) * wander
+    bout = (before == 0) & (after == 0)
+    begin = seconds * np.where(bout, 0.05 + 0.2 * draw[:, 2:3], 0.4 + 0.2 * draw[:, 2:3])
+    end = seconds * (0.75 + 0.2 * draw[:, 28:29])
+    speed = before + (during - before) * ease((times - begin) / lasts + 0.5)
+    speed = speed + (after - during) * np.where(bout, ease((times - end) / lasts + 0.5), ease((times - begin) / lasts + 0.5))
+    waves = np.sin(2 * np.pi * (times / (2.5 + 2 * draw[:, 3:4]) + draw[:, 4:5]))
+    speed = speed * (1 + 0.05 * (1 - swept) * waves)
     frequency = reference / stride * np.sqrt(0.3 + 0.7 * speed / reference)
     rate = column([cell.turn for cell in cells]) * np.sqrt(GRAVITY / leg) * (0.75 + 0.5 * draw[:, 5:6])
     drift = 0.02 * np.sqrt(GRAVITY / leg) * (draw[:, 6:7] - 0.5)
@@ -126,6 +132,7 @@ def make_paths(
     curvature = np.clip((rate + drift) / reference, -0.45 / leg, 0.45 / leg)
     curvature = curvature * np.minimum(1, 0.35 * GRAVITY / np.maximum(reference**2 * np.abs(curvature), 1e-9))
     curvature = curvature * (1 + 0.25 * np.sin(2 * np.pi * (times / (3 + 2 * draw[:, 7:8]) + draw[:, 8:9])))
+    curvature = np.where(spins, 0.0, curvature)
 
     zero = int(np.argmin(np.abs(times)))
 
@@ -133,18 +140,26 @@ def make_paths(
         total = np.concatenate([np.zeros((len(rate_), 1)), np.cumsum((rate_[:, 1:] + rate_[:, :-1]) / 2, 1)], 1) * step
         return total - total[:, zero : zero + 1]
 
-    yaw = integral(speed * curvature)
+    jumps = make_jumps(cells, leg, draw[:, 29:32], strength)
+    jumping = jumps.speed > 0
+    gone = np.where(spins, 0.0, speed) + column([cell.leap for cell in cells]) * unit * jumps.travel(times)
+    way = column([cell.way for cell in cells])
+    turning = np.where(spins, np.sign(spin) * speed / distance, speed * curvature)
+    yaw = integral(turning)
+    phase = np.where(jumping, jumps.phase(np.broadcast_to(times, yaw.shape), duty), integral(frequency) + first)
+    # A body that turns on the spot bends to the side to which it turns.
+    bend = np.where(spins, 0.3 * np.sign(spin) / (2 * distance), curvature) * fade(speed / reference) * np.cos(way)
     paths = Paths(
         float(times[0]),
         step,
-        integral(speed * np.sin(yaw)),
-        integral(speed * np.cos(yaw)),
+        integral(gone * np.sin(yaw + way)),
+        integral(gone * np.cos(yaw + way)),
         yaw,
-        integral(frequency) + first,
+        phase,
         speed,
-        curvature * fade(speed / reference),
+        bend,
     )
-    return paths, reference, stride
+    return paths, jumps, reference, stride
 
 
 @dataclass(frozen=True)
