@@ -116,7 +116,7 @@ def _steps(gait: Gait) -> Iterator[tuple[int, Cell]]:
         for turn, sign in SIDES.items():
             yield 2, Cell(f"side/{label}/{turn}", "side", side, (0, speed, 0), way=sign * np.pi / 2)
     spot = replace(gait, lift=0.8 * gait.lift, width=1, **calm)
-    for label, rate in (("slow", 0.2), ("fast", 0.36)):
+    for label, rate in (("slow", 0.18), ("fast", 0.3)):
         for turn, sign in SIDES.items():
             yield 2, Cell(f"turn/{label}/{turn}", "turn", spot, spin=sign * rate)
 

@@ -13,7 +13,7 @@ from rae_bench.data.generators.locomotion.curves import GRAVITY, ease, spline
 CROUCH, LAND, OFF = 1.5, 2.0, -0.02
 """Jumps: time to go down before and to get up after one, in sqrt(leg length / g); leg lengths at take-off above
 standing."""
-TUCK = 0.1
+TUCK = 0.04
 """Leg lengths by which a jumping body draws its feet up."""
 LOWER = 5.5
 """Time to sit or lie down, in sqrt(leg length / g)."""
@@ -81,8 +81,8 @@ class Jumps:
     def feet(self, times: np.ndarray) -> np.ndarray:
         """Return by how many metres the feet are lifted, (N, T): they rise as the body does, and are drawn up."""
         share = self.airborne(times)
-        rise = self.speed**2 / (2 * GRAVITY) + TUCK * self.leg * np.minimum(self.speed, 1)
-        lifted: np.ndarray = rise * (ease(share / 0.45) * ease((1 - share) / 0.45)).sum(-1)
+        rise = self.speed**2 / (2 * GRAVITY) + TUCK * self.leg * (self.speed > 0)
+        lifted: np.ndarray = rise * (ease(share / 0.5) * ease((1 - share) / 0.5)).sum(-1)
         return lifted
 
     def tiptoe(self, times: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def make_jumps(cells: Sequence[Cell], leg: float, draw: np.ndarray, strength: np
         strength: (N, 1) factor on the height.
     """
     unit = np.sqrt(leg / GRAVITY)
-    rise = np.array([[cell.rise] for cell in cells]) * leg * (0.8 + 0.4 * draw[:, 2:3]) * strength
+    rise = np.array([[cell.rise] for cell in cells]) * leg * (0.8 + 0.4 * draw[:, 2:3]) * (0.4 + 0.6 * strength)
     speed = np.sqrt(2 * GRAVITY * rise)
     depth = 0.1 * leg + 0.55 * rise
     push = (depth + OFF * leg) / np.maximum(0.45 * speed, 0.1 * np.sqrt(GRAVITY * leg))

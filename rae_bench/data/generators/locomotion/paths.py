@@ -15,7 +15,7 @@ from rae_bench.data.generators.locomotion.style import Style
 DRAWS = 48
 """Random numbers that a clip is made of, each in [0, 1); the first ten shape its path, the next ones its poses, the
 last eight its style."""
-TEMPO = 0.3
+TEMPO = 0.36
 """Cycles in the time sqrt(leg length / g) of steps on the spot."""
 STRIDE = 1.3
 """Factor on the length of steps at the highest number of style."""
@@ -142,13 +142,13 @@ def make_paths(
 
     jumps = make_jumps(cells, leg, draw[:, 29:32], strength)
     jumping = jumps.speed > 0
-    gone = np.where(spins, 0.0, speed) + column([cell.leap for cell in cells]) * unit * jumps.travel(times)
+    gone = np.where(spins, 0.0, speed) + column([cell.leap for cell in cells]) * unit * strength * jumps.travel(times)
     way = column([cell.way for cell in cells])
     turning = np.where(spins, np.sign(spin) * speed / distance, speed * curvature)
     yaw = integral(turning)
     phase = np.where(jumping, jumps.phase(np.broadcast_to(times, yaw.shape), duty), integral(frequency) + first)
     # A body that turns on the spot bends to the side to which it turns.
-    bend = np.where(spins, 0.3 * np.sign(spin) / (2 * distance), curvature) * fade(speed / reference) * np.cos(way)
+    bend = np.where(spins, 0.2 * np.sign(spin) / (2 * distance), curvature) * fade(speed / reference) * np.cos(way)
     paths = Paths(
         float(times[0]),
         step,

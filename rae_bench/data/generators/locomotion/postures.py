@@ -18,7 +18,7 @@ SPREAD = {"hand": 0.45, "foot": -0.45}
 """Leg lengths by which sprawled legs reach ahead of where they rest."""
 CLEAR = 0.16
 """Leg lengths that trunk and hips keep from the ground: bodies have flesh."""
-SLACK = np.radians(2)
+SLACK = np.radians(6)
 """Radians that a posture stays inside the limits of the legs."""
 DROPS = np.linspace(0, 0.78, 27)
 """Leg lengths by which a body is lowered in the trials."""
@@ -106,7 +106,7 @@ def _fits(rig: Rig, body: Body, trial: _Trial) -> np.ndarray:
         solve_leg(pose, leg, step, foot, none)
     angles = limit_angles(pose.rotations(), rig)[:, 0]
     room = np.minimum(rig.limits[..., 1] - angles, angles - rig.limits[..., 0])
-    room = np.where(np.ptp(rig.limits, axis=-1) > 4 * SLACK, room - SLACK, room + 1e-3).min(-1)
+    room = np.where(np.ptp(rig.limits, axis=-1) > 3 * SLACK, room - SLACK, room + 1e-3).min(-1)
     lows = []
     for leg, target in zip(body.legs, targets, strict=True):
         miss = np.linalg.norm(pose.position(leg.contact)[:, 0] - target, axis=-1)

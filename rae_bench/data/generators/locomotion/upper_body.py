@@ -67,15 +67,16 @@ def swing_limbs(course: Course, pose: Pose) -> None:
         back = back + 0.02 * np.sin(2 * np.pi * (times * 0.25 + draw[:, 27:28]))
         back = back + 0.08 * more * course.idle * course.drift(38, 3.5) * arm.side
         back = MOST * np.tanh(back / MOST)
-        back = back - 0.5 * course.down - 0.55 * more * course.upward
+        long = max(0.0, arm.length / body.leg_length - 0.5)  # long arms must not hang to the ground
+        back = back - (0.5 + long) * course.down - 0.9 * np.tanh(more * course.height / np.maximum(course.jumps.depth, 1e-9))
         flex = np.radians(8) + np.radians(number("elbow")) * vary(25, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
-        flex = flex + 0.12 * (swing - 0.5) * (1 - number("swept"))
+        flex = flex + long * course.down + 0.12 * (swing - 0.5) * (1 - number("swept"))
         spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 26:27] + 0.1 * (swing - 1)
-        swing_arm(pose, arm, back, np.maximum(flex, 0.02), spread)
+        swing_arm(pose, arm, back, (flex + np.sqrt(flex * flex + 0.01)) / 2, spread)  # never bent backwards
     for tail in body.tails:
         for i, joint in enumerate(tail):
-            wave = (0.10 + 0.05 * i) * vary(20, 0.5) * swing * (0.35 + 0.65 * go)
-            raised = -0.14 * style.swing + 0.1 * course.down * (i == 0)
+            wave = (0.10 + 0.05 * i) * vary(20, 0.5) * swing * (0.35 + 0.65 * go) * (course.jumps.speed == 0)
+            raised = 0.14 * style.swing - 0.9 * course.of_seat("pitch") * (i == 0)
             swish = 0.12 * swing * course.idle * course.drift(38, 2.0)
             turn = wave * np.sin(cycle - 0.8 * i) + swish
             pose.bend(joint, turn_about(x=0.3 * wave * np.cos(2 * cycle - i) + raised, y=turn))

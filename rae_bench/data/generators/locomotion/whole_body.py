@@ -12,6 +12,7 @@ from rae_bench.data.generators.locomotion.body import UP, Body, Leg
 from rae_bench.data.generators.locomotion.course import Course, make_course
 from rae_bench.data.generators.locomotion.curves import GRAVITY, bump, ease
 from rae_bench.data.generators.locomotion.foot_paths import FootHome, Step, foot_path
+from rae_bench.data.generators.locomotion.paths import STRIDE
 from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about
 from rae_bench.data.generators.locomotion.postures import Postures, foot_home
 from rae_bench.data.generators.locomotion.upper_body import Tilt, bend_trunk, swing_limbs
@@ -25,6 +26,8 @@ ROOM = 0.5
 """Share of the room below a standing body that a crouch may take."""
 LEAN = np.radians([10, 5])
 """Pitch of an upright trunk, and of one that lies on its legs, at the highest number of style."""
+BALANCE = 0.4
+"""Metres back for a metre down in a crouch of an upright body."""
 SWAY, LIFT, LIMP = 2.0, 1.6, 0.35
 """Factors on sway and lift at the highest numbers of style; share by which the left foot is then lifted higher."""
 EASY = 0.8
@@ -61,7 +64,7 @@ def make_poses(
     steps = _legs(course, pose, fps)
     contacts = _contacts(pose, body, steps, fps)
     rotations = _within_limits(rig, body, pose.rotations())
-    return pose.root.astype(np.float32), rotations.astype(np.float32), contacts
+    return pose.root, rotations, contacts
 
 
 def _pelvis(course: Course) -> tuple[Pose, Tilt]:
@@ -74,23 +77,29 @@ def _pelvis(course: Course) -> tuple[Pose, Tilt]:
     sway = sway + 0.045 * leg_length * wide * course.idle * course.drift(36, 3.5)
     inward = 0.55 * np.tan(pull) * leg_length
     limp = 0.018 * leg_length * style.asymmetry * go * np.cos(middle)
-    bob = number("bob") * leg_length * vary(11, 0.35) * go * np.cos(2 * middle) + limp
+    # Shorter steps come faster; without this the body would be thrown up and down the harder.
+    bob = number("bob") * STRIDE ** (2 * style.stride) * leg_length * vary(11, 0.35) * go * np.cos(2 * middle) + limp
     breath = 0.004 * leg_length * np.sin(2 * np.pi * (times * 0.3 + draw[:, 12:13]))
     twist = np.radians(number("yaw")) * vary(13, 0.3) * go * np.cos(course.cycle) * course.along
     roll = -0.6 * pull - np.radians(number("roll")) * vary(14, 0.3) * wide * go * np.sin(middle + 0.6)
-    roll = roll + np.radians(2) * style.asymmetry
+    roll = roll + np.radians(2) * style.asymmetry * (1 - 0.7 * course.down)
     pitch = np.radians(number("pitch")) * go * np.sin(2 * middle)
     lean = np.radians(number("lean")) * vary(15, 0.4) * go + 0.04 * (draw[:, 16:17] - 0.5)
-    lean = lean + LEAN[0 if course.body.arms else 1] * style.lean
-    upright = 0.4 * lean if course.body.arms else LEAN[1] * style.lean + 0.0 * lean
-    pitch = pitch + course.of_seat("pitch") - (0.0 if course.body.arms else 0.12) * course.upward
-
+    held = LEAN[0 if course.body.arms else 1] * style.lean * (1 - 0.7 * course.down)
+    lean = lean + held
     low = min(CROUCH * leg_length, ROOM * course.postures.room) * np.maximum(style.crouch, 0)
-    low = low * (1 - course.down) + course.of_seat("drop")
+    low = low * (1 - course.down) * np.where(course.jumps.speed > 0, 0.4, 1.0)
+    # An upright body that bends its knees keeps its balance: the pelvis goes back, the trunk leans forward.
+    back = BALANCE * low if course.body.arms else 0.0 * low
+    lean = lean + 1.5 * back / leg_length
+    upright = 0.4 * lean if course.body.arms else held + 0.0 * lean
+    nose_up = 0.12 * min(1, 2 * course.body.length / leg_length)
+    pitch = pitch + course.of_seat("pitch") - nose_up * course.upward
+
     shift = sway + inward
-    ahead = 0.03 * leg_length * course.idle * course.drift(34, 4.5) - course.of_seat("back")
+    ahead = 0.03 * leg_length * course.idle * course.drift(34, 4.5) - course.of_seat("back") - back
     x, z, yaw = course.ground.rear
-    height = float(course.rig.rest_global[0][0, 1]) - low + course.height
+    height = float(course.rig.rest_global[0][0, 1]) - low - course.of_seat("drop") + course.height
     s, c = np.sin(yaw), np.cos(yaw)
     root = np.stack([x + c * shift + s * ahead, height + bob + breath, z - s * shift + c * ahead], -1)
     turn = quat.mul(quat.from_yaw(yaw - twist), turn_about(x=upright + pitch, z=roll))
@@ -115,7 +124,8 @@ def _step(course: Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     rest, duty, leg_length = pose.rest, course.duty, body.leg_length
     left = 1.0 if leg.role.startswith("left") else -1.0
     offset = np.array([cell.gait.touchdowns[leg.role] for cell in course.cells])[:, None]
-    offset = offset * (course.jumps.speed == 0) + 0.04 * style.asymmetry * (left < 0) * (course.jumps.speed == 0)
+    runs = course.jumps.speed == 0  # in jumps all feet leave the ground together
+    offset = (offset + 0.04 * style.asymmetry * (left < 0)) * runs
     side, ahead = foot_home(rig, body, leg)
     width = number("width") * vary(21, 0.15)
     # Standing feet are apart as far as steps are long; the left one is ahead where the left side does more.
@@ -134,16 +144,16 @@ def _step(course: Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     opening = 0.45 * duty
     window = (step.phase - opening) / (duty + 0.72 * (1 - duty) - opening)
     forward = 0.35 + 0.65 * np.maximum(course.along, 0)
-    heel = np.radians(number("heel")) * forward * vary(23, 0.2) * step.gain * bump(window, 4, 3)
+    heel = np.radians(number("heel")) * runs * forward * vary(23, 0.2) * step.gain * bump(window, 4, 3)
     heel = heel + np.radians(30) * course.jumps.tiptoe(course.times) * (number("heel") > 0)
     heel = heel + course.of_seat("fore" if leg.fore else "hind")
-    toe = np.radians(number("toe")) * forward * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
+    toe = np.radians(number("toe")) * runs * forward * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
     for joint in leg.girdle:
         reachout = np.cos(2 * np.pi * step.phase + np.pi * (0.5 - duty))
         pose.bend(joint, turn_about(x=-np.radians(7) * course.go * reachout * course.along / len(leg.girdle)))
     heading = quat.from_yaw(step.yaw)
     if rig.limits[leg.contact].any() and leg.ankle >= 0:
-        pose.turns[leg.contact] = quat.mul(heading, turn_about(x=0.45 * heel * ease(step.swing * 2) - toe))
+        pose.turns[leg.contact] = quat.mul(heading, turn_about(x=0.45 * heel * runs * ease(step.swing * 2) - toe))
     return step, quat.mul(heading, turn_about(x=heel - toe))
 
 
