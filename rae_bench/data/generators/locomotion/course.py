@@ -43,7 +43,8 @@ class Course:
         go: (N, T) how much of a full-speed movement remains.
         down: (N, T) from 0 to 1 how far the body has sat or lain down.
         height: (N, T) metres by which a jump raises the body.
-        upward: (N, T) speed of that rise over its speed at take-off.
+        thrust: (N, T) from 0 to 1 how far the body is about a take-off.
+        landing: (N, T) from 0 to 1 how far the body is about a landing.
     """
 
     rig: Rig
@@ -64,7 +65,8 @@ class Course:
     go: np.ndarray
     down: np.ndarray
     height: np.ndarray
-    upward: np.ndarray
+    thrust: np.ndarray
+    landing: np.ndarray
 
     def number(self, field: str) -> np.ndarray:
         """Return a number of the gait of each clip, (N, 1)."""
@@ -132,7 +134,6 @@ def make_course(
     )
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
     speed = paths.at(paths.speed, times)
-    height, upward = jumps.height(times)
     return Course(
         rig,
         body,
@@ -151,6 +152,6 @@ def make_course(
         ground_at(paths, times, body.length),
         fade(speed / reference),
         seated(cells, body.leg_length, draw[:, 29:32], times, seconds) * strength**0.3,
-        height,
-        upward / np.maximum(jumps.speed, 1e-9),
+        jumps.height(times),
+        *jumps.thrust(times),
     )

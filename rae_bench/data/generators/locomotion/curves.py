@@ -31,8 +31,8 @@ def fade(x: np.ndarray) -> np.ndarray:
 
 def spline(
     knots: np.ndarray, values: np.ndarray, slopes: np.ndarray, bends: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the quintic spline (N, T) through given values, first and second derivatives, and its derivative.
+) -> np.ndarray:
+    """Return the quintic spline (N, T) through given values, first and second derivatives.
 
     Before the first and after the last knot it keeps their values.
 
@@ -55,6 +55,5 @@ def spline(
     slope = at(slopes, left + 1) * lasts - b - 2 * c
     bend = at(bends, left + 1) * lasts**2 - 2 * c
     d, e, f = 10 * to - 4 * slope + bend / 2, -15 * to + 7 * slope - bend, 6 * to - 3 * slope + bend / 2
-    inside = (times >= knots[:, :1]) & (times <= knots[:, -1:])
-    speed = (b + u * (2 * c + u * (3 * d + u * (4 * e + u * 5 * f)))) / lasts
-    return a + u * (b + u * (c + u * (d + u * (e + u * f)))), np.where(inside, speed, 0.0)
+    smooth: np.ndarray = a + u * (b + u * (c + u * (d + u * (e + u * f))))
+    return smooth

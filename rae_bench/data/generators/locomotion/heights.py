@@ -57,8 +57,8 @@ class Jumps:
         cycles = np.concatenate([0 * duty, duty, 0 * duty + 1, 1 + duty, 0 * duty + 2, 2 + duty], 1)
         return np.stack([np.interp(t, k, c) for t, k, c in zip(times, knots, cycles, strict=True)])
 
-    def height(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return by how many metres a body is above its standing height, and its speed upwards in m/s, (N, T) each."""
+    def height(self, times: np.ndarray) -> np.ndarray:
+        """Return by how many metres a body is above its standing height, (N, T)."""
         unit = np.sqrt(self.leg / GRAVITY)
         one = np.ones_like(self.push)
         up, thrust = self.speed, 1.5 * self.speed / self.push
@@ -74,9 +74,7 @@ class Jumps:
                 (rest + LAND * unit, 0 * one, 0 * one, 0 * one),
             ]
         knots = (np.concatenate(column, 1) for column in zip(*rows, strict=True))
-        height, speed = spline(*knots, times)
-        jumps = self.speed > 0
-        return np.where(jumps, height, 0.0), np.where(jumps, speed, 0.0)
+        return np.where(self.speed > 0, spline(*knots, times), 0.0)
 
     def feet(self, times: np.ndarray) -> np.ndarray:
         """Return by how many metres the feet are lifted, (N, T): they rise as the body does, and are drawn up."""
@@ -85,14 +83,14 @@ class Jumps:
         lifted: np.ndarray = rise * (ease(share / 0.5) * ease((1 - share) / 0.5)).sum(-1)
         return lifted
 
-    def tiptoe(self, times: np.ndarray) -> np.ndarray:
-        """Return from 0 to 1 how far the heels are raised, (N, T): most at take-off, and again before the landing."""
+    def thrust(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return from 0 to 1 how far the body is about a take-off and how far about a landing, (N, T) each."""
         push, flight = self.push[:, None], (self.land - self.off)[:, None]
         since, until = times[..., None] - self.off[:, None], self.land[:, None] - times[..., None]
         up = ease((since + 0.6 * push) / (0.6 * push)) * ease(1 - since / (0.5 * flight))
         down = ease((until + 0.5 * push) / (0.5 * push)) * ease(1 - until / (0.4 * flight))
-        raised: np.ndarray = np.where(self.speed > 0, (up + 0.6 * down).sum(-1), 0.0)
-        return raised
+        jumps = self.speed > 0
+        return np.where(jumps, up.sum(-1), 0.0), np.where(jumps, down.sum(-1), 0.0)
 
 
 def make_jumps(cells: Sequence[Cell], leg: float, draw: np.ndarray, strength: np.ndarray) -> Jumps:

@@ -94,7 +94,7 @@ def _pelvis(course: Course) -> tuple[Pose, Tilt]:
     lean = lean + 1.5 * back / leg_length
     upright = 0.4 * lean if course.body.arms else held + 0.0 * lean
     nose_up = 0.12 * min(1, 2 * course.body.length / leg_length)
-    pitch = pitch + course.of_seat("pitch") - nose_up * course.upward
+    pitch = pitch + course.of_seat("pitch") - nose_up * (course.thrust - course.landing)
 
     shift = sway + inward
     ahead = 0.03 * leg_length * course.idle * course.drift(34, 4.5) - course.of_seat("back") - back
@@ -145,7 +145,7 @@ def _step(course: Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     window = (step.phase - opening) / (duty + 0.72 * (1 - duty) - opening)
     forward = 0.35 + 0.65 * np.maximum(course.along, 0)
     heel = np.radians(number("heel")) * runs * forward * vary(23, 0.2) * step.gain * bump(window, 4, 3)
-    heel = heel + np.radians(30) * course.jumps.tiptoe(course.times) * (number("heel") > 0)
+    heel = heel + np.radians(30) * (course.thrust + 0.6 * course.landing) * (number("heel") > 0)
     heel = heel + course.of_seat("fore" if leg.fore else "hind")
     toe = np.radians(number("toe")) * runs * forward * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
     for joint in leg.girdle:
