@@ -105,13 +105,13 @@ def _plain_cells(gaits: Mapping[str, Gait]) -> Iterator[tuple[int, Cell]]:
 def _steps(gait: Gait) -> Iterator[tuple[int, Cell]]:
     """Yield steps backwards, to the side and on the spot: the body stands, steps, and stands again."""
     slow, medium, _ = gait.speeds
-    calm = {"heel": 0.3 * gait.heel, "toe": 0.3 * gait.toe, "arm": 0.5 * gait.arm, "yaw": 0.5 * gait.yaw, "behind": 0}
+    calm = {"heel": 0.3 * gait.heel, "toe": 0.3 * gait.toe, "arm": 0.4 * gait.arm, "yaw": 0.5 * gait.yaw, "behind": 0}
     back = replace(gait, speeds=(0.7 * slow, 0.85 * slow, 0.8 * medium), stride=0.6 * gait.stride, **calm)
     for label, speed, turns in (("slow", back.speeds[0], FEW), ("fast", back.speeds[2], FEW[:1])):
         for turn in turns:
             yield 2, Cell(f"back/{label}/{turn}", "back", back, (0, speed, 0), TURNS[turn], way=np.pi)
     # Feet that step to the side must not cross: a stride stays below twice the distance of two feet.
-    side = replace(gait, speeds=(0.07, 0.09, 0.11), stride=0.3, lift=0.8 * gait.lift, width=1, **calm)
+    side = replace(gait, speeds=(0.05, 0.065, 0.08), stride=0.22, lift=0.8 * gait.lift, width=1, **calm)
     for label, speed in (("slow", side.speeds[0]), ("fast", side.speeds[2])):
         for turn, sign in SIDES.items():
             yield 2, Cell(f"side/{label}/{turn}", "side", side, (0, speed, 0), way=sign * np.pi / 2)

@@ -20,11 +20,11 @@ from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles
 from rae_bench.rigs.rig import Rig
 
-CROUCH = 0.2
+CROUCH = 0.22
 """Leg lengths by which the highest number of style lowers a body, or `ROOM` of what its legs allow if that is less."""
 ROOM = 0.5
 """Share of the room below a standing body that a crouch may take."""
-LEAN = np.radians([10, 5])
+LEAN = np.radians([13, 5])
 """Pitch of an upright trunk, and of one that lies on its legs, at the highest number of style."""
 BALANCE = 0.4
 """Metres back for a metre down in a crouch of an upright body."""
