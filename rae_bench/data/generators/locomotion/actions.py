@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -64,12 +65,21 @@ class Cell:
 
 
 def action_cells(legs: int) -> list[Cell]:
-    """Return all cells of bodies with a number of legs, action by action."""
-    cells = []
+    """Return all cells of bodies with a number of legs, family by family, and each in the order of a hash.
+
+    A family is what stands before the first "/". The order of the hash lets a few cells in a row differ in speed, turn
+    and style.
+    """
+    families: dict[str, list[Cell]] = {}
     for count, cell in _plain_cells(GAITS[legs]):
+        family = families.setdefault(cell.group.partition("/")[0], [])
         for style in style_cells(cell.group, count):
-            cells.append(replace(cell, group=f"{cell.group}/{style_name(style)}", style=style))
-    return cells
+            family.append(replace(cell, group=f"{cell.group}/{style_name(style)}", style=style))
+
+    def order(cell: Cell) -> str:
+        return hashlib.sha256(cell.group.encode()).hexdigest()
+
+    return [cell for family in families.values() for cell in sorted(family, key=order)]
 
 
 def action_cell_names() -> tuple[str, ...]:
@@ -105,17 +115,17 @@ def _plain_cells(gaits: Mapping[str, Gait]) -> Iterator[tuple[int, Cell]]:
 def _steps(gait: Gait) -> Iterator[tuple[int, Cell]]:
     """Yield steps backwards, to the side and on the spot: the body stands, steps, and stands again."""
     slow, medium, _ = gait.speeds
-    calm = {"heel": 0.3 * gait.heel, "toe": 0.3 * gait.toe, "arm": 0.4 * gait.arm, "yaw": 0.5 * gait.yaw, "behind": 0}
-    back = replace(gait, speeds=(0.7 * slow, 0.85 * slow, 0.8 * medium), stride=0.6 * gait.stride, **calm)
+    calm = replace(gait, heel=0.3 * gait.heel, toe=0.3 * gait.toe, arm=0.4 * gait.arm, yaw=0.5 * gait.yaw, behind=0)
+    back = replace(calm, speeds=(0.7 * slow, 0.85 * slow, 0.8 * medium), stride=0.6 * gait.stride)
     for label, speed, turns in (("slow", back.speeds[0], FEW), ("fast", back.speeds[2], FEW[:1])):
         for turn in turns:
             yield 2, Cell(f"back/{label}/{turn}", "back", back, (0, speed, 0), TURNS[turn], way=np.pi)
     # Feet that step to the side must not cross: a stride stays below twice the distance of two feet.
-    side = replace(gait, speeds=(0.05, 0.065, 0.08), stride=0.22, lift=0.8 * gait.lift, width=1, **calm)
+    side = replace(calm, speeds=(0.05, 0.065, 0.08), stride=0.22, lift=0.8 * gait.lift, width=1)
     for label, speed in (("slow", side.speeds[0]), ("fast", side.speeds[2])):
         for turn, sign in SIDES.items():
             yield 2, Cell(f"side/{label}/{turn}", "side", side, (0, speed, 0), way=sign * np.pi / 2)
-    spot = replace(gait, lift=0.8 * gait.lift, width=1, **calm)
+    spot = replace(calm, lift=0.8 * gait.lift, width=1)
     for label, rate in (("slow", 0.18), ("fast", 0.3)):
         for turn, sign in SIDES.items():
             yield 2, Cell(f"turn/{label}/{turn}", "turn", spot, spin=sign * rate)

@@ -11,7 +11,7 @@ from rae_bench.data.generators.locomotion.actions import Cell
 from rae_bench.data.generators.locomotion.body import Body
 from rae_bench.data.generators.locomotion.curves import fade
 from rae_bench.data.generators.locomotion.heights import Jumps, seated
-from rae_bench.data.generators.locomotion.paths import Ground, Paths, ground_at, make_paths
+from rae_bench.data.generators.locomotion.paths import Ground, Paths, column, ground_at, make_paths
 from rae_bench.data.generators.locomotion.postures import Postures, Seat, foot_home
 from rae_bench.data.generators.locomotion.style import NUMBERS, Style, draw_style
 from rae_bench.rigs.rig import Rig
@@ -70,16 +70,16 @@ class Course:
 
     def number(self, field: str) -> np.ndarray:
         """Return a number of the gait of each clip, (N, 1)."""
-        return np.array([getattr(cell.gait, field) for cell in self.cells], float)[:, None]
+        return column(getattr(cell.gait, field) for cell in self.cells)
 
     def of_cell(self, field: str) -> np.ndarray:
         """Return a number of the cell of each clip, (N, 1)."""
-        return np.array([getattr(cell, field) for cell in self.cells], float)[:, None]
+        return column(getattr(cell, field) for cell in self.cells)
 
     def of_seat(self, field: str) -> np.ndarray:
         """Return (N, T) how much of a number of its seat each clip has at each frame."""
-        seats = [self.postures.seats.get(cell.seat, Seat()) for cell in self.cells]
-        return np.array([[getattr(seat, field)] for seat in seats]) * self.down
+        seats = (self.postures.seats.get(cell.seat, Seat()) for cell in self.cells)
+        return column(getattr(seat, field) for seat in seats) * self.down
 
     def vary(self, draw: int, spread: float | np.ndarray) -> np.ndarray:
         """Return factors (N, 1) within 1 +- `spread`, from the draw of that index."""
@@ -105,7 +105,7 @@ class Course:
     @property
     def along(self) -> np.ndarray:
         """(N, 1) how much of the travel is forward: 1 ahead, 0 to a side, -1 back."""
-        return np.cos(self.of_cell("way")).round(9)
+        return np.cos(self.of_cell("way"))
 
     @property
     def idle(self) -> np.ndarray:
@@ -126,10 +126,12 @@ def make_course(
 ) -> Course:
     """Return the course of all clips; for the arguments see `whole_body.make_poses`."""
     style = draw_style([cell.style for cell in cells], draw[:, -len(NUMBERS) :], strength)
-    duty = np.array([[cell.gait.duty] for cell in cells]) + DUTY * style.duty * [[cell.rise == 0] for cell in cells]
-    homes = [(np.array(foot_home(rig, body, leg)) + [0, body.length * (leg.fore - 0.5)]) for leg in body.legs]
-    distance = float(np.mean([np.linalg.norm(home) for home in homes]))
-    paths, jumps, reference, stride = make_paths(
+    grounded = column(cell.rise == 0 for cell in cells)
+    duty = column(cell.gait.duty for cell in cells) + DUTY * style.duty * grounded
+    sides, aheads = np.array([foot_home(rig, body, leg) for leg in body.legs]).T
+    girdles = body.length * (np.array([leg.fore for leg in body.legs]) - 0.5)
+    distance = float(np.hypot(sides, aheads + girdles).mean())
+    paths, jumps, pace = make_paths(
         cells, body.leg_length, distance, duty, style, draw, strength, seconds, fps
     )
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
@@ -144,13 +146,13 @@ def make_course(
         paths,
         jumps,
         times,
-        reference,
-        stride,
+        pace.reference,
+        pace.stride,
         duty,
         paths.at(paths.phase, times),
         speed,
         ground_at(paths, times, body.length),
-        fade(speed / reference),
+        fade(speed / pace.reference),
         seated(cells, body.leg_length, draw[:, 29:32], times, seconds) * strength**0.3,
         jumps.height(times),
         *jumps.thrust(times),

@@ -10,7 +10,7 @@ import numpy as np
 from rae_bench.data.generators.locomotion.actions import Cell
 from rae_bench.data.generators.locomotion.curves import GRAVITY, ease, spline
 
-CROUCH, LAND, OFF = 1.5, 2.0, -0.02
+CROUCH, LAND, OFF = 1.5, 2.0, -0.06
 """Jumps: time to go down before and to get up after one, in sqrt(leg length / g); leg lengths at take-off above
 standing."""
 TUCK = 0.04
@@ -73,14 +73,14 @@ class Jumps:
                 (rest, -0.8 * self.depth, 0 * one, thrust / 1.5),
                 (rest + LAND * unit, 0 * one, 0 * one, 0 * one),
             ]
-        knots = (np.concatenate(column, 1) for column in zip(*rows, strict=True))
-        return np.where(self.speed > 0, spline(*knots, times), 0.0)
+        knots, values, slopes, bends = (np.concatenate(column, 1) for column in zip(*rows, strict=True))
+        return np.where(self.speed > 0, spline(knots, values, slopes, bends, times), 0.0)
 
     def feet(self, times: np.ndarray) -> np.ndarray:
         """Return by how many metres the feet are lifted, (N, T): they rise as the body does, and are drawn up."""
         share = self.airborne(times)
         rise = self.speed**2 / (2 * GRAVITY) + TUCK * self.leg * (self.speed > 0)
-        lifted: np.ndarray = rise * (ease(share / 0.5) * ease((1 - share) / 0.5)).sum(-1)
+        lifted: np.ndarray = rise * (ease(share / 0.42) * ease((1 - share) / 0.42)).sum(-1)
         return lifted
 
     def thrust(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +126,8 @@ def seated(cells: Sequence[Cell], leg: float, draw: np.ndarray, times: np.ndarra
     """
     lasts = LOWER * np.sqrt(leg / GRAVITY) * (0.8 + 0.5 * draw[:, 2:3])
     down = seconds * (0.02 + 0.15 * draw[:, :1])
-    up = seconds * np.where([[cell.order == "up"] for cell in cells], 0.1 + 0.35 * draw[:, 1:2], 0.5 + 0.2 * draw[:, 1:2])
+    rising = np.array([[cell.order == "up"] for cell in cells])
+    up = seconds * (np.where(rising, 0.1, 0.5) + np.where(rising, 0.35, 0.2) * draw[:, 1:2])
     goes, rises = ([[word in cell.order.split("-")] for cell in cells] for word in ("down", "up"))
     low = np.where(goes, ease((times - down) / lasts), 1.0) - np.where(rises, ease((times - up) / lasts), 0.0)
     return np.where([[bool(cell.seat)] for cell in cells], low, 0.0)

@@ -93,7 +93,7 @@ def _within_limits(
     low, high = rig.limits[legs, :, 0], rig.limits[legs, :, 1]
     for strength in GENTLER:
         angles = limit_angles(made[1].astype(np.float64), rig)[..., legs, :]
-        over = np.flatnonzero((np.maximum(angles - high, low - angles) > OVER).any((1, 2, 3)))
+        over = np.flatnonzero((np.maximum(angles - high, low - angles) > OVER).any((1, 2, 3))).tolist()
         if not len(over):
             break
         again = make_poses(rig, body, postures, [cells[i] for i in over], draw[over], seconds, fps, strength)

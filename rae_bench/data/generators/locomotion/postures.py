@@ -132,8 +132,8 @@ def _find_seat(rig: Rig, body: Body, kind: str) -> Seat:
     fits = _fits(rig, body, _Trial(drop, back, pitch, foot)).reshape(len(DROPS), len(BACKS), len(FEET), -1)
     fits &= kept.reshape(*fits.shape[:3], 1)
     fore = np.array([leg.fore for leg in body.legs])
-    good = {part: fits[..., which].all(-1) for part, which in (("hind", ~fore), ("fore", fore))}
-    possible = good["hind"].any(-1) & good["fore"].any(-1)
+    good = {"hind": np.all(fits[..., ~fore], -1), "fore": np.all(fits[..., fore], -1)}
+    possible: np.ndarray = np.any(good["hind"], -1) & np.any(good["fore"], -1)
     if not possible.any():
         return Seat()
     lowest = int(np.flatnonzero(possible.any(1)).max())

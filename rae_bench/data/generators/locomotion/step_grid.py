@@ -79,7 +79,8 @@ def _cell(gait: Gait, frequency: float, step: float, lift: float) -> Cell:
 def _walkable(rig: Rig, body: Body, cells: Sequence[Cell]) -> np.ndarray:
     """Return whether a clip of a whole cycle with nothing varied stays upright and within the limits, (N,) bool."""
     cycle = np.sqrt(body.leg_length / GRAVITY) / min(FREQUENCIES)
-    root, rotations, _ = make_poses(rig, body, Postures(), cells, np.full((len(cells), DRAWS), 0.5), 1.1 * cycle, TRIAL_FPS)
+    draw = np.full((len(cells), DRAWS), 0.5)
+    root, rotations, _ = make_poses(rig, body, Postures(), cells, draw, 1.1 * cycle, TRIAL_FPS)
     sink = (rig.rest_global[0][0, 1] - root[..., 1].min(1)) / body.leg_length
     angles = limit_angles(rotations.astype(np.float64), rig)
     over = np.maximum(angles - rig.limits[..., 1], rig.limits[..., 0] - angles).max((1, 2, 3))

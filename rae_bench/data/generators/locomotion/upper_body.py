@@ -68,7 +68,9 @@ def swing_limbs(course: Course, pose: Pose) -> None:
         back = back + 0.08 * more * course.idle * course.drift(38, 3.5) * arm.side
         back = MOST * np.tanh(back / MOST)
         long = max(0.0, arm.length / body.leg_length - 0.5)  # long arms must not hang to the ground
-        back = back - (0.5 + 0.3 * long) * course.down - 0.75 * np.tanh(more * course.height / np.maximum(course.jumps.depth, 1e-9))
+        # Before a jump the arms swing back, in flight they are thrown forward.
+        back = back - 0.75 * np.tanh(more * course.height / np.maximum(course.jumps.depth, 1e-9))
+        back = back - (0.5 + 0.3 * long) * course.down
         flex = np.radians(8) + np.radians(number("elbow")) * vary(25, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
         flex = flex + 0.8 * long * course.down + 0.12 * (swing - 0.5) * (1 - number("swept"))
         spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 26:27] + 0.1 * (swing - 1)
