@@ -76,6 +76,14 @@ def test_combinations_are_dealt_by_name_alike_on_all_rigs() -> None:
             assert all(len(set(column)) > 3 for column in zip(*held, strict=True))
 
 
+@pytest.mark.parametrize("clips", [12, 20, 24, 40])
+def test_few_clips_are_of_all_folds(clips: int) -> None:
+    dealt = deal_by_name(action_cell_names())
+    for legs in GAITS:
+        cells = action_cells(legs)
+        assert {dealt[cells[i * len(cells) // clips].group] for i in range(clips)} == set(range(FOLDS))
+
+
 def test_spawn_points_are_dealt_by_name() -> None:
     names = [variant.group for variant in choose_variants(240)]
     folds = make_folds(names, ["reach"] * 240, names, np.full(240, 300), 60.0, spawn_names())

@@ -153,7 +153,7 @@ def make_course(
         speed,
         ground_at(paths, times, body.length),
         fade(speed / pace.reference),
-        seated(cells, body.leg_length, draw[:, 29:32], times, seconds) * strength**0.3,
+        seated(cells, body.leg_length, draw[:, 29:32], times, seconds) * (0.5 + 0.5 * strength),
         jumps.height(times),
         *jumps.thrust(times),
     )

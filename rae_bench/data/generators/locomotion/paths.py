@@ -163,7 +163,7 @@ def make_paths(
         return total - total[:, zero : zero + 1]
 
     jumps = make_jumps(cells, leg, draw[:, 29:32], strength)
-    gone = np.where(spins, 0.0, speed) + pace.leap * strength * jumps.travel(times)
+    gone = np.where(spins, 0.0, speed) + pace.leap * (0.3 + 0.7 * strength) * jumps.travel(times)
     yaw = integral(np.where(spins, np.sign(pace.spin) * speed / distance, speed * curvature))
     steps = integral(frequency) + first
     # A body that turns on the spot bends to the side to which it turns.

@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from rae_bench.data.generators.locomotion.actions import SEATS
 from rae_bench.data.generators.locomotion.body import Body, Leg
 from rae_bench.data.generators.locomotion.foot_paths import Step
 from rae_bench.data.generators.locomotion.pose import Pose, solve_leg, turn_about
@@ -55,7 +56,7 @@ class Postures:
 
     Attributes:
         room: metres by which it can lower its body over flat feet.
-        seats: "sit" and "lie".
+        seats: those of `actions.SEATS` for its number of legs.
     """
 
     room: float = 0.0
@@ -74,7 +75,7 @@ def foot_home(rig: Rig, body: Body, leg: Leg) -> tuple[float, float]:
 def find_postures(rig: Rig, body: Body) -> Postures:
     """Return the postures of a rig."""
     still = DROPS[_fits(rig, body, _Trial(DROPS, 0 * DROPS, 0 * DROPS, 0 * DROPS)).all(1)]
-    seats = {kind: _find_seat(rig, body, kind) for kind in ("sit", "lie")}
+    seats = {kind: _find_seat(rig, body, kind) for kind in SEATS[len(body.legs)]}
     return Postures(float(still.max(initial=0)) * body.leg_length, seats)
 
 

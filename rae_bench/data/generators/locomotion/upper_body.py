@@ -14,7 +14,6 @@ from rae_bench.kinematics import quat
 
 SWING = 1.7
 """Factor on what head, tail and arms do at the highest number of style."""
-
 MOST = 1.1
 """Radians that the swing of an arm stays below."""
 

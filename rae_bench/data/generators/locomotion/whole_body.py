@@ -90,9 +90,9 @@ def _pelvis(course: Course) -> tuple[Pose, Tilt]:
     low = min(CROUCH * leg_length, ROOM * course.postures.room) * np.maximum(style.crouch, 0)
     low = low * (1 - course.down) * np.where(course.jumps.speed > 0, 0.4, 1.0)
     # An upright body that bends its knees keeps its balance: the pelvis goes back, the trunk leans forward.
-    back = BALANCE * low if course.body.arms else 0.0 * low
+    back = (BALANCE if course.body.arms else 0.0) * low
     lean = lean + 1.5 * back / leg_length
-    upright = 0.4 * lean if course.body.arms else held + 0.0 * lean
+    upright = 0.4 * lean if course.body.arms else held
     nose_up = 0.12 * min(1, 2 * course.body.length / leg_length)
     pitch = pitch + course.of_seat("pitch") - nose_up * (course.thrust - course.landing)
 
