@@ -24,6 +24,8 @@ from rae_bench.motion.root import heading_angle
 from rae_bench.rigs.builtin import builtin_rigs
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig, make_rig
+from rae_bench.task.sides import load_side
+from rae_bench.task.task import Protocol
 
 NAMES = [name for name in builtin_rigs() if len(load_rig(name).contact_joints)]
 GAIT_ACTIONS = {"walk", "run", "trot", "pace", "tripod", "start", "stop", "speed-change"}
@@ -384,3 +386,15 @@ def _stump() -> Rig:
         {"pelvis": "hips", "left_foot": "left_foot", "right_foot": "right_foot"},
         contact_joints=["left_foot", "right_foot"],
     )
+
+
+def test_control_tasks_hold_what_a_path_determines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
+    side = {"kind": "builtin", "rig": "r4", "clips": 40}
+    whole = load_side(side, Protocol(seconds=2.0))
+    control = load_side(side, Protocol(seconds=2.0, track="control"))
+    assert len(whole.ids) == 40
+    assert set(whole.actions) - set(control.actions) == {"idle", "jump", "sit"}
+    assert control.ids == tuple(i for i, a in zip(whole.ids, whole.actions, strict=True) if a in set(control.actions))
+    some = load_side({**side, "actions": ["walk", "jump"]}, Protocol(seconds=2.0, track="control"))
+    assert set(some.actions) == {"walk", "jump"}
