@@ -149,8 +149,8 @@ def test_the_body_stands_upright_and_faces_where_it_goes(corpus: Corpus) -> None
     motion = corpus.motion
     height = motion.root_positions[..., 1].min(1) / motion.rig.rest_global[0][0, 1]
     up = [i for i, action in enumerate(corpus.actions) if action not in IN_PLACE]
-    assert height[up].min() > 0.62
-    assert min(height[i] for i in up if "/tall-" in corpus.groups[i]) > 0.72
+    assert height[up].min() > 0.6
+    assert min(height[i] for i in up if "/tall-" in corpus.groups[i]) > 0.65
     velocity = travel(corpus)[clips_of(corpus, *GAIT_ACTIONS)]
     speed = np.linalg.norm(velocity, axis=-1)
     off = np.arctan2(velocity[..., 0], velocity[..., 1])[speed > 0.5 * speed.max()]
@@ -216,7 +216,7 @@ def test_standing_sitting_and_jumping_are_what_they_say(corpus: Corpus) -> None:
         assert (np.diff(airborne[i].astype(int)) == 1).any(), corpus.ids[i]
         flight = airborne[i, :-2] & airborne[i, 1:-1] & airborne[i, 2:]
         # A dog's legs do not reach as far back as a leap takes it: they hold its body down a little.
-        off = 2.3 if len(motion.rig.contact_joints) == 4 else 0.3
+        off = 1.3 if len(motion.rig.contact_joints) == 4 else 0.5
         assert np.median(falls[i][flight]) == pytest.approx(-GRAVITY, abs=off), corpus.ids[i]
         ahead = travel(corpus)[i, :, 1].sum() / 30 / leg
         assert ahead > 0.25 if "/forward/" in corpus.groups[i] else abs(ahead) < 0.1, corpus.ids[i]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,6 +80,12 @@ class Course:
         """Return (N, T) how much of a number of its seat each clip has at each frame."""
         seats = (self.postures.seats.get(cell.seat, Seat()) for cell in self.cells)
         return column(getattr(seat, field) for seat in seats) * self.down
+
+    def jumping(self, jumps: Jumps) -> Paths:
+        """Return the paths with the phase of other jumps, for feet that are ahead of others."""
+        grid = self.paths.start + self.paths.step * np.arange(self.paths.phase.shape[1])
+        phase = jumps.phase(np.broadcast_to(grid, self.paths.phase.shape), self.duty)
+        return replace(self.paths, phase=np.where(jumps.speed > 0, phase, self.paths.phase))
 
     def vary(self, draw: int, spread: float | np.ndarray) -> np.ndarray:
         """Return factors (N, 1) within 1 +- `spread`, from the draw of that index."""

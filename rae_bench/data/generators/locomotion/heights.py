@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,11 @@ class Jumps:
     speed: np.ndarray
     depth: np.ndarray
     leg: float
+
+    def earlier(self, share: float) -> Jumps:
+        """Return the same jumps, whose flights begin and end earlier by a share of their length."""
+        ahead = share * (self.land - self.off)
+        return replace(self, off=self.off - ahead, land=self.land - ahead)
 
     def airborne(self, times: np.ndarray) -> np.ndarray:
         """Return from 0 to 1 how far each flight has come at times (N, T), as (N, T, 2)."""

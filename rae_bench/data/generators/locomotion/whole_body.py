@@ -30,6 +30,8 @@ BALANCE = 0.4
 """Metres back for a metre down in a crouch of an upright body."""
 SWAY, LIFT, LIMP = 2.0, 1.6, 0.35
 """Factors on sway and lift at the highest numbers of style; share by which the left foot is then lifted higher."""
+LEAD = 0.12
+"""Share of a leap's flight by which fore feet are ahead of hind feet."""
 EASY = 0.8
 """Share of its limits up to which a joint swings freely."""
 
@@ -93,7 +95,7 @@ def _pelvis(course: Course) -> tuple[Pose, Tilt]:
     back = (BALANCE if course.body.arms else 0.0) * low
     lean = lean + 1.5 * back / leg_length
     upright = 0.4 * lean if course.body.arms else held
-    nose_up = 0.12 * min(1, 2 * course.body.length / leg_length)
+    nose_up = 0.2 * min(1, 2 * course.body.length / leg_length)
     pitch = pitch + course.of_seat("pitch") - nose_up * (course.thrust - course.landing)
 
     shift = sway + inward
@@ -136,16 +138,20 @@ def _step(course: Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     limp = 1 + LIMP * left * style.asymmetry
     lift = number("lift") * leg_length * vary(22, 0.3 * (1 - swept)) * LIFT**style.lift * limp
     height = float(rest[leg.contact, 1])
-    leap = course.jumps.feet(course.times)
+    # A long body leaps: its fore feet leave the ground first and come down first.
+    jumps = course.jumps.earlier(LEAD * (leg.fore and body.length > 0))
+    leap = jumps.feet(course.times)
+    thrust, landing = jumps.thrust(course.times)
     step = foot_path(
-        course.paths, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height, swept, leap
-    )
+        course.jumping(jumps), course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height,
+        swept, leap,
+    )  # fmt: skip
 
     opening = 0.45 * duty
     window = (step.phase - opening) / (duty + 0.72 * (1 - duty) - opening)
     forward = 0.35 + 0.65 * np.maximum(course.along, 0)
     heel = np.radians(number("heel")) * runs * forward * vary(23, 0.2) * step.gain * bump(window, 4, 3)
-    heel = heel + np.radians(30) * (course.thrust + 0.6 * course.landing) * (number("heel") > 0)
+    heel = heel + np.radians(30) * (thrust + 0.6 * landing) * (number("heel") > 0)
     heel = heel + course.of_seat("fore" if leg.fore else "hind")
     toe = np.radians(number("toe")) * runs * forward * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
     for joint in leg.girdle:
