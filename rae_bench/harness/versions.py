@@ -9,6 +9,7 @@ from __future__ import annotations
 from rae_bench import kinematics, model, motion, objectives, task
 from rae_bench.data import importing, retarget
 from rae_bench.data.generators import locomotion, reach
+from rae_bench.data.importing import actions
 from rae_bench.metrics.catalogue import METRICS
 from rae_bench.model.registry import resolve_model
 
@@ -28,12 +29,16 @@ def engine_versions() -> dict[str, int]:
 
 
 def generator_versions() -> dict[str, int]:
-    """Versions of built-in motion and of retargeting, parts of the identity of a corpus. For `tests/golden`."""
+    """Versions of what the identity of a corpus has besides: built-in motion, retargeting, actions by motion.
+
+    For `tests/golden`.
+    """
     return {
         "locomotion": locomotion.LOCOMOTION_VERSION,
         "sweep": locomotion.SWEEP_VERSION,
         "reach": reach.REACH_VERSION,
         "retarget": retarget.RETARGET_VERSION,
+        "actions": actions.VERSION,
     }
 
 

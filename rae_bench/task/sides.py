@@ -41,7 +41,8 @@ STEPS = 4
 def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | None = None) -> Corpus:
     """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
 
-    In the track `control` a side's `actions` are those that a path determines; segments of others are left out.
+    In the track `control` a side's `actions` are those that a path determines; segments of others are left out. The
+    built-in motion `locomotion` knows which of its actions these are.
 
     Raises:
         UserError: recordings that are not there, and how to say where they are; an action that no segment has, or that
@@ -49,7 +50,13 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     """
     corpus = _load_whole(side, protocol, data_root)
     actions = side.get("actions")
-    if actions is None or protocol.track != CONTROL:
+    if protocol.track != CONTROL:
+        return corpus
+    if actions is None and side["kind"] == "builtin":
+        from rae_bench.data.generators.locomotion.actions import OFF_PATH
+
+        actions = set(corpus.actions) - OFF_PATH
+    if actions is None:
         return corpus
     there = set(corpus.actions)
     known = there.union(MOTION_ACTIONS) if side.get("action_by") == "motion" else there

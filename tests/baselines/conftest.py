@@ -27,7 +27,7 @@ Walk = Callable[..., list[Next]]
 @pytest.fixture(scope="session")
 def domains() -> dict[str, Domain]:
     def domain(rig: str) -> Domain:
-        side = Side(generate_locomotion(load_rig(rig), clips=12, seconds=PROTOCOL.seconds), PROTOCOL)
+        side = Side(generate_locomotion(load_rig(rig), clips=16, seconds=PROTOCOL.seconds), PROTOCOL)
         return side.domain(side.split(0).train)
 
     return {rig: domain(rig) for rig in RIGS}

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from rae_bench import load_rig
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial
 from rae_bench.metrics.windows import windows_of
@@ -177,6 +178,15 @@ def test_critic(benchmark: Any) -> None:
     found = race(benchmark, {"ours": ours, "discriminator": discriminator}, rounds=2)
     print(f"\ncritic, {len(exam.truth)} clips, {len(real.clips)} windows: {found.best['ours']:.2f} core-seconds a row")
     print(f"  the thesis' discriminator, one fold and 20 epochs: {found.best['discriminator']:.1f}")
+
+
+@pytest.mark.parametrize("name", ["r1", "quad", "hexapod"])
+def test_locomotion(benchmark: Any, name: str) -> None:
+    """480 clips of one rig; at most 15 s were asked for."""
+    rig = load_rig(name)
+    found = race(benchmark, {"ours": lambda: generate_locomotion(rig, clips=480)}, rounds=2)
+    print(f"\n480 clips of {name}: {found.best['ours']:.1f} core-seconds")
+    assert found.best["ours"] < 15
 
 
 def _say(what: str, motion: Motion, seconds: float, ratio: float) -> None:

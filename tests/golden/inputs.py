@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -65,6 +66,19 @@ def domain(seed: int = 0) -> Domain:
     )
     names = tuple(f"clip{i}" for i in range(8))
     return Domain("walks", motion.rig, motion, keyframe_objectives(motion), local_phases(motion), names, names)
+
+
+@cache
+def larger() -> Domain:
+    """The same walks of a larger character."""
+    known = domain()
+    rig = replace(known.rig, offsets=1.3 * known.rig.offsets)
+    motion = make_motion(
+        rig, known.motion.fps, 1.3 * known.motion.root_positions, known.motion.rotations,
+        lengths=known.motion.lengths, contacts=known.motion.contacts,
+    )  # fmt: skip
+    phases = local_phases(motion, keyframe_objectives(motion))
+    return replace(known, name="large", rig=rig, motion=motion, objectives=keyframe_objectives(motion), phases=phases)
 
 
 @cache

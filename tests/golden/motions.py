@@ -166,9 +166,13 @@ def generator(name: str) -> Values:
     """A few clips on each of some rigs that can do this."""
     from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
     from rae_bench.data.generators.reach.reach import generate_reach
+    from rae_bench.data.importing.actions import find_actions
 
     if name == "retarget":
         return _retargeted()
+    if name == "actions":
+        made = generate_locomotion(load_rig("quad"), clips=30, seconds=3.0)
+        return {"found": exact(find_actions(made.motion, made.course))}
     values: dict[str, Value] = {}
     for rig in map(load_rig, RIGS):
         if name == "reach":

@@ -226,6 +226,7 @@ def training() -> Values:
         "rates": close(rates),
         **named("plain cold", trained(MyModel())),
         **named("plain finetune, two sources", trained(MyModel(), "finetune", sources=sources)),
+        **named("plain finetune, two rigs", trained(MyModel(), "finetune", sources=(sources[0], inputs.larger()))),
         **named("remembering cold", trained(RecallingModel())),
         **named("remembering frozen", trained(RecallingModel(), "frozen", sources=sources[1:])),
     }

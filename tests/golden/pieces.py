@@ -53,6 +53,7 @@ GENERATORS = {
     "sweep": ("SWEEP_VERSION in rae_bench/data/generators/locomotion/__init__.py", ("locomotion",)),
     "reach": ("REACH_VERSION in rae_bench/data/generators/reach/__init__.py", BASE),
     "retarget": ("RETARGET_VERSION in rae_bench/data/retarget.py", (*BASE, "locomotion")),
+    "actions": ("VERSION in rae_bench/data/importing/actions.py", (*BASE, "locomotion")),
 }
 
 

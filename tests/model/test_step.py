@@ -53,7 +53,7 @@ class CounterModel(LightningModel):
 @pytest.fixture(scope="module")
 def side() -> Side:
     protocol = Protocol(seconds=2.5)
-    return Side(generate_locomotion(load_rig("quad"), clips=12, seconds=protocol.seconds), protocol)
+    return Side(generate_locomotion(load_rig("quad"), clips=20, seconds=protocol.seconds), protocol)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rae_bench.data.generators.locomotion.gaits import GAITS, gait_cell_names, gait_cells
+from rae_bench.data.generators.locomotion.actions import action_cell_names, action_cells
+from rae_bench.data.generators.locomotion.gaits import GAITS
 from rae_bench.data.generators.reach.targets import choose_variants, spawn_names
 from rae_bench.errors import UserError
 from rae_bench.task.cells import FOLDS, fold_of
@@ -62,18 +63,25 @@ def test_a_group_above_a_fifth_is_a_fold_and_its_share_is_told() -> None:
 
 
 def test_combinations_are_dealt_by_name_alike_on_all_rigs() -> None:
-    dealt = deal_by_name(gait_cell_names())
-    for gaits in GAITS.values():
-        cells = gait_cells(gaits)
+    dealt = deal_by_name(action_cell_names())
+    for legs in GAITS:
+        cells = action_cells(legs)
         names = [cell.group for cell in cells]
         actions, frames = [cell.action for cell in cells], np.full(len(cells), 150)
-        folds = make_folds(names, actions, names, frames, 30.0, gait_cell_names())
+        folds = make_folds(names, actions, names, frames, 30.0, action_cell_names())
         assert folds.of.tolist() == [dealt[name] for name in names]
         assert np.bincount(folds.of, minlength=FOLDS) == pytest.approx(len(names) / FOLDS, abs=3)
         for fold in range(FOLDS):  # no fold holds one turn, or one speed, and nothing else
             held = [name.split("/") for name, f in zip(names, folds.of, strict=True) if f == fold]
-            assert len({turn for _, _, turn in held}) > 1
-            assert len({speed for _, speed, _ in held}) > 1
+            assert all(len(set(column)) > 3 for column in zip(*held, strict=True))
+
+
+@pytest.mark.parametrize("clips", [12, 20, 24, 40])
+def test_few_clips_are_of_all_folds(clips: int) -> None:
+    dealt = deal_by_name(action_cell_names())
+    for legs in GAITS:
+        cells = action_cells(legs)
+        assert {dealt[cells[i * len(cells) // clips].group] for i in range(clips)} == set(range(FOLDS))
 
 
 def test_spawn_points_are_dealt_by_name() -> None:

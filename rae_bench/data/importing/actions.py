@@ -15,7 +15,7 @@ import numpy as np
 from rae_bench.motion.motion import Motion
 
 VERSION = 1
-"""Covers the rule: raise it when a segment may get another action. It is part of the identity of such a corpus."""
+"""Covers the rule, and with it the actions of segments; raise it when these numbers move."""
 ACTIONS = ("raised", "jump", "lie", "sit", "run", "walk", "turn", "stand")
 """All that the rule may find."""
 RAISED, LOW, LYING = 1.25, 0.6, 0.35

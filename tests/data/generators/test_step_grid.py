@@ -17,6 +17,7 @@ from rae_bench.data.corpus import Corpus
 from rae_bench.data.generators.locomotion.body import read_body
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion, load_locomotion
 from rae_bench.data.generators.locomotion.paths import DRAWS
+from rae_bench.data.generators.locomotion.postures import Postures
 from rae_bench.data.generators.locomotion.step_grid import step_grid_cells
 from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
@@ -167,7 +168,7 @@ def test_feet_of_a_giant_do_the_same_at_a_third_of_the_tempo() -> None:
     for rig, seconds, fps in ((man, 4.0, 30.0), (giant, 12.0, 10.0)):
         body = read_body(rig)
         cells = [cell for cell in step_grid_cells(rig, body) if cell.group.startswith("rate-0.16/step-1.0")][:3]
-        root, rotations, contacts = make_poses(rig, body, cells, draw, seconds, fps)
+        root, rotations, contacts = make_poses(rig, body, Postures(), cells, draw, seconds, fps)
         motion = make_motion(rig, fps, root, rotations, contacts=contacts)
         at.append(motion.positions[:, :, rig.contact_joints] / body.leg_length)
     np.testing.assert_allclose(at[1], at[0], atol=1e-4)

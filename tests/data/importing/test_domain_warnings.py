@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from rae_bench.data.generators.locomotion.actions import OFF_PATH
 from rae_bench.data.generators.locomotion.locomotion import load_locomotion
 from rae_bench.data.importing.domain_warnings import domain_warnings, hardly_move, helper_nodes, legs, uneven_feet
 from rae_bench.data.importing.rest_pose import facing_ahead
@@ -22,7 +23,9 @@ CLEAN = ["r1", "r2", "r4", "r5", "quad", "hexapod"]
 
 @lru_cache(maxsize=8)
 def walking(name: str) -> Motion:
-    return load_locomotion(load_rig(name), clips=24).motion
+    """Clips that travel; others would rightly be warned of."""
+    corpus, staying = load_locomotion(load_rig(name), clips=32), {"side", "turn", *OFF_PATH}
+    return corpus[[i for i, action in enumerate(corpus.actions) if action not in staying]].motion
 
 
 def with_rig(motion: Motion, rig: Rig) -> Motion:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.paths import Paths, bump, ease, fade, ground_at
+from rae_bench.data.generators.locomotion.curves import bump, ease, fade
+from rae_bench.data.generators.locomotion.paths import Paths, ground_at
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ class FootHome:
     """Where a foot stands beside its girdle, and what the gait changes in it.
 
     Attributes:
-        side: metres to the left at rest.
-        ahead: metres ahead at rest.
+        side: (N, 1) metres to the left at rest.
+        ahead: (N, 1) metres ahead at rest.
         width: (N, 1) factor on the distance from the midline at full speed.
         behind: (N, 1) metres further behind at full speed.
         speed: (N, 1) metres a second, the full speed.
     """
 
-    side: float
-    ahead: float
+    side: np.ndarray
+    ahead: np.ndarray
     width: np.ndarray
     behind: np.ndarray
     speed: np.ndarray
@@ -74,6 +75,7 @@ def foot_path(
     lift: np.ndarray,
     height: float,
     swept: np.ndarray,
+    leap: np.ndarray,
 ) -> Step:
     """Return the path of one foot.
 
@@ -89,6 +91,7 @@ def foot_path(
         lift: (N, 1) metres.
         height: metres of the standing foot's contact joint over the ground.
         swept: (N, 1) 1 where the foot flies along a cycloid.
+        leap: (N, T) metres by which jumps lift the foot.
     """
     phase = paths.at(paths.phase, times) - offset
     index = np.floor(phase)
@@ -104,12 +107,12 @@ def foot_path(
     position = np.stack(
         [
             x + (next_x - x) * along,
-            height + rise,
+            height + rise + leap,
             z + (next_z - z) * along,
         ],
         -1,
     )
-    still = (phase < duty) | (distance < 1e-7)
+    still = (phase < duty) | ((distance < 1e-7) & (leap == 0))
     # A backward difference is at rest only where the frame before stood in the same place.
     same = np.concatenate([still[:, :1], np.linalg.norm(np.diff(position, axis=1), axis=-1) < 1e-6], 1)
     return Step(position, yaw + (next_yaw - yaw) * along, still & same, swing, phase, gain)

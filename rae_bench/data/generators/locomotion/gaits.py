@@ -1,4 +1,4 @@
-"""Gaits: how a body of two, four or six legs moves, and the cells of gait, speed and turn that its clips fill."""
+"""Gaits: how a body of two, four or six legs moves."""
 
 from __future__ import annotations
 
@@ -51,13 +51,6 @@ class Gait:
     swept: bool = False
 
 
-SPEEDS = ("slow", "medium", "fast")
-"""Names of a gait's three speeds."""
-TURNS = {"straight": 0.0, "left": 0.09, "right": -0.09, "sharp-left": 0.2, "sharp-right": -0.2}
-"""Turn rate over sqrt(g / leg length); a left turn is positive."""
-FEW = ("straight", "left", "right")
-"""Turns of gaits that have fewer cells."""
-
 _BIPED = {"left_foot": 0.0, "right_foot": 0.5}
 _LATERAL = {"left_foot": 0.0, "left_hand": 0.25, "right_foot": 0.5, "right_hand": 0.75}
 _DIAGONAL = {"left_foot": 0.0, "right_hand": 0.0, "right_foot": 0.5, "left_hand": 0.5}
@@ -95,54 +88,3 @@ GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
 }
 """Gaits by number of legs and by name."""
 # fmt: on
-
-
-@dataclass(frozen=True)
-class GaitCell:
-    """A group of clips.
-
-    Attributes:
-        group: its name.
-        action: what its clips do.
-        gait: how the body moves.
-        before: Froude speed before the change; 0 stands.
-        after: Froude speed after the change.
-        turn: turn rate over sqrt(g / leg length).
-    """
-
-    group: str
-    action: str
-    gait: Gait
-    before: float
-    after: float
-    turn: float
-
-
-def gait_cells(gaits: Mapping[str, Gait]) -> list[GaitCell]:
-    """Return all cells of the gaits of a number of legs, 48 in all."""
-    names, cells = list(gaits), []
-    for i, (name, gait) in enumerate(gaits.items()):
-        turns = TURNS if i == 0 or len(names) == 2 else FEW
-        speeds = gait.speeds if i < 2 else gait.speeds[::2]
-        for speed in speeds:
-            for turn in turns:
-                label = SPEEDS[gait.speeds.index(speed)]
-                cells.append(GaitCell(f"{name}/{label}/{turn}", name, gait, speed, speed, TURNS[turn]))
-    # The gaits that start, stop and change: the first for all, and the second where there are more than two.
-    for name in names[:2]:
-        gait = gaits[name]
-        slow, medium, fast = gait.speeds
-        for turn in FEW:
-            rate = TURNS[turn]
-            cells.append(GaitCell(f"start-{name}/medium/{turn}", "start", gait, 0, medium, rate))
-            cells.append(GaitCell(f"stop-{name}/medium/{turn}", "stop", gait, medium, 0, rate))
-            if name == names[0]:
-                cells.append(GaitCell(f"{name}-faster/slow-to-fast/{turn}", "speed-change", gait, slow, fast, rate))
-                cells.append(GaitCell(f"{name}-slower/fast-to-slow/{turn}", "speed-change", gait, fast, slow, rate))
-    return cells
-
-
-def gait_cell_names() -> tuple[str, ...]:
-    """Return the names of the cells of all bodies, each once; cells of one gait follow one another."""
-    cells = (cell.group for gaits in GAITS.values() for cell in gait_cells(gaits))
-    return tuple(sorted(dict.fromkeys(cells), key=lambda name: name.partition("/")[0]))

@@ -12,9 +12,12 @@ from itertools import product
 
 import numpy as np
 
+from rae_bench.data.generators.locomotion.actions import Cell
 from rae_bench.data.generators.locomotion.body import Body
-from rae_bench.data.generators.locomotion.gaits import GAITS, Gait, GaitCell
-from rae_bench.data.generators.locomotion.paths import DRAWS, GRAVITY
+from rae_bench.data.generators.locomotion.curves import GRAVITY
+from rae_bench.data.generators.locomotion.gaits import GAITS, Gait
+from rae_bench.data.generators.locomotion.paths import DRAWS
+from rae_bench.data.generators.locomotion.postures import Postures
 from rae_bench.data.generators.locomotion.whole_body import make_poses
 from rae_bench.errors import UserError
 from rae_bench.kinematics.inverse import limit_angles
@@ -34,7 +37,7 @@ TRIAL_FPS = 20.0
 """Frames per second of the trial that finds out which cells a rig can walk."""
 
 
-def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
+def step_grid_cells(rig: Rig, body: Body) -> list[Cell]:
     """Return the cells of the grid that a rig can walk, in an order (of a hash) whose every part covers the whole grid.
 
     A combination is left out, not clipped, where its speed is beyond `FASTEST`, or where in a trial the body sinks by
@@ -49,7 +52,7 @@ def step_grid_cells(rig: Rig, body: Body) -> list[GaitCell]:
     """
     gait = next(iter(GAITS[len(body.legs)].values()))
     grid = [_cell(gait, *numbers) for numbers in product(FREQUENCIES, STEPS, LIFTS)]
-    slow_enough = [cell for cell in grid if cell.before <= FASTEST]
+    slow_enough = [cell for cell in grid if cell.reference <= FASTEST]
     cells = [cell for cell, fits in zip(slow_enough, _walkable(rig, body, slow_enough), strict=True) if fits]
     if not cells:
         raise UserError(f"rig '{rig.name}' cannot walk any cell of the sweep: its joint limits are too narrow")
@@ -62,7 +65,7 @@ def step_grid_names() -> tuple[str, ...]:
     return tuple(_cell(gait, *numbers).group for numbers in product(FREQUENCIES, STEPS, LIFTS))
 
 
-def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
+def _cell(gait: Gait, frequency: float, step: float, lift: float) -> Cell:
     """Return the cell of a frequency, a step and a lift."""
     speed, share = frequency * step, step / gait.stride
     # What the body does with its steps grows and shrinks with them.
@@ -70,13 +73,14 @@ def _cell(gait: Gait, frequency: float, step: float, lift: float) -> GaitCell:
     swept = replace(gait, speeds=(speed, speed, speed), stride=step, lift=lift, swept=True, **moves)
     pace, size = "slow" if frequency < 0.3 else "quick", "short" if step < 0.9 else "long"
     group = f"rate-{frequency:.2f}/step-{step:.1f}/lift-{lift:.2f}"
-    return GaitCell(group, f"{pace}-{size}", swept, speed, speed, 0.0)
+    return Cell(group, f"{pace}-{size}", swept, (speed,) * 3)
 
 
-def _walkable(rig: Rig, body: Body, cells: Sequence[GaitCell]) -> np.ndarray:
+def _walkable(rig: Rig, body: Body, cells: Sequence[Cell]) -> np.ndarray:
     """Return whether a clip of a whole cycle with nothing varied stays upright and within the limits, (N,) bool."""
     cycle = np.sqrt(body.leg_length / GRAVITY) / min(FREQUENCIES)
-    root, rotations, _ = make_poses(rig, body, cells, np.full((len(cells), DRAWS), 0.5), 1.1 * cycle, TRIAL_FPS)
+    draw = np.full((len(cells), DRAWS), 0.5)
+    root, rotations, _ = make_poses(rig, body, Postures(), cells, draw, 1.1 * cycle, TRIAL_FPS)
     sink = (rig.rest_global[0][0, 1] - root[..., 1].min(1)) / body.leg_length
     angles = limit_angles(rotations.astype(np.float64), rig)
     over = np.maximum(angles - rig.limits[..., 1], rig.limits[..., 0] - angles).max((1, 2, 3))

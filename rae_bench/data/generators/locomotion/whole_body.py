@@ -3,205 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import convolve1d, maximum_filter1d
 
-from rae_bench.data.generators.locomotion.body import UP, Body, FreeArm, Leg, only_axis
+from rae_bench.data.generators.locomotion.actions import Cell
+from rae_bench.data.generators.locomotion.body import UP, Body, Leg
+from rae_bench.data.generators.locomotion.course import Course, make_course
+from rae_bench.data.generators.locomotion.curves import GRAVITY, bump, ease
 from rae_bench.data.generators.locomotion.foot_paths import FootHome, Step, foot_path
-from rae_bench.data.generators.locomotion.gaits import GaitCell
-from rae_bench.data.generators.locomotion.paths import GRAVITY, Ground, Paths, bump, ease, fade, ground_at, make_paths
-from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about, unit
+from rae_bench.data.generators.locomotion.paths import STRIDE
+from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about
+from rae_bench.data.generators.locomotion.postures import Postures, foot_home
+from rae_bench.data.generators.locomotion.upper_body import Tilt, bend_trunk, swing_limbs
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import from_limit_angles, limit_angles
 from rae_bench.rigs.rig import Rig
 
-SPREAD = {"hand": 0.45, "foot": -0.45}
-"""Leg lengths by which sprawled legs reach ahead of where they rest."""
-
-
-@dataclass(frozen=True)
-class _Course:
-    """What all parts of the body follow, over the frames of N clips.
-
-    Attributes:
-        rig: the skeleton.
-        body: its body plan.
-        cells: N cells, one for each clip.
-        draw: (N, DRAWS) random numbers in [0, 1).
-        paths: the body's paths.
-        times: (N, T) seconds.
-        reference: (N, 1) metres a second.
-        stride: (N, 1) metres.
-        phase: (N, T) cycles.
-        speed: (N, T) metres a second.
-        ground: where the girdles stand.
-        go: (N, T) how much of a full-speed movement remains.
-    """
-
-    rig: Rig
-    body: Body
-    cells: Sequence[GaitCell]
-    draw: np.ndarray
-    paths: Paths
-    times: np.ndarray
-    reference: np.ndarray
-    stride: np.ndarray
-    phase: np.ndarray
-    speed: np.ndarray
-    ground: Ground
-    go: np.ndarray
-
-    def number(self, field: str) -> np.ndarray:
-        """Return a number of the gait of each clip, (N, 1)."""
-        return np.array([getattr(cell.gait, field) for cell in self.cells], float)[:, None]
-
-    def vary(self, draw: int, spread: float | np.ndarray) -> np.ndarray:
-        """Return factors (N, 1) within 1 +- `spread`, from the draw of that index."""
-        return 1 + spread * (2 * self.draw[:, draw : draw + 1] - 1)
-
-    @property
-    def cycle(self) -> np.ndarray:
-        """(N, T) radians since the left foot came down."""
-        return 2 * np.pi * self.phase
-
-    @property
-    def middle(self) -> np.ndarray:
-        """(N, T) radians since the middle of the left foot's stance."""
-        return 2 * np.pi * (self.phase - self.number("duty") / 2)
+CROUCH = 0.22
+"""Leg lengths by which the highest number of style lowers a body, or `ROOM` of what its legs allow if that is less."""
+ROOM = 0.5
+"""Share of the room below a standing body that a crouch may take."""
+LEAN = np.radians([13, 5])
+"""Pitch of an upright trunk, and of one that lies on its legs, at the highest number of style."""
+BALANCE = 0.4
+"""Metres back for a metre down in a crouch of an upright body."""
+SWAY, LIFT, LIMP = 2.0, 1.6, 0.35
+"""Factors on sway and lift at the highest numbers of style; share by which the left foot is then lifted higher."""
+LEAD = 0.12
+"""Share of a leap's flight by which fore feet are ahead of hind feet."""
+EASY = 0.8
+"""Share of its limits up to which a joint swings freely."""
 
 
 def make_poses(
-    rig: Rig, body: Body, cells: Sequence[GaitCell], draw: np.ndarray, seconds: float, fps: float
+    rig: Rig,
+    body: Body,
+    postures: Postures,
+    cells: Sequence[Cell],
+    draw: np.ndarray,
+    seconds: float,
+    fps: float,
+    strength: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the root positions (N, T, 3), local rotations (N, T, J, 4) and contacts (N, T, C) of all clips.
 
     Args:
         rig: the skeleton.
         body: its body plan.
+        postures: how low it can go.
         cells: N cells, one for each clip.
         draw: (N, DRAWS) random numbers in [0, 1).
         seconds: length of a clip.
         fps: frames per second.
+        strength: (N, 1) factor on style, jumps and seats, 1 unless limits ask for less.
     """
-    paths, reference, stride = make_paths(cells, body.leg_length, draw, seconds, fps)
-    times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
-    phase, speed = paths.at(paths.phase, times), paths.at(paths.speed, times)
-    ground = ground_at(paths, times, body.length)
-    go = fade(speed / reference)
-    course = _Course(rig, body, cells, draw, paths, times, reference, stride, phase, speed, ground, go)
-
+    strength = np.broadcast_to(strength, (len(cells), 1))
+    course = make_course(rig, body, postures, cells, draw, strength, seconds, fps)
     pose, tilt = _pelvis(course)
-    _trunk(course, pose, tilt)
-    _arms_and_tails(course, pose)
+    bend_trunk(course, pose, tilt)
+    swing_limbs(course, pose)
     steps = _legs(course, pose, fps)
     contacts = _contacts(pose, body, steps, fps)
     rotations = _within_limits(rig, body, pose.rotations())
-    return pose.root.astype(np.float32), rotations.astype(np.float32), contacts
+    return pose.root, rotations, contacts
 
 
-class _Tilt(NamedTuple):
-    """Turns of the pelvis against its path, (N, T) radians; `upright` is its part of the trunk's `lean`."""
-
-    twist: np.ndarray
-    roll: np.ndarray
-    pitch: np.ndarray
-    lean: np.ndarray
-    upright: np.ndarray
-
-
-def _pelvis(course: _Course) -> tuple[Pose, _Tilt]:
-    """Make the pelvis sway over the standing foot, bob twice a cycle and lean into turns."""
-    number, vary, go, draw = course.number, course.vary, course.go, course.draw
+def _pelvis(course: Course) -> tuple[Pose, Tilt]:
+    """Make the pelvis sway over the standing foot, bob twice a cycle, lean into turns, and go where the action asks."""
+    number, vary, go, draw, style = course.number, course.vary, course.go, course.draw, course.style
     paths, times, middle, leg_length = course.paths, course.times, course.middle, course.body.leg_length
     pull = np.arctan(course.speed**2 * paths.at(paths.bend, times) / GRAVITY)
-    sway = number("sway") * leg_length * vary(10, 0.35) * go * np.cos(middle)
+    wide = SWAY**style.sway
+    sway = number("sway") * leg_length * vary(10, 0.35) * wide * go * np.cos(middle)
+    sway = sway + 0.045 * leg_length * wide * course.idle * course.drift(36, 3.5)
     inward = 0.55 * np.tan(pull) * leg_length
-    bob = number("bob") * leg_length * vary(11, 0.35) * go * np.cos(2 * middle)
+    limp = 0.018 * leg_length * style.asymmetry * go * np.cos(middle)
+    # Shorter steps come faster; without this the body would be thrown up and down the harder.
+    bob = number("bob") * STRIDE ** (2 * style.stride) * leg_length * vary(11, 0.35) * go * np.cos(2 * middle) + limp
     breath = 0.004 * leg_length * np.sin(2 * np.pi * (times * 0.3 + draw[:, 12:13]))
-    twist = np.radians(number("yaw")) * vary(13, 0.3) * go * np.cos(course.cycle)
-    roll = -0.6 * pull - np.radians(number("roll")) * vary(14, 0.3) * go * np.sin(middle + 0.6)
+    twist = np.radians(number("yaw")) * vary(13, 0.3) * go * np.cos(course.cycle) * course.along
+    roll = -0.6 * pull - np.radians(number("roll")) * vary(14, 0.3) * wide * go * np.sin(middle + 0.6)
+    roll = roll + np.radians(2) * style.asymmetry * (1 - 0.7 * course.down)
     pitch = np.radians(number("pitch")) * go * np.sin(2 * middle)
     lean = np.radians(number("lean")) * vary(15, 0.4) * go + 0.04 * (draw[:, 16:17] - 0.5)
-    upright = 0.4 * lean if course.body.arms else 0.0 * lean
+    held = LEAN[0 if course.body.arms else 1] * style.lean * (1 - 0.7 * course.down)
+    lean = lean + held
+    low = min(CROUCH * leg_length, ROOM * course.postures.room) * np.maximum(style.crouch, 0)
+    low = low * (1 - course.down) * np.where(course.jumps.speed > 0, 0.4, 1.0)
+    # An upright body that bends its knees keeps its balance: the pelvis goes back, the trunk leans forward.
+    back = (BALANCE if course.body.arms else 0.0) * low
+    lean = lean + 1.5 * back / leg_length
+    upright = 0.4 * lean if course.body.arms else held
+    nose_up = 0.2 * min(1, 2 * course.body.length / leg_length)
+    pitch = pitch + course.of_seat("pitch") - nose_up * (course.thrust - course.landing)
 
     shift = sway + inward
+    ahead = 0.03 * leg_length * course.idle * course.drift(34, 4.5) - course.of_seat("back") - back
     x, z, yaw = course.ground.rear
-    height = float(course.rig.rest_global[0][0, 1])
-    root = np.stack([x + np.cos(yaw) * shift, height + bob + breath, z - np.sin(yaw) * shift], -1)
+    height = float(course.rig.rest_global[0][0, 1]) - low - course.of_seat("drop") + course.height
+    s, c = np.sin(yaw), np.cos(yaw)
+    root = np.stack([x + c * shift + s * ahead, height + bob + breath, z - s * shift + c * ahead], -1)
     turn = quat.mul(quat.from_yaw(yaw - twist), turn_about(x=upright + pitch, z=roll))
-    return Pose(course.rig, root, turn), _Tilt(twist, roll, pitch, lean, upright)
+    return Pose(course.rig, root, turn), Tilt(twist, roll, pitch, lean, upright)
 
 
-def _trunk(course: _Course, pose: Pose, tilt: _Tilt) -> None:
-    """Bend the trunk along the path, turn it against the pelvis, and let the neck keep the head level."""
-    body, paths, times, draw, go = course.body, course.paths, course.times, course.draw, course.go
-    bend = course.ground.fore[2] - course.ground.rear[2]
-    ahead = paths.at(paths.yaw, times + 0.5) - paths.at(paths.yaw, times)
-    counter = tilt.twist * (1 + 0.6 * (len(body.arms) > 0)) * course.vary(17, 0.3)
-    nod = (0.012 if body.arms else 0.05) * np.sin(2 * course.middle + 1) * go
-    nod = nod + 0.02 * np.sin(2 * np.pi * (times * 0.21 + draw[:, 18:19]))
-    glance = 0.05 * np.sin(2 * np.pi * (times * 0.17 + draw[:, 19:20]))
-    for joint in body.trunk:
-        part = 1 / len(body.trunk)
-        stoop = tilt.lean - tilt.upright - tilt.pitch
-        pose.bend(joint, turn_about(x=part * stoop, y=part * (bend + tilt.twist + counter), z=part * -0.75 * tilt.roll))
-    for joint in body.neck:
-        part = 1 / len(body.neck)
-        look = 0.45 * ahead + glance - counter
-        pose.bend(joint, turn_about(x=part * (nod - 0.8 * tilt.lean), y=part * look, z=part * -0.2 * tilt.roll))
-
-
-def _arms_and_tails(course: _Course, pose: Pose) -> None:
-    """Swing the arms against the legs, and let tails wave with them."""
-    body, times, draw, go, cycle = course.body, course.times, course.draw, course.go, course.cycle
-    number, vary = course.number, course.vary
-    running = fade(course.reference / np.sqrt(GRAVITY * body.leg_length))
-    for arm in body.arms:
-        back = np.radians(number("arm")) * vary(24, 0.35) * go * arm.side * np.cos(cycle - 0.25)
-        back = back * min(1, body.leg_length / arm.length)
-        back = back + 0.02 * np.sin(2 * np.pi * (times * 0.25 + draw[:, 27:28]))
-        flex = np.radians(8) + np.radians(number("elbow")) * vary(25, 0.25) * (0.3 + 0.7 * go) - 0.4 * back
-        spread = np.radians(9) + np.radians(8) * running + 0.06 * draw[:, 26:27]
-        swing_arm(pose, arm, back, flex, spread)
-    for tail in body.tails:
-        for i, joint in enumerate(tail):
-            wave = (0.10 + 0.05 * i) * vary(20, 0.5) * (0.35 + 0.65 * go)
-            pose.bend(joint, turn_about(x=0.3 * wave * np.cos(2 * cycle - i), y=wave * np.sin(cycle - 0.8 * i)))
-
-
-def swing_arm(pose: Pose, arm: FreeArm, back: np.ndarray, flex: np.ndarray, spread: np.ndarray) -> None:
-    """Set one arm.
-
-    Args:
-        pose: the trunk is set.
-        arm: the arm.
-        back: (N, T) radians, how far it is swung back.
-        flex: (N, T) radians, how far the elbow is bent.
-        spread: (N, T) radians, how far it hangs out from the body.
-    """
-    shoulder, elbow, hand, side, rest = arm.shoulder, arm.elbow, arm.hand, arm.side, pose.rest
-    hang = rest[hand] - rest[shoulder]
-    out = float(np.arctan2(side * hang[0], -hang[1]))
-    # A bent forearm points ahead, not outwards: the upper arm turns inwards as the elbow bends.
-    inward = 0.1 + 0.4 * (flex + 0.4 * back)
-    for joint in arm.clavicles:
-        pose.bend(joint, turn_about(y=0.12 * back * side / len(arm.clavicles)))
-    # That turn also carries an arm that rests out from the body forward; the swing takes it back.
-    swing = back + 0.06 + inward * np.sin(max(out, 0))
-    pose.bend(shoulder, turn_about(x=swing, y=-side * inward, z=side * (spread - out)))
-    forearm = rest[hand] - rest[elbow]
-    hinge = unit(np.cross(unit(forearm * [1, 1, 0]), [0.0, 0.0, 1.0]))
-    axis = only_axis(pose.rig, elbow)
-    if axis is not None:
-        hinge = axis * np.sign(axis @ hinge)
-    pose.bend(elbow, quat.from_axis_angle(hinge, flex))
-    pose.bend(hand, turn_about(x=-0.08 - 0.15 * back))
-
-
-def _legs(course: _Course, pose: Pose, fps: float) -> list[Step]:
+def _legs(course: Course, pose: Pose, fps: float) -> list[Step]:
     """Return the steps of all legs; the body sinks as far as the legs need to reach them, and each leg is solved."""
     body = course.body
     moves = [(leg, *_step(course, pose, leg)) for leg in body.legs]
@@ -213,33 +120,46 @@ def _legs(course: _Course, pose: Pose, fps: float) -> list[Step]:
     return [step for _, step, _ in moves]
 
 
-def _step(course: _Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
+def _step(course: Course, pose: Pose, leg: Leg) -> tuple[Step, np.ndarray]:
     """Return the path of a leg's foot and the foot's turn (N, T, 4); set girdle and toes."""
-    rig, body, number, vary = course.rig, course.body, course.number, course.vary
-    rest, duty = pose.rest, number("duty")
+    rig, body, number, vary, style = course.rig, course.body, course.number, course.vary, course.style
+    rest, duty, leg_length = pose.rest, course.duty, body.leg_length
+    left = 1.0 if leg.role.startswith("left") else -1.0
     offset = np.array([cell.gait.touchdowns[leg.role] for cell in course.cells])[:, None]
-    side, _, ahead = rest[leg.contact] - rest[body.trunk[-1] if leg.fore else 0]
-    if leg.coxa >= 0:  # sprawled legs rest straight out; at work the fore ones reach ahead, the hind ones back
-        ahead += SPREAD.get(leg.role.split("_")[1], 0) * body.leg_length
+    runs = course.jumps.speed == 0  # in jumps all feet leave the ground together
+    offset = (offset + 0.04 * style.asymmetry * (left < 0)) * runs
+    side, ahead = foot_home(rig, body, leg)
     width = number("width") * vary(21, 0.15)
-    home = FootHome(float(side), float(ahead), width, number("behind") * body.leg_length, course.reference)
+    # Standing feet are apart as far as steps are long; the left one is ahead where the left side does more.
+    apart = 1 + 0.2 * style.stride
+    stagger = 0.05 * leg_length * left * style.asymmetry
+    home = FootHome(side * apart, ahead + stagger, width / apart, number("behind") * leg_length, course.reference)
     swept = number("swept")
-    lift = number("lift") * body.leg_length * vary(22, 0.3 * (1 - swept))
+    limp = 1 + LIMP * left * style.asymmetry
+    lift = number("lift") * leg_length * vary(22, 0.3 * (1 - swept)) * LIFT**style.lift * limp
     height = float(rest[leg.contact, 1])
+    # A long body leaps: its fore feet leave the ground first and come down first.
+    jumps = course.jumps.earlier(LEAD * (leg.fore and body.length > 0))
+    leap = jumps.feet(course.times)
+    thrust, landing = jumps.thrust(course.times)
     step = foot_path(
-        course.paths, course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height, swept
-    )
+        course.jumping(jumps), course.times, body.length, leg.fore, offset, duty, home, course.stride, lift, height,
+        swept, leap,
+    )  # fmt: skip
 
     opening = 0.45 * duty
     window = (step.phase - opening) / (duty + 0.72 * (1 - duty) - opening)
-    heel = np.radians(number("heel")) * vary(23, 0.2) * step.gain * bump(window, 4, 3)
-    toe = np.radians(number("toe")) * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
+    forward = 0.35 + 0.65 * np.maximum(course.along, 0)
+    heel = np.radians(number("heel")) * runs * forward * vary(23, 0.2) * step.gain * bump(window, 4, 3)
+    heel = heel + np.radians(30) * (thrust + 0.6 * landing) * (number("heel") > 0)
+    heel = heel + course.of_seat("fore" if leg.fore else "hind")
+    toe = np.radians(number("toe")) * runs * forward * step.gain * bump((step.swing - 0.4) / 0.6, 4, 3)
     for joint in leg.girdle:
         reachout = np.cos(2 * np.pi * step.phase + np.pi * (0.5 - duty))
-        pose.bend(joint, turn_about(x=-np.radians(7) * course.go * reachout / len(leg.girdle)))
+        pose.bend(joint, turn_about(x=-np.radians(7) * course.go * reachout * course.along / len(leg.girdle)))
     heading = quat.from_yaw(step.yaw)
     if rig.limits[leg.contact].any() and leg.ankle >= 0:
-        pose.turns[leg.contact] = quat.mul(heading, turn_about(x=0.45 * heel * ease(step.swing * 2) - toe))
+        pose.turns[leg.contact] = quat.mul(heading, turn_about(x=0.45 * heel * runs * ease(step.swing * 2) - toe))
     return step, quat.mul(heading, turn_about(x=heel - toe))
 
 
@@ -269,12 +189,21 @@ def _contacts(pose: Pose, body: Body, steps: Sequence[Step], fps: float) -> np.n
 
 
 def _within_limits(rig: Rig, body: Body, rotations: np.ndarray) -> np.ndarray:
-    """Bring what swings freely back inside its limits; legs are left alone, since their feet are planted."""
+    """Bring what swings freely back inside its limits; legs are left alone, since their feet are planted.
+
+    A joint axis that would leave its limits somewhere in a clip nears them ever more slowly over the whole clip.
+    """
     held = np.zeros(len(rig), bool)
     held[[0, *(j for leg in body.legs for j in leg.joints)]] = True
     angles = limit_angles(rotations, rig)
     low, high = rig.limits[..., 0].astype(np.float64), rig.limits[..., 1].astype(np.float64)
-    over = ((angles < low - 1e-6) | (angles > high + 1e-6)).any((0, 1, 3)) & ~held
+    over = ((angles < low - 1e-6) | (angles > high + 1e-6)).any(1, keepdims=True) & ~held[:, None]
     if over.any():
-        rotations[..., over, :] = from_limit_angles(np.clip(angles, low, high), rig)[..., over, :]
+        middle, reach = (low + high) / 2, np.maximum((high - low) / 2, 1e-9)
+        share = (angles - middle) / reach
+        past = np.maximum(np.abs(share) - EASY, 0) / (1 - EASY)
+        soft = middle + reach * np.sign(share) * (np.minimum(np.abs(share), EASY) + (1 - EASY) * np.tanh(past))
+        joints = over.any((0, 1, 3))
+        bent = from_limit_angles(np.where(over, soft, angles), rig)
+        rotations[..., joints, :] = bent[..., joints, :]
     return rotations

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import Leg
-from rae_bench.data.generators.locomotion.paths import ease
+from rae_bench.data.generators.locomotion.curves import ease
 from rae_bench.data.generators.locomotion.pose import Pose, fast_rotate, shortfall, solve_leg
 from rae_bench.data.generators.reach.limbs import Reacher
 from rae_bench.data.generators.reach.targets import TOLERANCE

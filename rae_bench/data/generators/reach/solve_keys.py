@@ -10,7 +10,7 @@ import numpy as np
 
 from rae_bench.data.generators.locomotion.body import UP
 from rae_bench.data.generators.locomotion.pose import Pose
-from rae_bench.data.generators.locomotion.whole_body import swing_arm
+from rae_bench.data.generators.locomotion.upper_body import swing_arm
 from rae_bench.data.generators.reach.key_poses import KeyPoses, sink
 from rae_bench.data.generators.reach.limbs import Limb, Reacher
 from rae_bench.data.generators.reach.targets import RADII
