@@ -17,7 +17,7 @@ OTHER_THINGS = {
     b"<!doctype html": "a web page, not a recording; the download went wrong",
     b"<html": "a web page, not a recording; the download went wrong",
     b"\x1f\x8b": "packed with gzip; unpack it first",
-    b"kaydara fbx": "an FBX file; convert it to BVH first, as Blender does",
+    b"kaydara fbx": "an FBX file; data import --convert reads it by way of glTF",
 }
 """What files begin with, in lower case, that are no recordings of any format that is read."""
 
