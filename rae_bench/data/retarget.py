@@ -10,6 +10,7 @@ rest pose of one rig becomes the rest pose of the other:
    roles start turned as those of the source at the same share of the way.
 3. **Feet.** A contact joint of the source stands over some frames. The target's stands too: at one place, which is the
    mean of where (1) puts it, at the height at which it rests. Between two stances the correction passes over linearly.
+   No contact joint of the target goes below the height at which it rests.
 4. **Inverse kinematics** (`rae_bench.kinematics.inverse`) brings the joints there, within their limits. Standing feet
    count most. The root gives way where legs are too short.
 
@@ -31,7 +32,7 @@ from rae_bench.motion.root import root_space
 from rae_bench.rigs.correspondence import Match, match, partners
 from rae_bench.rigs.rig import Rig
 
-RETARGET_VERSION = 1
+RETARGET_VERSION = 2
 """Covers retargeted motion: places, pins, turns and the inverse kinematics; raise it when these numbers move."""
 WEIGHTS = {"pelvis": 1.0, "head": 0.2, "left_hand": 0.3, "right_hand": 0.3}
 """How much a role counts. Others count `LIMB`; a contact joint that stands counts `STANDING`."""
@@ -78,13 +79,15 @@ def retarget(motion: Motion, rig: Rig) -> Motion:
             iterations=ITERATIONS if t else FIRST, floor=FLOOR, move_root=not rig.fixed_base,
         )  # fmt: skip
     root, pose = _calmed(root, pose, rig, motion.fps)
-    standing = [k for k, joint in enumerate(joints) if joint in {joint for joint, *_ in common.contacts}]
-    if standing:  # what was calmed has left its places a little; legs alone bring feet back
-        on = [joints[k] for k in standing]
+    on = rig.contact_joints.tolist()
+    if on:  # what was calmed has left its places a little; legs alone bring feet back, and up to the ground
+        feet = rig.forward_kinematics(pose, root)[0][:, :, on]
+        for k, joint in enumerate(on):
+            if joint in {joint for joint, *_ in common.contacts}:
+                feet[:, :, k] = goals[:, :, joints.index(joint)]
+        feet[..., 1] = np.maximum(feet[..., 1], rig.rest_global[0][on, 1])
         legs = rig.ancestors[on].any(0) & ~rig.ancestors[rig.roles.get("pelvis", 0)]
-        root, pose = solve_ik(
-            rig, root, pose, on, goals[:, :, standing], iterations=FIRST, floor=FLOOR, movable=legs
-        )
+        root, pose = solve_ik(rig, root, pose, on, feet, iterations=FIRST, floor=FLOOR, movable=legs)
     made = make_motion(rig, motion.fps, root, pose, lengths=motion.lengths)
     contacts, order = made.contacts.copy(), rig.contact_joints.tolist()
     for joint, _, which in common.contacts:
@@ -152,14 +155,22 @@ def standing(motion: Motion) -> list[tuple[str, float, float]]:
 
 def _calmed(root: np.ndarray, pose: np.ndarray, rig: Rig, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Roots (N, T, 3) and poses (N, T, J, 4) without what the inverse kinematics trembles by where limits stop it."""
-    from scipy.ndimage import gaussian_filter1d
-
     wide = CALM * fps
-    pose = quat.normalize(gaussian_filter1d(quat.continuous(pose, 1), wide, axis=1, mode="nearest"))
+    pose = quat.normalize(_smoothed(quat.continuous(pose, 1), wide))
     free = (np.abs(rig.limits) > np.pi - 1e-4).all((1, 2))
     angles = np.clip(limit_angles(pose, rig), rig.limits[..., 0], rig.limits[..., 1])
     pose[:, :, ~free] = from_limit_angles(angles, rig)[:, :, ~free]
-    return gaussian_filter1d(root, wide, axis=1, mode="nearest"), pose
+    return _smoothed(root, wide), pose
+
+
+def _smoothed(values: np.ndarray, wide: float) -> np.ndarray:
+    """(N, T, ...) values through a Gaussian of a width in frames; what moves at an end of a clip goes on moving."""
+    from scipy.ndimage import gaussian_filter1d
+
+    room = min(int(4 * wide + 0.5), values.shape[1] - 1)
+    wider = np.pad(values, [(0, 0), (room, room), *[(0, 0)] * (values.ndim - 2)], "reflect", reflect_type="odd")
+    made: np.ndarray = gaussian_filter1d(wider, wide, axis=1, mode="nearest")[:, room : room + values.shape[1]]
+    return made
 
 
 def _seen(motion: Motion, joints: np.ndarray) -> np.ndarray:
@@ -198,6 +209,8 @@ def _goals(
             stands = motion.contacts[:, :, pinned[joint][1]] & motion.valid
             goals[:, :, k] = pin(goals[:, :, k], stands, float(rig.rest_global[0][joint, 1]))
             weights[..., k] = np.where(stands, STANDING, LIMB)
+        if joint in rig.contact_joints:
+            goals[:, :, k, 1] = np.maximum(goals[:, :, k, 1], rig.rest_global[0][joint, 1])
     return joints, goals, weights
 
 

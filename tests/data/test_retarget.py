@@ -9,6 +9,7 @@ import pytest
 from rae_bench import load_rig
 from rae_bench.cli import main
 from rae_bench.data.corpus import Corpus
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.data.retarget import pin, retarget, retarget_corpus, standing
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
@@ -192,3 +193,18 @@ def test_a_rig_of_another_leg_count_can_be_asked_for(walking: Corpus) -> None:
 
     for name in ("quad", "hexapod"):
         moves(load_rig(name))
+
+
+@pytest.mark.parametrize("onto", ["r2", "quad"])
+def test_ends_of_a_clip_keep_their_speed_and_nothing_goes_below_the_ground(onto: str) -> None:
+    """What is calmed must not brake where a clip begins and ends; a hand that becomes a fore paw stays above."""
+    source = generate_locomotion(load_rig("r1"), clips=48, seconds=3).motion
+    made = retarget(source, load_rig(onto))
+    scale = made.rig.height / source.rig.height
+    steps = [np.linalg.norm(np.diff(m.root_positions[..., [0, 2]], axis=1), axis=-1) for m in (made, source)]
+    travels = steps[1].mean(1) > 0.01
+    for part in (np.s_[:, :1], np.s_[:, 40:41], np.s_[:, -1:]):
+        ours, theirs = (step[travels][part].sum() for step in steps)
+        assert ours == pytest.approx(scale * theirs, rel=0.03)
+    contacts = made.rig.contact_joints
+    assert (made.positions[:, :, contacts, 1] - made.rig.rest_global[0][contacts, 1]).min() > -0.002
