@@ -31,7 +31,7 @@ def hundred_style(folder: Path, styles: int = 5, seconds: float = 5.0) -> None:
             turns, path = _stride(seconds, 60, speed * (1 - 0.07 * n), n, ("Hip", "Knee", "Ankle", "Shoulder"))
             turns = {name: np.pad(angles, ((LEAD, LEAD), (0, 0))) for name, angles in turns.items()}
             path = np.pad(path, ((LEAD, LEAD), (0, 0)), "edge")
-            text = _bvh(joints, turns, path, 100.0, "0.016667")
+            text = _bvh(joints, turns, path, 100.0, "0.016667", "YXZ")
             (folder / style / f"{style}_{action}.bvh").write_text(text)
     head = "".join(f",{action}_START,{action}_STOP" for action in (*ACTIONS, "TR2"))
     cells = "".join(f",{LEAD},{LEAD + round(60 * seconds)}" for _ in ACTIONS) + ",N/A,N/A"
@@ -58,7 +58,8 @@ def cmu(folder: Path, subject: int = 91, takes: int = 6, seconds: float = 5.0, s
         turns, path = _stride(seconds, 120, (0.9, 1.4, 2.6)[n % 3] + 0.05 * n, n, ("UpLeg", "Leg", "Foot", "Arm"))
         turns = {name: np.pad(angles, ((1, 0), (0, 0))) for name, angles in turns.items()}
         path = size * np.pad(path, ((1, 0), (0, 0)), "edge")
-        (place / f"{subject:02d}_{n + 1:02d}.bvh").write_text(_bvh(joints, turns, path, 1 / 0.056444, ".0083333"))
+        text = _bvh(joints, turns, path, 1 / 0.056444, ".0083333", "ZYX")
+        (place / f"{subject:02d}_{n + 1:02d}.bvh").write_text(text)
 
 
 def amass(folder: Path, seconds: float = 5.0) -> None:
@@ -142,8 +143,8 @@ def _stride(
     return turns, path
 
 
-def _bvh(joints: Joints, turns: dict[str, np.ndarray], path: np.ndarray, scale: float, time: str) -> str:
-    """The text of a file, with channels Zrotation Yrotation Xrotation and lengths in 1/`scale` metres."""
+def _bvh(joints: Joints, turns: dict[str, np.ndarray], path: np.ndarray, scale: float, time: str, order: str) -> str:
+    """The text of a file: lengths in 1/`scale` metres, rotations in the order of these axes."""
     depth: dict[str | None, int] = {None: -1}
     lines, open_ = ["HIERARCHY"], 0
     parents = {parent for _, parent, _ in joints}
@@ -154,10 +155,12 @@ def _bvh(joints: Joints, turns: dict[str, np.ndarray], path: np.ndarray, scale: 
         place = " ".join(f"{scale * x:.5f}" for x in offset)
         lines += [f"{'JOINT' if parent else 'ROOT'} {name}", "{", f"OFFSET {place}"]
         channels = "3" if parent else "6 Xposition Yposition Zposition"
-        lines.append(f"CHANNELS {channels} Zrotation Yrotation Xrotation")
+        lines.append(f"CHANNELS {channels} " + " ".join(f"{axis}rotation" for axis in order))
         if name not in parents:
             lines += ["End Site", "{", f"OFFSET 0 0 {scale * 0.03:.5f}", "}"]
     lines += ["}"] * open_
-    columns = [scale * path, *(turns.get(name, np.zeros_like(path)) for name, *_ in joints)]
+    columns = [scale * path]
+    for name, *_ in joints:
+        columns.append(turns.get(name, np.zeros_like(path))[:, ["ZYX".index(axis) for axis in order]])
     rows = [" ".join(f"{x:.4f}" for x in row) for row in np.concatenate(columns, 1)]
     return "\n".join([*lines, "MOTION", f"Frames: {len(rows)}", f"Frame Time: {time}", *rows]) + "\n"

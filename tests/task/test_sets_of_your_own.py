@@ -115,6 +115,9 @@ def test_what_the_import_of_100style_says(copies: Path, tmp_path: Path, monkeypa
     result = CliRunner().invoke(data, ["import", str(copies / "human_100style"), *_command("100style")])
     for words in ("recorded at 60 fps", "20 in 5 groups", "first and last frames of 20 files, by Frame_Cuts.csv\n"):
         assert words in result.output
+    whole = load_domain("100style").motion
+    _imported(copies / "human_100style", [word for word in _command("100style") if word != "--median-bones"])
+    np.testing.assert_array_equal(whole.positions, load_domain("100style").motion.positions)  # its bones are the same
     some = _imported(copies / "human_100style", [*_command("100style"), "--include", "A*/*.bvh"])
     assert some["groups"] == 3
     task = load_task("100style2dog")
