@@ -150,7 +150,7 @@ def test_budgets_of_the_built_in_tasks() -> None:
     """Until the ranked tasks are chosen, all have the cap; recordings of people and dog take larger updates."""
     for name in builtin_tasks():
         p = load_task(name).protocol
-        frames = 512 if name.startswith(("human2dog", "lafan2dog")) else 128
+        frames = 512 if name.endswith("2dog") or name == "human2dog-deepmimic" else 128
         assert (p.full_updates, p.quick_updates, p.frames_per_update) == (3200, 320, frames), name
 
 

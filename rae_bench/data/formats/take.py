@@ -34,6 +34,7 @@ class Take:
         name: of the take within its file, "" where the file holds only this one.
         slides: joint -> metres by which it strayed from the place where it is held now.
         dropped: names of joints that were left out as the recipe says.
+        first_frame: how many frames of the file come before the motion, because the recipe leaves them out.
     """
 
     motion: Motion
@@ -42,6 +43,7 @@ class Take:
     name: str = ""
     slides: Mapping[str, float] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    first_frame: int = 0
 
 
 def merged_notes(notes: Sequence[Sequence[Note]], files: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rae_bench.data.formats.bvh import read_bvh_take
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
@@ -18,6 +18,7 @@ from rae_bench.data.formats.take import Take
 from rae_bench.data.formats.units import rate_doubt
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.detect import skeleton_files
+from rae_bench.data.importing.frame_cuts import read_frame_cuts
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.shared_rig import without_joints
 from rae_bench.errors import UserError, unknown
@@ -57,14 +58,23 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list
         for path, doubt in odd.items():
             more = f" ({len(odd)} of {len(paths)} files have such a rate)" if len(odd) > 1 else ""
             raise UserError(f"{path}: {doubt}{more}")
-    if not recipe.skip_frames:
-        return of_file, takes
-    cut = []
-    for path, take in zip((folder / file for file in of_file), takes, strict=True):
-        if take.motion.frames <= recipe.skip_frames:
-            raise UserError(f"{path}: {take.motion.frames} frames, skip_frames = {recipe.skip_frames} leaves none")
-        cut.append(replace(take, motion=take.motion.cut(recipe.skip_frames)))
-    return of_file, cut
+    return of_file, _without_frames(folder, of_file, takes, recipe)
+
+
+def _without_frames(folder: Path, files: Sequence[str], takes: Sequence[Take], recipe: Recipe) -> list[Take]:
+    """Return the takes without the frames that `skip_frames` and `frame_cuts` leave out."""
+    cuts = read_frame_cuts(folder / recipe.frame_cuts) if recipe.frame_cuts else {}
+    kept = []
+    for file, take in zip(files, takes, strict=True):
+        start, stop = cuts.get(PurePosixPath(file).stem, (0, None))
+        start = max(start, recipe.skip_frames)
+        if start >= take.motion.frames:
+            key = f"frame_cuts = {recipe.frame_cuts}" if start > recipe.skip_frames else f"skip_frames = {start}"
+            raise UserError(f"{folder / file}: {take.motion.frames} frames, {key} leaves none")
+        kept.append(replace(take, motion=take.motion.cut(start, stop), first_frame=start))
+    if cuts and not any(PurePosixPath(file).stem in cuts for file in files):
+        raise UserError(f"{folder / str(recipe.frame_cuts)}: lists none of the files, such as {files[0]}")
+    return kept
 
 
 def _read_bvh_files(folder: Path, paths: Sequence[Path], recipe: Recipe) -> list[Take]:

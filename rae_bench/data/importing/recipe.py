@@ -27,6 +27,7 @@ _LATER = (
     "points",
     "skeleton",
     "skip_frames",
+    "frame_cuts",
     "fixed_base",
     "group_by",
     "loop_seconds",
@@ -63,6 +64,7 @@ class Recipe:
         points: npz: name of the array of positions.
         skeleton: files of joint names and parents, by path or relative to the folder.
         skip_frames: first frames of every file that are dropped.
+        frame_cuts: CSV file in the folder that says which frames of each file to keep, as `read_frame_cuts` reads it.
         fixed_base: whether the root stays where it is.
         group_by: "names", what file names say of subjects and sessions, else files; "file"; or "segment" where there
             are too few files to hold any out.
@@ -94,6 +96,7 @@ class Recipe:
     points: str | None = None
     skeleton: tuple[str, ...] = ()
     skip_frames: int = 0
+    frame_cuts: str | None = None
     fixed_base: bool = False
     group_by: str = "names"
     median_bones: bool = False

@@ -23,6 +23,7 @@ from rae_bench.data.importing.detect import DEEPER, files_deeper, resolve_recipe
 from rae_bench.data.importing.domain_warnings import domain_warnings
 from rae_bench.data.importing.file_list import LABELS, check_files
 from rae_bench.data.importing.file_names import labels_by_name, mirrored_by_name
+from rae_bench.data.importing.frame_cuts import read_frame_cuts
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
 from rae_bench.data.importing.readers import read_takes
@@ -75,7 +76,7 @@ def import_folder(
     sources, takes = read_takes(folder, list(hashes), recipe)
     files = [f"{file}, {take.name}" if take.name else file for file, take in zip(sources, takes, strict=True)]
     recorded = matched([take.motion for take in takes])
-    glitches = [find_glitches(motion, recipe.skip_frames) for motion in recorded]
+    glitches = [find_glitches(motion, take.first_frame) for motion, take in zip(recorded, takes, strict=True)]
     motions = [resample(motion, recipe.fps or fps) for motion in recorded]
     guessed = not recipe.roles
     if guessed:
@@ -129,7 +130,7 @@ def import_folder(
         "fps": motion.fps,
         "recorded_fps": sorted({round(take.motion.fps, 3) for take in takes}),
         "rest_pose": rest_pose,
-        "dropped": [*_left_out(folder, recipe, takes[0]), *dropped],
+        "dropped": [*_left_out(folder, recipe, sources, takes), *dropped],
         "fixed": mended,
         "warnings": warnings,
         "guessed": guessed,
@@ -247,6 +248,8 @@ def _identify(
     skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
     if skeletons:
         decides["skeletons"] = skeletons
+    if recipe.frame_cuts and (folder / recipe.frame_cuts).is_file():
+        decides["frame_cuts"] = hashlib.sha256((folder / recipe.frame_cuts).read_bytes()).hexdigest()
     if recipe.action_by == "motion":
         decides["actions"] = actions.VERSION
     if recipe.format == "gltf":
@@ -356,9 +359,10 @@ def _notes(
     return [[*take.notes, *recording_notes(take.motion, file, found)] for take, file, found in parts]
 
 
-def _left_out(folder: Path, recipe: Recipe, take: Take) -> list[str]:
+def _left_out(folder: Path, recipe: Recipe, files: Sequence[str], takes: Sequence[Take]) -> list[str]:
     """Return what the recipe leaves out of the folder and of every file, in words."""
     lines = []
+    take = takes[0]
     if count := files_deeper(folder, recipe):
         glob = "**/*.bvh" if recipe.format == "bvh" else f"{DEEPER}{recipe.include[0]}"
         lines.append(f"{count} files in folders within {folder.resolve().name}: --include '{glob}' reads them too")
@@ -366,5 +370,11 @@ def _left_out(folder: Path, recipe: Recipe, take: Take) -> list[str]:
         whole = len(take.dropped) + len(take.motion.rig)
         lines.append(f"{len(take.dropped)} of {whole} joints: {first_few(take.dropped)}")
     if recipe.skip_frames:
-        lines.append(f"the first {recipe.skip_frames} frames of every file")
+        first = "first frame" if recipe.skip_frames == 1 else f"first {recipe.skip_frames} frames"
+        lines.append(f"the {first} of every file")
+    if recipe.frame_cuts:
+        cuts = read_frame_cuts(folder / recipe.frame_cuts)
+        uncut = [file for file in files if PurePosixPath(file).stem not in cuts]
+        more = f"; it does not list {len(uncut)} files, which are whole: {first_few(uncut)}" if uncut else ""
+        lines.append(f"first and last frames of {len(files) - len(uncut)} files, by {recipe.frame_cuts}{more}")
     return lines
