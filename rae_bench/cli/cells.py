@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli.screen import wide_option
 from rae_bench.cli.values import assignments, expand, numbers, split
 from rae_bench.model.registry import model_name
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
@@ -71,6 +72,7 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         ),
         click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do."),
         click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON."),
+        wide_option,
     ]
 
     def decorate(function: Any) -> Any:

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from rae_bench.cli.screen import print_facts, print_table, wide_option
+from rae_bench.results.text_table import TextColumn
+
 PATH = click.Path(path_type=Path)
 
 
@@ -30,7 +33,7 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
     else:
         for c in checks:
-            click.echo(f"{'ok  ' if c.ok else 'FAIL'}  {c.name}" + (f": {c.reason}" if c.reason else ""))
+            print_facts([("ok" if c.ok else "FAIL", c.name + (f": {c.reason}" if c.reason else ""))], 6)
     if not all(c.ok for c in checks):
         raise click.exceptions.Exit(1)
 
@@ -101,8 +104,9 @@ def check_lafan1(path: Path) -> None:
     """Run LaFAN1's in-betweening baselines on PATH, its lafan1.zip, and show them beside the published numbers."""
     from rae_bench.metrics import lafan1
 
-    text, agree = lafan1.comparison_table(lafan1.benchmark(*lafan1.published_clips(path)))
-    click.echo(text)
+    rows, agree = lafan1.comparison_table(lafan1.benchmark(*lafan1.published_clips(path)))
+    lengths = [TextColumn(f"{n}", f"{n}\n{what}") for n in lafan1.PUBLISHED_LENGTHS for what in ("frames", "paper")]
+    print_table([TextColumn("baseline", right=False), *lengths, TextColumn("verdict", " ", right=False)], rows, end="")
     if not agree:
         raise click.exceptions.Exit(1)
 
@@ -112,7 +116,11 @@ def check_lafan1(path: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Draw the primaries over strength (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print every value as JSON.")
-def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, as docs/robustness.md has them.")
+@wide_option
+def check_metrics(
+    task_name: str, data: Path | None, plot_path: Path | None, as_json: bool, markdown: bool, wide: bool
+) -> None:
     """Put known faults into true motion at rising strength and show which metric sees which (about a minute).
 
     Fails where, in a ranked track, a category's primary does not rise with its own fault or no primary sees a fault.
@@ -142,7 +150,10 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
         lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]
         click.echo(json.dumps({"readings": lines, "failings": failings}, indent=1))
     else:
-        click.echo(robustness.table(found))
+        if markdown:
+            click.echo(robustness.table(found))
+        for title, columns, rows in () if markdown else robustness.text_tables(found):
+            print_table(columns, rows, title, wide=wide)
     if plot_path:
         click.echo(f"plot: {robustness.plot(found, plot_path)}", err=True)
     for failing in failings:

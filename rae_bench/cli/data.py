@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rae_bench.cli.data_export import export
-from rae_bench.cli.data_report import report, summary_table
+from rae_bench.cli.data_report import print_summary, report
 from rae_bench.cli.data_retarget import retarget
 
 LONGEST = 86400.0
@@ -102,7 +102,10 @@ def import_(
         found = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(found if per_skeleton else found[0], indent=1))
     else:
-        click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))
+        for number, (each, kept) in enumerate(reports):
+            if number:
+                click.echo()
+            print_summary(each, kept)
 
 
 @data.command("get")

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli.screen import print_facts, print_notes
 from rae_bench.errors import unknown
 
 if TYPE_CHECKING:
     from rae_bench.rigs.rig import Rig
     from rae_bench.task.task import Task
 
+NAMES = 24
+"""Characters of the column of names, at most."""
 KINDS = ("models", "tasks", "rigs", "domains")
 
 
@@ -49,9 +52,9 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         for name, text in entries.items():
             lines = model_lines(text) if kind == "models" else [text]
             lines += [_budgets_in_short(load_task(name))] if kind == "tasks" else []
-            click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
+            print_facts(((f"  {name}" if n == 0 else "", line) for n, line in enumerate(lines)), min(width, NAMES) + 4)
         if kind == "tasks":
-            click.echo(f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more")
+            print_notes([f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more"])
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
 
@@ -146,8 +149,9 @@ def show_task(name: str) -> None:
     """Print what task NAME (or a task file) asks."""
     from rae_bench.task.task import load_task
 
-    for line in task_lines(load_task(name)):
-        click.echo(line)
+    title, description, *facts = task_lines(load_task(name))
+    print_notes([title, description])
+    print_facts((line[:12].rstrip(), line[12:]) for line in facts)
 
 
 def task_lines(task: Task) -> list[str]:
@@ -196,7 +200,7 @@ def show_model(spec: str) -> None:
         if value is None:
             continue
         text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
-        click.echo(f"{key:<13} {text}")
+        print_facts([(key, str(text))], 14)
     plugin = resolve_model(spec).plugin
     if plugin is not None:
         click.echo(f"{'identity':<13} {plugin_identity(plugin)}")

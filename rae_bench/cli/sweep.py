@@ -25,7 +25,7 @@ from rae_bench.errors import UserError
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float, gpus: int | None,
-    max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any,
+    max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, wide: bool, **asked: Any,
 ) -> int:
     """Run models x tasks x regimes x fractions x seeds, on the cores of this machine or on a Ray cluster.
 
@@ -35,7 +35,7 @@ def sweep(
     """
     from rich.console import Console
 
-    from rae_bench.cli.run import footnotes, render
+    from rae_bench.cli.run import print_outcome
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
     from rae_bench.results.rows import rows
@@ -64,11 +64,8 @@ def sweep(
     if as_json:
         click.echo(json.dumps(results_of(outcomes), indent=1, allow_nan=False))
     else:
-        console = Console(width=None if Console().is_terminal else 150)
-        for outcome in outcomes:
-            table_rows = rows(outcome.results)
-            title = f"{outcome.plan.spec.model.name} on {outcome.task.name}: {outcome.task.title}"
-            console.print(render(table_rows, title))
-            for line in footnotes(outcome, table_rows):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for number, outcome in enumerate(outcomes):
+            if number:
+                click.echo()
+            print_outcome(outcome, rows(outcome.results), wide=wide)
     return int(any(outcome.failed for outcome in outcomes))

@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from rae_bench.cli.cells import budget_option, budget_words
+from rae_bench.cli.screen import print_facts
 from rae_bench.cli.values import assignments
 from rae_bench.errors import UserError
+from rae_bench.results.text_table import short_number
 from rae_bench.task.task import QUICK_BUDGET
 
 SHOWN = 5
@@ -56,7 +58,7 @@ def tune(
         elif isinstance(event, TrialsPlanned):
             say(stderr, f"{len(event.trials)} trials, {event.known} in the ledger; {budget_words(event.protocol)}")
         elif not event.again:
-            outcome = event.reason or f"{event.error:.3f} cm"
+            outcome = event.reason or f"{short_number(event.error, 3)} cm"
             share = f"{event.ninths}/{RUNGS[-1]} of the budget"
             word, colour = ("failed", "red") if event.reason else ("done", "green")
             say(stderr, f"  trial {event.trial}, {share}: {outcome}  {_words(event.options)}", word, colour)
@@ -76,7 +78,7 @@ def tune(
     click.echo(f"{len(tuned.trials)} trials: {len(ranked)} trained to the end, {halted} stopped early, {failed} failed")
     click.echo("reconstruction error on the source's val segments, cm:")
     for t in ranked[:SHOWN]:
-        click.echo(f"  {t.errors[last]:8.3f}  {_words(t.options)}")
+        print_facts([(f"  {short_number(t.errors[last], 3):>8}", _words(t.options))], 12)
     click.echo(f"preset {tuned.preset}")
     budget = "" if others["budget"] == QUICK_BUDGET else f" --budget {others['budget']}"
     click.echo(f"try it: rae-bench run --model {model} --task {task} --preset {tuned.preset}{budget}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rae_bench.cli.screen import print_notes
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -98,7 +99,7 @@ def print_findings(report: Report) -> None:
     """Print where each finding is, what it is, and how to mend it; findings that say the same of many cells once."""
     for finding, count in report.grouped():
         more = f" (and {count - 1} more)" if count > 1 else ""
-        click.echo(f"{finding.where}{more}: {finding.what}\n    mend: {finding.mend}")
+        print_notes([f"{finding.where}{more}: {finding.what}", f"    mend: {finding.mend}"])
 
 
 def _print(report: Report, entry: Path) -> None:

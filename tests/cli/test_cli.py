@@ -292,17 +292,21 @@ def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: C
 
 
 def test_ratios_and_levels_are_shown_with_their_intervals_and_small_headroom_in_words() -> None:
-    from rae_bench.cli.run import _value, headroom_notes
+    from rae_bench.cli.result_table import value_text
+    from rae_bench.cli.run import headroom_notes
     from rae_bench.results.rows import Row
 
     values = {"reconstruction_error": [1.0, 2.0, 3.0], "gain_over_cold": [2.0, 2.0, 2.0]}
     row = Row("frozen", 0.05, "model", values, [0, 1, 2], headroom=1.1)
-    assert _value("gain_over_cold", row, 2) == "2.00\n(2.00-2.00)"
+    assert value_text("gain_over_cold", row, 2) == "2.00\n(2.00-2.00)"
     # t(2) sqrt(2.5 (1/3 + 1/4)) of a variance of 1
-    assert _value("reconstruction_error", row, 2) == "2.00\n± 5.20"
+    assert value_text("reconstruction_error", row, 2) == "2.00\n± 5.20"
     assert headroom_notes([row]) == []  # the note is of the cold start, once for all regimes
     (note,) = headroom_notes([Row("cold", 0.05, "model", {}, headroom=1.1), Row("cold", 0.2, "model", {}, headroom=2)])
-    assert note == "No data saved where cold / full is below 1.3, which leaves too little to save: 1.10 at 5 %."
+    assert note == (
+        "data saved is empty where the error of cold is less than 1.3 times that of full, for there is too little to "
+        "save: 1.10 at 5 %."
+    )
 
 
 def test_uneven_folds_are_told() -> None:
@@ -360,7 +364,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
-    from rae_bench.cli.run import render
+    from rae_bench.cli.result_table import print_rows
     from rae_bench.harness.events import Answered, DataWanted
     from rae_bench.harness.jobs import Failed
     from rae_bench.results.rows import Row
@@ -374,7 +378,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
         "m on [t]: making or finding the data",
         f"failed  m cold 5 % seed 0: {reason}",
     ]
-    Console(file=sys.stdout, width=1000).print(render([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]"))
+    print_rows([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]")
     out = capsys.readouterr().out
     assert "[/i] *" in out
     assert out.splitlines()[0].strip() == "[/b]"
