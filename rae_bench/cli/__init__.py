@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.cli.status import interruption
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
@@ -60,16 +61,10 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except BaseException as error:
             # Else click would end with 1 where the clean-up after Ctrl-C meets a closed pipe.
-            if _interrupted(error):
-                raise KeyboardInterrupt from error
+            interrupted = interruption(error)
+            if interrupted is not None:
+                raise KeyboardInterrupt(*interrupted.args) from error
             raise
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether an error is Ctrl-C, or came up while a command that was interrupted cleaned up."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -113,6 +108,8 @@ def main(arguments: list[str] | None = None) -> Any:
         command = context.command_path if context else "rae-bench"
         print(f"{command}: {error.format_message().rstrip('.')} (see {command} --help)", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        print("rae-bench: interrupted; finished cells are kept, the same command does the rest", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort) as error:
+        found = interruption(error)
+        how_far = f": {found}" if found is not None and str(found) else ""
+        print(f"rae-bench: interrupted{how_far}", file=sys.stderr)
         sys.exit(130)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,14 @@ def wanted_cells(
         "options": assignments("--set", options),
     }
     return [(model, task, arguments) for model in names for task in chosen]
+
+
+def wanted_words(wanted: Sequence[tuple[str, str | None, Mapping[str, Any]]]) -> str:
+    """Return in words what is asked for, as `wanted_cells` gives it."""
+    models = list(dict.fromkeys(model for model, _, _ in wanted))
+    tasks = list(dict.fromkeys(task or f"{asked['source']}-to-{asked['target']}" for _, task, asked in wanted))
+    named = model_name(models[0]) if len(models) == 1 else f"{len(models)} models"
+    return f"{named} on " + (Path(tasks[0]).stem if len(tasks) == 1 else f"{len(tasks)} tasks")
 
 
 def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rae_bench.cli.screen import print_facts, print_table, wide_option
+from rae_bench.cli.status import begin, status_line
 from rae_bench.results.text_table import TextColumn
 
 PATH = click.Path(path_type=Path)
@@ -26,14 +27,29 @@ def check() -> None:
 def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     """Run the conformance suite on SPEC: an entry's name, package.module:Class or path/to/file.py:Class."""
     from rae_bench.cli.values import assignments
+    from rae_bench.model.registry import resolve_model
+
+    resolve_model(spec)
+    begin(f"check model {spec}")
+
+    from rae_bench.testing import CHECKS, Check
     from rae_bench.testing import check_model as run_checks
 
-    checks = run_checks(spec, options=assignments("--set", options))
+    number = 0
+
+    def shown(check: Check) -> None:
+        nonlocal number
+        number += 1
+        if not as_json:
+            print_facts([("ok" if check.ok else "FAIL", check.name + (f": {check.reason}" if check.reason else ""))], 6)
+
+    with status_line() as say:
+        checks = run_checks(
+            spec, options=assignments("--set", options), ended=shown,
+            begun=lambda name: say(f"check {number + 1} of {len(CHECKS)}: {name}"),
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
-    else:
-        for c in checks:
-            print_facts([("ok" if c.ok else "FAIL", c.name + (f": {c.reason}" if c.reason else ""))], 6)
     if not all(c.ok for c in checks):
         raise click.exceptions.Exit(1)
 
@@ -60,19 +76,22 @@ def check_task(
     none of these is enough, it trains one doubling more to say at which fractions the cap is not. Finished cells are
     kept in --out: the same command does the rest.
     """
+    from rae_bench.errors import UserError
+
+    if not budgets:
+        raise UserError("say what to check of the task: --budgets")
+    begin(f"check task {Path(name).stem}")
+
     from rich.console import Console
 
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.cli.values import split
     from rae_bench.data.formats.export import check_place
-    from rae_bench.errors import UserError
     from rae_bench.harness.sweep import sweep_specs
     from rae_bench.results.files import strict
     from rae_bench.study import budgets as study
     from rae_bench.task.task import load_task
 
-    if not budgets:
-        raise UserError("say what to check of the task: --budgets")
     task, names, updates = load_task(name), split(models), study.doubling(start, cap)
     if task.protocol.published:
         raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
@@ -125,6 +144,8 @@ def check_metrics(
 
     Fails where, in a ranked track, a category's primary does not rise with its own fault or no primary sees a fault.
     """
+    begin(f"check metrics on {task_name}")
+
     from rae_bench.data.formats.export import check_place
     from rae_bench.metrics import adversarial
     from rae_bench.model.api import Trajectory
@@ -139,12 +160,19 @@ def check_metrics(
     exam = target.held_out_clips(target.split(0).test)
     others = other_real_clips(target, exam, 0)
 
+    wanted = 1 + sum(len(fault.strengths) for fault in robustness.FAULTS)
+    number = 0
+
     def compare(trajectory: Trajectory) -> dict[str, float]:
+        nonlocal number
+        number += 1
+        say(f"faulty motion {number} of {wanted}")
         return adversarial(
             trajectory, exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups
         )
 
-    found = robustness.readings(exam.truth, exam.objectives, compare)
+    with status_line() as say:
+        found = robustness.readings(exam.truth, exam.objectives, compare)
     failings = robustness.failings(found)
     if as_json:
         lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]

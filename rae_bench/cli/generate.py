@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.status import begin
+
 
 @click.command()
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
@@ -25,6 +27,8 @@ def generate(
 
     Writes the motion as BVH or glTF (.glb) and says how far each objective was missed.
     """
+    begin(f"generate with {model_dir.name}")
+
     from rae_bench.cli.values import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, export_clips
     from rae_bench.data.formats.units import metres_per_unit

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
+from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
 from rae_bench.cli.result_table import print_actions, print_rows
 from rae_bench.cli.screen import print_notes
+from rae_bench.cli.status import begin
 from rae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def run(
     Finished cells are kept and not run again.
     --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
+    if workers is not None and workers < 1:
+        raise UserError("--workers takes a number above 0")
+    wanted = wanted_cells(**asked)
+    begin(wanted_words(wanted))
+
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
@@ -46,10 +52,8 @@ def run(
     from rae_bench.harness.spec import make_spec
     from rae_bench.study.on_request import add_thesis_errors
 
-    if workers is not None and workers < 1:
-        raise UserError("--workers takes a number above 0")
     stderr = Console(stderr=True)
-    specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted_cells(**asked)]
+    specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted]
     if dry_run:
         print_plans(specs, workers or run_workers(), as_json=as_json)
         return 0

@@ -11,6 +11,7 @@ import click
 
 from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.screen import print_facts
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import assignments, expand, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME
@@ -53,12 +54,14 @@ def thesis(
 
     Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
     """
+    if seeds < 1:
+        raise UserError("--seeds takes a number above 0")
+    begin("study thesis")
+
     from rae_bench.study.claims import MODELS
     from rae_bench.study.published import RIGS
     from rae_bench.study.thesis import ARMS, arms, run_arm
 
-    if seeds < 1:
-        raise UserError("--seeds takes a number above 0")
     chosen = _chosen("model of the study", models, MODELS)
     names = _chosen("mode", modes, ARMS)
     chosen_rigs = _chosen("rig of the study", rigs, RIGS)

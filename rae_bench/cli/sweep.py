@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
+from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
+from rae_bench.cli.status import begin
 from rae_bench.errors import UserError
 
 
@@ -33,14 +34,6 @@ def sweep(
     command made them, and after an interruption the same command does the rest.
     --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
-    from rich.console import Console
-
-    from rae_bench.cli.run import print_outcome
-    from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
-    from rae_bench.results.rows import rows
-    from rae_bench.study.on_request import add_thesis_errors
-
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):
         if value is not None and value < 1:
             raise UserError(f"{option} takes a number above 0")
@@ -49,6 +42,16 @@ def sweep(
     if gpus is not None:
         asked["accelerator"] = "gpu"
     pairs = wanted_cells(**asked)
+    begin(wanted_words(pairs))
+
+    from rich.console import Console
+
+    from rae_bench.cli.run import print_outcome
+    from rae_bench.cli.sweep_progress import SweepProgress
+    from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
+    from rae_bench.results.rows import rows
+    from rae_bench.study.on_request import add_thesis_errors
+
     models, tasks = (list(dict.fromkeys(names)) for names in zip(*((m, t) for m, t, _ in pairs), strict=True))
     specs = make_specs(models, tasks, **pairs[0][2])
     if dry_run:

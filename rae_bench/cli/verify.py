@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rae_bench.cli.screen import print_notes
+from rae_bench.cli.status import begin, status_line
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -51,15 +49,17 @@ def verify(
 
     Exit 0 where nothing is wrong, 1 with findings: each says where, what, and how to mend it.
     """
-    from rae_bench.leaderboard.entries.fetch import fetched
-    from rae_bench.leaderboard.verify import verifier
-
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
     if not rerun and (data_seed is not None or model is not None):
         raise UserError("--data-seed and --model belong to --rerun")
     if cells < 1:
         raise UserError("--cells takes a number above 0")
+    begin(f"verify {entry.name}")
+
+    from rae_bench.leaderboard.entries.fetch import fetched
+    from rae_bench.leaderboard.verify import verifier
+
     with status_line() as progress, fetched(entry, fetch, progress) as file:
         report = verifier.verify(
             entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, progress=progress
@@ -80,19 +80,6 @@ def verify(
     else:
         _print(report, entry)
     return int(bool(report.findings))
-
-
-@contextmanager
-def status_line() -> Iterator[Callable[[str], None]]:
-    """Give a function that says on stderr what is being done: a changing line at a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    with Console(stderr=True).status("") as status:
-        yield lambda text: status.update(Text(text))
 
 
 def print_findings(report: Report) -> None:

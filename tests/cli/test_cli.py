@@ -147,7 +147,7 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place
     code, out, err = call(arguments)
     assert code == 2
     assert out == ""
-    lines = [line for line in err.splitlines() if not line.endswith(": making or finding the data")]
+    lines = [line for line in err.splitlines() if not line.endswith((": loading", ": making or finding the data"))]
     assert len(lines) == 1, err
     assert lines[0].startswith("rae-bench: ")
     assert message in lines[0]
@@ -239,7 +239,7 @@ def test_show_task_and_model(call: Call) -> None:
 def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> None:
     before = written()
     code, out, err = call([*RUN, "--task", TINY, "--dry-run"])
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "fe on tiny: loading\n")
     *lines, budget, estimate = out.splitlines()
     assert budget == "tiny: quick budget: 10 updates of 128 frames to adapt, 20 to pre-train"
     assert lines[0] == "to do  tiny  fe cold 5 % seed 0"
