@@ -12,7 +12,7 @@ import click
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.screen import print_notes, print_table, wide_option
-from rae_bench.cli.values import numbers, split
+from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
 from rae_bench.objectives.tracks import LIMBS, TRACKS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("b")
 @click.option("--task", "tasks", multiple=True, help="Only these tasks (all that both have).")
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
+@click.option("--seeds", type=SeedsType(), help="Only the first so many seeds, or only these: 0,3-4.")
 @click.option("--budget", type=click.Choice(BUDGETS), help="Only results of this budget (the one that both have).")
 @click.option("--metric", help="Any metric of the results; the primary reconstruction error unless told otherwise.")
 @click.option(
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @wide_option
 def compare(
-    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, budget: str | None,
-    metric: str | None, results: Path, as_json: bool, wide: bool,
+    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | list[int] | None,
+    budget: str | None, metric: str | None, results: Path, as_json: bool, wide: bool,
 ) -> None:
     """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
 
@@ -57,6 +57,8 @@ def compare(
     sides = [_EntryResults(text, results) for text in (a, b)]
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
         raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
+    if isinstance(seeds, int) and seeds < 1:
+        raise UserError("--seeds takes a number above 0, or a list of seeds")
     wanted = numbers("--fractions", split(fractions))
     chosen = _one_budget(sides, split(tasks), budget)
     metric = metric or _primary(sides, split(tasks))
@@ -110,7 +112,9 @@ class _EntryResults:
                 raise UserError(f"{folder}: no finished cell of the regime {self.regime}")
         self.table = table
 
-    def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
+    def clips(
+        self, metric: str, tasks: list[str], fractions: list[float], seeds: int | list[int] | None
+    ) -> pd.DataFrame:
         """Return a row for each clip of the cells that the options leave; for each cell if no clip has the metric."""
         from rae_bench.model.regimes import percent
         from rae_bench.results.clips import load_clips
@@ -131,7 +135,7 @@ class _EntryResults:
         if fractions:
             table = table[~uses_fraction | table["fraction"].isin(fractions)]
         if seeds is not None:
-            table = table[table["seed"] < seeds]
+            table = table[table["seed"] < seeds if isinstance(seeds, int) else table["seed"].isin(seeds)]
         known = sorted(set(table["metric"]))
         if metric not in known:
             raise unknown("metric", metric, known)

@@ -122,7 +122,7 @@ def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | N
         words = f"{done} of {wanted} cells done; {updates:,} updates to do, about {hours:.2f} core-hours"
         print_facts([(name, words), ("", budget_words(plans[0].task.protocol))], 11)
     if cost:
-        click.echo(f"about {duration(cost / room)} on {room} workers")
+        click.echo(f"{'at least' if open_ended else 'about'} {duration(cost / room)} on {room} workers")
     if open_ended:
         click.echo(f"not counted: {open_ended} jobs of which none of the kind has been run here")
 

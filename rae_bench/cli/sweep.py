@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
+from rae_bench.cli.screen import print_notes
 from rae_bench.cli.status import begin
+from rae_bench.cli.values import ShardType
 from rae_bench.errors import UserError
 
 
@@ -23,10 +25,14 @@ from rae_bench.errors import UserError
     "--gpus-per-cell", type=float, default=0, help="GPUs of a cell on Ray, such as 0.25 (1 with --accelerator gpu)."
 )
 @click.option("--gpus", type=int, help="Compute on so many GPUs of this machine, which the workers share.")
+@click.option(
+    "--shard", type=ShardType(), help="Only this share of the cells, such as 3/10: one for each machine or array task."
+)
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float, gpus: int | None,
-    max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, wide: bool, **asked: Any,
+    shard: tuple[int, int] | None, max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool,
+    as_json: bool, wide: bool, **asked: Any,
 ) -> int:
     """Run models x tasks x regimes x fractions x seeds, on the cores of this machine or on a Ray cluster.
 
@@ -48,12 +54,19 @@ def sweep(
 
     from rae_bench.cli.run import print_outcome
     from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
+    from rae_bench.harness.sweep import make_specs, results_of, shard_specs, sweep_specs, sweep_workers
     from rae_bench.results.rows import rows
     from rae_bench.study.on_request import add_thesis_errors
 
     models, tasks = (list(dict.fromkeys(names)) for names in zip(*((m, t) for m, t, _ in pairs), strict=True))
     specs = make_specs(models, tasks, **pairs[0][2])
+    if shard is not None:
+        if metrics:
+            raise UserError("--metrics thesis looks at all cells at once: run it without --shard when all are finished")
+        specs = shard_specs(specs, *shard)
+        if not specs:
+            click.echo(f"share {shard[0]} of {shard[1]} has no cells: there are fewer parts than shares", err=True)
+            return 0
     if dry_run:
         print_plans(specs, workers or sweep_workers(cpus_per_cell), as_json=as_json)
         return 0
@@ -66,6 +79,10 @@ def sweep(
         add_thesis_errors(outcomes, Console(stderr=True).print)
     if as_json:
         click.echo(json.dumps(results_of(outcomes), indent=1, allow_nan=False))
+    elif shard is not None:
+        cells = {p.path for outcome in outcomes for p in outcome.cells}
+        click.echo(f"share {shard[0]} of {shard[1]}: {len(cells)} cells, {len(results_of(outcomes))} with a result")
+        print_notes(["The same command without --shard shows the tables of all shares that have ended."])
     else:
         for number, outcome in enumerate(outcomes):
             if number:

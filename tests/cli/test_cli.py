@@ -242,10 +242,10 @@ def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> 
     assert (code, err) == (0, "fe on tiny: loading\n")
     *lines, budget, estimate = out.splitlines()
     assert budget == "tiny: quick budget: 10 updates of 128 frames to adapt, 20 to pre-train"
-    assert lines[0] == "to do  tiny  fe cold 5 % seed 0"
+    assert lines[0] == "to do    1 cell tiny  fe cold 5 %, seed 0"
     assert len(lines) == 8
     assert all(line.startswith("to do") for line in lines)
-    assert estimate.startswith("no estimate")
+    assert estimate.startswith("9 jobs; how long is not known")
 
     code, out, _ = call([*RUN, "--task", TINY, "--dry-run", "--json", "--seeds", "2", "--regimes", "cold"])
     entries = json.loads(out)
@@ -264,7 +264,11 @@ def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Ca
     assert all(line.startswith("done") for line in lines)
     assert "quick budget" in budget
     out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
-    assert "core-hours" in out.splitlines()[-1]
+    assert out.splitlines()[-1].startswith("about ")
+    assert "of CPU time" in out.splitlines()[-1]
+    out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--seeds", "0,3-4"])[1]
+    assert "done     1 cell tiny  fe cold 5 %, seed 0" in out.splitlines()
+    assert "to do    2 cells tiny  fe cold 5 %, seeds 3-4" in out.splitlines()
 
 
 def test_json_is_the_cell_results(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
@@ -438,3 +442,44 @@ def test_an_action_that_no_other_group_has_is_told(tiny_run: Outcome, monkeypatc
     assert not any("hop" in line for line in footnotes(tiny_run, rows(results)))
     monkeypatch.setattr(type(tiny_run), "results", results)
     assert any("No other group has the action hop" in line for line in footnotes(tiny_run, rows(results)))
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", 3), ("0", 0), ("0,3-4", [0, 3, 4]), ("3-3", [3]), ("2,", [2]), ("4,0-1,1", [4, 0, 1]), ("-1", -1)],
+)
+def test_seeds_are_a_number_or_a_list(text: str, seeds: int | list[int]) -> None:
+    from rae_bench.cli.values import SeedsType
+
+    assert SeedsType().convert(text, None, None) == seeds
+
+
+@pytest.mark.parametrize("text", ["many", "3-1", "1-", "-3,1", "0,x", "0-99999999", "1.5"])
+def test_what_is_no_seed_is_refused(text: str) -> None:
+    from rae_bench.cli.values import SeedsType
+
+    with pytest.raises(click.BadParameter, match="a list such as 0,3-4"):
+        SeedsType().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["3", "0/3", "4/3", "a/b", "1/0", "-1/3"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    from rae_bench.cli.values import ShardType
+
+    assert ShardType().convert("3/10", None, None) == (3, 10)
+    with pytest.raises(click.BadParameter, match="no share such as 3/10"):
+        ShardType().convert(text, None, None)
+
+
+def test_an_estimate_says_at_least_where_not_all_is_known(
+    tiny_run: Outcome, tiny_task: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rae_bench.harness import estimate
+
+    out_folder = str(tiny_run.cells[0].path.parents[2])
+    ask = [*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"]
+    whole = estimate.estimate
+    monkeypatch.setattr(estimate, "estimate", lambda jobs: dict(list(whole(jobs).items())[2:]))
+    last = call(ask)[1].splitlines()[-1]
+    assert last.startswith("at least ")
+    assert last.endswith("2 of 8 jobs not counted: none of their kind has been run here")
