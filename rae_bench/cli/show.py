@@ -11,6 +11,7 @@ from rae_bench.cli.screen import print_facts, print_notes
 from rae_bench.errors import unknown
 
 if TYPE_CHECKING:
+    from rae_bench.model.registry import ModelRef
     from rae_bench.rigs.rig import Rig
     from rae_bench.task.task import Task
 
@@ -188,21 +189,44 @@ def task_lines(task: Task) -> list[str]:
 @show.command("model")
 @click.argument("spec")
 def show_model(spec: str) -> None:
-    """Print what the card of model SPEC says (imports the model), and of a plug-in the files that identify it."""
-    from dataclasses import asdict
+    """Print what model SPEC is, its options for --set, and of a plug-in the files that identify it.
 
-    from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+    An installed entry is not imported; a plug-in is, for its card.
+    """
+    from rae_bench.model.described import model_options
     from rae_bench.model.registry import resolve_model
 
-    model: Any = resolve_model(spec).load()
-    card = asdict(model.card)
-    for key, value in card.items():
-        if value is None:
-            continue
-        text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
-        print_facts([(key, str(text))], 14)
-    plugin = resolve_model(spec).plugin
-    if plugin is not None:
-        click.echo(f"{'identity':<13} {plugin_identity(plugin)}")
-        for n, file in enumerate(plugin_files(plugin)):
+    ref = resolve_model(spec)
+    for key, value in _card(ref).items():
+        text = ", ".join(sorted(value)) if isinstance(value, (frozenset, list)) else value
+        print_facts([(key, f"{text:,}" if key == "parameters" else str(text))], 14)
+    if ref.plugin is not None:
+        from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+
+        click.echo(f"{'identity':<13} {plugin_identity(ref.plugin)}")
+        for n, file in enumerate(plugin_files(ref.plugin)):
             click.echo(f"{'' if n else 'of the files':<13} {file}")
+    options = model_options(ref)
+    if not options:
+        click.echo("\nIt declares no options.")
+        return
+    click.echo("\noptions, as in --set NAME=VALUE: type, default, what it does")
+    rows = [(f"  {option.name}", option.kind, option.default, option.text) for option in options]
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    heads = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + "  " for row in rows]
+    print_facts(zip(heads, (row[3] for row in rows), strict=True), sum(widths) + 7)
+
+
+def _card(ref: ModelRef) -> dict[str, Any]:
+    """What is said of a model, without importing an installed one."""
+    if "description" in ref.about:
+        known: dict[str, Any] = {"name": ref.name, **ref.about}
+        identity = ref.identity
+        if isinstance(identity, dict):
+            known["version"] = ", ".join(f"{part} {number}" for part, number in identity.items())
+        said = {key: value for key, value in known.items() if value not in ("", None, [])}
+        return {key: value for key, value in said.items() if key not in ("versions", "groups")}
+    from dataclasses import asdict
+
+    model: Any = ref.load()
+    return {key: value for key, value in asdict(model.card).items() if value not in ("", None)}

@@ -119,6 +119,8 @@ LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "tune --help": (["tune", "--help"], (*HEAVY, "numpy")),
     "show rig": (["show", "rig", "quad"], HEAVY),
     "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
+    "show model": (["show", "model", "fc-rbf-in+rtn"], (*HEAVY, "numpy")),
+    "show entry": (["show", "model", "anyrig"], (*HEAVY, "numpy")),
 }
 
 
