@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -28,6 +29,7 @@ COMMANDS = {
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, our metrics, a task's budgets."),
     "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
+    "doctor": ("rae_bench.cli.doctor", "doctor", "Say what is installed and found here, and what is missing."),
 }
 
 
@@ -61,6 +63,8 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except BaseException as error:
             # Else click would end with 1 where the clean-up after Ctrl-C meets a closed pipe.
+            if ctx.params.get("verbose") and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+                traceback.print_exception(error)
             interrupted = interruption(error)
             if interrupted is not None:
                 raise KeyboardInterrupt(*interrupted.args) from error
@@ -72,13 +76,31 @@ class _Lazy(click.Group):
     package_name="rae-bench", prog_name="rae-bench",
     message=f"%(prog)s, version %(version)s, benchmark version {BENCHMARK_VERSION}",
 )  # fmt: skip
-def cli() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Also say versions and folders, and the trace of an error.")
+def cli(verbose: bool) -> None:
     """Transfer learning of motion synthesis across character rigs.
 
     \b
     rae-bench run --model fe --task biped2quad    the main job, about a minute on two cores
     rae-bench list                                what there is
+    rae-bench doctor                              what is installed, and what is missing
     """
+    if verbose:
+        _say_where()
+
+
+def _say_where() -> None:
+    """Say on stderr which program this is, and where it looks for what."""
+    import os
+    from importlib.metadata import version
+    from pathlib import Path
+
+    from rae_bench.storage import home
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    click.echo(f"rae-bench {version('rae-bench')} in {Path(__file__).parents[1]}", err=True)
+    click.echo(f"python {python} in {sys.prefix}, cache in {home()}", err=True)
+    click.echo(f"recordings in {os.environ.get('RAE_BENCH_DATA') or 'no folder that RAE_BENCH_DATA names'}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.screen import print_facts, print_notes, wide_option
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_notes, wide_option
 from rae_bench.cli.values import SeedsType, assignments, expand, numbers, split
 from rae_bench.model.registry import model_name
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
@@ -35,11 +36,16 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
     """The options by which a command is told its cells. `fractions` says in words what is taken by default."""
     options = [
         click.option(
-            "--model", "models", multiple=True, required=True, help="Entry, glob, module:Class or file.py:Class."
+            "--model", "models", multiple=True, required=True, shell_complete=complete.models,
+            help="Entry, glob, module:Class or file.py:Class.",
         ),
-        click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml."),
-        click.option("--source", help="Instead of --task: name of the source domain."),
-        click.option("--target", help="Instead of --task: name of the target domain."),
+        click.option("--task", "tasks", multiple=True, shell_complete=complete.tasks, help="Task, glob or file.toml."),
+        click.option(
+            "--source", shell_complete=complete.domain, help="Instead of --task: name of the source domain."
+        ),
+        click.option(
+            "--target", shell_complete=complete.domain, help="Instead of --task: name of the target domain."
+        ),
         click.option(
             "--regimes",
             multiple=True,
@@ -144,6 +150,7 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
         if why:
             print_notes([f"{spec.model.name}: its cells train one by one, which takes longer: {why}"])
     _print_estimate(plans, workers)
+    next_steps("the same command without --dry-run")
 
 
 def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.screen import print_facts, print_table, wide_option
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
 from rae_bench.cli.status import begin, status_line
 from rae_bench.results.text_table import TextColumn
 
@@ -21,7 +22,7 @@ def check() -> None:
 
 
 @check.command("model")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete.model)
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
@@ -51,11 +52,13 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
     if not all(c.ok for c in checks):
+        next_steps("mend what FAIL names", f"rae-bench check model {spec}")
         raise click.exceptions.Exit(1)
+    next_steps(f"rae-bench run --model {spec} --task biped2quad")
 
 
 @check.command("task")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.task)
 @click.option("--budgets", is_flag=True, help="Train for ever more updates, and say how many are enough.")
 @click.option("--models", multiple=True, default=("mann,fe",), show_default=True, help="One or two good entries.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many; 3 decide.")
@@ -114,6 +117,7 @@ def check_task(
         for line in (*study.table_lines(series), "", *study.verdict_lines(series, choice)):
             click.echo(line)
     click.echo(f"plot: {study.draw_series(series, choice, plot)}", err=True)
+    next_steps(f"write full_updates = {choice.updates} below [budget] of the task", f"rae-bench show task {name}")
     return int(any(outcome.failed for outcome in outcomes))
 
 

@@ -11,7 +11,7 @@ import click
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
-from rae_bench.cli.screen import print_notes, print_table, wide_option
+from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
 from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
@@ -83,6 +83,10 @@ def compare(
     print_notes([f"Benchmark version {BENCHMARK_VERSION}, {chosen} budget{quick}"])
     if unpaired:
         print_notes([f"Only one side has, so not compared: {in_short(unpaired)}."])
+    if (found["seeds"] < 3).any():
+        next_steps("rae-bench run ... --seeds 3, for an interval that decides", "rae-bench compare again")
+    else:
+        next_steps(f"rae-bench view {sides[0].folder}/TASK, to see the motion behind the numbers")
 
 
 class _EntryResults:
@@ -96,7 +100,7 @@ class _EntryResults:
         if name and regime not in ROWS and not Path(text).exists():
             raise unknown("regime", regime, ROWS)
         self.text, self.regime = text, regime if name and regime in ROWS else ""
-        folder = _folder(name if self.regime else text, results)
+        folder = self.folder = _folder(name if self.regime else text, results)
         table = with_entry(load_results(folder))
         if table.empty:
             raise UserError(f"{folder}: no cell results here")

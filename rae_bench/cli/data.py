@@ -12,6 +12,7 @@ import click
 from rae_bench.cli.data_export import export
 from rae_bench.cli.data_report import print_summary, report
 from rae_bench.cli.data_retarget import retarget
+from rae_bench.cli.screen import next_steps
 
 LONGEST = 86400.0
 """Seconds: no segment is longer."""
@@ -106,6 +107,7 @@ def import_(
             if number:
                 click.echo()
             print_summary(each, kept)
+        next_steps(f"rae-bench data report {reports[0][0]['name']} --page report.html")
 
 
 @data.command("get")
@@ -122,6 +124,7 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     """
     from rae_bench.data.importing.file_list import downloads_folder
     from rae_bench.task import download
+    from rae_bench.task.task import builtin_tasks
 
     place = root or downloads_folder()
     for recordings in download.recordings_of(name):
@@ -136,6 +139,7 @@ def get(name: str, root: Path | None, yes: bool) -> None:
         opener = download.https_opener()
         download.download_missing(recordings, folder, opener, lambda file: click.echo(f"  {file}", err=True))
         click.echo(f"  in      {folder}")
+    next_steps(f"rae-bench run --model fe --task {name}" if name in builtin_tasks() else "rae-bench list tasks")
 
 
 def _accepted() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.screen import print_facts, print_notes, print_table, wide_option
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_notes, print_table, wide_option
 from rae_bench.data.wording import as_length
 from rae_bench.results.text_table import Cells, TextColumn
 
@@ -18,7 +19,7 @@ SHOWN = 12
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.imported)
 @click.option("--page", type=click.Path(path_type=Path), help="Also a page with plots and moving clips: one file.")
 @click.option("--all", "everything", is_flag=True, help="Every recording and bone, not the first few.")
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON.")
@@ -47,6 +48,7 @@ def report(name: str, page: Path | None, everything: bool, as_json: bool, wide: 
     _print_details(numbers, None if everything else SHOWN, wide=wide)
     if page:
         click.echo(f"\n{page}")
+    next_steps(f"rae-bench view {name}", f"rae-bench run --model fe --source {name} --target quad")
 
 
 def print_summary(report: dict[str, Any], kept: Path) -> None:

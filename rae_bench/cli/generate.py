@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.screen import next_steps
 from rae_bench.cli.status import begin
 
 
@@ -57,3 +58,4 @@ def generate(
     click.echo(f"{output}: {frames} frames at {motion.fps:g} fps, {frames / motion.fps:.2f} s")
     for role, time, metres in made.distances:
         click.echo(f"  {role:<10} at {time:5.2f} s: missed by {100 * metres:.1f} cm")
+    next_steps(f"open {page} in a browser" if page else "the same command with --page out.html shows it")

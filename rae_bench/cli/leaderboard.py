@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rae_bench.cli.screen import print_notes, print_table, wide_option
+from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -47,6 +47,7 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
         with writing(place):
             index = write_site(board, place, results)
         click.echo(str(index))
+    next_steps(f"rae-bench leaderboard show --folder {folder}")
 
 
 @leaderboard.command()
@@ -77,6 +78,7 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
     if table is None and len(known) > 1:
         click.echo()
         print_notes([f"also: {', '.join(list(known)[1:])}"])
+        next_steps(f"rae-bench leaderboard show {list(known)[1]} --folder {folder}")
 
 
 @leaderboard.command()

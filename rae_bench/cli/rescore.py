@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.screen import next_steps
 from rae_bench.cli.status import begin, status_line
 from rae_bench.errors import UserError
 
@@ -33,7 +34,8 @@ def rescore(
 
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
-    if fetch and not (folder / ENTRY).is_file():
+    is_entry = (folder / ENTRY).is_file()
+    if fetch and not is_entry:
         raise UserError(f"{folder}: is no entry; its trajectories lie beside the results, so leave --fetch out")
     begin(f"rescore {folder.name}")
 
@@ -49,4 +51,5 @@ def rescore(
         more = f" (and {len(paths) - 1} more)" if paths[1:] else ""
         click.echo(f"{paths[0]}{more}: {reason}")
     click.echo(f"{folder}: cells: {len(done.changed)} rescored, {done.current} were current, {len(done.left)} left")
+    next_steps(f"rae-bench verify {folder}" if is_entry else "rae-bench run, with the options that made them")
     return int(bool(done.left))

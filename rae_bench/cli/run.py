@@ -6,20 +6,23 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
 from rae_bench.cli.result_table import print_actions, print_rows
-from rae_bench.cli.screen import print_notes
+from rae_bench.cli.screen import next_steps, print_notes
 from rae_bench.cli.status import begin
 from rae_bench.errors import UserError
+from rae_bench.model.regimes import COLD, FULL
 
 if TYPE_CHECKING:
     import numpy as np
 
     from rae_bench.harness.run import Outcome
+    from rae_bench.harness.spec import RunSpec
     from rae_bench.results.rows import Row
     from rae_bench.task.sides import Side
     from rae_bench.task.split import Folds
@@ -71,7 +74,24 @@ def run(
             _print_outcome(outcome, stderr, by, wide=wide)
     if as_json:
         click.echo(json.dumps(results, indent=1, allow_nan=False))
+    else:
+        next_steps(*what_next(specs))
     return code
+
+
+def what_next(specs: Sequence[RunSpec]) -> list[str]:
+    """Return the commands that make sense once cells of these are finished: a comparison, or seeds to compare by."""
+    first = specs[0]
+    entries = list(dict.fromkeys(spec.folder().parent.name for spec in specs))
+    learned = [regime for regime in first.regimes if regime not in (COLD, FULL)]
+    where = "" if first.out == Path("results") else f" --results {first.out}"
+    if len(first.seeds) < 2:
+        return [f"rae-bench run --model {first.model.spec} --task {first.task.name} --seeds 3"]
+    if len(entries) > 1:
+        return [f"rae-bench compare {entries[0]} {entries[1]}{where}"]
+    if learned and COLD in first.regimes:
+        return [f"rae-bench compare {entries[0]}:{learned[-1]} {entries[0]}:{COLD}{where}"]
+    return [f"rae-bench view {first.folder()}"]
 
 
 def print_outcome(outcome: Outcome, table_rows: Sequence[Row], *, wide: bool = False) -> None:

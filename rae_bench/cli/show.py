@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.screen import print_facts, print_notes
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_notes
 from rae_bench.errors import unknown
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
             print_notes([f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more"])
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+    next_steps("rae-bench show model fe", "rae-bench show task biped2quad")
 
 
 def _budgets_in_short(task: Task) -> str:
@@ -82,8 +84,11 @@ def show() -> None:
 
 
 @show.command("rig")
-@click.argument("name")
-@click.option("--to", "other", help="Another rig: how far apart they are, and which joints correspond.")
+@click.argument("name", shell_complete=complete.rig)
+@click.option(
+    "--to", "other", shell_complete=complete.rig,
+    help="Another rig: how far apart they are, and which joints correspond.",
+)  # fmt: skip
 def show_rig(name: str, other: str | None) -> None:
     """Print the joint tree of rig NAME (or of a rig file)."""
     from rae_bench.rigs.file import load_rig
@@ -91,6 +96,8 @@ def show_rig(name: str, other: str | None) -> None:
     rig = load_rig(name)
     for line in rig_tree(rig) if other is None else rigs_apart(rig, load_rig(other)):
         click.echo(line)
+    run = f"rae-bench run --model fe --source {name} --target {other}"
+    next_steps(f"rae-bench view {name}" if other is None else run)
 
 
 def rigs_apart(rig: Rig, other: Rig) -> list[str]:
@@ -145,7 +152,7 @@ def rig_tree(rig: Rig) -> list[str]:
 
 
 @show.command("task")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.task)
 def show_task(name: str) -> None:
     """Print what task NAME (or a task file) asks."""
     from rae_bench.task.task import load_task
@@ -153,6 +160,7 @@ def show_task(name: str) -> None:
     title, description, *facts = task_lines(load_task(name))
     print_notes([title, description])
     print_facts((line[:12].rstrip(), line[12:]) for line in facts)
+    next_steps(f"rae-bench run --model fe --task {name}")
 
 
 def task_lines(task: Task) -> list[str]:
@@ -187,7 +195,7 @@ def task_lines(task: Task) -> list[str]:
 
 
 @show.command("model")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete.model)
 def show_model(spec: str) -> None:
     """Print what model SPEC is, its options for --set, and of a plug-in the files that identify it.
 
@@ -209,12 +217,14 @@ def show_model(spec: str) -> None:
     options = model_options(ref)
     if not options:
         click.echo("\nIt declares no options.")
+        next_steps(f"rae-bench run --model {spec} --task biped2quad")
         return
     click.echo("\noptions, as in --set NAME=VALUE: type, default, what it does")
     rows = [(f"  {option.name}", option.kind, option.default, option.text) for option in options]
     widths = [max(len(row[k]) for row in rows) for k in range(3)]
     heads = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + "  " for row in rows]
     print_facts(zip(heads, (row[3] for row in rows), strict=True), sum(widths) + 7)
+    next_steps(f"rae-bench check model {spec}", f"rae-bench run --model {spec} --task biped2quad")
 
 
 def _card(ref: ModelRef) -> dict[str, Any]:

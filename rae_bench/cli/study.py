@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.cells import budget_option, budget_words
-from rae_bench.cli.screen import print_facts
+from rae_bench.cli.screen import next_steps, print_facts
 from rae_bench.cli.status import begin
 from rae_bench.cli.values import assignments, expand, split
 from rae_bench.errors import UserError, unknown
@@ -148,6 +148,7 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
     for mode, verdicts in found.verdicts.items():
         for verdict in verdicts:
             print_facts([(f"{mode:<10} claim {verdict.number}  {verdict.verdict:<10}", verdict.text)], 33)
+    next_steps(f"read {folder / 'study.md'}")
 
 
 def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
-from rae_bench.cli.screen import print_notes
+from rae_bench.cli.screen import next_steps, print_notes
 from rae_bench.cli.status import begin
 from rae_bench.cli.values import ShardType
 from rae_bench.errors import UserError
@@ -52,7 +52,7 @@ def sweep(
 
     from rich.console import Console
 
-    from rae_bench.cli.run import print_outcome
+    from rae_bench.cli.run import print_outcome, what_next
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.harness.sweep import make_specs, results_of, shard_specs, sweep_specs, sweep_workers
     from rae_bench.results.rows import rows
@@ -88,4 +88,5 @@ def sweep(
             if number:
                 click.echo()
             print_outcome(outcome, rows(outcome.results), wide=wide)
+        next_steps(*what_next(specs))
     return int(any(outcome.failed for outcome in outcomes))

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rae_bench.cli import complete
 from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.screen import print_facts
 from rae_bench.cli.status import begin, truthful
@@ -21,8 +22,10 @@ SHOWN = 5
 
 
 @click.command()
-@click.option("--model", required=True, help="Entry, module:Class or file.py:Class.")
-@click.option("--task", required=True, help="Task or file.toml; only its source is looked at.")
+@click.option("--model", required=True, shell_complete=complete.model, help="Entry, module:Class or file.py:Class.")
+@click.option(
+    "--task", required=True, shell_complete=complete.task, help="Task or file.toml; only its source is looked at."
+)
 @budget_option()
 @click.option("--trials", type=int, default=16, show_default=True, help="Configurations drawn at random.")
 @click.option("--grid", is_flag=True, help="Instead: every combination, each on the whole budget.")

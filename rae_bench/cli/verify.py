@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rae_bench.cli.screen import print_notes
+from rae_bench.cli.screen import next_steps, print_notes
 from rae_bench.cli.status import begin, status_line
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.entries.level import CLAIMED, RESCORED
 
 if TYPE_CHECKING:
     from rae_bench.leaderboard.verify.verifier import Report
@@ -98,6 +99,12 @@ def _print(report: Report, entry: Path) -> None:
         return
     for task, level in report.levels.items():
         click.echo(f"{entry.name}: {task} {level}")
+    if CLAIMED in report.levels.values():
+        click.echo("note: claimed is its authors' word: no trajectories were there to recompute metrics from", err=True)
+        next_steps(f"rae-bench verify {entry} --fetch")
+    elif RESCORED in report.levels.values():
+        click.echo("note: rescored: its metrics were computed again from its trajectories, and agree", err=True)
+        next_steps(f"rae-bench verify {entry} --rerun, which runs the model's code")
 
 
 def _print_json(report: Report) -> None:
