@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .catalogue import Pair, about, find, names
-from .pair_options import choose
+from .pair_options import OPTION_TEXTS, choose
 
-__all__ = ["about", "find", "load", "names", "resolve"]
+__all__ = ["OPTION_TEXTS", "about", "find", "load", "names", "resolve"]
 
 
 def load(name: str) -> type:

@@ -15,6 +15,14 @@ OUTPUTS = ("change", "absolute", "straight", "momentum")
 pose that goes straight for its objectives (`Frame.straight`); or what it has over a share of the last change."""
 
 
+OPTION_TEXTS = {
+    "preset": "small, or paper: the sizes of the papers",
+    "mode": "corrected, or paper: the thesis' published protocol with its faults (docs/study.md)",
+    "output": f"what the decoder gives: {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}",
+}
+"""What the options do that are not of `TrainConfig`."""
+
+
 @dataclass(frozen=True)
 class Mode:
     """What a mode changes of a pair.

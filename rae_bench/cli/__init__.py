@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.cli.status import interruption
 
 COMMANDS = {
     "run": ("rae_bench.cli.run", "run", "Run models on tasks and show what transfer bought."),
@@ -27,6 +29,7 @@ COMMANDS = {
     "check": ("rae_bench.cli.check", "check", "Check a model's contract, our metrics, a task's budgets."),
     "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
+    "doctor": ("rae_bench.cli.doctor", "doctor", "Say what is installed and found here, and what is missing."),
 }
 
 
@@ -60,16 +63,12 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except BaseException as error:
             # Else click would end with 1 where the clean-up after Ctrl-C meets a closed pipe.
-            if _interrupted(error):
-                raise KeyboardInterrupt from error
+            if ctx.params.get("verbose") and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+                traceback.print_exception(error)
+            interrupted = interruption(error)
+            if interrupted is not None:
+                raise KeyboardInterrupt(*interrupted.args) from error
             raise
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether an error is Ctrl-C, or came up while a command that was interrupted cleaned up."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -77,13 +76,31 @@ def _interrupted(error: BaseException | None) -> bool:
     package_name="rae-bench", prog_name="rae-bench",
     message=f"%(prog)s, version %(version)s, benchmark version {BENCHMARK_VERSION}",
 )  # fmt: skip
-def cli() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Also say versions and folders, and the trace of an error.")
+def cli(verbose: bool) -> None:
     """Transfer learning of motion synthesis across character rigs.
 
     \b
     rae-bench run --model fe --task biped2quad    the main job, about a minute on two cores
     rae-bench list                                what there is
+    rae-bench doctor                              what is installed, and what is missing
     """
+    if verbose:
+        _say_where()
+
+
+def _say_where() -> None:
+    """Say on stderr which program this is, and where it looks for what."""
+    import os
+    from importlib.metadata import version
+    from pathlib import Path
+
+    from rae_bench.storage import home
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    click.echo(f"rae-bench {version('rae-bench')} in {Path(__file__).parents[1]}", err=True)
+    click.echo(f"python {python} in {sys.prefix}, cache in {home()}", err=True)
+    click.echo(f"recordings in {os.environ.get('RAE_BENCH_DATA') or 'no folder that RAE_BENCH_DATA names'}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -113,6 +130,8 @@ def main(arguments: list[str] | None = None) -> Any:
         command = context.command_path if context else "rae-bench"
         print(f"{command}: {error.format_message().rstrip('.')} (see {command} --help)", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        print("rae-bench: interrupted; finished cells are kept, the same command does the rest", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort) as error:
+        found = interruption(error)
+        how_far = f": {found}" if found is not None and str(found) else ""
+        print(f"rae-bench: interrupted{how_far}", file=sys.stderr)
         sys.exit(130)

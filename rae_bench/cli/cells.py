@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.values import assignments, expand, numbers, split
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_notes, wide_option
+from rae_bench.cli.values import SeedsType, assignments, expand, numbers, split
 from rae_bench.model.registry import model_name
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
@@ -33,11 +36,16 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
     """The options by which a command is told its cells. `fractions` says in words what is taken by default."""
     options = [
         click.option(
-            "--model", "models", multiple=True, required=True, help="Entry, glob, module:Class or file.py:Class."
+            "--model", "models", multiple=True, required=True, shell_complete=complete.models,
+            help="Entry, glob, module:Class or file.py:Class.",
         ),
-        click.option("--task", "tasks", multiple=True, help="Task, glob or file.toml."),
-        click.option("--source", help="Instead of --task: name of the source domain."),
-        click.option("--target", help="Instead of --task: name of the target domain."),
+        click.option("--task", "tasks", multiple=True, shell_complete=complete.tasks, help="Task, glob or file.toml."),
+        click.option(
+            "--source", shell_complete=complete.domain, help="Instead of --task: name of the source domain."
+        ),
+        click.option(
+            "--target", shell_complete=complete.domain, help="Instead of --task: name of the target domain."
+        ),
         click.option(
             "--regimes",
             multiple=True,
@@ -45,7 +53,9 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
         ),
         click.option("--fractions", multiple=True, help=f"Of the target's training frames: 0.05 or 5% ({fractions})."),
         budget_option(),
-        click.option("--seeds", type=int, default=seeds, show_default=True, help="How many seeds."),
+        click.option(
+            "--seeds", type=SeedsType(), default=seeds, show_default=True, help="How many seeds, or which: 0,3-4."
+        ),
         click.option(
             "--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA)."
         ),
@@ -69,8 +79,9 @@ def cell_options(seeds: int, fractions: str) -> Callable[[Any], Any]:
             show_default=True,
             help="What models that can use a GPU compute on.",
         ),
-        click.option("--dry-run", is_flag=True, help="Only list the cells: done, stale (why), to do."),
+        click.option("--dry-run", is_flag=True, help="Only say what is done, stale (why) and to do, and how long."),
         click.option("--json", "as_json", is_flag=True, help="Print the cell results as JSON."),
+        wide_option,
     ]
 
     def decorate(function: Any) -> Any:
@@ -113,6 +124,14 @@ def wanted_cells(
     return [(model, task, arguments) for model in names for task in chosen]
 
 
+def wanted_words(wanted: Sequence[tuple[str, str | None, Mapping[str, Any]]]) -> str:
+    """Return in words what is asked for, as `wanted_cells` gives it."""
+    models = list(dict.fromkeys(model for model, _, _ in wanted))
+    tasks = list(dict.fromkeys(task or f"{asked['source']}-to-{asked['target']}" for _, task, asked in wanted))
+    named = model_name(models[0]) if len(models) == 1 else f"{len(models)} models"
+    return f"{named} on " + (Path(tasks[0]).stem if len(tasks) == 1 else f"{len(tasks)} tasks")
+
+
 def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> None:
     """The cells of `--dry-run`, each once: done, stale (why), to do; and how long the rest would take."""
     from rae_bench.harness.isolation.models import why_alone
@@ -123,15 +142,50 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps([plan_entry(task, p) for task, p in cells.values()], indent=1))
         return
-    for task, p in cells.values():
-        click.echo(f"{p.state:<6} {task.name}  {cell_label(p.cell)}" + (f"  ({p.why})" if p.why else ""))
+    print_facts(group_lines(cells.values()), 16)
     for task in {task.folder: task for task, _ in cells.values()}.values():
-        click.echo(f"{task.name}: {budget_words(task.protocol)}")
+        print_notes([f"{task.name}: {budget_words(task.protocol)}"])
     for spec in {spec.model.spec: spec for spec in specs}.values():
         why = why_alone(spec.model, spec.options)
         if why:
-            click.echo(f"{spec.model.name}: its cells train one by one, which takes longer: {why}")
+            print_notes([f"{spec.model.name}: its cells train one by one, which takes longer: {why}"])
     _print_estimate(plans, workers)
+    next_steps("the same command without --dry-run")
+
+
+def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, str]]:
+    """Return (state and number, which) of cells that are alike but for fraction and seed, in the order of the plan."""
+    from rae_bench.model.regimes import percent, row_name
+
+    # Seeds of each fraction first, so that a line names exactly its cells.
+    seeds: dict[tuple[str, str, str, str, float], list[int]] = defaultdict(list)
+    for task, p in cells:
+        cell = p.cell
+        row = f"{model_name(cell.model)} {row_name(cell.regime, cell.fraction)}" if cell.learns else cell.model
+        seeds[p.state, p.why, task.name, row, cell.fraction].append(cell.seed)
+    groups: dict[tuple[str, str, str, str, tuple[int, ...]], list[float]] = defaultdict(list)
+    for (state, why, name, row, fraction), found in seeds.items():
+        groups[state, why, name, row, tuple(found)].append(fraction)
+    lines = []
+    for (state, why, name, row, which), fractions in groups.items():
+        count = len(which) * len(fractions)
+        data = "" if fractions == [1.0] else f" {', '.join(percent(f) for f in fractions)}"
+        reason = f" ({why})" if why else ""
+        head = f"{state:<6} {count:>3} cell{'s' if count > 1 else ''}"
+        lines.append((head, f"{name}  {row}{data}, {seed_words(which)}{reason}"))
+    return lines
+
+
+def seed_words(seeds: Sequence[int]) -> str:
+    """Return seeds in words, neighbours as a range: seeds 0, 3-4."""
+    spans: list[list[int]] = []
+    for seed in sorted(seeds):
+        if spans and seed == spans[-1][1] + 1:
+            spans[-1][1] = seed
+        else:
+            spans.append([seed, seed])
+    parts = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(parts)}"
 
 
 def budget_words(protocol: Protocol) -> str:
@@ -169,15 +223,13 @@ def _print_estimate(plans: Sequence[Plan], workers: int) -> None:
     expected = estimate(jobs)
     uncounted = len(jobs) - len(expected)
     if not expected:
-        click.echo("no estimate: no cell of this kind has been run here")
+        print_notes([f"{len(jobs)} jobs; how long is not known: no cell of this kind has been run here"])
         return
     cost = sum(expected.values())
     wall = max([cost / workers, *expected.values()])
     rest = f"; {uncounted} of {len(jobs)} jobs not counted: none of their kind has been run here" if uncounted else ""
-    click.echo(
-        f"about {duration(wall)} on {workers} worker{'s' if workers > 1 else ''} "
-        f"({cost / 3600:.2g} core-hours, by what earlier cells took){rest}"
-    )
+    said = f"{'at least' if uncounted else 'about'} {duration(wall)} on {workers} worker{'s' if workers > 1 else ''}"
+    print_notes([f"{said} ({duration(cost)} of CPU time, by what earlier cells took){rest}"])
 
 
 def duration(seconds: float) -> str:

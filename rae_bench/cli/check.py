@@ -8,6 +8,11 @@ from typing import Any
 
 import click
 
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
+from rae_bench.cli.status import begin, status_line
+from rae_bench.results.text_table import TextColumn
+
 PATH = click.Path(path_type=Path)
 
 
@@ -17,26 +22,43 @@ def check() -> None:
 
 
 @check.command("model")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete.model)
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     """Run the conformance suite on SPEC: an entry's name, package.module:Class or path/to/file.py:Class."""
     from rae_bench.cli.values import assignments
+    from rae_bench.model.registry import resolve_model
+
+    resolve_model(spec)
+    begin(f"check model {spec}")
+
+    from rae_bench.testing import CHECKS, Check
     from rae_bench.testing import check_model as run_checks
 
-    checks = run_checks(spec, options=assignments("--set", options))
+    number = 0
+
+    def shown(check: Check) -> None:
+        nonlocal number
+        number += 1
+        if not as_json:
+            print_facts([("ok" if check.ok else "FAIL", check.name + (f": {check.reason}" if check.reason else ""))], 6)
+
+    with status_line() as say:
+        checks = run_checks(
+            spec, options=assignments("--set", options), ended=shown,
+            begun=lambda name: say(f"check {number + 1} of {len(CHECKS)}: {name}"),
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
-    else:
-        for c in checks:
-            click.echo(f"{'ok  ' if c.ok else 'FAIL'}  {c.name}" + (f": {c.reason}" if c.reason else ""))
     if not all(c.ok for c in checks):
+        next_steps("mend what FAIL names", f"rae-bench check model {spec}")
         raise click.exceptions.Exit(1)
+    next_steps(f"rae-bench run --model {spec} --task biped2quad")
 
 
 @check.command("task")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.task)
 @click.option("--budgets", is_flag=True, help="Train for ever more updates, and say how many are enough.")
 @click.option("--models", multiple=True, default=("mann,fe",), show_default=True, help="One or two good entries.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many; 3 decide.")
@@ -57,19 +79,22 @@ def check_task(
     none of these is enough, it trains one doubling more to say at which fractions the cap is not. Finished cells are
     kept in --out: the same command does the rest.
     """
+    from rae_bench.errors import UserError
+
+    if not budgets:
+        raise UserError("say what to check of the task: --budgets")
+    begin(f"check task {Path(name).stem}")
+
     from rich.console import Console
 
     from rae_bench.cli.sweep_progress import SweepProgress
     from rae_bench.cli.values import split
     from rae_bench.data.formats.export import check_place
-    from rae_bench.errors import UserError
     from rae_bench.harness.sweep import sweep_specs
     from rae_bench.results.files import strict
     from rae_bench.study import budgets as study
     from rae_bench.task.task import load_task
 
-    if not budgets:
-        raise UserError("say what to check of the task: --budgets")
     task, names, updates = load_task(name), split(models), study.doubling(start, cap)
     if task.protocol.published:
         raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
@@ -92,6 +117,7 @@ def check_task(
         for line in (*study.table_lines(series), "", *study.verdict_lines(series, choice)):
             click.echo(line)
     click.echo(f"plot: {study.draw_series(series, choice, plot)}", err=True)
+    next_steps(f"write full_updates = {choice.updates} below [budget] of the task", f"rae-bench show task {name}")
     return int(any(outcome.failed for outcome in outcomes))
 
 
@@ -101,8 +127,9 @@ def check_lafan1(path: Path) -> None:
     """Run LaFAN1's in-betweening baselines on PATH, its lafan1.zip, and show them beside the published numbers."""
     from rae_bench.metrics import lafan1
 
-    text, agree = lafan1.comparison_table(lafan1.benchmark(*lafan1.published_clips(path)))
-    click.echo(text)
+    rows, agree = lafan1.comparison_table(lafan1.benchmark(*lafan1.published_clips(path)))
+    lengths = [TextColumn(f"{n}", f"{n}\n{what}") for n in lafan1.PUBLISHED_LENGTHS for what in ("frames", "paper")]
+    print_table([TextColumn("baseline", right=False), *lengths, TextColumn("verdict", " ", right=False)], rows, end="")
     if not agree:
         raise click.exceptions.Exit(1)
 
@@ -112,11 +139,17 @@ def check_lafan1(path: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Draw the primaries over strength (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print every value as JSON.")
-def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, as docs/robustness.md has them.")
+@wide_option
+def check_metrics(
+    task_name: str, data: Path | None, plot_path: Path | None, as_json: bool, markdown: bool, wide: bool
+) -> None:
     """Put known faults into true motion at rising strength and show which metric sees which (about a minute).
 
     Fails where, in a ranked track, a category's primary does not rise with its own fault or no primary sees a fault.
     """
+    begin(f"check metrics on {task_name}")
+
     from rae_bench.data.formats.export import check_place
     from rae_bench.metrics import adversarial
     from rae_bench.model.api import Trajectory
@@ -131,18 +164,28 @@ def check_metrics(task_name: str, data: Path | None, plot_path: Path | None, as_
     exam = target.held_out_clips(target.split(0).test)
     others = other_real_clips(target, exam, 0)
 
+    wanted = 1 + sum(len(fault.strengths) for fault in robustness.FAULTS)
+    number = 0
+
     def compare(trajectory: Trajectory) -> dict[str, float]:
+        nonlocal number
+        number += 1
+        say(f"faulty motion {number} of {wanted}")
         return adversarial(
             trajectory, exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups
         )
 
-    found = robustness.readings(exam.truth, exam.objectives, compare)
+    with status_line() as say:
+        found = robustness.readings(exam.truth, exam.objectives, compare)
     failings = robustness.failings(found)
     if as_json:
         lines = [vars(reading) | {"values": dict(reading.values)} for reading in found]
         click.echo(json.dumps({"readings": lines, "failings": failings}, indent=1))
     else:
-        click.echo(robustness.table(found))
+        if markdown:
+            click.echo(robustness.table(found))
+        for title, columns, rows in () if markdown else robustness.text_tables(found):
+            print_table(columns, rows, title, wide=wide)
     if plot_path:
         click.echo(f"plot: {robustness.plot(found, plot_path)}", err=True)
     for failing in failings:

@@ -11,10 +11,12 @@ import click
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
-from rae_bench.cli.values import numbers, split
+from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
+from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
 from rae_bench.objectives.tracks import LIMBS, TRACKS
+from rae_bench.results.text_table import Cells, TextColumn, short_number
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("b")
 @click.option("--task", "tasks", multiple=True, help="Only these tasks (all that both have).")
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Only the first so many seeds.")
+@click.option("--seeds", type=SeedsType(), help="Only the first so many seeds, or only these: 0,3-4.")
 @click.option("--budget", type=click.Choice(BUDGETS), help="Only results of this budget (the one that both have).")
 @click.option("--metric", help="Any metric of the results; the primary reconstruction error unless told otherwise.")
 @click.option(
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     help="Folder in which A and B are looked up.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@wide_option
 def compare(
-    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | None, budget: str | None,
-    metric: str | None, results: Path, as_json: bool,
+    a: str, b: str, tasks: tuple[str, ...], fractions: tuple[str, ...], seeds: int | list[int] | None,
+    budget: str | None, metric: str | None, results: Path, as_json: bool, wide: bool,
 ) -> None:
     """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
 
@@ -54,6 +57,8 @@ def compare(
     sides = [_EntryResults(text, results) for text in (a, b)]
     if bool(sides[0].regime) != bool(sides[1].regime) and not any(side.is_control for side in sides):
         raise UserError("give a regime to both A and B (NAME:REGIME), or to neither")
+    if isinstance(seeds, int) and seeds < 1:
+        raise UserError("--seeds takes a number above 0, or a list of seeds")
     wanted = numbers("--fractions", split(fractions))
     chosen = _one_budget(sides, split(tasks), budget)
     metric = metric or _primary(sides, split(tasks))
@@ -70,12 +75,18 @@ def compare(
                  "rows": rows, "left_out": unpaired}  # fmt: skip
         click.echo(json.dumps(facts, indent=1))
         return
-    for line in lines(found, a, b, metric, unit):
-        click.echo(line)
-    click.echo(f"Benchmark version {BENCHMARK_VERSION}, {chosen} budget"
-               + (": not for the board." if chosen == QUICK_BUDGET else "."))  # fmt: skip
+    ratio = bool((found["scale"] == "x").all())
+    title = f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}")
+    print_table(COLUMNS, table_rows(found, ratio), title, wide=wide)
+    print_notes(footnotes(found, ratio))
+    quick = ": not for the board." if chosen == QUICK_BUDGET else "."
+    print_notes([f"Benchmark version {BENCHMARK_VERSION}, {chosen} budget{quick}"])
     if unpaired:
-        click.echo(f"Only one side has, so not compared: {in_short(unpaired)}.")
+        print_notes([f"Only one side has, so not compared: {in_short(unpaired)}."])
+    if (found["seeds"] < 3).any():
+        next_steps("rae-bench run ... --seeds 3, for an interval that decides", "rae-bench compare again")
+    else:
+        next_steps(f"rae-bench view {sides[0].folder}/TASK, to see the motion behind the numbers")
 
 
 class _EntryResults:
@@ -89,7 +100,7 @@ class _EntryResults:
         if name and regime not in ROWS and not Path(text).exists():
             raise unknown("regime", regime, ROWS)
         self.text, self.regime = text, regime if name and regime in ROWS else ""
-        folder = _folder(name if self.regime else text, results)
+        folder = self.folder = _folder(name if self.regime else text, results)
         table = with_entry(load_results(folder))
         if table.empty:
             raise UserError(f"{folder}: no cell results here")
@@ -105,7 +116,9 @@ class _EntryResults:
                 raise UserError(f"{folder}: no finished cell of the regime {self.regime}")
         self.table = table
 
-    def clips(self, metric: str, tasks: list[str], fractions: list[float], seeds: int | None) -> pd.DataFrame:
+    def clips(
+        self, metric: str, tasks: list[str], fractions: list[float], seeds: int | list[int] | None
+    ) -> pd.DataFrame:
         """Return a row for each clip of the cells that the options leave; for each cell if no clip has the metric."""
         from rae_bench.model.regimes import percent
         from rae_bench.results.clips import load_clips
@@ -126,7 +139,7 @@ class _EntryResults:
         if fractions:
             table = table[~uses_fraction | table["fraction"].isin(fractions)]
         if seeds is not None:
-            table = table[table["seed"] < seeds]
+            table = table[table["seed"] < seeds if isinstance(seeds, int) else table["seed"].isin(seeds)]
         known = sorted(set(table["metric"]))
         if metric not in known:
             raise unknown("metric", metric, known)
@@ -197,18 +210,29 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[str]:
-    """Return the comparison as lines for a terminal."""
-    from rae_bench.model.regimes import percent
-    from rae_bench.results.columns import aligned
+COLUMNS = (
+    TextColumn("task", right=False),
+    TextColumn("regime", right=False),
+    TextColumn("data", right=False),
+    TextColumn("effect"),
+    TextColumn("95 % interval", "95 %\ninterval", right=False),
+    TextColumn("p", leaves=1),
+    TextColumn("seeds", leaves=2),
+    TextColumn("clips", leaves=3),
+    TextColumn("A is", right=False),
+)
+"""The columns of the comparison."""
 
-    ratio = bool((found["scale"] == "x").all())
-    out = [f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}"), ""]
-    rows = [("task", "regime", "data", "effect", "95 % interval", "p", "seeds", "clips", "A is")]
+
+def table_rows(found: pd.DataFrame, ratio: bool) -> list[Cells]:
+    """Return the cells of the comparison; effects are ratios or differences."""
+    from rae_bench.model.regimes import percent
+
+    rows: list[Cells] = []
     for row in found.to_dict("records"):
         fraction = float(row["fraction"])
         digits = 2 if ratio else 3
-        ends = [f"{row[end]:.{digits}f}" for end in ("effect", "low", "high")]
+        ends = [short_number(row[end], digits) or "nan" for end in ("effect", "low", "high")]
         known = math.isfinite(row["p"])
         rows.append((
             f"all {row['tasks']}" if row["task"] == "all" else str(row["task"]),
@@ -221,7 +245,7 @@ def lines(found: pd.DataFrame, a: str, b: str, metric: str, unit: str) -> list[s
             str(row["clips"]) if row["clips"] > row["tasks"] * row["folds"] else "",
             str(row["verdict"]),
         ))
-    return [*out, *aligned(rows), "", *footnotes(found, ratio)]
+    return rows
 
 
 def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
@@ -232,7 +256,7 @@ def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
         "the rows, and below 0.05 where it is decided."
     ]
     if not ratio:
-        notes.append("Differences: some clip has next to none of it, so a mean of ratios would be that clip's.")
+        notes.append("Differences, not ratios: the metric is close to 0 on a clip, which would rule a mean of ratios.")
     if (found["seeds"] < 2).any():
         notes.append("One seed has no interval, so nothing is decided: run at least three (--seeds 3).")
     elif (found["folds"] < 2).any():

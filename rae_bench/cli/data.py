@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from rae_bench.cli.data_export import export
-from rae_bench.cli.data_report import report, summary_table
+from rae_bench.cli.data_report import print_summary, report
 from rae_bench.cli.data_retarget import retarget
+from rae_bench.cli.screen import next_steps
 
 LONGEST = 86400.0
 """Seconds: no segment is longer."""
@@ -83,7 +84,7 @@ def import_(
 
     The other options are keys there too, with _ for -: minimum_seconds = 1. Options of the command line win.
     """
-    from rae_bench.cli.data_report import next_steps
+    from rae_bench.cli.data_report import print_next
     from rae_bench.cli.values import length_unit, numbers
     from rae_bench.data.importing.domain_report import domain_summary
     from rae_bench.data.importing.recipe import Recipe, read_roles
@@ -124,8 +125,11 @@ def import_(
         found = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(found if per_skeleton else found[0], indent=1))
     else:
-        click.echo("\n\n".join(summary_table(each, kept) for each, kept in reports))
-        click.echo(next_steps([each for each, _ in reports]))
+        for number, (each, kept) in enumerate(reports):
+            if number:
+                click.echo()
+            print_summary(each, kept)
+        print_next([each for each, _ in reports])
 
 
 def _seconds(key: str, given: dict[str, Any], table: dict[str, Any], where: str, usual: float) -> float:
@@ -153,6 +157,7 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     """
     from rae_bench.data.importing.file_list import downloads_folder
     from rae_bench.task import download
+    from rae_bench.task.task import builtin_tasks
 
     place = root or downloads_folder()
     for recordings in download.recordings_of(name):
@@ -171,6 +176,7 @@ def get(name: str, root: Path | None, yes: bool) -> None:
         opener = download.https_opener()
         download.download_missing(recordings, folder, opener, lambda file: click.echo(f"  {file}", err=True))
         click.echo(f"  in      {folder}")
+    next_steps(f"rae-bench run --model fe --task {name}" if name in builtin_tasks() else "rae-bench list tasks")
 
 
 def _accepted() -> None:

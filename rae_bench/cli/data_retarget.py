@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rae_bench.cli.screen import next_steps
+
 if TYPE_CHECKING:
     from rae_bench.rigs.rig import Rig
 
@@ -51,6 +53,7 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     with writing(path):
         write_page(retargeted_scene(source, made, Choice()), path)
     click.echo(f"page       {path}")
+    next_steps(f"open {path} in a browser", f"rae-bench data report {name}")
 
 
 def _rig(onto: str) -> Rig:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.screen import next_steps
+from rae_bench.cli.status import begin
+
 
 @click.command()
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
@@ -26,6 +29,8 @@ def generate(
     Writes the motion as BVH, glTF (.glb) or npz, says how far each objective was missed and what feet do, and warns of
     what speaks against the motion. --page opens where it is worst.
     """
+    begin(f"generate with {model_dir.name}")
+
     from rae_bench.cli.values import length_unit, writing
     from rae_bench.data.formats.export import check_place, check_writable, export_clips
     from rae_bench.data.formats.units import metres_per_unit
@@ -60,3 +65,4 @@ def generate(
         click.echo(f"  {made.feet}")
     for doubt in made.doubts:
         click.echo(f"  warning: {doubt.text}")
+    next_steps(f"open {page} in a browser" if page else "the same command with --page out.html shows it")

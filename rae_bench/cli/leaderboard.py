@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -46,17 +47,20 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
         with writing(place):
             index = write_site(board, place, results)
         click.echo(str(index))
+    next_steps(f"rae-bench leaderboard show --folder {folder}")
 
 
 @leaderboard.command()
 @click.argument("table", required=False)
 @folder_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(table: str | None, folder: Path, as_json: bool) -> None:
+@wide_option
+def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
     """Print a table: overall, or that of a task."""
     from rae_bench.errors import unknown
     from rae_bench.leaderboard.board.build import read_board
     from rae_bench.leaderboard.board.text_tables import terminal_table
+    from rae_bench.leaderboard.entries.finding import one_line
 
     data = read_board(folder).data
     known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
@@ -68,10 +72,13 @@ def show(table: str | None, folder: Path, as_json: bool) -> None:
     if not known:
         click.echo("no entries yet; rae-bench submit makes the first")
     for name in [table] if table else list(known)[:1]:
-        for line in terminal_table(name, known[name], data["benchmark"]):
-            click.echo(line)
+        columns, rows, notes = terminal_table(known[name])
+        print_table(columns, rows, f"{one_line(name)}, benchmark version {data['benchmark']}", wide=wide)
+        print_notes(notes)
     if table is None and len(known) > 1:
-        click.echo(f"\nalso: {', '.join(list(known)[1:])}")
+        click.echo()
+        print_notes([f"also: {', '.join(list(known)[1:])}"])
+        next_steps(f"rae-bench leaderboard show {list(known)[1]} --folder {folder}")
 
 
 @leaderboard.command()

@@ -6,16 +6,45 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
-from rae_bench.cli.cells import cell_label, job_label
+from rae_bench.cli.cells import cell_label, duration, job_label
+from rae_bench.cli.status import finished_words
 from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned, PutBack
-from rae_bench.harness.jobs import AnyJob, Done, Failed, Progress
+from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 
 OVERHEAD = 20
 """Updates that a cell's data, generation and critic take, about."""
+LABEL, STATE, LEFT = 30, 22, 13
+"""Characters of a line for what is done, its state and the time left; the bar takes the rest."""
+
+
+class TimeLeft(ProgressColumn):
+    """The time left, in words; nothing where it is not known."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """The words for one line."""
+        left = task.time_remaining
+        return Text(f"{duration(left)} left" if left is not None and not task.finished else "", no_wrap=True)
+
+
+def live_bars(console: Console) -> Bars:
+    """Return lines with a label, a bar, a state and the time left, that fit the width of the console."""
+    room = max(console.width - LABEL - STATE - LEFT - 3, 4)
+    return Bars(
+        TextColumn("{task.description}", table_column=Column(width=LABEL, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=min(room, 40)),
+        TextColumn("{task.fields[state]}", table_column=Column(width=STATE, no_wrap=True, overflow="ellipsis")),
+        TimeLeft(table_column=Column(width=LEFT, no_wrap=True)),
+        console=console,
+        transient=True,
+        speed_estimate_period=30,
+    )
 
 
 class RunProgress:
@@ -23,23 +52,14 @@ class RunProgress:
 
     def __init__(self, console: Console, title: str) -> None:
         self.console, self.title = console, title
-        self.live = Bars(
-            TextColumn("{task.description:<34}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            speed_estimate_period=30,
-        )
+        self.live = live_bars(console)
         self.bars: dict[int, Any] = {}
         self.total: Any = None
         self.running: dict[int, dict[str, AnyJob]] = {}
         self.credited: dict[str, int] = {}
         self.traced: set[str] = set()
+        self.awake: set[int] = set()
+        self.cells, self.finished = 0, 0
 
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
@@ -51,6 +71,12 @@ class RunProgress:
     ) -> None:
         if self.console.is_terminal:  # stopping what was not started prints an empty line
             self.live.stop()
+        if isinstance(error, KeyboardInterrupt):
+            error.args = (f"{self.title}: {self.how_far()}",)
+
+    def how_far(self) -> str:
+        """How many cells are finished, in words."""
+        return finished_words(self.finished, self.cells) if self.cells else "no cell had begun"
 
     def _say(self, text: str, word: str = "", colour: str = "") -> None:
         say(self.console, text, word, colour)
@@ -70,6 +96,7 @@ class RunProgress:
                 self.running.get(worker, {}).pop(job.name, None)
             case Answered(job, worker, (Done() | Failed()) as answer):
                 self.running.get(worker, {}).pop(job.name, None)
+                self.finished += isinstance(job, CellJob) and isinstance(answer, Done)
                 self._credit(job.updates + OVERHEAD - self.credited.pop(job.name, 0))
                 say_end(self.console, answer, job_label(job), self.traced)
 
@@ -78,34 +105,43 @@ class RunProgress:
         mine = self.running.setdefault(worker, {})
         mine[job.name] = job
         if worker not in self.bars:
-            self.bars[worker] = self.live.add_task("", total=1, loss="")
+            self.bars[worker] = self.live.add_task("", total=1, state="")
         label = job_label(next(iter(mine.values()))) + (f" and {len(mine) - 1} more" if len(mine) > 1 else "")
-        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, loss="")
+        state = "beginning" if worker in self.awake else "starting the worker"
+        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, state=state)
 
     def _plan(self, event: Planned) -> None:
         cells = [p for plan in event.plans for p in plan.cells]
         done = sum(p.state == "done" for p in cells)
+        self.cells, self.finished = len(cells), done
         text = f"{self.title}: {len(cells)} cells, {done} done before"
-        self._say(text + ("; nothing that they depend on has changed" if done == len(cells) else ""))
+        workers = min(event.pool.slots, len(event.jobs)) if event.pool else 0
+        if done == len(cells):
+            text += "; nothing that they depend on has changed"
+        elif workers:
+            text += f"; starting {workers} worker{'s' if workers > 1 else ''}"
+        self._say(text)
         for p in cells:
             if p.state == "stale" or p.why:
                 self._say(f"again   {cell_label(p.cell)} ({p.why})")
-        self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in event.jobs), loss="")
+        self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in event.jobs), state="")
+        self._credit(0)
 
     def _progress(self, worker: int, answer: Progress) -> None:
         bar = self.bars[worker]
+        self.awake.add(worker)
         if answer.updates > 1:
-            text = "" if answer.loss is None else f"loss {answer.loss:.3f}"
-            self.live.update(bar, total=answer.updates, completed=answer.update, loss=text)
+            text = f"{answer.stage} {answer.update:,}/{answer.updates:,}"
+            self.live.update(bar, total=answer.updates, completed=answer.update, state=text)
             for name in self.running.get(worker, {}):
                 self._credit(answer.update - self.credited.get(name, 0))
                 self.credited[name] = max(answer.update, self.credited.get(name, 0))
         else:
-            self.live.update(bar, loss=answer.stage)
+            self.live.update(bar, state=answer.stage)
 
     def _credit(self, updates: int) -> None:
-        if updates > 0 and self.total is not None:
-            self.live.advance(self.total, updates)
+        if self.total is not None:
+            self.live.update(self.total, advance=max(updates, 0), state=f"{self.finished}/{self.cells} cells")
 
 
 def say(console: Console, text: str, word: str = "", colour: str = "") -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from rae_bench.cli.verify import status_line
+from rae_bench.cli.screen import next_steps
+from rae_bench.cli.status import begin, status_line
 from rae_bench.errors import UserError
 
 PATH = click.Path(path_type=Path)
@@ -30,13 +31,17 @@ def rescore(
     Exit 0 where the metrics of every finished cell are current now, 1 where some are left, each with the reason.
     """
     from rae_bench.leaderboard.entries.entry_files import ENTRY
-    from rae_bench.leaderboard.entries.fetch import fetched
-    from rae_bench.leaderboard.rescore import rescore as rescore_cells
 
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
-    if fetch and not (folder / ENTRY).is_file():
+    is_entry = (folder / ENTRY).is_file()
+    if fetch and not is_entry:
         raise UserError(f"{folder}: is no entry; its trajectories lie beside the results, so leave --fetch out")
+    begin(f"rescore {folder.name}")
+
+    from rae_bench.leaderboard.entries.fetch import fetched
+    from rae_bench.leaderboard.rescore import rescore as rescore_cells
+
     with status_line() as progress, fetched(folder, fetch, progress) as file:
         done = rescore_cells(folder, file or trajectories, tasks=tasks, data_root=data_root, progress=progress)
     reasons: dict[str, list[Path]] = defaultdict(list)
@@ -46,4 +51,5 @@ def rescore(
         more = f" (and {len(paths) - 1} more)" if paths[1:] else ""
         click.echo(f"{paths[0]}{more}: {reason}")
     click.echo(f"{folder}: cells: {len(done.changed)} rescored, {done.current} were current, {len(done.left)} left")
+    next_steps(f"rae-bench verify {folder}" if is_entry else "rae-bench run, with the options that made them")
     return int(bool(done.left))

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
+from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
+from rae_bench.cli.result_table import print_actions, print_rows
+from rae_bench.cli.screen import next_steps, print_notes
+from rae_bench.cli.status import begin
 from rae_bench.errors import UserError
+from rae_bench.model.regimes import COLD, FULL
 
 if TYPE_CHECKING:
     import numpy as np
 
     from rae_bench.harness.run import Outcome
+    from rae_bench.harness.spec import RunSpec
     from rae_bench.results.rows import Row
     from rae_bench.task.sides import Side
     from rae_bench.task.split import Folds
@@ -29,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--workers", type=int, help="Worker processes of one thread (2 where two cores are there).")
 @click.option("--by", type=click.Choice(["action"]), help="Also a table by action: walk, trot, start and so on.")
 def run(
-    workers: int | None, by: str | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any
+    workers: int | None, by: str | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, wide: bool,
+    **asked: Any,
 ) -> int:
     """Run models on tasks and show what transfer bought.
 
@@ -37,6 +43,11 @@ def run(
     Finished cells are kept and not run again.
     --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
+    if workers is not None and workers < 1:
+        raise UserError("--workers takes a number above 0")
+    wanted = wanted_cells(**asked)
+    begin(wanted_words(wanted))
+
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
@@ -44,10 +55,8 @@ def run(
     from rae_bench.harness.spec import make_spec
     from rae_bench.study.on_request import add_thesis_errors
 
-    if workers is not None and workers < 1:
-        raise UserError("--workers takes a number above 0")
     stderr = Console(stderr=True)
-    specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted_cells(**asked)]
+    specs = [make_spec(model, task, **arguments) for model, task, arguments in wanted]
     if dry_run:
         print_plans(specs, workers or run_workers(), as_json=as_json)
         return 0
@@ -62,27 +71,45 @@ def run(
         if as_json:
             results.extend(outcome.results)
         else:
-            _print_outcome(outcome, stderr, by)
+            _print_outcome(outcome, stderr, by, wide=wide)
     if as_json:
         click.echo(json.dumps(results, indent=1, allow_nan=False))
+    else:
+        next_steps(*what_next(specs))
     return code
 
 
-def _print_outcome(outcome: Outcome, stderr: Any, by: str | None) -> None:
-    from rich.console import Console
+def what_next(specs: Sequence[RunSpec]) -> list[str]:
+    """Return the commands that make sense once cells of these are finished: a comparison, or seeds to compare by."""
+    first = specs[0]
+    entries = list(dict.fromkeys(spec.folder().parent.name for spec in specs))
+    learned = [regime for regime in first.regimes if regime not in (COLD, FULL)]
+    where = "" if first.out == Path("results") else f" --results {first.out}"
+    if len(first.seeds) < 2:
+        return [f"rae-bench run --model {first.model.spec} --task {first.task.name} --seeds 3"]
+    if len(entries) > 1:
+        return [f"rae-bench compare {entries[0]} {entries[1]}{where}"]
+    if learned and COLD in first.regimes:
+        return [f"rae-bench compare {entries[0]}:{learned[-1]} {entries[0]}:{COLD}{where}"]
+    return [f"rae-bench view {first.folder()}"]
 
+
+def print_outcome(outcome: Outcome, table_rows: Sequence[Row], *, wide: bool = False) -> None:
+    """Print the table of a model on a task, and what a reader must know to read it."""
+    print_rows(table_rows, f"{outcome.plan.spec.model.name} on {outcome.task.name}: {outcome.task.title}", wide=wide)
+    print_notes(footnotes(outcome, table_rows))
+
+
+def _print_outcome(outcome: Outcome, stderr: Any, by: str | None, *, wide: bool) -> None:
     from rae_bench.harness.kept import kept_folder
     from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
     from rae_bench.viewer.plots import contact_sheet, fraction_curves
 
     table_rows = rows(outcome.results)
-    console = Console(width=None if Console().is_terminal else 150)
-    console.print(render(table_rows, f"{outcome.plan.spec.model.name} on {outcome.task.name}: {outcome.task.title}"))
-    for line in footnotes(outcome, table_rows):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_outcome(outcome, table_rows, wide=wide)
     if by == "action":
-        console.print(action_table(outcome))
+        print_actions(outcome, wide=wide)
     folder = outcome.plan.spec.folder()
     curves = fraction_curves(outcome, table_rows, folder / "curves.png")
     pictures = [curves, contact_sheet(outcome, folder / "sheet.png")]
@@ -95,60 +122,6 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None) -> None:
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
     page = write_page(run_scene(outcome), folder / "view.html")
     stderr.print(f"page      {page}", highlight=False, markup=False, soft_wrap=True)
-
-
-RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")
-
-
-def _value(name: str, row: Row, digits: int) -> str:
-    from rae_bench.statistics.intervals import gain_interval, level_interval
-
-    values = row.values[name]
-    seeds = row.seeds if len(row.seeds) == len(values) else range(len(values))  # a seed without cold has no gain
-    if name in RATIOS:
-        trained_on = row.fraction if name == "gain_over_cold" and row.fraction is not None else 1.0
-        mean, low, high = gain_interval(seeds, values, trained_on)
-        sign = {"above": "> ", "below": "< "}.get(row.capped, "") if name == "data_saved" else ""
-        text = f"{sign}{mean:.{digits}f}"
-        return text if math.isnan(low) else f"{text}\n({low:.{digits}f}-{high:.{digits}f})"
-    found = level_interval(seeds, values)
-    mean, half = found.estimate, found.high - found.estimate
-    plain = math.isnan(half) or name in ("trained", "core_seconds")
-    return f"{mean:,.{digits}f}" if plain else f"{mean:,.{digits}f}\n± {half:.{digits}f}"
-
-
-def render(table_rows: Sequence[Row], title: str) -> Any:
-    """The rows as a rich table."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from rae_bench.model.regimes import percent
-    from rae_bench.results.columns import narrow_heading
-    from rae_bench.results.rows import ROW_COLUMNS
-
-    table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("regime", no_wrap=True)
-    table.add_column("target\ndata", justify="right", no_wrap=True)
-    known = {name for row in table_rows for name, found in row.values.items() if not all(map(math.isnan, found))}
-    columns = [column for column in ROW_COLUMNS if column.name in known]
-    for column in columns:
-        table.add_column(narrow_heading(column), justify="right")
-    last = ""
-    for row in table_rows:
-        if last and row.kind != last:
-            table.add_section()
-        last = row.kind
-        cells = []
-        for column in columns:
-            values = row.values.get(column.name, [])
-            if not values or all(math.isnan(v) for v in values):
-                cells.append("")
-                continue
-            cells.append(_value(column.name, row, column.digits))
-        fraction = "" if row.fraction is None else percent(row.fraction)
-        table.add_row(Text(row.label + (" *" if row.reason else "")), fraction, *cells)
-    return table
 
 
 def budget_notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -175,8 +148,27 @@ def headroom_notes(table_rows: Sequence[Row]) -> list[str]:
 
     cold = [row for row in table_rows if row.label == COLD and row.fraction is not None]
     small = [f"{row.headroom:.2f} at {percent(row.fraction or 0)}" for row in cold if row.headroom < LEAST_HEADROOM]
-    needed = f"No data saved where cold / full is below {LEAST_HEADROOM}, which leaves too little to save"
-    return [f"{needed}: {', '.join(small)}."] if small else []
+    needed = f"data saved is empty where the error of cold is less than {LEAST_HEADROOM} times that of full"
+    return [f"{needed}, for there is too little to save: {', '.join(small)}."] if small else []
+
+
+def transfer_notes(table_rows: Sequence[Row]) -> list[str]:
+    """Say what the columns of transfer and of cost mean, as far as the table has them."""
+    known = {name for row in table_rows for name, values in row.values.items() if not all(map(math.isnan, values))}
+    capped = {row.capped for row in table_rows if "data_saved" in row.values}
+    meanings = {
+        "gain_over_cold": "gain over cold: error of cold over the row's",
+        "quality_of_full": "quality of full: error of full over the row's, in %",
+        "data_saved": "data saved: how many times more data cold needs for the row's error",
+        "core_seconds": "CPU time: seconds on one core for one training on the target",
+    }
+    lines = ["; ".join(text for name, text in meanings.items() if name in known)]
+    bounds = {
+        "above": "≥: better than cold with the most data that it was run on, so at least this",
+        "below": "≤: worse than cold with the least data that it was run on, so at most this",
+    }
+    lines.append("; ".join(text for bound, text in bounds.items() if bound in capped))
+    return [f"{line}." for line in lines if line]
 
 
 def budget_note(task: Task) -> str:
@@ -224,8 +216,9 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     trained = sum(frames[split.train].sum() for split in folds.values()) / len(folds) / target.protocol.fps
     lines = [
         f"{clips} held-out clips of rig {target.corpus.motion.rig.name}, "
-        f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better but for gain, of full and data saved. "
-        f"full: all {trained:.0f} s of training motion{' of a seed' if len(folds) > 1 else ''}."
+        f"{100 * target.corpus.motion.rig.height:.0f} cm tall; lower is better, except for gain over cold, quality of "
+        "full and data saved. The row full has all "
+        f"{trained:.0f} s of training motion{' of a seed' if len(folds) > 1 else ''}."
     ]
     lines.append(budget_note(outcome.task))
     if outcome.task.demo:
@@ -242,7 +235,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     for row in table_rows:
         if row.reason:
             lines.append(f"* {row.label}{'' if row.fraction is None else ' ' + percent(row.fraction)}: {row.reason}")
-    lines += budget_notes(outcome.results) + headroom_notes(table_rows)
+    lines += budget_notes(outcome.results) + transfer_notes(table_rows) + headroom_notes(table_rows)
     learned = [r for r in table_rows if r.kind == "model" and r.seeds]
     lines += control_notes(table_rows)
     if any(len(r.seeds) > 1 for r in learned):
@@ -292,39 +285,3 @@ def control_notes(table_rows: Sequence[Row]) -> list[str]:
         if beaten:
             lines.append(f"The control {label(control, True)} has a better score than: {', '.join(beaten)}.")
     return lines
-
-
-def action_table(outcome: Outcome) -> Any:
-    """Reconstruction, sliding and root speed by action, every row's beside the controls'."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from rae_bench.metrics import primaries
-    from rae_bench.results.clips import means_by_action
-    from rae_bench.results.columns import COLUMNS
-    from rae_bench.task.cells import TRUTH
-
-    primary = primaries(outcome.task.protocol.track)
-    shown = (primary["reconstruction"], primary["feet"], "root_speed_ratio")
-
-    files: dict[str, list[Path]] = {}
-    for p in outcome.cells:
-        if p.path.with_suffix(".csv").exists() and p.cell.model != TRUTH:
-            label = p.cell.row
-            files.setdefault(label, []).append(p.path.with_suffix(".csv"))
-    values = means_by_action(files, shown)
-    named = " / ".join(f"{COLUMNS[name].label} {COLUMNS[name].unit}" for name in shown[:2])
-    title = f"By action: {named} / root speed over the truth's"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("row")
-    for action in values:
-        table.add_column(Text(action), justify="right")
-    for label in files:
-        cells = []
-        for columns in values.values():
-            means = columns.get(label, {})
-            words = (f"{means[n]:.{COLUMNS[n].digits}f}" if n in means else "-" for n in shown)
-            cells.append(" / ".join(words))
-        table.add_row(label, *cells)
-    return table

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_notes
 from rae_bench.errors import unknown
 
 if TYPE_CHECKING:
+    from rae_bench.model.registry import ModelRef
     from rae_bench.rigs.rig import Rig
     from rae_bench.task.task import Task
 
+NAMES = 24
+"""Characters of the column of names, at most."""
 KINDS = ("models", "tasks", "rigs", "domains")
 
 
@@ -50,11 +55,12 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
         for name, text in entries.items():
             lines = model_lines(text) if kind == "models" else [text]
             lines += [_budgets_in_short(load_task(name))] if kind == "tasks" else []
-            click.echo(f"  {name:<{width}}  " + f"\n  {'':<{width}}  ".join(lines))
+            print_facts(((f"  {name}" if n == 0 else "", line) for n, line in enumerate(lines)), min(width, NAMES) + 4)
         if kind == "tasks":
-            click.echo(f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more")
+            print_notes([f"  NAME-TRACK is a task in another track: {', '.join(TRACKS)}; show task NAME says more"])
         if not entries:
             click.echo("  none" + ("; rae-bench data import makes one" if kind == "domains" else ""))
+    next_steps("rae-bench show model fe", "rae-bench show task biped2quad")
 
 
 def _budgets_in_short(task: Task) -> str:
@@ -79,8 +85,11 @@ def show() -> None:
 
 
 @show.command("rig")
-@click.argument("name")
-@click.option("--to", "other", help="Another rig: how far apart they are, and which joints correspond.")
+@click.argument("name", shell_complete=complete.rig)
+@click.option(
+    "--to", "other", shell_complete=complete.rig,
+    help="Another rig: how far apart they are, and which joints correspond.",
+)  # fmt: skip
 def show_rig(name: str, other: str | None) -> None:
     """Print the joint tree of rig NAME (or of a rig file)."""
     from rae_bench.rigs.file import load_rig
@@ -88,6 +97,8 @@ def show_rig(name: str, other: str | None) -> None:
     rig = load_rig(name)
     for line in rig_tree(rig) if other is None else rigs_apart(rig, load_rig(other)):
         click.echo(line)
+    run = f"rae-bench run --model fe --source {name} --target {other}"
+    next_steps(f"rae-bench view {name}" if other is None else run)
 
 
 def rigs_apart(rig: Rig, other: Rig) -> list[str]:
@@ -142,7 +153,7 @@ def rig_tree(rig: Rig) -> list[str]:
 
 
 @show.command("task")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.task)
 @click.option("--folds", is_flag=True, help="What each fold holds: takes, groups, minutes, actions. Makes the data.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA), for --folds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the folds as JSON.")
@@ -153,17 +164,19 @@ def show_task(name: str, folds: bool, data: Path | None, as_json: bool) -> None:
     from rae_bench.task.task import load_task
 
     task = load_task(name)
-    if not folds:
-        if as_json or data:
-            raise UserError("--json and --data are for --folds")
-        lines = task_lines(task)
-    else:
+    if folds:
         from rae_bench.task.sides import load_sides
 
         sides = load_sides(task, data)
         lines = [json.dumps(fold_facts(task, *sides), indent=1)] if as_json else fold_lines(task, *sides)
-    for line in lines:
-        click.echo(line)
+        click.echo("\n".join(lines))
+    else:
+        if as_json or data:
+            raise UserError("--json and --data are for --folds")
+        title, description, *facts = task_lines(task)
+        print_notes([title, description])
+        print_facts((line[:12].rstrip(), line[12:]) for line in facts)
+    next_steps(f"rae-bench run --model fe --task {name}")
 
 
 def task_lines(task: Task) -> list[str]:
@@ -198,23 +211,48 @@ def task_lines(task: Task) -> list[str]:
 
 
 @show.command("model")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete.model)
 def show_model(spec: str) -> None:
-    """Print what the card of model SPEC says (imports the model), and of a plug-in the files that identify it."""
-    from dataclasses import asdict
+    """Print what model SPEC is, its options for --set, and of a plug-in the files that identify it.
 
-    from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+    An installed entry is not imported; a plug-in is, for its card.
+    """
+    from rae_bench.model.described import model_options
     from rae_bench.model.registry import resolve_model
 
-    model: Any = resolve_model(spec).load()
-    card = asdict(model.card)
-    for key, value in card.items():
-        if value is None:
-            continue
-        text = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
-        click.echo(f"{key:<13} {text}")
-    plugin = resolve_model(spec).plugin
-    if plugin is not None:
-        click.echo(f"{'identity':<13} {plugin_identity(plugin)}")
-        for n, file in enumerate(plugin_files(plugin)):
+    ref = resolve_model(spec)
+    for key, value in _card(ref).items():
+        text = ", ".join(sorted(value)) if isinstance(value, (frozenset, list)) else value
+        print_facts([(key, f"{text:,}" if key == "parameters" else str(text))], 14)
+    if ref.plugin is not None:
+        from rae_bench.model.plugins.plugin import plugin_files, plugin_identity
+
+        click.echo(f"{'identity':<13} {plugin_identity(ref.plugin)}")
+        for n, file in enumerate(plugin_files(ref.plugin)):
             click.echo(f"{'' if n else 'of the files':<13} {file}")
+    options = model_options(ref)
+    if not options:
+        click.echo("\nIt declares no options.")
+        next_steps(f"rae-bench run --model {spec} --task biped2quad")
+        return
+    click.echo("\noptions, as in --set NAME=VALUE: type, default, what it does")
+    rows = [(f"  {option.name}", option.kind, option.default, option.text) for option in options]
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    heads = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + "  " for row in rows]
+    print_facts(zip(heads, (row[3] for row in rows), strict=True), sum(widths) + 7)
+    next_steps(f"rae-bench check model {spec}", f"rae-bench run --model {spec} --task biped2quad")
+
+
+def _card(ref: ModelRef) -> dict[str, Any]:
+    """What is said of a model, without importing an installed one."""
+    if "description" in ref.about:
+        known: dict[str, Any] = {"name": ref.name, **ref.about}
+        identity = ref.identity
+        if isinstance(identity, dict):
+            known["version"] = ", ".join(f"{part} {number}" for part, number in identity.items())
+        said = {key: value for key, value in known.items() if value not in ("", None, [])}
+        return {key: value for key, value in said.items() if key not in ("versions", "groups")}
+    from dataclasses import asdict
+
+    model: Any = ref.load()
+    return {key: value for key, value in asdict(model.card).items() if value not in ("", None)}

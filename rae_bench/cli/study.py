@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_bench.cli.cells import budget_option, budget_words
+from rae_bench.cli.screen import next_steps, print_facts
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import assignments, expand, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME
@@ -52,12 +54,14 @@ def thesis(
 
     Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
     """
+    if seeds < 1:
+        raise UserError("--seeds takes a number above 0")
+    begin("study thesis")
+
     from rae_bench.study.claims import MODELS
     from rae_bench.study.published import RIGS
     from rae_bench.study.thesis import ARMS, arms, run_arm
 
-    if seeds < 1:
-        raise UserError("--seeds takes a number above 0")
     chosen = _chosen("model of the study", models, MODELS)
     names = _chosen("mode", modes, ARMS)
     chosen_rigs = _chosen("rig of the study", rigs, RIGS)
@@ -115,10 +119,10 @@ def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | N
         cost, open_ended = cost + sum(expected.values()), open_ended + len(jobs) - len(expected)
         updates = sum(job.updates for job in jobs)
         hours = sum(expected.values()) / 3600
-        click.echo(f"{name:<10} {done} of {wanted} cells done; {updates:,} updates to do, about {hours:.2f} core-hours")
-        click.echo(f"{'':<10} {budget_words(plans[0].task.protocol)}")
+        words = f"{done} of {wanted} cells done; {updates:,} updates to do, about {hours:.2f} core-hours"
+        print_facts([(name, words), ("", budget_words(plans[0].task.protocol))], 11)
     if cost:
-        click.echo(f"about {duration(cost / room)} on {room} workers")
+        click.echo(f"{'at least' if open_ended else 'about'} {duration(cost / room)} on {room} workers")
     if open_ended:
         click.echo(f"not counted: {open_ended} jobs of which none of the kind has been run here")
 
@@ -143,7 +147,8 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
         click.echo(f"report    {path}", err=True)
     for mode, verdicts in found.verdicts.items():
         for verdict in verdicts:
-            click.echo(f"{mode:<10} claim {verdict.number}  {verdict.verdict:<10}  {verdict.text}")
+            print_facts([(f"{mode:<10} claim {verdict.number}  {verdict.verdict:<10}", verdict.text)], 33)
+    next_steps(f"read {folder / 'study.md'}")
 
 
 def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:

@@ -55,7 +55,8 @@ def submit(
     Everything that verify checks is checked first; an entry with findings is not made. At a terminal it asks for what
     is missing.
     """
-    from rae_bench.cli.verify import print_findings, status_line
+    from rae_bench.cli.status import status_line
+    from rae_bench.cli.verify import print_findings
     from rae_bench.data.formats.export import check_place
     from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 

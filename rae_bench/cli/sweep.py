@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
-from rae_bench.cli.cells import cell_options, print_plans, wanted_cells
+from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
+from rae_bench.cli.screen import next_steps, print_notes
+from rae_bench.cli.status import begin
+from rae_bench.cli.values import ShardType
 from rae_bench.errors import UserError
 
 
@@ -22,10 +25,14 @@ from rae_bench.errors import UserError
     "--gpus-per-cell", type=float, default=0, help="GPUs of a cell on Ray, such as 0.25 (1 with --accelerator gpu)."
 )
 @click.option("--gpus", type=int, help="Compute on so many GPUs of this machine, which the workers share.")
+@click.option(
+    "--shard", type=ShardType(), help="Only this share of the cells, such as 3/10: one for each machine or array task."
+)
 @click.option("--max-core-hours", type=float, help="Begin no cell that would spend more than that in this call.")
 def sweep(
     workers: int | None, cpus_per_cell: int, ray_address: str | None, gpus_per_cell: float, gpus: int | None,
-    max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any,
+    shard: tuple[int, int] | None, max_core_hours: float | None, metrics: tuple[str, ...], dry_run: bool,
+    as_json: bool, wide: bool, **asked: Any,
 ) -> int:
     """Run models x tasks x regimes x fractions x seeds, on the cores of this machine or on a Ray cluster.
 
@@ -33,14 +40,6 @@ def sweep(
     command made them, and after an interruption the same command does the rest.
     --model, --task, --regimes and --fractions take several values: comma-separated, or the option again.
     """
-    from rich.console import Console
-
-    from rae_bench.cli.run import footnotes, render
-    from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.harness.sweep import make_specs, results_of, sweep_specs, sweep_workers
-    from rae_bench.results.rows import rows
-    from rae_bench.study.on_request import add_thesis_errors
-
     for option, value in (("--workers", workers), ("--cpus-per-cell", cpus_per_cell)):
         if value is not None and value < 1:
             raise UserError(f"{option} takes a number above 0")
@@ -49,8 +48,25 @@ def sweep(
     if gpus is not None:
         asked["accelerator"] = "gpu"
     pairs = wanted_cells(**asked)
+    begin(wanted_words(pairs))
+
+    from rich.console import Console
+
+    from rae_bench.cli.run import print_outcome, what_next
+    from rae_bench.cli.sweep_progress import SweepProgress
+    from rae_bench.harness.sweep import make_specs, results_of, shard_specs, sweep_specs, sweep_workers
+    from rae_bench.results.rows import rows
+    from rae_bench.study.on_request import add_thesis_errors
+
     models, tasks = (list(dict.fromkeys(names)) for names in zip(*((m, t) for m, t, _ in pairs), strict=True))
     specs = make_specs(models, tasks, **pairs[0][2])
+    if shard is not None:
+        if metrics:
+            raise UserError("--metrics thesis looks at all cells at once: run it without --shard when all are finished")
+        specs = shard_specs(specs, *shard)
+        if not specs:
+            click.echo(f"share {shard[0]} of {shard[1]} has no cells: there are fewer parts than shares", err=True)
+            return 0
     if dry_run:
         print_plans(specs, workers or sweep_workers(cpus_per_cell), as_json=as_json)
         return 0
@@ -63,12 +79,14 @@ def sweep(
         add_thesis_errors(outcomes, Console(stderr=True).print)
     if as_json:
         click.echo(json.dumps(results_of(outcomes), indent=1, allow_nan=False))
+    elif shard is not None:
+        cells = {p.path for outcome in outcomes for p in outcome.cells}
+        click.echo(f"share {shard[0]} of {shard[1]}: {len(cells)} cells, {len(results_of(outcomes))} with a result")
+        print_notes(["The same command without --shard shows the tables of all shares that have ended."])
     else:
-        console = Console(width=None if Console().is_terminal else 150)
-        for outcome in outcomes:
-            table_rows = rows(outcome.results)
-            title = f"{outcome.plan.spec.model.name} on {outcome.task.name}: {outcome.task.title}"
-            console.print(render(table_rows, title))
-            for line in footnotes(outcome, table_rows):
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for number, outcome in enumerate(outcomes):
+            if number:
+                click.echo()
+            print_outcome(outcome, rows(outcome.results), wide=wide)
+        next_steps(*what_next(specs))
     return int(any(outcome.failed for outcome in outcomes))

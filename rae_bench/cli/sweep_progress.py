@@ -1,4 +1,7 @@
-"""Live table of a sweep on stderr: what is done, running, failed and left of each model and task, and the time left."""
+"""Live table of a sweep on stderr: what is done, running, failed and left of each model and task, and the time left.
+
+Below it a bar counts updates.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,20 @@ from types import TracebackType
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.progress import OVERHEAD, say, say_end
+from rae_bench.cli.status import finished_words
 from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned, PutBack
-from rae_bench.harness.jobs import AnyJob, Done, Failed
+from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 
+WORDS = 70
+"""Characters beside the bar."""
 STATES = ("done", "running", "failed", "to do")
 
 
@@ -31,6 +38,9 @@ class SweepProgress:
         self.clock = Clock()
         self.traced: set[str] = set()
         self.ended = 0
+        self.cells, self.finished = 0, 0
+        self.updates: dict[str, int] = {}
+        self.made: dict[str, int] = {}
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> SweepProgress:
@@ -41,6 +51,12 @@ class SweepProgress:
     ) -> None:
         if self.live.is_started:
             self.live.stop()
+        if isinstance(error, KeyboardInterrupt):
+            error.args = (self.how_far(),)
+
+    def how_far(self) -> str:
+        """How many cells are finished, in words."""
+        return finished_words(self.finished, self.cells) if self.cells else "no cell had begun"
 
     def observe(self, event: Event) -> None:
         """Take one event of a sweep."""
@@ -55,7 +71,12 @@ class SweepProgress:
             case PutBack(job):
                 self.clock.put_back(job.name)
                 self._move(job, "running", "to do")
+            case Answered(_, worker, Progress() as answer):
+                for name in self.clock.on(worker):
+                    self.made[name] = min(max(answer.update, self.made.get(name, 0)), self.updates.get(name, 0))
             case Answered(job, _, (Done() | Failed()) as answer):
+                self.finished += isinstance(job, CellJob) and isinstance(answer, Done)
+                self.made[job.name] = self.updates.get(job.name, 0)
                 after = "done" if isinstance(answer, Done) else "failed"
                 self._move(job, "running" if self.clock.end(job.name) else "to do", after)
                 self.ended += 1
@@ -70,8 +91,15 @@ class SweepProgress:
     def _plan(self, event: Planned) -> None:
         cells = {p.path: p for plan in event.plans for p in plan.cells}
         done = sum(p.state == "done" for p in cells.values())
+        self.cells, self.finished = len(cells), done
+        self.updates = {job.name: job.updates for job in event.jobs}
         text = f"{len(cells)} cells, {done} done before"
-        say(self.console, text + ("; nothing that they depend on has changed" if done == len(cells) else ""))
+        workers = min(event.pool.slots, len(event.jobs)) if event.pool else 0
+        if done == len(cells):
+            text += "; nothing that they depend on has changed"
+        elif workers:
+            text += f"; up to {workers} at a time"
+        say(self.console, text)
         for p in cells.values():
             if p.state == "stale" or p.why:
                 say(self.console, f"again   {p.path.parent.name}  {cell_label(p.cell)} ({p.why})")
@@ -89,17 +117,24 @@ class SweepProgress:
         self.counts[_key(job)][before] -= 1
         self.counts[_key(job)][after] += 1
 
-    def table(self) -> Table:
-        """The table as it is now."""
+    def table(self) -> Group:
+        """The table and the bar as they are now."""
         total: Counter[str] = sum(self.counts.values(), Counter())
-        table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption=Text(self.clock.words()), caption_justify="left")
-        table.add_column("task", footer="all")
-        table.add_column("model")
+        table = Table(box=box.SIMPLE_HEAD, show_footer=True)
+        table.add_column("task", footer="all", no_wrap=True, overflow="ellipsis")
+        table.add_column("model", no_wrap=True, overflow="ellipsis")
         for state, colour in zip(STATES, ("green", "", "red", "dim"), strict=True):
-            table.add_column(state, justify="right", footer=str(total[state]), style=colour)
+            table.add_column(state, justify="right", footer=str(total[state]), style=colour, no_wrap=True)
         for (task, model), counts in self.counts.items():
             table.add_row(Text(task), Text(model), *(str(counts[state] or "") for state in STATES))
-        return table
+        return Group(table, self._bar())
+
+    def _bar(self) -> Table:
+        updates, made = sum(self.updates.values()), sum(self.made.values())
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(updates, 1), completed=made, width=max(self.console.width - WORDS, 8))
+        line.add_row(bar, f"{made:,}/{updates:,} updates,", Text(self.clock.words()))
+        return line
 
 
 def _key(job: AnyJob) -> tuple[str, str]:
@@ -134,6 +169,10 @@ class Clock:
         if worker not in self.workers.values():
             self.since[worker] = time.monotonic()
         self.workers[name] = worker
+
+    def on(self, worker: int) -> list[str]:
+        """The jobs that a worker does now."""
+        return [name for name, place in self.workers.items() if place == worker]
 
     def put_back(self, name: str) -> None:
         """A job is to begin again."""

@@ -9,17 +9,23 @@ from typing import Any
 
 import click
 
+from rae_bench.cli import complete
 from rae_bench.cli.cells import budget_option, budget_words
+from rae_bench.cli.screen import print_facts
+from rae_bench.cli.status import begin, truthful
 from rae_bench.cli.values import assignments
 from rae_bench.errors import UserError
+from rae_bench.results.text_table import short_number
 from rae_bench.task.task import QUICK_BUDGET
 
 SHOWN = 5
 
 
 @click.command()
-@click.option("--model", required=True, help="Entry, module:Class or file.py:Class.")
-@click.option("--task", required=True, help="Task or file.toml; only its source is looked at.")
+@click.option("--model", required=True, shell_complete=complete.model, help="Entry, module:Class or file.py:Class.")
+@click.option(
+    "--task", required=True, shell_complete=complete.task, help="Task or file.toml; only its source is looked at."
+)
 @budget_option()
 @click.option("--trials", type=int, default=16, show_default=True, help="Configurations drawn at random.")
 @click.option("--grid", is_flag=True, help="Instead: every combination, each on the whole budget.")
@@ -38,33 +44,44 @@ def tune(
     Nothing of the target is looked at. Ends with a preset file for run and sweep; the same command goes on where an
     earlier one ended, and with more --trials it draws more.
     """
+    for option, value in (("--workers", others["workers"]), ("--cpus-per-cell", others["cpus_per_cell"])):
+        if value is not None and value < 1:
+            raise UserError(f"{option} takes a number above 0")
+    begin(f"tune {model} on {Path(task).stem}")
+
     from rich.console import Console
 
     from rae_bench.cli.progress import say
     from rae_bench.harness.events import DataWanted
-    from rae_bench.harness.tuning import RUNGS, TrialsPlanned, TuneEvent
+    from rae_bench.harness.tuning import RUNGS, Measured, TrialsPlanned, TuneEvent
     from rae_bench.harness.tuning import tune as search
 
-    for option, value in (("--workers", others["workers"]), ("--cpus-per-cell", others["cpus_per_cell"])):
-        if value is not None and value < 1:
-            raise UserError(f"{option} takes a number above 0")
     stderr = Console(stderr=True)
+    count = {"wanted": 0, "measured": 0}
+
+    def how_far() -> str:
+        if not count["wanted"]:
+            return "no trial had begun"
+        return f"{count['measured']} results of {count['wanted']} trials are kept; the same command goes on from them"
 
     def observe(event: TuneEvent) -> None:
+        count["measured"] += isinstance(event, Measured)
         if isinstance(event, DataWanted):
             say(stderr, f"{model} on the source of {event.tasks[0]}: making or finding the data")
         elif isinstance(event, TrialsPlanned):
+            count.update(wanted=len(event.trials), measured=event.known)
             say(stderr, f"{len(event.trials)} trials, {event.known} in the ledger; {budget_words(event.protocol)}")
         elif not event.again:
-            outcome = event.reason or f"{event.error:.3f} cm"
+            outcome = event.reason or f"{short_number(event.error, 3)} cm"
             share = f"{event.ninths}/{RUNGS[-1]} of the budget"
             word, colour = ("failed", "red") if event.reason else ("done", "green")
             say(stderr, f"  trial {event.trial}, {share}: {outcome}  {_words(event.options)}", word, colour)
 
-    tuned = search(
-        model, task, trials=trials, search="grid" if grid else "asha", options=assignments("--set", options),
-        observe=observe, **others,
-    )  # fmt: skip
+    with truthful(how_far):
+        tuned = search(
+            model, task, trials=trials, search="grid" if grid else "asha", options=assignments("--set", options),
+            observe=observe, **others,
+        )  # fmt: skip
     if as_json:
         entries = [{"options": t.options, "errors": t.errors, "reason": t.reason} for t in tuned.trials]
         click.echo(json.dumps({"trials": entries, "preset": str(tuned.preset)}, indent=1))
@@ -76,7 +93,7 @@ def tune(
     click.echo(f"{len(tuned.trials)} trials: {len(ranked)} trained to the end, {halted} stopped early, {failed} failed")
     click.echo("reconstruction error on the source's val segments, cm:")
     for t in ranked[:SHOWN]:
-        click.echo(f"  {t.errors[last]:8.3f}  {_words(t.options)}")
+        print_facts([(f"  {short_number(t.errors[last], 3):>8}", _words(t.options))], 12)
     click.echo(f"preset {tuned.preset}")
     budget = "" if others["budget"] == QUICK_BUDGET else f" --budget {others['budget']}"
     click.echo(f"try it: rae-bench run --model {model} --task {task} --preset {tuned.preset}{budget}")

@@ -4,12 +4,66 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
+
 from rae_bench.errors import UserError, unknown
+
+MOST_SEEDS = 10_000
+"""Seeds in one range of a list, at most."""
+
+
+class SeedsType(click.ParamType):
+    """How many seeds, as a number; or which, as a list with ranges: 0,3-4. One seed alone is a range: 3-3."""
+
+    name = "seeds"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What `--help` shows for the value."""
+        return "COUNT|LIST"
+
+    def convert(
+        self, value: int | str | Sequence[int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | list[int]:
+        """Return the number of seeds, or the seeds in the order of the list, each once."""
+        if not isinstance(value, str):
+            return value if isinstance(value, int) else list(value)
+        if value.strip().lstrip("-").isdecimal():
+            return int(value)
+        seeds: dict[int, None] = {}
+        for part in split([value]):
+            found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+            if last < first or last - first >= MOST_SEEDS:
+                self.fail(f"{value!r} is neither a number of seeds nor a list such as 0,3-4", param, ctx)
+            seeds |= dict.fromkeys(range(first, last + 1))
+        return list(seeds)
+
+
+class ShardType(click.ParamType):
+    """Which share of so many: 3/10."""
+
+    name = "shard"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What `--help` shows for the value."""
+        return "NUMBER/COUNT"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return number and count; the first share is 1."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d+)/(\d+)", value.strip())
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            self.fail(f"{value!r} is no share such as 3/10, from 1/10 to 10/10", param, ctx)
+        return int(found[1]), int(found[2])
 
 
 def split(values: Iterable[str]) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rae_bench.cli.screen import next_steps, print_notes
+from rae_bench.cli.status import begin, status_line
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.entries.level import CLAIMED, RESCORED
 
 if TYPE_CHECKING:
     from rae_bench.leaderboard.verify.verifier import Report
@@ -50,15 +50,17 @@ def verify(
 
     Exit 0 where nothing is wrong, 1 with findings: each says where, what, and how to mend it.
     """
-    from rae_bench.leaderboard.entries.fetch import fetched
-    from rae_bench.leaderboard.verify import verifier
-
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
     if not rerun and (data_seed is not None or model is not None):
         raise UserError("--data-seed and --model belong to --rerun")
     if cells < 1:
         raise UserError("--cells takes a number above 0")
+    begin(f"verify {entry.name}")
+
+    from rae_bench.leaderboard.entries.fetch import fetched
+    from rae_bench.leaderboard.verify import verifier
+
     with status_line() as progress, fetched(entry, fetch, progress) as file:
         report = verifier.verify(
             entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, progress=progress
@@ -81,24 +83,11 @@ def verify(
     return int(bool(report.findings))
 
 
-@contextmanager
-def status_line() -> Iterator[Callable[[str], None]]:
-    """Give a function that says on stderr what is being done: a changing line at a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    with Console(stderr=True).status("") as status:
-        yield lambda text: status.update(Text(text))
-
-
 def print_findings(report: Report) -> None:
     """Print where each finding is, what it is, and how to mend it; findings that say the same of many cells once."""
     for finding, count in report.grouped():
         more = f" (and {count - 1} more)" if count > 1 else ""
-        click.echo(f"{finding.where}{more}: {finding.what}\n    mend: {finding.mend}")
+        print_notes([f"{finding.where}{more}: {finding.what}", f"    mend: {finding.mend}"])
 
 
 def _print(report: Report, entry: Path) -> None:
@@ -110,6 +99,12 @@ def _print(report: Report, entry: Path) -> None:
         return
     for task, level in report.levels.items():
         click.echo(f"{entry.name}: {task} {level}")
+    if CLAIMED in report.levels.values():
+        click.echo("note: claimed is its authors' word: no trajectories were there to recompute metrics from", err=True)
+        next_steps(f"rae-bench verify {entry} --fetch")
+    elif RESCORED in report.levels.values():
+        click.echo("note: rescored: its metrics were computed again from its trajectories, and agree", err=True)
+        next_steps(f"rae-bench verify {entry} --rerun, which runs the model's code")
 
 
 def _print_json(report: Report) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rae_bench.cli.screen import next_steps
 from rae_bench.cli.values import numbers, split, writing
 from rae_bench.errors import UserError
 
@@ -88,3 +89,4 @@ def view(
         with writing(mp4):
             write_mp4(scene, mp4, encoder)
         click.echo(str(mp4))
+    next_steps(f"open {page} in a browser")

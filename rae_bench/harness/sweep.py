@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.task.task import QUICK_BUDGET, Task
 
 SEEDS = 3
+PRETRAINING = 2
+"""Cells that a pre-training counts as, when shares are dealt: it has twice the updates of one."""
 TRIES = 3
 """How often a job is begun before the death of its worker or node counts as the job's failure."""
 
@@ -185,6 +188,40 @@ def sweep(
         gpus=gpus, max_core_hours=max_core_hours, observe=observe,
     )  # fmt: skip
     return results_of(outcomes)
+
+
+def shard_specs(specs: Sequence[RunSpec], number: int, count: int) -> list[RunSpec]:
+    """Return one of `count` shares of the cells of some specs: the shares have every cell once, whatever is done.
+
+    Cells that share a pre-trained model stay together, so that no two shares pre-train the same. The parts are dealt,
+    the largest first, to the share that has the fewest cells so far. A share may be empty where there are few parts.
+
+    Args:
+        number: of the share, from 1.
+    """
+    parts: dict[tuple[Any, ...], tuple[int, RunSpec]] = {}
+    for place, spec in enumerate(specs):
+        for seed in spec.seeds:
+            for regime in spec.regimes:
+                cells = list(replace(spec, seeds=(seed,), regimes=(regime,), controls=False).cells())
+                if not cells:
+                    continue
+                first = cells[0]  # full is cold on all data, so it may be a cell of cold too: they stay together
+                key: tuple[Any, ...] = (place, seed, first.pretrained_name if first.needs_pretraining else first.regime)
+                empty = replace(spec, seeds=(seed,), regimes=(), controls=False)
+                known, part = parts.get(key, (PRETRAINING if first.needs_pretraining else 0, empty))
+                parts[key] = known + len(cells), replace(part, regimes=(*part.regimes, regime))
+            if spec.controls:
+                part = replace(spec, seeds=(seed,), regimes=())
+                key = (str(spec.out), spec.task.folder, seed)  # the same for all models
+                parts.setdefault(key, (len(list(part.cells())), part))
+    shares: list[list[RunSpec]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for size, part in sorted(parts.values(), key=lambda found: -found[0]):
+        lightest = loads.index(min(loads))
+        loads[lightest] += size
+        shares[lightest].append(part)
+    return shares[number - 1]
 
 
 def results_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

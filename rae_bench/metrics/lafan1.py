@@ -234,14 +234,15 @@ def _as_clip(motion: Motion) -> LocalClip:
     return motion.rotations[0][:, pick].astype(np.float64), positions
 
 
-def comparison_table(values: Mapping[tuple[str, str, int], float]) -> tuple[str, bool]:
-    """Return our numbers beside the published ones as text, and whether all agree."""
-    head = "".join(f"{f'{n} frames':>12}{'published':>12}" for n in PUBLISHED_LENGTHS)
-    lines, agree = [f"{'':<24}{head}"], True
+def comparison_table(
+    values: Mapping[tuple[str, str, int], float],
+) -> tuple[list[tuple[str, ...]], bool]:
+    """Return our numbers beside the published ones, a row for each baseline and measure, and whether all agree."""
+    rows, agree = [], True
     for (baseline, measure), published in PUBLISHED.items():
         ours = [values[baseline, measure, n] for n in PUBLISHED_LENGTHS]
         close = all(abs(a - b) <= TOLERANCE[measure] for a, b in zip(ours, published, strict=True))
-        cells = "".join(f"{a:>12.4f}{b:>12g}" for a, b in zip(ours, published, strict=True))
-        lines.append(f"{f'{baseline} {measure}':<24}{cells}{'' if close else '   differs'}")
+        cells = [text for a, b in zip(ours, published, strict=True) for text in (f"{a:.4f}", f"{b:g}")]
+        rows.append((f"{baseline} {measure}", *cells, "" if close else "differs"))
         agree &= close
-    return "\n".join(lines), agree
+    return rows, agree

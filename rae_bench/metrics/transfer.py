@@ -130,7 +130,7 @@ METRICS = (
         source="thesis, relative to the cold start", description="error of the cold start over that of the transfer",
     ),
     MetricInfo(
-        name="quality_of_full", label="of full", unit="%", digits=0,
+        name="quality_of_full", label="quality of full", unit="%", digits=0,
         direction="higher", category="transfer",
         source="thesis, relative to the reference on full data",
         description="error with all target data over that of the transfer",

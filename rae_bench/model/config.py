@@ -21,13 +21,13 @@ class TrainConfig:
         windows: how many windows an update has; 0 takes as many as the budget's frames allow.
         length: frames in a window. The first is given, the others are predicted.
         rate: largest learning rate of AdamW.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         clip: largest norm of the gradient.
         warmup: share of the updates over which the rate rises linearly.
         fall: share of the updates by which the rate has fallen, as a cosine, to a fiftieth.
         ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
         coin: `fair`, or `gaussian`: the coin of the thesis, by which that probability rises from .5 to .84 only.
-        position, rotation, velocity, slide, phase: weights of the loss terms, which are in rig heights and seconds.
+        position, rotation, velocity, slide, phase: weight of the loss term of that name, in rig heights and seconds.
     """
 
     windows: int = 0

@@ -1,7 +1,8 @@
 """Finding models: installed entries by name, and plug-ins (`rae_bench.model.plugins`). Listing runs no model's code.
 
 An entry point in the group `rae_bench.models` is a class. One in `rae_bench.families` is a module of models that are
-put together by name, such as `rae_bench.baselines.family`, with five functions. `names()` lists the models with a name
+put together by name, such as `rae_bench.baselines.family`, with `OPTION_TEXTS` ({option: what it does}) and five
+functions. `names()` lists the models with a name
 of their own. `find(name)` gives what there is of a name, or None. `about(found)` gives a mapping with description,
 paper, licence, capabilities, parameters and versions. `resolve(found, options)` gives every option with its value.
 `load(name)` gives the class; it alone may import torch.
@@ -42,6 +43,8 @@ class ModelRef:
         name: a short name for files and tables: that of the entry, else of the class.
         about: description, paper, licence, capabilities, parameters, versions, as far as they are known without
             importing it: of an entry point what its class says as literals in `card = ModelCard(...)`.
+        class_name: of an entry point.
+        option_texts: of a family, {option: what it does} of those that `TrainConfig` does not have.
     """
 
     spec: str
@@ -50,6 +53,8 @@ class ModelRef:
     module: str = field(repr=False)
     _load: Callable[[], Any] = field(repr=False, compare=False)
     _resolve: Resolve | None = field(default=None, repr=False, compare=False)
+    class_name: str = field(default="", repr=False, compare=False)
+    option_texts: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_plugin(self) -> bool:
@@ -157,7 +162,8 @@ def list_models() -> dict[str, ModelRef]:
 
 
 def _entry(point: EntryPoint) -> ModelRef:
-    return ModelRef(point.name, point.name, _card_literals(point.module, point.attr), point.module, point.load)
+    about = _card_literals(point.module, point.attr)
+    return ModelRef(point.name, point.name, about, point.module, point.load, class_name=point.attr)
 
 
 def _in_family(point: EntryPoint, name: str) -> ModelRef | None:
@@ -166,7 +172,9 @@ def _in_family(point: EntryPoint, name: str) -> ModelRef | None:
     if found is None:
         return None
     load, resolve = partial(family.load, name), partial(family.resolve, found)
-    return ModelRef(name, name, family.about(found), point.module, load, resolve)
+    return ModelRef(
+        name, name, family.about(found), point.module, load, resolve, option_texts=dict(family.OPTION_TEXTS)
+    )
 
 
 def _plugin(named: str) -> ModelRef:

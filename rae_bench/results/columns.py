@@ -6,7 +6,7 @@ Metrics are columns, with their label, unit and digits. The score, gains over ot
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from rae_bench.metrics import METRICS, primaries
@@ -22,8 +22,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             Column("gain_over_cold_long", "over cold-long", "x", 2),
             Column("gain_over_retarget", "over retarget", "x", 2),
             Column("gain_over_reference_cold", "over reference cold", "x", 2),
-            Column("core_seconds", "adapt", "core-s", 0),
-            Column("pretrain_core_seconds", "pre-train", "core-s", 0),
+            Column("core_seconds", "CPU time to adapt", "s", 0),
+            Column("pretrain_core_seconds", "CPU time to pre-train", "s", 0),
             Column("ms_per_frame", "latency", "ms a frame", 2),
             Column("parameters", "parameters", "", 0),
             Column("trained", "trained parameters", "", 0),
@@ -48,9 +48,3 @@ def narrow_heading(column: Column, width: int = 9) -> str:
     words = " ".join(_BREAKS.get(word, word) if len(word) > width else word for word in column.label.split())
     lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join([*lines, column.unit] if column.unit else lines)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of words as lines, each column as wide as its longest word."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]

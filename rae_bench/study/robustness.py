@@ -22,13 +22,15 @@ from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.tracks import CONTROL, LIMBS
+from rae_bench.results.columns import COLUMNS, narrow_heading
+from rae_bench.results.text_table import SECTION, Cells, TextColumn
 
 Inject = Callable[[Motion, float], Motion]
 Compare = Callable[[Trajectory], Mapping[str, float]]
 """compare(trajectory): the metrics that compare all windows with those of other real clips."""
 TRACKS = (LIMBS, CONTROL)
 """The tracks that are ranked."""
-COLUMNS = 5
+PANELS = 5
 """Panels in a row of the picture."""
 
 SEEN = 0.05
@@ -218,6 +220,32 @@ def table(found: Sequence[Reading]) -> str:
     return "\n".join([*(_strengths(found, track) for track in TRACKS), _responses(found)])
 
 
+def text_tables(found: Sequence[Reading]) -> list[tuple[str, list[TextColumn], list[Cells | None]]]:
+    """Return (title, columns, rows) of the same tables for a terminal."""
+    tables: list[tuple[str, list[TextColumn], list[Cells | None]]] = []
+    for track in TRACKS:
+        metrics = [COLUMNS[name] for name in primaries(track).values()]
+        heads = [TextColumn("fault", right=False), TextColumn("strength", right=False)]
+        heads += [TextColumn(m.label, narrow_heading(m, 10), leaves=n) for n, m in enumerate(metrics)]
+        rows: list[Cells | None] = []
+        for i, r in enumerate(found):
+            if r.strength or i == 0:
+                words = (r.fault, f"{r.strength:g} {r.unit}") if r.strength else ("none", "")
+                if i and not (rows[-1] and rows[-1][0] == r.fault):
+                    rows.append(SECTION)
+                rows.append([*words, *(f"{r.values[m.name]:.3g}" for m in metrics)])
+        tables.append((f"Track {track}: the primary metrics at every strength", heads, rows))
+    by_fault = responses(found)
+    heads = [TextColumn("metric", right=False)]
+    heads += [TextColumn(fault, fault.replace(" ", "\n"), leaves=n) for n, fault in enumerate(by_fault)]
+    body: list[Cells | None] = [
+        [name, *(f"{100 * seen[name]:.0f}" if abs(seen[name]) >= SEEN else "" for seen in by_fault.values())]
+        for name in (n for n in METRICS if n in next(iter(by_fault.values())))
+    ]
+    title = "What each metric makes of the greatest strength, % of what moves it most"
+    return [*tables, (title, heads, body)]
+
+
 def _strengths(found: Sequence[Reading], track: str) -> str:
     names = list(primaries(track).values())
     lines = ["| fault | strength | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
@@ -246,7 +274,7 @@ def plot(found: Sequence[Reading], path: Path) -> Path:
     from rae_bench.viewer.plots import make_axes, save_figure
 
     faults = list(dict.fromkeys(r.fault for r in found))
-    sound, columns = found[0].values, min(COLUMNS, len(faults))
+    sound, columns = found[0].values, min(PANELS, len(faults))
     rows = -(-len(faults) // columns)
     figure, axes = make_axes(rows * len(TRACKS), columns, (2.3 * columns, 2.2 * rows * len(TRACKS) + 0.4), sharey=True)
     lines = {}

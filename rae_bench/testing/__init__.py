@@ -97,7 +97,8 @@ def list_checks(
 
 
 def check_model(
-    model: str | type, *, options: Mapping[str, Any] | None = None, updates: int = 20, seed: int = 0
+    model: str | type, *, options: Mapping[str, Any] | None = None, updates: int = 20, seed: int = 0,
+    begun: Callable[[str], None] = lambda name: None, ended: Callable[[Check], None] = lambda check: None,
 ) -> list[Check]:
     """Try a model on tiny built-in data.
 
@@ -106,6 +107,7 @@ def check_model(
         options: keyword arguments of the model.
         updates: optimiser steps of each training; a handful is enough to see whether a model keeps to the API.
         seed: of the trainings.
+        begun, ended: are called with the name of each check before it, and with its result after it.
 
     Raises:
         UserError: there is no such model, or it does not take these options. Whatever else a model raises is a failed
@@ -115,7 +117,12 @@ def check_model(
     error = _error_in(checks[0].subject)
     if isinstance(error, UserError):
         raise error
-    return [pending.run() for pending in checks]
+    found = []
+    for pending in checks:
+        begun(pending.name)
+        found.append(pending.run())
+        ended(found[-1])
+    return found
 
 
 def _error_in(subject: Subject) -> Exception | None:

@@ -120,6 +120,8 @@ LIGHT: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "tune --help": (["tune", "--help"], (*HEAVY, "numpy")),
     "show rig": (["show", "rig", "quad"], HEAVY),
     "show task": (["show", "task", "biped2quad"], (*HEAVY, "numpy")),
+    "show model": (["show", "model", "fc-rbf-in+rtn"], (*HEAVY, "numpy")),
+    "show entry": (["show", "model", "anyrig"], (*HEAVY, "numpy")),
 }
 
 
@@ -148,7 +150,7 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], message: str, place
     code, out, err = call(arguments)
     assert code == 2
     assert out == ""
-    lines = [line for line in err.splitlines() if not line.endswith(": making or finding the data")]
+    lines = [line for line in err.splitlines() if not line.endswith((": loading", ": making or finding the data"))]
     assert len(lines) == 1, err
     assert lines[0].startswith("rae-bench: ")
     assert message in lines[0]
@@ -240,13 +242,13 @@ def test_show_task_and_model(call: Call) -> None:
 def test_dry_run_lists_the_cells_and_writes_nothing(place: Path, call: Call) -> None:
     before = written()
     code, out, err = call([*RUN, "--task", TINY, "--dry-run"])
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "fe on tiny: loading\n")
     *lines, budget, estimate = out.splitlines()
     assert budget == "tiny: quick budget: 10 updates of 128 frames to adapt, 20 to pre-train"
-    assert lines[0] == "to do  tiny  fe cold 5 % seed 0"
+    assert lines[0] == "to do    1 cell tiny  fe cold 5 %, seed 0"
     assert len(lines) == 8
     assert all(line.startswith("to do") for line in lines)
-    assert estimate.startswith("no estimate")
+    assert estimate.startswith("9 jobs; how long is not known")
 
     code, out, _ = call([*RUN, "--task", TINY, "--dry-run", "--json", "--seeds", "2", "--regimes", "cold"])
     entries = json.loads(out)
@@ -265,7 +267,11 @@ def test_dry_run_knows_what_is_done(tiny_run: Outcome, tiny_task: Path, call: Ca
     assert all(line.startswith("done") for line in lines)
     assert "quick budget" in budget
     out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"])[1]
-    assert "core-hours" in out.splitlines()[-1]
+    assert out.splitlines()[-1].startswith("about ")
+    assert "of CPU time" in out.splitlines()[-1]
+    out = call([*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--seeds", "0,3-4"])[1]
+    assert "done     1 cell tiny  fe cold 5 %, seed 0" in out.splitlines()
+    assert "to do    2 cells tiny  fe cold 5 %, seeds 3-4" in out.splitlines()
 
 
 def test_json_is_the_cell_results(tiny_run: Outcome, tiny_task: Path, call: Call) -> None:
@@ -293,17 +299,21 @@ def test_the_table_of_a_finished_run(tiny_run: Outcome, tiny_task: Path, call: C
 
 
 def test_ratios_and_levels_are_shown_with_their_intervals_and_small_headroom_in_words() -> None:
-    from rae_bench.cli.run import _value, headroom_notes
+    from rae_bench.cli.result_table import value_text
+    from rae_bench.cli.run import headroom_notes
     from rae_bench.results.rows import Row
 
     values = {"reconstruction_error": [1.0, 2.0, 3.0], "gain_over_cold": [2.0, 2.0, 2.0]}
     row = Row("frozen", 0.05, "model", values, [0, 1, 2], headroom=1.1)
-    assert _value("gain_over_cold", row, 2) == "2.00\n(2.00-2.00)"
+    assert value_text("gain_over_cold", row, 2) == "2.00\n(2.00-2.00)"
     # t(2) sqrt(2.5 (1/3 + 1/4)) of a variance of 1
-    assert _value("reconstruction_error", row, 2) == "2.00\n± 5.20"
+    assert value_text("reconstruction_error", row, 2) == "2.00\n± 5.20"
     assert headroom_notes([row]) == []  # the note is of the cold start, once for all regimes
     (note,) = headroom_notes([Row("cold", 0.05, "model", {}, headroom=1.1), Row("cold", 0.2, "model", {}, headroom=2)])
-    assert note == "No data saved where cold / full is below 1.3, which leaves too little to save: 1.10 at 5 %."
+    assert note == (
+        "data saved is empty where the error of cold is less than 1.3 times that of full, for there is too little to "
+        "save: 1.10 at 5 %."
+    )
 
 
 def test_uneven_folds_are_told() -> None:
@@ -363,7 +373,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
     from rich.console import Console
 
     from rae_bench.cli.progress import RunProgress
-    from rae_bench.cli.run import render
+    from rae_bench.cli.result_table import print_rows
     from rae_bench.harness.events import Answered, DataWanted
     from rae_bench.harness.jobs import Failed
     from rae_bench.results.rows import Row
@@ -377,7 +387,7 @@ def test_reasons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
         "m on [t]: making or finding the data",
         f"failed  m cold 5 % seed 0: {reason}",
     ]
-    Console(file=sys.stdout, width=1000).print(render([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]"))
+    print_rows([Row("[/i]", 0.05, "model", {}, reason=reason)], "[/b]")
     out = capsys.readouterr().out
     assert "[/i] *" in out
     assert out.splitlines()[0].strip() == "[/b]"
@@ -437,3 +447,44 @@ def test_an_action_that_no_other_group_has_is_told(tiny_run: Outcome, monkeypatc
     assert not any("hop" in line for line in footnotes(tiny_run, rows(results)))
     monkeypatch.setattr(type(tiny_run), "results", results)
     assert any("No other group has the action hop" in line for line in footnotes(tiny_run, rows(results)))
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", 3), ("0", 0), ("0,3-4", [0, 3, 4]), ("3-3", [3]), ("2,", [2]), ("4,0-1,1", [4, 0, 1]), ("-1", -1)],
+)
+def test_seeds_are_a_number_or_a_list(text: str, seeds: int | list[int]) -> None:
+    from rae_bench.cli.values import SeedsType
+
+    assert SeedsType().convert(text, None, None) == seeds
+
+
+@pytest.mark.parametrize("text", ["many", "3-1", "1-", "-3,1", "0,x", "0-99999999", "1.5"])
+def test_what_is_no_seed_is_refused(text: str) -> None:
+    from rae_bench.cli.values import SeedsType
+
+    with pytest.raises(click.BadParameter, match="a list such as 0,3-4"):
+        SeedsType().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["3", "0/3", "4/3", "a/b", "1/0", "-1/3"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    from rae_bench.cli.values import ShardType
+
+    assert ShardType().convert("3/10", None, None) == (3, 10)
+    with pytest.raises(click.BadParameter, match="no share such as 3/10"):
+        ShardType().convert(text, None, None)
+
+
+def test_an_estimate_says_at_least_where_not_all_is_known(
+    tiny_run: Outcome, tiny_task: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rae_bench.harness import estimate
+
+    out_folder = str(tiny_run.cells[0].path.parents[2])
+    ask = [*RUN, "--task", str(tiny_task), "--out", out_folder, "--dry-run", "--force"]
+    whole = estimate.estimate
+    monkeypatch.setattr(estimate, "estimate", lambda jobs: dict(list(whole(jobs).items())[2:]))
+    last = call(ask)[1].splitlines()[-1]
+    assert last.startswith("at least ")
+    assert last.endswith("2 of 8 jobs not counted: none of their kind has been run here")

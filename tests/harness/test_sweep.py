@@ -26,7 +26,7 @@ from rae_bench.harness.plan import jobs_of_all
 from rae_bench.harness.pool import Pool, gpu_names
 from rae_bench.harness.ray.cluster import Resources, cluster
 from rae_bench.harness.run import Outcome
-from rae_bench.harness.sweep import CoreHourLimit, make_specs, results_of
+from rae_bench.harness.sweep import CoreHourLimit, make_specs, results_of, shard_specs
 from rae_bench.results.files import read_result
 from rae_bench.task.cells import Cell
 
@@ -339,7 +339,7 @@ def test_dry_run_lists_and_estimates(
     assert sum(line.startswith("done") for line in lines) == 8
     assert sum(line.startswith("to do") for line in lines) == 8
     assert lines[-1].startswith("about ")
-    assert "core-hours, by what earlier cells took" in lines[-1]
+    assert "of CPU time, by what earlier cells took" in lines[-1]
     with pytest.raises(SystemExit):
         main([*command, "--dry-run", "--seeds", "1", "--json"])
     assert {entry["state"] for entry in json.loads(capsys.readouterr().out)} == {"done"}
@@ -387,7 +387,7 @@ def test_bad_input_is_told_in_one_line(
     with pytest.raises(SystemExit) as ended:
         main(["sweep", "--model", "fe", "--task", str(tiny_task), *more])
     assert ended.value.code == 2
-    err = capsys.readouterr().err.splitlines()
+    err = [line for line in capsys.readouterr().err.splitlines() if line != "fe on tiny: loading"]
     assert len(err) == 1
     assert reason in err[0]
 
@@ -421,6 +421,28 @@ def test_the_table_counts(tiny_task: Path, models: Path, tmp_path: Path) -> None
     assert ["tiny", "Base", "1", "1", "1", "6"] in rows
     assert ["tiny", "controls", "12"] in rows
     assert ["all", "1", "1", "1", "18"] in rows
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_shares_have_every_cell_exactly_once(count: int, tiny_task: Path, tmp_path: Path) -> None:
+    specs = make_specs(
+        ["fe", "mann", "hold"], [str(tiny_task), "biped2quad"], seeds=[0, 1, 4], out=tmp_path, fractions=["5%", "100%"],
+        regimes=["cold", "frozen", "finetune", "cold-long", "retarget", "full"],
+    )  # fmt: skip
+    shares = [shard_specs(specs, number, count) for number in range(1, count + 1)]
+    found = [{spec.path(cell) for spec in share for cell in spec.cells()} for share in shares]
+    wanted = {spec.path(cell) for spec in specs for cell in spec.cells()}
+    assert sum(map(len, found)) == len(wanted)
+    assert set.union(*found) == wanted
+    # No two shares pre-train the same model.
+    trained = [
+        {(spec.folder(cell), cell.pretrained_name) for spec in share for cell in spec.cells() if cell.needs_pretraining}
+        for share in shares
+    ]
+    assert sum(map(len, trained)) == len(set.union(*trained))
+    loads = [len(cells) + 2 * len(names) for cells, names in zip(found, trained, strict=True)]
+    assert max(loads) - min(loads) <= 6  # frozen and finetune at two fractions and their pre-training: the largest part
+    assert shares[0] == shard_specs(specs, 1, count)
 
 
 def test_results_are_listed_once(tiny_run: Outcome) -> None:

@@ -144,7 +144,7 @@ def test_command(archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(lafan1, "PUBLISHED", GOLDEN)
     code, out, _ = run(archive.parent)
     assert code == 0
-    assert out.count("\n") == 7
+    assert out.count("\n") == 9
     assert "6.5859" in out
     assert "differs" not in out
     monkeypatch.setattr(lafan1, "PUBLISHED", GOLDEN | {("zero_velocity", "l2p"): (1.886477, 4.437902, 9.611)})

@@ -382,7 +382,9 @@ def test_faults_are_one_line(
     with pytest.raises(SystemExit) as ended:
         main(["run", "--model", f"{tmp_path}/{place}:Mine", "--task", "biped2quad", "--out", str(tmp_path / "out")])
     assert ended.value.code == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    first, *fault = capsys.readouterr().err.splitlines()
+    assert first == "Mine on biped2quad: loading"
+    assert len(fault) == 1
 
 
 # Names of results.

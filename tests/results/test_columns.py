@@ -8,7 +8,7 @@ from rae_bench.metrics import METRICS, primaries
 from rae_bench.metrics.base import Column
 from rae_bench.model.regimes import percent
 from rae_bench.objectives.tracks import TRACKS
-from rae_bench.results.columns import COLUMNS, aligned, narrow_heading, primary_columns
+from rae_bench.results.columns import COLUMNS, narrow_heading, primary_columns
 
 
 def test_metrics_are_columns() -> None:
@@ -40,6 +40,5 @@ def test_headings_by_hand() -> None:
     assert narrow_heading(Column("x", "reconstruction", "cm", 2), width=20) == "reconstruction\ncm"
 
 
-def test_words_in_columns() -> None:
-    assert aligned([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
+def test_shares_in_words() -> None:
     assert (percent(0.05), percent(1.0)) == ("5 %", "100 %")

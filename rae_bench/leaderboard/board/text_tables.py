@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rae_bench.leaderboard.board import formatting
@@ -10,7 +10,8 @@ from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.model.regimes import COLD, percent
 from rae_bench.objectives.tracks import KEYFRAMES
-from rae_bench.results.columns import COLUMNS, aligned, primary_columns
+from rae_bench.results.columns import COLUMNS, narrow_heading, primary_columns
+from rae_bench.results.text_table import Cells, TextColumn, short_number
 from rae_bench.statistics.gains import GAINS
 
 README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->
@@ -23,7 +24,7 @@ A model was trained on one rig. How well does it move another of which it has se
 
 - **score**: 0 is the truth, 1/2 is an error of 3 % of the rig's height; lower is better
 - in brackets: 95 % intervals over folds: other training, other held-out motion
-- a **rank** is an interval; entries that share a letter in **ties** are not apart
+- a **rank** is an interval; entries with a letter in common in **tied** do not differ by more than chance explains
 - \\*: provisional, by fewer than five seeds
 - **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
 - controls learn nothing and have no rank
@@ -95,7 +96,7 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
     """Return the lines of a table: entries in order of their scores, controls where theirs lie, the truth on top."""
     columns = primary_columns(part.get("track", KEYFRAMES))
     titles = [column.title if units else column.label for column in columns.values()]
-    words = ["rank", "ties", "entry", "regime"]
+    words = ["rank", "tied", "entry", "regime"]
     numbers = [SCORE.label, *titles, OVER_COLD.title, OVER_REFERENCE.title, SHARE_OF_FULL.title]
     numbers += [*([SAVED.title] if units else []), ADAPT.title]
     align = ["---"] * len(words) + ["---:"] * len(numbers) + ["---"]
@@ -123,10 +124,12 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in ([*words, *numbers, "level"], align, *body)] + [""]
 
 
-def _category_values(row: Mapping[str, Any], units: Units) -> list[str]:
+def _category_values(
+    row: Mapping[str, Any], units: Units, write: Callable[[float | None, int], str] = formatting.number
+) -> list[str]:
     """Write the categories of a row without their intervals."""
     found = {c: v["value"] if isinstance(v, Mapping) else v for c, v in row["categories"].items()}
-    return [formatting.number(found[c], category_digits(c, units)) for c in primary_columns()]
+    return [write(found[c], category_digits(c, units)) for c in primary_columns()]
 
 
 def _incomplete(part: Mapping[str, Any], title: str) -> list[str]:
@@ -135,36 +138,62 @@ def _incomplete(part: Mapping[str, Any], title: str) -> list[str]:
     return [title, "", *lines, ""] if lines else []
 
 
-def terminal_table(name: str, part: Mapping[str, Any], version: str) -> list[str]:
-    """Return the lines of a table for a terminal, then what is incomplete.
+def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cells], list[str]]:
+    """Return columns, rows and notes of a table for a terminal.
+
+    In a narrow one the level leaves first, then the interval of the gain, the categories from the right, the letters
+    and the regime. Rank, entry, score with its interval and gain stay.
 
     Args:
-        name: the table's name.
         part: the table of the board's data.
-        version: the benchmark's version.
     """
     units = part.get("units")
-    labels = [column.label for column in primary_columns(part.get("track", KEYFRAMES)).values()]
-    head = ["rank", "ties", "entry", "regime", SCORE.label, "95 %", *labels, f"gain {OVER_COLD.unit}", "95 %", "level"]
+    categories = list(primary_columns(part.get("track", KEYFRAMES)).values())
+    most = len(categories) + 4
+    columns = [
+        TextColumn("rank", right=False),
+        TextColumn("tied", leaves=2),
+        TextColumn("entry", right=False),
+        TextColumn("regime", right=False, leaves=1),
+        TextColumn(SCORE.label),
+        TextColumn("95 % of the score", "95 %", right=False),
+        *(
+            TextColumn(column.label, narrow_heading(column), leaves=3 + number)
+            for number, column in enumerate(categories)
+        ),
+        TextColumn(OVER_COLD.label, narrow_heading(OVER_COLD)),
+        TextColumn("95 % of the gain", "95 %", right=False, leaves=most - 1),
+        TextColumn("level", right=False, leaves=most),
+    ]
+
+    def ends(found: Mapping[str, Any] | None, digits: int) -> str:
+        if found is None or found.get("low") is None or found.get("high") is None:
+            return formatting.NONE
+        return f"{short_number(found['low'], digits)} to {short_number(found['high'], digits)}"
+
+    def number(value: float | None, digits: int) -> str:
+        return formatting.NONE if value is None else short_number(value, digits)
+
+    def values(row: Mapping[str, Any]) -> list[str]:
+        return _category_values(row, units, number)
 
     def entry(row: Mapping[str, Any]) -> list[str]:
         score, gain = row["score"], row["gain"][COLD]
         return [
             formatting.rank(row), row["ties"], one_line(row["entry"]), row["regime"],
-            formatting.number(score and score["value"], SCORE.digits), formatting.ends(score, SCORE.digits),
-            *_category_values(row, units),
-            formatting.number(gain and gain["value"], OVER_COLD.digits), formatting.ends(gain, OVER_COLD.digits),
-            row["level"],
+            number(score and score["value"], SCORE.digits), ends(score, SCORE.digits), *values(row),
+            number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), row["level"],
         ]  # fmt: skip
 
     def control(row: Mapping[str, Any]) -> list[str]:
-        score = formatting.number(row["score"], SCORE.digits)
-        return ["", "", row["control"], "", score, "", *_category_values(row, units), "", "", ""]
+        return ["", "", row["control"], "", number(row["score"], SCORE.digits), "", *values(row), "", "", ""]
 
-    table = [head, *formatting.in_order(part, entry, control)]
-    lines = [f"{one_line(name)}, benchmark version {version}", "", *aligned(table), ""]
-    note = "score: 0 is the truth, lower is better. A rank is an interval; *: provisional, fewer than five seeds."
-    lines.append(note)
+    notes = [
+        "score: 0 is the truth, lower is better. A rank is an interval; *: provisional, fewer than five seeds.",
+        "tied: entries with a letter in common do not differ by more than chance explains.",
+        "level, who has checked the numbers: claimed (its authors), rescored (computed again from its trajectories), "
+        "reproduced (trained again).",
+    ]
     for row in part["incomplete"]:
-        lines.append(f"incomplete: {one_line(row['entry'])} lacks {formatting.lacking(row, one_line)}")
-    return lines
+        notes.append(f"incomplete: {one_line(row['entry'])} lacks {formatting.lacking(row, one_line)}")
+    return columns, formatting.in_order(part, entry, control), notes

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.harness.events import ignore, work_off
+from rae_bench.harness.events import Answered, Event, work_off
 from rae_bench.harness.isolation.models import isolated
+from rae_bench.harness.jobs import Progress
 from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
 from rae_bench.harness.spec import RunSpec
@@ -61,9 +62,17 @@ class Retraining:
             (cell.seed,), self.out, self.data_root, controls=False,
         )  # fmt: skip
         made = make_plan(spec, (grader.sources, grader.target))
-        self.progress(f"{grader.task.name}: training {cell.name} again")
+        what = f"{grader.task.name}: training {cell.name} again"
+        self.progress(what)
+
+        def watch(event: Event) -> None:
+            if isinstance(event, Answered) and isinstance(event.answer, Progress):
+                said = event.answer
+                count = f" {said.update:,}/{said.updates:,}" if said.updates > 1 else ""
+                self.progress(f"{what}: {said.stage}{count}")
+
         with Pool(1) as pool:
-            failed = work_off([[job] for job in jobs_of(made)], pool, ignore)
+            failed = work_off([[job] for job in jobs_of(made)], pool, watch)
         path = made.cells[0].path
         return (None if failed else read_result(path)), path, "; ".join(failed.values())
 

@@ -40,7 +40,9 @@ def joined(*motions: Motion) -> Motion:
 
 @pytest.fixture(scope="module")
 def walks() -> Motion:
-    return generate_locomotion(load_rig("r1"), clips=6, seconds=4.0).motion
+    corpus = generate_locomotion(load_rig("r1"), clips=64, seconds=4.0)
+    travelling = [i for i, action in enumerate(corpus.actions) if action in ("walk", "run")]
+    return corpus.motion[travelling[::4][:6]]
 
 
 def test_a_motion_and_its_mirror_look_alike(walks: Motion) -> None:

@@ -354,6 +354,28 @@ def test_every_output_names_the_version(folder: Path, data: Any, capsys: Any) ->
             assert f"Benchmark version {BENCHMARK_VERSION}" in page, name
 
 
+@pytest.mark.parametrize(
+    ("width", "hidden"),
+    [
+        ("80", ["foot sliding", "objective", "adversarial", "95 % of the gain", "level"]),
+        ("120", ["95 % of the gain", "level"]),
+        ("", []),
+    ],
+)
+def test_a_table_fits_the_terminal(
+    width: str, hidden: list[str], folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    show = ["leaderboard", "show", "biped2quad", "--folder", str(folder)]
+    cli.main(show, standalone_mode=False)
+    out = capsys.readouterr().out
+    assert not width or max(map(len, out.splitlines())) <= int(width)
+    said = re.search(r"hidden\s+\(([^)]*)\)", out)
+    assert sorted(re.split(r",\s+", said[1]) if said else []) == sorted(hidden)
+    cli.main([*show, "--wide"], standalone_mode=False)
+    assert "hidden" not in capsys.readouterr().out
+
+
 def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom rae_bench.cli import cli\n"

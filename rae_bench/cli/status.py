@@ -1,0 +1,75 @@
+"""What a command says on stderr while it works: a first line at once, what it is at, how far an interrupted one came.
+
+Nothing here imports more than click; rich is imported where a terminal shows a changing line.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+EVERY = 10.0
+"""Seconds between two lines of what is being done, where stderr is no terminal."""
+Say = Callable[[str], None]
+
+
+def begin(text: str) -> None:
+    """Say what a command is about to do, before it imports anything that takes long."""
+    click.echo(f"{text}: loading", err=True)
+
+
+@contextmanager
+def status_line() -> Iterator[Say]:
+    """Give a function that says on stderr what is being done.
+
+    At a terminal it is one line that changes. Elsewhere it is a line each, but no more than one in `EVERY` seconds.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        with Console(stderr=True).status("") as status:
+            yield lambda text: status.update(Text(text, overflow="ellipsis", no_wrap=True))
+        return
+    last = time.monotonic()
+
+    def say(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            click.echo(text, err=True)
+
+    yield say
+
+
+@contextmanager
+def truthful(how_far: Callable[[], str]) -> Iterator[None]:
+    """Let an interruption of the block say how far it came, in the words of `how_far`."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.args = (how_far(),)
+        raise
+
+
+def interruption(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Return the Ctrl-C that an error is, or came from, or came up after; None where there was none."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def finished_words(finished: int, wanted: int, what: str = "cells") -> str:
+    """Say how many of what was wanted are finished, and what the same command would do."""
+    if not finished:
+        return f"0 of {wanted} {what} finished"
+    kept = "which is kept" if finished == 1 else "which are kept"
+    return f"{finished} of {wanted} {what} finished, {kept}; the same command does the rest"
