@@ -247,14 +247,17 @@ def retargeted_scene(source: Corpus, made: Corpus, choice: Choice = ALL) -> Scen
     scene = domain_scene(source, choice)
     picked = pick_clips(source.ids, source.actions, source.motion.lengths, choice)
     motion = made.motion[picked]
-    # Beside it, so that both are seen in one picture too.
+    # A path has its body's scale and so begins elsewhere; one beside the other, both are seen in one picture too.
     aside = np.array([0.75 * (old.height + new.height) / 2, 0, 0], np.float32)
-    clips = [
-        replace(clip, made=[motion.positions[k, : len(clip.truth)] + aside]) for k, clip in enumerate(scene.clips)
-    ]
+    flat = np.array([1, 0, 1], np.float32)
+    clips = []
+    for k, clip in enumerate(scene.clips):
+        moved = motion.positions[k, : len(clip.truth)]
+        clips.append(replace(clip, made=[moved + flat * (clip.truth[0, 0] - moved[0, 0]) + aside]))
     subtitle = f"rig {old.name}, {as_length(old.height)}, and on rig {new.name}, {as_length(new.height)}"
     actors = [_actor(TRUTH, source.name), replace(_actor(FINETUNE, made.name), rig=new, stands=stands)]
-    return replace(scene, title=f"{source.name} on {new.name}", subtitle=subtitle, actors=actors, clips=clips)
+    title = f"{source.name} on {new.name}"
+    return replace(scene, title=title, subtitle=subtitle, actors=actors, clips=clips, beside=True)
 
 
 def generated_scene(made: Generated, title: str) -> Scene:

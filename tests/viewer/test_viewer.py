@@ -230,6 +230,14 @@ def test_a_page_may_open_at_a_frame(scene: Scene, browser: Browser, tmp_path: Pa
     file = write_page(replace(scene, clips=clips), tmp_path / "page.html")
     browser.open(file.as_uri(), *next(iter(SIZES.values())))
     assert browser.run("[state.at, state.playing]") == [40, False]
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["over", "over"]
+
+
+def test_a_page_of_two_sizes_opens_side_by_side(scene: Scene, browser: Browser, tmp_path: Path) -> None:
+    file = write_page(replace(scene, beside=True), tmp_path / "page.html")
+    browser.open(file.as_uri(), *next(iter(SIZES.values())))
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["beside", "beside"]
+    assert browser.run("stage.cells.length === seen().length && stage.cells.length > 1")
 
 
 @pytest.mark.parametrize("size", SIZES)
