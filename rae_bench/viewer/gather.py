@@ -17,14 +17,13 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
-from rae_bench.objectives.tracks import TRACKS
 from rae_bench.results.files import budget_of_result, check_result_version, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.correspondence import match
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.sides import HeldOutClips, Side, load_side
-from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
+from rae_bench.task.task import Protocol, Task, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.kinds import COLOURS
 from rae_bench.viewer.page import Actor, Clip, Scene
@@ -170,17 +169,25 @@ def open_result(
 
 
 def _task_of(name: str, spec: str | None) -> Task:
-    """Return the task of results: the given one, the built-in one of that name, or the one of two domains."""
+    """Return the task of results: the given one, else the one that their folder names."""
     if spec is not None:
         return load_task(spec)
-    if name in builtin_tasks() or any(name == f"{base}-{track}" for base in builtin_tasks() for track in TRACKS):
+    try:
         return load_task(name)
-    for at in (i for i in range(len(name)) if name.startswith("-to-", i)):
-        try:
-            return adhoc_task(name[:at], name[at + 4 :])
-        except UserError:
-            continue
-    raise UserError(f"no task is called '{name}'; name its file with --task")
+    except UserError as error:
+        raise UserError(f"no task is called '{name}'; name its file with --task") from error
+
+
+def names_result(what: str) -> bool:
+    """Return whether a word names a result folder, and not a domain beside whose files the command runs."""
+    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.storage import list_domains
+
+    folder = Path(what)
+    if not folder.is_dir():
+        return False
+    named = what in list_domains() or what in builtin_rigs()
+    return not named or any(read_result(path) for path in folder.glob("*.json"))
 
 
 def result_scene(result: ResultFolder, choice: Choice = ALL) -> Scene:
