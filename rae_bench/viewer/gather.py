@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
+from rae_bench.harness.identity import data_hash
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import keyframe_objectives
@@ -22,7 +23,7 @@ from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.correspondence import match
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.sides import HeldOutClips, Side, load_side
+from rae_bench.task.sides import HeldOutClips, Side, load_side, load_sides
 from rae_bench.task.task import Protocol, Task, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.kinds import COLOURS
@@ -136,7 +137,8 @@ def open_result(
 
     Raises:
         UserError: no cells, none of those that were chosen, no trajectories, a task that cannot be found by its name,
-            one that has changed since, or cells of another version of the benchmark.
+            one that has changed since, domains that were imported anew since, or cells of another version of the
+            benchmark. Of cells some of which are of other motion, those are passed over.
     """
     folder = folder.resolve()
     found = [(r, p) for p in sorted(folder.glob("*.json")) if (r := read_result(p)) is not None]
@@ -152,10 +154,18 @@ def open_result(
         raise UserError(
             f"{folder}: made of another '{task.name}' than there is now; run it again, or name its file with --task"
         )
+    sides = None
+    if any(table["kind"] == "domain" for table in (*task.sources, task.target)):
+        sides = load_sides(task, data_root)
+        found = [pair for pair in found if _is_of(pair[0], *sides)]
+        if not found:
+            raise UserError(f"{folder}: its domains hold other motion now, as they were imported again; run it again")
     check_choice(choice, [r for r, _ in found], folder)
     for path in sorted(folder.parent.parent.glob("*/*/none-*.json")):
         control = read_result(path) if path.parent.name == folder.name and path.parent != folder else None
-        if control and control["model"] in CONTROLS and control["identity"].get("task") == task.content_hash:
+        if not control or control["model"] not in CONTROLS or control["identity"].get("task") != task.content_hash:
+            continue
+        if sides is None or _is_of(control, *sides):
             found.append((control, path))
     seed = found[0][0]["seed"] if choice.seed is None else choice.seed
     rollouts, missing = pick_rollouts(found, replace(choice, seed=seed))
@@ -164,8 +174,13 @@ def open_result(
             f"{folder}: nothing to show of what was asked for: {', '.join(missing) or 'no such cells'}; "
             "trajectories lie beside the cells as .npz, and running again makes what is missing"
         )
-    side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
+    side = sides[1] if sides else Side(load_side(task.target, task.protocol, data_root), task.protocol)
     return ResultFolder(folder, model, task, side.held_out_clips(side.split(seed).test), rollouts, missing)
+
+
+def _is_of(result: dict[str, Any], sources: Sequence[Side], target: Side) -> bool:
+    """Return whether a cell was made of the motion that the sides hold: a domain may have been imported again."""
+    return bool(result["identity"].get("data") == data_hash(sources, target, result["regime"]))
 
 
 def _task_of(name: str, spec: str | None) -> Task:
