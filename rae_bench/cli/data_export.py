@@ -46,12 +46,12 @@ def export(
     from rae_bench.errors import UserError
     from rae_bench.task.cells import TRUTH
     from rae_bench.viewer.choice import Choice
-    from rae_bench.viewer.gather import open_domain, open_result
+    from rae_bench.viewer.gather import names_result, open_domain, open_result
 
     scale = length_unit(unit)
     metres_per_unit(scale)
     check_writable(path)  # before the work
-    if Path(what).is_dir():
+    if names_result(what):
         part = numbers("--fraction", [fraction])[0] if fraction else None
         wanted = (regime,) if regime and regime != TRUTH else ()
         result = open_result(Path(what), task, data_root, Choice((), 0, wanted, part, seed))

@@ -91,7 +91,8 @@ def _summary(report: dict[str, Any], kept: Path) -> list[tuple[str, str]]:
         for i, (action, speed) in enumerate([*report["speed"].items()][:SHOWN])
     ]
     if len(report["speed"]) > SHOWN:
-        rows.append(("", f"... and {len(report['speed']) - SHOWN} more actions: --json"))
+        more = f"... and {len(report['speed']) - SHOWN} more actions: --json"
+        rows.append(("", f"{more}; --action-by motion finds walks, runs and the like"))
     rows += [
         ("on the ground" if i == 0 else "", f"{100 * share:5.1f} %    {joint}")
         for i, (joint, share) in enumerate(report["contact_share"].items())

@@ -13,7 +13,8 @@ from rae_bench.cli.status import begin
 @click.command()
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.option("--objectives", type=click.Path(path_type=Path), required=True, help="TOML file: what to reach, when.")
-@click.option("--history", required=True, help="BVH file whose end is continued; or rest, to start standing.")
+@click.option("--history", required=True, help="BVH or glTF file whose end is continued; or rest, to start standing.")
+@click.option("--clip", help="Of a glTF history with several animations: which.")
 @click.option("--unit", default="cm", show_default=True, help="Of BVH files: cm, m, mm, or metres per unit.")
 @click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Vertical axis of the clip.")
 @click.option("--seconds", type=float, help="How long to generate (default: what the objectives file says).")
@@ -21,8 +22,8 @@ from rae_bench.cli.status import begin
 @click.option("--page", type=click.Path(path_type=Path), help="Also a page that shows it, with the objectives.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write: .bvh, .glb, .npz.")
 def generate(
-    model_dir: Path, objectives: Path, history: str, unit: str, up: str, seconds: float | None, with_history: bool,
-    page: Path | None, output: Path,
+    model_dir: Path, objectives: Path, history: str, clip: str | None, unit: str, up: str, seconds: float | None,
+    with_history: bool, page: Path | None, output: Path,
 ) -> None:
     """Continue a clip towards objectives with the model in MODEL_DIR, which rae-bench run --keep left.
 
@@ -42,7 +43,7 @@ def generate(
     check_writable(output)
     if page:
         check_place(page)
-    made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds)
+    made = make(model_dir, objectives, history, unit=scale, up=up, seconds=seconds, clip=clip)
     motion = made.whole if with_history else made.motion
     with writing(output):
         export_clips(output, motion, names=[output.stem], unit=scale)

@@ -207,6 +207,7 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     """What a reader must know to read the table."""
     import numpy as np
 
+    from rae_bench.data.wording import first_few
     from rae_bench.model.regimes import percent
     from rae_bench.task.cells import fold_of
 
@@ -228,9 +229,12 @@ def footnotes(outcome: Outcome, table_rows: Sequence[Row]) -> list[str]:
     lines += ground_notes(target, np.concatenate([split.test for split in folds.values()]))
     alone = sorted({action for result in outcome.results for action in result.get("other_actions", ())})
     if alone:
+        named = "" if outcome.task.target["kind"] != "domain" else (
+            " data import --action-pattern or --action-by motion names actions that several files share."
+        )  # fmt: skip
         lines.append(
-            f"No other group has the action {', '.join(alone)}: for the adversarial score real clips of other actions "
-            "stood beside such clips."
+            f"No other group has the action {first_few(alone)}: for the adversarial score real clips of other actions "
+            f"stood beside such clips.{named}"
         )
     for row in table_rows:
         if row.reason:

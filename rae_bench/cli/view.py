@@ -47,7 +47,7 @@ def view(
     """
     from rae_bench.viewer.choice import Choice, pick_clips
     from rae_bench.viewer.film import find_encoder, write_gif, write_mp4
-    from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
+    from rae_bench.viewer.gather import domain_scene, names_result, open_domain, open_result, result_scene
     from rae_bench.viewer.page import write_page
     from rae_bench.viewer.plots import domain_sheet, exam_sheet
 
@@ -56,7 +56,8 @@ def view(
     encoder = find_encoder() if mp4 else ""  # before the work: it may not be there
     part = numbers("--fraction", [fraction])[0] if fraction else None
     choice = Choice(tuple(split(names)), clips or 0, tuple(split(regimes)), part, seed)
-    if Path(what).is_dir():
+    result = None
+    if names_result(what):
         if motion:
             raise UserError(f"--motion {motion}: {what} is a result; the choice is of built-in rigs")
         result = open_result(Path(what), task, data_root, choice)
@@ -70,7 +71,7 @@ def view(
     with writing(page):
         write_page(scene, page)
     click.echo(str(page))
-    if png and Path(what).is_dir():
+    if png and result:
         exam, rows = result.exam, {r.kind: (r.label, r.file) for r in result.rollouts}
         picked = pick_clips(exam.ids, exam.actions, exam.truth.lengths, choice)
         with writing(png):

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.data.formats.bvh import end_sites, read_bvh_take
-from rae_bench.data.wording import as_length
-from rae_bench.errors import UserError
+from rae_bench.data.formats.gltf_read import read_gltf
+from rae_bench.data.formats.take import Take
+from rae_bench.data.wording import as_length, first_few
+from rae_bench.errors import UserError, unknown
 from rae_bench.harness.doubts import Doubt, asked_beyond, feet, missed
 from rae_bench.harness.kept import Kept, read_kept
 from rae_bench.model.api import Context, Prompt
@@ -36,6 +38,8 @@ SLACK = 2e-3
 """Share of the longest bone that is forgiven besides: files round."""
 ANOTHER = 0.03
 """Share of the rig's height by which it may differ at most: takes of one character are calibrated anew."""
+GLTF = (".glb", ".gltf", ".vrm")
+"""Files of these names are read as glTF, all others as BVH."""
 REST = "rest"
 """In place of a clip: the history is a second of standing in the rest pose."""
 
@@ -89,6 +93,7 @@ def generate(
     unit: str | float = "cm",
     up: str = "y",
     seconds: float | None = None,
+    clip: str | None = None,
 ) -> Generated:
     """Continue a clip towards objectives with a kept model.
 
@@ -97,10 +102,11 @@ def generate(
     Args:
         folder: what `run --keep` left.
         objectives: TOML file; docs/formats.md describes it.
-        history: BVH file whose end the motion continues, or "rest" to start from standing.
-        unit: of the history, as `read_bvh` takes it.
+        history: BVH or glTF file whose end the motion continues, or "rest" to start from standing.
+        unit: of a history in BVH, as `read_bvh` takes it; glTF is in metres.
         up: vertical axis of the history, as `read_bvh` takes it.
         seconds: how long to generate, in place of what the file says.
+        clip: name of the animation of a history in glTF that holds several.
 
     Raises:
         UserError: One line says what is wrong with the folder, the objectives or the history.
@@ -109,9 +115,11 @@ def generate(
     written = read_objectives(objectives, seconds)
     notes: tuple[str, ...] = ()
     if history == REST:
+        if clip is not None:
+            raise UserError(f"--clip {clip} chooses among the animations of a glTF file; --history is {REST}")
         past = standing_history(kept)
     else:
-        past, notes = read_history(Path(history), kept, unit=unit, up=up)
+        past, notes = read_history(Path(history), kept, unit=unit, up=up, clip=clip)
     frames = past.root_positions.shape[1]
     root = RootSpace(past.root.origin[0, -1], past.root.yaw[0, -1])
     _check_track(kept.track, written, objectives.name)
@@ -181,8 +189,10 @@ def standing_history(kept: Kept) -> Motion:
     )
 
 
-def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> tuple[Motion, tuple[str, ...]]:
-    """Read the end of a BVH file as a history for the kept model, on the model's rig and at its frame rate.
+def read_history(
+    path: Path, kept: Kept, *, unit: str | float, up: str, clip: str | None = None
+) -> tuple[Motion, tuple[str, ...]]:
+    """Read the end of a BVH or glTF file as a history for the kept model, on the model's rig and at its frame rate.
 
     Joints are matched by name. Joints that the rig lacks are dropped, joints above the rig's root are folded into it.
     Bones have the rig's lengths.
@@ -190,33 +200,52 @@ def read_history(path: Path, kept: Kept, *, unit: str | float, up: str) -> tuple
     Args:
         path: the file.
         kept: the model that continues it.
-        unit: of the file, as `read_bvh` takes it.
+        unit: of a BVH file, as `read_bvh` takes it; glTF is in metres.
         up: vertical axis of the file, as `read_bvh` takes it.
+        clip: name of the animation of a glTF file that holds several.
 
     Returns:
         The history, and what is odd about the file in words.
 
     Raises:
-        UserError: A joint is missing, hangs elsewhere or has another offset, or the clip is too short.
+        UserError: A joint is missing, hangs elsewhere or has another offset, the clip is too short, or no animation is
+            chosen of several.
     """
     rig = kept.rig
-    take = read_bvh_take(path, unit=unit, up=up, median_bones=True)
+    take = _read(path, unit, up, clip)
     if take.motion.rig.joint_names[0] != rig.joint_names[0] and rig.joint_names[0] in take.motion.rig.joint_names:
-        take = read_bvh_take(path, unit=unit, up=up, median_bones=True, root=rig.joint_names[0])
+        take = _read(path, unit, up, clip, root=rig.joint_names[0])
     columns, apart = match_joints(take.motion.rig, rig, str(path))
-    clip = resample(take.motion, kept.fps)
+    motion = resample(take.motion, kept.fps)
     frames = round(kept.history * kept.fps)
-    there = int(clip.lengths[0])
+    there = int(motion.lengths[0])
     if there < frames:
         raise UserError(
             f"{path}: {there / kept.fps:.2f} s of motion; the model starts from {kept.history:g} s, give a longer clip"
         )
     lift = np.array([0, kept.raised, 0], np.float32)
-    roots = clip.root_positions[:, there - frames : there] + lift
-    rotations = clip.rotations[:, there - frames : there, columns]
+    roots = motion.root_positions[:, there - frames : there] + lift
+    rotations = motion.rotations[:, there - frames : there, columns]
     rotations[:, :, columns < 0] = np.array([1, 0, 0, 0], np.float32)
     notes = (*(f"{path}: {note.text}" for note in take.notes), *apart)
     return make_motion(rig, kept.fps, roots, rotations, stance=kept.stance), notes
+
+
+def _read(path: Path, unit: str | float, up: str, clip: str | None, root: str | None = None) -> Take:
+    """Read the take of a BVH file, or one of those of a glTF file."""
+    if path.suffix.lower() not in GLTF:
+        if clip is not None:
+            raise UserError(f"--clip {clip} chooses among the animations of a glTF file; {path} holds one take")
+        return read_bvh_take(path, unit=unit, up=up, median_bones=True, root=root)
+    takes = read_gltf(path, up=up, root=root)
+    if clip is None and len(takes) == 1:
+        return takes[0]
+    names = [take.name for take in takes]
+    if clip is None:
+        raise UserError(f"{path}: {len(takes)} animations; choose with --clip: {first_few(names, 8)}")
+    if clip not in names:
+        raise unknown("animation", clip, names)
+    return takes[names.index(clip)]
 
 
 def match_joints(clip: Rig, rig: Rig, where: str) -> tuple[np.ndarray, list[str]]:

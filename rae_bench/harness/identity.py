@@ -47,15 +47,20 @@ def identity(
         (target, target.held_out(cell.seed, cell.fraction)),
     ):
         split.update(side.hash_of(part).encode())
-    corpora = [side.identity_on(target.corpus.motion.rig if is_retargeted(cell.regime) else None) for side in sources]
-    data = hashlib.sha256("".join((*corpora, target.corpus.identity)).encode())
     return {
         **installation(model, options),
         "config": config_hash(options),
         "task": task.content_hash,
-        "data": data.hexdigest(),
+        "data": data_hash(sources, target, cell.regime),
         "split": split.hexdigest(),
     }
+
+
+def data_hash(sources: Sequence[Side], target: Side, regime: str) -> str:
+    """Return what tells the motion of both sides from other motion under the same names, sha256."""
+    rig = target.corpus.motion.rig if is_retargeted(regime) else None
+    corpora = [side.identity_on(rig) for side in sources]
+    return hashlib.sha256("".join((*corpora, target.corpus.identity)).encode()).hexdigest()
 
 
 def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -272,7 +272,8 @@ def builtin_tasks() -> dict[str, Path]:
 def load_task(name: str | Path) -> Task:
     """A task by name, or a task file by path (anything ending in .toml).
 
-    A task's name with a track behind it, such as `biped2quad-control`, is the same task in that track.
+    A task's name with a track behind it, such as `biped2quad-control`, is the same task in that track. SOURCE-to-TARGET
+    is the task of two domains by name, as `adhoc_task` makes it.
     """
     if str(name).endswith(".toml"):
         path = Path(name)
@@ -282,10 +283,26 @@ def load_task(name: str | Path) -> Task:
     if str(name) in tasks:
         base, track = str(name), ""
     elif base not in tasks or track not in TRACKS:
-        raise unknown("task", str(name), tasks)
+        pair = _two_domains(str(name))
+        if pair is None:
+            raise unknown("task", str(name), tasks)
+        return adhoc_task(*pair)
     path = tasks[base]
     task = task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
     return task.in_track(track) if track else task
+
+
+def _two_domains(name: str) -> tuple[str, str] | None:
+    """Return source and target where a name is SOURCE-to-TARGET of domains that are there; names may hold "-to-"."""
+    from rae_bench.rigs.builtin import is_builtin
+    from rae_bench.storage import list_domains
+
+    cuts = [at for at in range(len(name)) if name.startswith("-to-", at)]
+    known = list_domains() if cuts else []
+    for source, target in ((name[:at], name[at + 4 :]) for at in cuts):
+        if all(side in known or is_builtin(side) for side in (source, target)):
+            return source, target
+    return None
 
 
 def adhoc_task(source: str, target: str) -> Task:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.wording import as_length
 from rae_bench.errors import UserError, unknown
+from rae_bench.harness.identity import data_hash
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
-from rae_bench.objectives.tracks import TRACKS
 from rae_bench.results.files import budget_of_result, check_result_version, read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.correspondence import match
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.sides import HeldOutClips, Side, load_side
-from rae_bench.task.task import Protocol, Task, adhoc_task, builtin_tasks, load_task
+from rae_bench.task.sides import HeldOutClips, Side, load_side, load_sides
+from rae_bench.task.task import Protocol, Task, load_task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.kinds import COLOURS
 from rae_bench.viewer.page import Actor, Clip, Scene
@@ -137,7 +137,8 @@ def open_result(
 
     Raises:
         UserError: no cells, none of those that were chosen, no trajectories, a task that cannot be found by its name,
-            one that has changed since, or cells of another version of the benchmark.
+            one that has changed since, domains that were imported anew since, or cells of another version of the
+            benchmark. Of cells some of which are of other motion, those are passed over.
     """
     folder = folder.resolve()
     found = [(r, p) for p in sorted(folder.glob("*.json")) if (r := read_result(p)) is not None]
@@ -153,10 +154,18 @@ def open_result(
         raise UserError(
             f"{folder}: made of another '{task.name}' than there is now; run it again, or name its file with --task"
         )
+    sides = None
+    if any(table["kind"] == "domain" for table in (*task.sources, task.target)):
+        sides = load_sides(task, data_root)
+        found = [pair for pair in found if _is_of(pair[0], *sides)]
+        if not found:
+            raise UserError(f"{folder}: its domains hold other motion now, as they were imported again; run it again")
     check_choice(choice, [r for r, _ in found], folder)
     for path in sorted(folder.parent.parent.glob("*/*/none-*.json")):
         control = read_result(path) if path.parent.name == folder.name and path.parent != folder else None
-        if control and control["model"] in CONTROLS and control["identity"].get("task") == task.content_hash:
+        if not control or control["model"] not in CONTROLS or control["identity"].get("task") != task.content_hash:
+            continue
+        if sides is None or _is_of(control, *sides):
             found.append((control, path))
     seed = found[0][0]["seed"] if choice.seed is None else choice.seed
     rollouts, missing = pick_rollouts(found, replace(choice, seed=seed))
@@ -165,22 +174,35 @@ def open_result(
             f"{folder}: nothing to show of what was asked for: {', '.join(missing) or 'no such cells'}; "
             "trajectories lie beside the cells as .npz, and running again makes what is missing"
         )
-    side = Side(load_side(task.target, task.protocol, data_root), task.protocol)
+    side = sides[1] if sides else Side(load_side(task.target, task.protocol, data_root), task.protocol)
     return ResultFolder(folder, model, task, side.held_out_clips(side.split(seed).test), rollouts, missing)
 
 
+def _is_of(result: dict[str, Any], sources: Sequence[Side], target: Side) -> bool:
+    """Return whether a cell was made of the motion that the sides hold: a domain may have been imported again."""
+    return bool(result["identity"].get("data") == data_hash(sources, target, result["regime"]))
+
+
 def _task_of(name: str, spec: str | None) -> Task:
-    """Return the task of results: the given one, the built-in one of that name, or the one of two domains."""
+    """Return the task of results: the given one, else the one that their folder names."""
     if spec is not None:
         return load_task(spec)
-    if name in builtin_tasks() or any(name == f"{base}-{track}" for base in builtin_tasks() for track in TRACKS):
+    try:
         return load_task(name)
-    for at in (i for i in range(len(name)) if name.startswith("-to-", i)):
-        try:
-            return adhoc_task(name[:at], name[at + 4 :])
-        except UserError:
-            continue
-    raise UserError(f"no task is called '{name}'; name its file with --task")
+    except UserError as error:
+        raise UserError(f"no task is called '{name}'; name its file with --task") from error
+
+
+def names_result(what: str) -> bool:
+    """Return whether a word names a result folder, and not a domain beside whose files the command runs."""
+    from rae_bench.rigs.builtin import builtin_rigs
+    from rae_bench.storage import list_domains
+
+    folder = Path(what)
+    if not folder.is_dir():
+        return False
+    named = what in list_domains() or what in builtin_rigs()
+    return not named or any(read_result(path) for path in folder.glob("*.json"))
 
 
 def result_scene(result: ResultFolder, choice: Choice = ALL) -> Scene:
@@ -247,14 +269,17 @@ def retargeted_scene(source: Corpus, made: Corpus, choice: Choice = ALL) -> Scen
     scene = domain_scene(source, choice)
     picked = pick_clips(source.ids, source.actions, source.motion.lengths, choice)
     motion = made.motion[picked]
-    # Beside it, so that both are seen in one picture too.
+    # A path has its body's scale and so begins elsewhere; one beside the other, both are seen in one picture too.
     aside = np.array([0.75 * (old.height + new.height) / 2, 0, 0], np.float32)
-    clips = [
-        replace(clip, made=[motion.positions[k, : len(clip.truth)] + aside]) for k, clip in enumerate(scene.clips)
-    ]
+    flat = np.array([1, 0, 1], np.float32)
+    clips = []
+    for k, clip in enumerate(scene.clips):
+        moved = motion.positions[k, : len(clip.truth)]
+        clips.append(replace(clip, made=[moved + flat * (clip.truth[0, 0] - moved[0, 0]) + aside]))
     subtitle = f"rig {old.name}, {as_length(old.height)}, and on rig {new.name}, {as_length(new.height)}"
     actors = [_actor(TRUTH, source.name), replace(_actor(FINETUNE, made.name), rig=new, stands=stands)]
-    return replace(scene, title=f"{source.name} on {new.name}", subtitle=subtitle, actors=actors, clips=clips)
+    title = f"{source.name} on {new.name}"
+    return replace(scene, title=title, subtitle=subtitle, actors=actors, clips=clips, beside=True)
 
 
 def generated_scene(made: Generated, title: str) -> Scene:

@@ -69,7 +69,11 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """All that a page shows. The first actor is the truth."""
+    """All that a page shows. The first actor is the truth.
+
+    Attributes:
+        beside: whether the page opens with every actor in a picture of its own, as those of different sizes need.
+    """
 
     title: str
     subtitle: str
@@ -77,6 +81,7 @@ class Scene:
     fps: float
     actors: Sequence[Actor]
     clips: Sequence[Clip]
+    beside: bool = False
 
 
 def _packed(points: np.ndarray) -> dict[str, Any]:
@@ -124,6 +129,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
         "title": scene.title,
         "subtitle": scene.subtitle,
         "fps": float(scene.fps),
+        "beside": scene.beside,
         "size": bulk(rig),
         **_skeleton(rig, rig.contact_joints.tolist()),
         "characters": [

@@ -16,9 +16,10 @@ from helpers.browser import Browser
 from helpers.recordings import RECIPE, SHIN, THIGH, header, walk
 
 from rae_bench.cli.data import data
+from rae_bench.cli.data_report import summary_table
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.formats.take import Take
-from rae_bench.data.importing.domain_report import domain_report
+from rae_bench.data.importing.domain_report import domain_report, domain_summary
 from rae_bench.data.importing.recordings import import_folder
 from rae_bench.data.importing.shared_rig import bone_drift
 from rae_bench.data.store import save_domain
@@ -132,6 +133,13 @@ def test_the_command(corpus: Corpus, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [page]
 
 
+def test_actions_that_are_too_many_to_tell(corpus: Corpus) -> None:
+    told = domain_summary(corpus) | {"speed": {f"walk_{n:02}": 1.0 for n in range(20)}}
+    text = summary_table(told, Path("here"))
+    assert "... and 8 more actions: --json; --action-by motion finds walks, runs and the like" in text
+    assert "--action-by" not in summary_table(domain_summary(corpus), Path("here"))
+
+
 def test_domains_of_an_older_version_are_reported_too(corpus: Corpus) -> None:
     old = {k: v for k, v in corpus.provenance.items() if k not in ("recordings", "bones", "unit")}
     save_domain(replace(corpus, provenance=old))
@@ -149,9 +157,11 @@ def hostile(corpus: Corpus) -> Corpus:
     many = len(corpus.ids)
     names = tuple(HOSTILE + joint for joint in corpus.motion.rig.joint_names)
     motion = replace(corpus.motion, rig=replace(corpus.motion.rig, joint_names=names))
+    ids = tuple(f"{'a_name_without_a_space' * 5}#{n}" for n in range(many))
     return replace(
-        corpus, name=HOSTILE, motion=motion, actions=(HOSTILE,) * many, groups=(HOSTILE,) * many, provenance=provenance
-    )
+        corpus, name=HOSTILE, motion=motion, ids=ids, actions=(HOSTILE,) * many, groups=(HOSTILE,) * many,
+        provenance=provenance,
+    )  # fmt: skip
 
 
 def test_the_page_is_complete_in_itself(corpus: Corpus) -> None:
@@ -191,6 +201,8 @@ def test_the_page_in_a_browser(corpus: Corpus, browser: Browser, tmp_path: Path,
     assert browser.run("window.hacked ?? document.querySelector('h1').textContent") == HOSTILE
     assert browser.run("document.querySelector('.warnings li').textContent") == HOSTILE
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    wide = "[...document.querySelectorAll('figcaption, h3')].filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert browser.run(wide) == 0
     paper = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (np.mean([int(v) for v in re.findall(r"\d+", paper)]) < 60) == dark
     bars = browser.run("[...document.querySelectorAll('.bar')].map((e) => e.getBoundingClientRect().height)")

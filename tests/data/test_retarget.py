@@ -19,6 +19,7 @@ from rae_bench.rigs.correspondence import distance, match, partners
 from rae_bench.rigs.rig import ROLES, Rig
 from rae_bench.task.sides import load_side
 from rae_bench.task.task import Protocol
+from rae_bench.viewer.gather import retargeted_scene
 
 
 def corpus(rig: str, motion: str, clips: int) -> Corpus:
@@ -154,6 +155,20 @@ def test_a_corpus_keeps_its_names_and_scales_what_is_asked(reaching: Corpus) -> 
         quat.mul(targets.rotations[clip, event], rig.rest_global[1][joint]),
         made.motion.global_rotations[clip, at, joint], atol=1e-5,
     )  # fmt: skip
+
+
+def test_its_page_shows_both_from_one_place_on() -> None:
+    """Far from the origin the smaller body's path leads elsewhere; the page moves it beside the other."""
+    source = corpus("r1", "locomotion", 6)
+    away = source.motion.root_positions + np.array([5, 0, 3], np.float32)
+    source = replace(source, motion=replace(source.motion, root_positions=away))
+    made = retarget_corpus(source, load_rig("quad"), "r1-on-quad")
+    scene = retargeted_scene(source, made)
+    assert scene.beside
+    for clip in scene.clips:
+        apart = clip.made[0][0, 0] - clip.truth[0, 0]
+        assert 0 < apart[0] < 2 * source.motion.rig.height
+        assert abs(apart[2]) < 1e-5
 
 
 def test_the_command_makes_a_domain_and_a_page(

@@ -218,6 +218,26 @@ def test_the_example_works(generate: Generate) -> None:
     assert int(made.lengths[0]) == 120
 
 
+def test_the_history_may_be_gltf(
+    generate: Generate, kept_run: Outcome, model: Path, history: Path, tmp_path: Path
+) -> None:
+    motion, asked = kept_run.target.corpus.motion, WALK.format(x=0.0)
+    one, two = tmp_path / "one.glb", tmp_path / "two.glb"
+    rb.write_glb(one, motion, [5], names=["walk"])
+    rb.write_glb(two, motion, [4, 5], names=["trot", "walk"])
+    plain = generate(asked)
+    for file, options in ((one, ()), (two, ("--clip", "walk"))):
+        np.testing.assert_allclose(generate(asked, *options, clip=str(file)).positions, plain.positions, atol=2e-3)
+    for past, clip, reason in (
+        (two, None, r"two\.glb: 2 animations; choose with --clip: trot, walk"),
+        (two, "wolk", "unknown animation 'wolk'; did you mean walk"),
+        (history, "walk", "--clip walk chooses among the animations of a glTF file"),
+        ("rest", "walk", "--clip walk chooses among the animations of a glTF file"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            make(model, tmp_path / "objectives.toml", past, clip=clip)
+
+
 def test_further_joints_are_dropped(generate: Generate, history: Path, tmp_path: Path) -> None:
     text = history.read_text(encoding="utf-8")
     head, motion = text.split("MOTION\n")

@@ -160,6 +160,9 @@ def test_adhoc_task_of_two_rigs() -> None:
     assert task.source["rig"] == "r4"
     with pytest.raises(UserError, match="unknown domain 'quat'; did you mean quad"):
         adhoc_task("r4", "quat")
+    assert load_task("r4-to-quad") == task
+    with pytest.raises(UserError, match="unknown task 'r4-to-quat'"):
+        load_task("r4-to-quat")
 
 
 def test_regimes_are_the_designs() -> None:

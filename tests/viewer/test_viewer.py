@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.browser import Browser
+from helpers.running import run_cells
 
 from rae_bench.cli import cli
+from rae_bench.data.store import save_domain
 from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome
+from rae_bench.task.sides import load_side
+from rae_bench.task.task import Protocol
 from rae_bench.viewer import Scene, page, run_scene, write_page
 from rae_bench.viewer.choice import Choice, pick_clips
 from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
@@ -225,11 +229,41 @@ SHIFT = """new Promise((done) => {
 })"""
 
 
+def test_results_of_a_domain_that_was_imported_again_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are roll-outs of other clips than those that stand in the domain now."""
+    monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path / "home"))
+    quad = load_side({"kind": "builtin", "rig": "quad", "motion": "locomotion", "clips": 24}, Protocol())
+    for name in ("man", "dog"):
+        save_domain(replace(quad, name=name))
+    asked = {"regimes": ["cold"], "fractions": [0.05, 1.0], "controls": False, "workers": 1}
+    outcome = run_cells("hold", "man-to-dog", out=tmp_path / "results", **asked)
+    folder = outcome.cells[0].path.parent
+    assert [each.label for each in open_result(folder).rollouts] == ["cold 5 %", "full"]
+    cold = next(folder.glob("cold-f0.05-*.json"))
+    earlier = json.loads(cold.read_text(encoding="utf-8"))
+    earlier["identity"]["data"] = "0" * 64
+    cold.write_text(json.dumps(earlier), encoding="utf-8")
+    assert [each.label for each in open_result(folder).rollouts] == ["full"]
+    save_domain(replace(quad, name="dog", identity="another"))
+    with pytest.raises(UserError, match="hold other motion now, as they were imported again; run it again"):
+        open_result(folder)
+
+
 def test_a_page_may_open_at_a_frame(scene: Scene, browser: Browser, tmp_path: Path) -> None:
     clips = [replace(scene.clips[0], opens=40), *scene.clips[1:]]
     file = write_page(replace(scene, clips=clips), tmp_path / "page.html")
     browser.open(file.as_uri(), *next(iter(SIZES.values())))
     assert browser.run("[state.at, state.playing]") == [40, False]
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["over", "over"]
+
+
+def test_a_page_of_two_sizes_opens_side_by_side(scene: Scene, browser: Browser, tmp_path: Path) -> None:
+    file = write_page(replace(scene, beside=True), tmp_path / "page.html")
+    browser.open(file.as_uri(), *next(iter(SIZES.values())))
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["beside", "beside"]
+    assert browser.run("stage.cells.length === seen().length && stage.cells.length > 1")
 
 
 @pytest.mark.parametrize("size", SIZES)

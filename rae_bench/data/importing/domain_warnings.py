@@ -345,7 +345,7 @@ def hardly_move(motion: Motion, ids: Sequence[str]) -> list[str]:
     if not len(still):
         return []
     which = first_few([ids[n] for n in still.tolist()])
-    return [f"{len(still)} of {len(motion)} segments hardly move: {which}"]
+    return [f"{len(still)} of {len(motion)} segments hardly move: {which}; --exclude leaves files out"]
 
 
 def uneven_feet(motion: Motion) -> list[str]:

@@ -126,5 +126,6 @@ def recording_notes(take: Motion, file: str, glitches: Sequence[Glitch]) -> list
     rig = take.rig
     flat = [joint for joint, offset in zip(rig.joint_names[1:], rig.offsets[1:], strict=True) if not offset.any()]
     if flat:
-        notes.append(Note("zero", f"joints of zero length: {first_few(flat, 4)}", len(flat)))
+        text = f"joints of zero length: {first_few(flat, 4)}; harmless unless a foot is among them"
+        notes.append(Note("zero", text, len(flat)))
     return notes

@@ -40,6 +40,8 @@ from rae_bench.storage import home, read_json
 
 FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
 """Frames per second, length of a segment, and length below which a remainder is dropped, where nothing else is said."""
+ENOUGH_FILES = 5
+"""Files from which on each is a group, with all its takes; as many groups as there are folds."""
 MOST_GLITCHES = 200
 """Glitches that are kept of each file."""
 INCOMPLETE = "the set is not whole"
@@ -90,7 +92,10 @@ def import_folder(
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
-    group_of = [_group(stem, labels[file], recipe) for stem, file in zip(stems, sources, strict=True)]
+    names = stems
+    if _file_is_group(sources, recipe):
+        names = [_bare(file) if take.name else stem for stem, file, take in zip(stems, sources, takes, strict=True)]
+    group_of = [_group(name, labels[file], recipe) for name, file in zip(names, sources, strict=True)]
     mirrors = mirrored_by_name(stems) if recipe.group_by == "names" else {}
     group_of = [
         group_of[stems.index(mirrors[stem])] if stem in mirrors else group
@@ -253,6 +258,7 @@ def _identify(
     if recipe.action_by == "motion":
         decides["actions"] = actions.VERSION
     if recipe.format == "gltf":
+        decides["groups"] = "files"  # domains that were kept before this was so are made again
         beside = {path for file in files for path in linked_files(folder / file)}
         if beside:
             decides["beside"] = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
@@ -292,8 +298,21 @@ def read_labels(
 
 def _stem(file: str, take: Take) -> str:
     """Return the name of a take: its file's without the suffix, then its own where the file holds several."""
-    stem = str(PurePosixPath(file).with_suffix(""))
-    return f"{stem}/{take.name}" if take.name else stem
+    return f"{_bare(file)}/{take.name}" if take.name else _bare(file)
+
+
+def _bare(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
+
+
+def _file_is_group(sources: Sequence[str], recipe: Recipe) -> bool:
+    """Return whether all takes of a glTF file are of one group, as pieces of one recording have to be.
+
+    Where a character's takes are in few files, a take is a group by itself: else there were too few to hold any out.
+    """
+    if recipe.group_pattern or recipe.group_by == "segment":
+        return False
+    return recipe.group_by == "file" or len(set(sources)) >= ENOUGH_FILES
 
 
 def _group(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:

@@ -211,6 +211,17 @@ def exported(*words: str) -> str:
     return result.output
 
 
+def test_a_domain_may_lie_beside_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever imports the folder `arm` as `arm` goes on in the folder that holds it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "arm").mkdir()
+    (tmp_path / "arm" / "notes.json").write_text("[]")
+    exported("arm", "--clip", "level-1-point-1*", "--to", "a.glb")
+    (tmp_path / "leg").mkdir()
+    with pytest.raises(UserError, match="leg: no cell results"):
+        exported("leg", "--to", "b.glb")
+
+
 def test_the_command_writes_clips_of_a_domain(tmp_path: Path) -> None:
     told = exported("arm", "--clip", "level-1-point-1*", "--to", str(tmp_path / "a.glb"))
     document, _ = read(tmp_path / "a.glb")

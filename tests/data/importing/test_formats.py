@@ -59,6 +59,20 @@ def test_the_same_motion_in_any_format_is_the_same_domain(walks: Motion, tmp_pat
         np.testing.assert_allclose(np.abs((each * turns[0]).sum(-1)), 1, atol=1e-5)
 
 
+def test_takes_of_a_file_share_a_group_where_files_are_enough(tmp_path: Path) -> None:
+    """Pieces of one recording never stand on both sides of a split; in few files every take stands for itself."""
+    walks = load_locomotion(load_rig("r2"), clips=24).motion
+    for n in range(5):
+        rb.write_glb(tmp_path / f"r{n}.glb", walks, [2 * n, 2 * n + 1], names=["piece_0", "piece_1"])
+    names = [f"r{n}" for n in range(5) for _ in range(2)]
+    assert import_folder(tmp_path, Recipe(), "many").groups == tuple(names)
+    few = Recipe(exclude=("r4.glb",))
+    assert import_folder(tmp_path, few, "few").groups == tuple(
+        f"{name}/piece_{k % 2}" for k, name in enumerate(names[:8])
+    )
+    assert import_folder(tmp_path, replace(few, group_by="file"), "asked").groups == tuple(names[:8])
+
+
 def test_each_animation_of_a_file_is_a_take(walks: Motion, tmp_path: Path) -> None:
     names = [f"Armature|{word}" for word in ("walk", "run", "walk")]
     rb.write_glb(tmp_path / "hero.glb", walks, [0, 1, 2], names=names)
