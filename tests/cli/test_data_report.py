@@ -16,7 +16,7 @@ from helpers.browser import Browser
 from helpers.recordings import RECIPE, SHIN, THIGH, header, walk
 
 from rae_bench.cli.data import data
-from rae_bench.cli.data_report import summary_table
+from rae_bench.cli.data_report import print_summary
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.formats.take import Take
 from rae_bench.data.importing.domain_report import domain_report, domain_summary
@@ -133,11 +133,12 @@ def test_the_command(corpus: Corpus, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [page]
 
 
-def test_actions_that_are_too_many_to_tell(corpus: Corpus) -> None:
-    told = domain_summary(corpus) | {"speed": {f"walk_{n:02}": 1.0 for n in range(20)}}
-    text = summary_table(told, Path("here"))
+def test_actions_that_are_too_many_to_tell(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(domain_summary(corpus), Path("here"))
+    assert "--action-by" not in capsys.readouterr().out
+    print_summary(domain_summary(corpus) | {"speed": {f"walk_{n:02}": 1.0 for n in range(20)}}, Path("here"))
+    text = capsys.readouterr().out
     assert "... and 8 more actions: --json; --action-by motion finds walks, runs and the like" in text
-    assert "--action-by" not in summary_table(domain_summary(corpus), Path("here"))
 
 
 def test_domains_of_an_older_version_are_reported_too(corpus: Corpus) -> None:
