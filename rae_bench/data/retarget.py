@@ -82,9 +82,8 @@ def retarget(motion: Motion, rig: Rig) -> Motion:
     on = rig.contact_joints.tolist()
     if on:  # what was calmed has left its places a little; legs alone bring feet back, and up to the ground
         feet = rig.forward_kinematics(pose, root)[0][:, :, on]
-        for k, joint in enumerate(on):
-            if joint in {joint for joint, *_ in common.contacts}:
-                feet[:, :, k] = goals[:, :, joints.index(joint)]
+        for joint, *_ in common.contacts:
+            feet[:, :, on.index(joint)] = goals[:, :, joints.index(joint)]
         feet[..., 1] = np.maximum(feet[..., 1], rig.rest_global[0][on, 1])
         legs = rig.ancestors[on].any(0) & ~rig.ancestors[rig.roles.get("pelvis", 0)]
         root, pose = solve_ik(rig, root, pose, on, feet, iterations=FIRST, floor=FLOOR, movable=legs)
