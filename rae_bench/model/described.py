@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from rae_bench.model.config import TrainConfig
 from rae_bench.model.registry import ModelRef
@@ -47,8 +46,8 @@ def model_options(ref: ModelRef) -> list[ModelOption]:
     if trains:
         defaults = _train_defaults(found)
         for field in fields(TrainConfig):
-            value = defaults.get(field.name, field.default)
-            options.append(ModelOption(field.name, str(field.type), repr(value), training.get(field.name, "")))
+            value = defaults.get(field.name, repr(field.default))
+            options.append(ModelOption(field.name, str(field.type), value, training.get(field.name, "")))
     return options
 
 
@@ -108,11 +107,11 @@ def _is_lightning(found: ast.ClassDef) -> bool:
     return any(ast.unparse(base).endswith("LightningModel") for base in found.bases)
 
 
-def _train_defaults(found: ast.ClassDef) -> dict[str, Any]:
-    """What the class's `train_defaults = TrainConfig(...)` says as literals."""
+def _train_defaults(found: ast.ClassDef) -> dict[str, str]:
+    """What the class's `train_defaults = TrainConfig(...)` says, as it is written."""
     for line in found.body:
         target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
         value = getattr(line, "value", None)
         if isinstance(target, ast.Name) and target.id == "train_defaults" and isinstance(value, ast.Call):
-            return {key.arg: ast.literal_eval(key.value) for key in value.keywords if key.arg}
+            return {key.arg: ast.unparse(key.value) for key in value.keywords if key.arg}
     return {}

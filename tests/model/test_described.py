@@ -66,3 +66,17 @@ def test_train_options_are_all_described() -> None:
 def test_an_unknown_model_is_told() -> None:
     with pytest.raises(UserError, match="did you mean fe"):
         resolve_model("fee")
+
+
+def test_a_default_that_is_a_name_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(
+        "from rae_bench.model import LightningModel, ModelCard, TrainConfig\n"
+        "FRAMES = 9\n\n\n"
+        "class Mine(LightningModel):\n"
+        "    card = ModelCard(name='mine')\n"
+        "    train_defaults = TrainConfig(length=FRAMES, rate=0.01)\n",
+        encoding="utf-8",
+    )
+    options = {option.name: option.default for option in model_options(resolve_model(f"{file}:Mine"))}
+    assert (options["length"], options["rate"], options["clip"]) == ("FRAMES", "0.01", "1.0")
