@@ -25,6 +25,9 @@ class TrainConfig:
         clip: largest norm of the gradient.
         warmup: share of the updates over which the rate rises linearly.
         fall: share of the updates by which the rate has fallen, as a cosine, to a fiftieth.
+        rest: share of the updates of `finetune` over which the core that was carried over rests, while the new codec
+            learns to speak to it.
+        core_rate: rate of that core after its rest, as a share of the rate of everything else.
         ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
         coin: `fair`, or `gaussian`: the coin of the thesis, by which that probability rises from .5 to .84 only.
         position, rotation, velocity, slide, phase: weight of the loss term of that name, in rig heights and seconds.
@@ -37,6 +40,8 @@ class TrainConfig:
     fall: float = 0.85
     weight_decay: float = 0.01
     clip: float = 1.0
+    rest: float = 0.0
+    core_rate: float = 1.0
     ramp: float = 0.1
     coin: str = "fair"
     position: float = 20.0
@@ -55,6 +60,8 @@ def train_config(model: str, defaults: TrainConfig, options: Mapping[str, Any]) 
     config = replace(defaults, **options)
     if config.windows < 0 or config.length < 2:
         raise UserError(f"model '{model}': windows must be at least 0, length at least 2")
+    if not 0 <= config.rest <= 1 or config.core_rate < 0:
+        raise UserError(f"model '{model}': rest must be from 0 to 1, core_rate 0 or more")
     if config.coin not in COINS:
         raise unknown(f"coin of model '{model}'", config.coin, COINS)
     return config

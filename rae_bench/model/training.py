@@ -97,21 +97,21 @@ def window_loss(predicted: Tensor, phases: Tensor, batch: Batch, skeleton: Skele
     )
 
 
-def warm_adamw(parameters: Sequence[nn.Parameter], updates: int, config: TrainConfig) -> dict[str, Any]:
+def warm_adamw(
+    parameters: Sequence[nn.Parameter], updates: int, config: TrainConfig, *, carried: Sequence[nn.Parameter] = ()
+) -> dict[str, Any]:
     """AdamW whose rate rises linearly and falls as a cosine, with a schedule that steps with every update.
 
     Args:
         parameters: what is trained.
         updates: how many there will be.
-        config: `rate`, `weight_decay`, `warmup` and `fall`.
+        config: `rate`, `weight_decay`, `warmup`, `fall`, and for what was carried over `rest` and `core_rate`.
+        carried: those of the parameters that pre-training taught and that are to rest at first. A rate of 0 leaves
+            them as they are, while the optimiser gets to know their gradients.
     """
-    rate: Any = config.rate
     on_gpu = parameters[0].is_cuda
-    if on_gpu:  # a recorded step reads its rate from the device
-        rate = torch.tensor(rate, device=parameters[0].device)
-    optimizer = torch.optim.AdamW(
-        parameters, lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
-    )
+    old = {id(parameter) for parameter in carried}
+    split = [[p for p in parameters if id(p) not in old], [p for p in parameters if id(p) in old]]
     warm = max(1.0, config.warmup * updates)
 
     def scale(update: int) -> float:
@@ -120,7 +120,19 @@ def warm_adamw(parameters: Sequence[nn.Parameter], updates: int, config: TrainCo
         done = min(1.0, (update - warm) / max(1.0, config.fall * updates - warm))
         return LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + np.cos(np.pi * done))
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
+    def rested(update: int) -> float:
+        awake = update - config.rest * updates
+        return config.core_rate * min(1.0, max(0.0, (awake + 1) / (warm + 1))) * scale(update) if awake >= 0 else 0.0
+
+    groups, scales = [], []
+    for own, how in zip(split, (scale, rested), strict=True):
+        if own:
+            # A recorded step reads its rate from the device.
+            rate: Any = torch.tensor(config.rate, device=own[0].device) if on_gpu else config.rate
+            groups.append({"params": own, "lr": rate})
+            scales.append(how)
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True, capturable=on_gpu)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scales)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

@@ -28,9 +28,9 @@ def pretrained(source: Domain, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def adapted(
-    domain: Domain, regime: str, load: Path | None = None, *, updates: int = 3, seed: int = 0
+    domain: Domain, regime: str, load: Path | None = None, *, updates: int = 3, seed: int = 0, **options: Any
 ) -> tuple[TinyModel, Context]:
-    model, ctx = TinyModel(**OPTIONS), context(regime, updates, seed)
+    model, ctx = TinyModel(**OPTIONS | options), context(regime, updates, seed)
     if load is not None:
         model.load(load)
     model.adapt(domain, ctx)
@@ -54,6 +54,25 @@ def test_finetune_trains_both(target: Domain, pretrained: Path) -> None:
     assert not same(parts(model)[1], core)
     assert not same(parts(model)[0], parts(start)[0])
     assert ctx.declared["trained"] == ctx.declared["parameters"]
+
+
+def test_a_carried_core_may_rest_while_the_codec_learns(target: Domain, pretrained: Path) -> None:
+    start, _ = adapted(target, "finetune", pretrained, updates=0)
+    moves = {}
+    for rest in (0.0, 0.5, 1.0):
+        model, _ = adapted(target, "finetune", pretrained, updates=4, rest=rest)
+        assert not same(parts(model)[0], parts(start)[0])
+        moves[rest] = distance(parts(model)[1], parts(start)[1])
+    assert moves[1.0] == 0
+    assert 0 < moves[0.5] < moves[0.0]
+    slow, _ = adapted(target, "finetune", pretrained, updates=4, core_rate=0.01)
+    assert 0 < distance(parts(slow)[1], parts(start)[1]) < 0.1 * moves[0.0]
+    # A core that nothing was carried over to does not wait, and neither does one whose codec is carried over with it.
+    assert same(parts(adapted(target, "cold", rest=1.0)[0])[1], parts(adapted(target, "cold")[0])[1])
+
+
+def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    return float(sum(((a[k] - b[k]) ** 2).sum() for k in a)) ** 0.5
 
 
 def test_retarget_goes_on_from_the_whole_network(target: Domain, prompt: Prompt, tmp_path: Path) -> None:

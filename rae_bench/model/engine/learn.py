@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from rae_bench.model.features import Skeleton, make_skeleton
 from rae_bench.model.spending import Spending
 from rae_bench.model.step import Draws, Normal, needs_of
 from rae_bench.model.streams import Batch
-from rae_bench.model.training import Sizes, core_of, sizes_for
+from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw
 
 
 class Trains(Protocol):
@@ -86,6 +87,14 @@ class Lesson:
         if config.windows:
             return config
         return replace(config, windows=max(1, budget.frames // max(1, budget.updates) // (config.length - 1)))
+
+    @property
+    def rests(self) -> bool:
+        """Whether a core that was carried over trains by a schedule of its own: not with the model's own optimiser."""
+        config = self.model.config
+        slower = config.rest > 0 or config.core_rate != 1
+        new_codec = bool(self.core) and self.whole is None and not self.frozen
+        return new_codec and slower and not self.model.has_own("optimiser")
 
     @property
     def per_update(self) -> int:
@@ -161,7 +170,7 @@ def _likeness(lesson: Lesson) -> Any:
     rigs = tuple(
         (lesson.domains[i].rig.content_hash, lesson.domains[i].motion.fps, str(lesson.networks[i])) for i in lesson.rigs
     )
-    return type(lesson.model), lesson.config, lesson.updates, lesson.frozen, rigs
+    return type(lesson.model), lesson.config, lesson.updates, lesson.frozen, lesson.rests, rigs
 
 
 def _train(group: Sequence[Lesson], device: torch.device) -> None:
@@ -227,7 +236,14 @@ def program_of(group: Sequence[Lesson], device: torch.device) -> tuple[Program, 
         hook = model.loss if model.has_own("loss") else None
         own_draws = PlacedDraws(draws) if records else draws
         rigs.append(RigTraining(stack, place, needs, normal, streams, config, own_draws, hook))
-    steps = Steps(stack, lambda parameters: model.optimiser(parameters, updates), each=each)
+    carried = stack.core_blocks if first.rests else []
+
+    def make(parameters: Sequence[nn.Parameter]) -> Any:
+        if carried:
+            return warm_adamw(parameters, updates, config, carried=carried)
+        return model.optimiser(parameters, updates)
+
+    steps = Steps(stack, make, each=each)
     stack.train(first.frozen)
     return Program(stack, steps, config), rigs
 
@@ -242,8 +258,11 @@ def _alone(lesson: Lesson, device: torch.device) -> None:
     for i in lesson.rigs:
         domain = lesson.domains[i]
         skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
-        hooks: dict[str, Any] = {"loss": model.loss, "optimiser": model.optimiser, "draws": draws}
         network, normal = lesson.networks[i], lesson.normals[i]
+        optimiser: Any = model.optimiser
+        if lesson.rests:
+            optimiser = partial(warm_adamw, config=config, carried=list(core_of(network).parameters()))
+        hooks: dict[str, Any] = {"loss": model.loss, "optimiser": optimiser, "draws": draws}
         parts.append(Training(network, normal, skeleton, config, updates, lesson.ctx, frozen=lesson.frozen, **hooks))
         streams.append(Streams(domain, config, updates, lesson.seed, device))
     fit(parts, streams)

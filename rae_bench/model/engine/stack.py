@@ -105,6 +105,11 @@ class Stack:
         return tuple(self._sections.values())
 
     @property
+    def core_blocks(self) -> list[nn.Parameter]:
+        """What an optimiser steps of the core; nothing where it does not train."""
+        return list(self._sections["core"].blocks) if "core" in self._sections else []
+
+    @property
     def understood(self) -> bool:
         """Whether the networks say themselves that they take an axis of cells."""
         return self._stacks

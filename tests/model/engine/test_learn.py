@@ -80,6 +80,28 @@ def test_a_group_learns_what_one_does_alone(
     torch.testing.assert_close(torch.tensor(got).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("every_update")
+def test_a_group_rests_its_cores_as_one_does_alone(lessons: Lessons, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> list[Lesson]:
+        found = lessons("fe", [2, 11], rest=0.5, core_rate=0.3)
+        for lesson in found:
+            lesson.core = {k: v.clone() for k, v in made_core(found[0]).items()}
+        return found
+
+    torch.manual_seed(0)
+    got, alone = asked(), asked()
+    for one, other in zip(got, alone, strict=True):
+        other.core = one.core
+    (first, *_) = losses = losses_of(got)
+    monkeypatch.setattr(engine, "train_together", cannot)
+    monkeypatch.setattr(Training, "training_step", listened(Training.training_step, heard := []))
+    learn(alone)
+    assert len(first) == UPDATES
+    torch.testing.assert_close(torch.tensor(losses).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
+    core = got[0].networks[0].core.state_dict()  # type: ignore[union-attr]
+    assert not all(torch.equal(v, got[0].core[k]) for k, v in core.items())
+
+
 def cannot(*_: Any) -> None:
     raise CannotGroup("as a test wants it")
 
