@@ -81,6 +81,10 @@ class Layout:
         return slice(10 + 6 * self.joints, self.size)
 
 
+FASTEST, SPIN, LOWEST, HIGHEST = 20.0, 4 * np.pi, -1.0, 3.0
+"""What no body does: rig heights a second, radians a second, rig heights of the pelvis."""
+
+
 @dataclass(frozen=True, eq=False)
 class Skeleton:
     """A rig's constants as tensors, for J joints.
@@ -96,6 +100,9 @@ class Skeleton:
         keys: (15 J, 72) takes p, v, a, b, c to position / height and two rest-relative rotation columns per slot.
         mask: (8, 1) 1 where the rig has the role, else 0.
         key_joints: (8,) the joint of each role, 0 where there is none.
+        bounds: (2, 4) the least and the most of turn and rise that a generated body may have. No motion comes near
+            them. They stop roll-outs that run away: the root's speed adds up from frame to frame, and a network that
+            has seen little motion may feed on its own errors until its numbers have no end.
     """
 
     rig: Rig
@@ -107,6 +114,7 @@ class Skeleton:
     keys: Tensor
     mask: Tensor
     key_joints: Tensor
+    bounds: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -122,6 +130,7 @@ class Skeleton:
             keys=self.keys.to(device),
             mask=self.mask.to(device),
             key_joints=self.key_joints.to(device),
+            bounds=self.bounds.to(device),
         )
 
 
@@ -151,6 +160,8 @@ def make_skeleton(rig: Rig, fps: float) -> Skeleton:
         for row in range(2):
             for column in range(3):
                 keys[2 + column, key[slot], :, slot, 1 + row] = np.eye(3) * rest[slot, column, row]
+    fastest = np.array([FASTEST * height, FASTEST * height, SPIN]) / fps
+    low, high = np.append(-fastest, LOWEST * height), np.append(fastest, HIGHEST * height)
     return Skeleton(
         rig,
         Layout(joints),
@@ -161,6 +172,7 @@ def make_skeleton(rig: Rig, fps: float) -> Skeleton:
         torch.from_numpy(keys.reshape(15 * joints, 9 * SLOTS)),
         torch.from_numpy(mask.astype(np.float32))[:, None],
         torch.from_numpy(key.astype(np.int64)),
+        torch.from_numpy(np.stack([low, high]).astype(np.float32)),
     )
 
 

@@ -264,7 +264,7 @@ class LightningModel:
             for t in range(last, last + int(prompt.frames.max())):
                 if path and not needs.noise_held:
                     carry = carry._replace(noise=noise())
-                carry, _ = run_step(network, Frame(carry, given.at(t), skeleton, normal))
+                carry, _ = run_step(network, Frame(carry, given.at(t), skeleton, normal), held=True)
                 path.append(carry.state)
         network.cpu()
         normal.cpu()

@@ -35,6 +35,8 @@ class KeyLayout(NamedTuple):
 
 
 KEYS = KeyLayout()
+TURN, PHASE = 1.0, 20.0
+"""The largest Rodrigues parameter of a joint's turn in a frame of generated motion (a quarter turn), and of a phase."""
 
 
 class Normal(nn.Module):
@@ -240,6 +242,18 @@ class Frame:
         """(B, 4 + 3 J) the change that goes straight for the objectives (`rae_bench.model.outputs.straight_change`)."""
         return straight_change(self._state, self.asked, self._flags, self._skeleton) / self._normal.change
 
+    def held(self, made: Next) -> Next:
+        """What a network gave, with turn and rise within `Skeleton.bounds`, turns of joints and phases within theirs.
+
+        It is for generation. Numbers that motion has stay as they are.
+        """
+        usual, spread = self._normal.change, self._normal.std[..., :4]
+        offset = self._normal.mean[..., :4] + self.pose[..., :4] * spread
+        least, most = ((bound - offset) / usual[..., :4] for bound in self._skeleton.bounds)
+        root, turns = torch.clamp(made.change[..., :4], least, most), TURN / usual[..., 4:]
+        change = torch.cat([root, torch.clamp(made.change[..., 4:], -turns, turns)], -1)
+        return made._replace(change=change, phase=made.phase.clamp(-PHASE, PHASE))
+
     def moved(self, change: Tensor) -> Tensor:
         """(B, D) the state that a change leads to."""
         return advance(self._state, change * self._normal.change, self.axes, self._skeleton)
@@ -288,11 +302,16 @@ def needs_of(network: nn.Module) -> StepNetwork:
 _PLAIN = StepNetwork()
 
 
-def run_step(network: nn.Module, frame: Frame) -> tuple[Carry, Next]:
-    """One frame on: what is carried, with the same noise, and what the network gave."""
+def run_step(network: nn.Module, frame: Frame, *, held: bool = False) -> tuple[Carry, Next]:
+    """One frame on: what is carried, with the same noise, and what the network gave.
+
+    Args:
+        held: whether it is kept within what bodies do, as in generation.
+    """
     if isinstance(network, StepNetwork):
         made = network(frame)
     else:
         made = Next(*network(frame.pose, frame.control, frame.phase))
     memory = frame.memory if made.memory is None else made.memory
+    made = frame.held(made) if held else made
     return Carry(frame.moved(made.change), made.phase, memory, frame.noise), made

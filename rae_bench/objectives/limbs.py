@@ -28,3 +28,21 @@ def limb_objectives(motion: Motion, targets: ReachTargets | None = None) -> Obje
     within = (frame < motion.lengths[:, None])[..., None]
     made = objectives_at(motion, touch_downs(motion) & within, CONTACT)
     return with_targets(made, targets)
+
+
+def asks_after(motion: Motion, targets: ReachTargets | None, frame: int) -> np.ndarray:
+    """Return whether a clip asks anything of a limb after a frame, (N,) bool; of a shorter clip, after its first frame.
+
+    Args:
+        motion: N clips, T frames.
+        targets: those of reaching clips, None elsewhere.
+        frame: the last one that is given.
+    """
+    frames = np.arange(motion.root_positions.shape[1])
+    begin = np.where(motion.lengths > frame + 1, frame, 0)[:, None]
+    counts = (frames > begin) & (frames < motion.lengths[:, None])
+    asked = (touch_downs(motion) & counts[..., None]).any((1, 2))
+    if targets is not None:
+        arrive = (targets.slots >= 0) & (targets.arrivals > begin) & (targets.arrivals < motion.lengths[:, None])
+        asked |= arrive.any(1)
+    return np.asarray(asked)

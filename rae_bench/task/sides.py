@@ -21,10 +21,11 @@ from rae_bench.model.api import Domain, Prompt
 from rae_bench.motion.contacts import find_contacts, stance_heights
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.asked import asked_of
+from rae_bench.objectives.limbs import asks_after
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
-from rae_bench.objectives.tracks import CONTROL
+from rae_bench.objectives.tracks import CONTROL, LIMBS
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig
 from rae_bench.task.split import Folds, Split, make_folds, prefix, split_of, subset_hash
@@ -42,7 +43,8 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     """The corpus that a task's [source] or [target] names, from the cache where it has been made before.
 
     In the track `control` a side's `actions` are those that a path determines; segments of others are left out. The
-    built-in motion `locomotion` knows which of its actions these are.
+    built-in motion `locomotion` knows which of its actions these are. In the track `limbs` segments that ask nothing of
+    any limb after their history are left out: nothing would say when somebody sits down over standing feet.
 
     Raises:
         UserError: recordings that are not there, and how to say where they are; an action that no segment has, or that
@@ -50,6 +52,9 @@ def load_side(side: Mapping[str, Any], protocol: Protocol, data_root: Path | Non
     """
     corpus = _load_whole(side, protocol, data_root)
     actions = side.get("actions")
+    if protocol.track == LIMBS and not protocol.published:
+        asked = asks_after(corpus.motion, corpus.targets, round(protocol.history * protocol.fps) - 1)
+        return corpus[np.flatnonzero(asked)] if asked.any() else corpus
     if protocol.track != CONTROL:
         return corpus
     if actions is None and side["kind"] == "builtin":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.walking import walk
@@ -10,7 +12,7 @@ from rae_bench.data.generators.reach.reach import generate_reach
 from rae_bench.motion.course import course_of
 from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.keyframes import keyframe_objectives
-from rae_bench.objectives.limbs import limb_objectives
+from rae_bench.objectives.limbs import asks_after, limb_objectives
 from rae_bench.objectives.objectives import CONTACT, NONE, TARGET
 from rae_bench.objectives.phases import local_phases
 from rae_bench.objectives.tracks import CONTROL, KEYFRAMES, LIMBS, TRACKS
@@ -77,3 +79,27 @@ def test_what_each_track_gives() -> None:
     for track in (LIMBS, KEYFRAMES):
         assert given[track][1] is None
     assert given[KEYFRAMES][0].active.sum() > given[LIMBS][0].active.sum() > 0
+
+
+def test_a_clip_whose_feet_stay_asks_nothing() -> None:
+    motion = walk(3, 90, seed=3)
+    assert asks_after(motion, None, 29).all()
+    still = replace(motion, contacts=np.ones_like(motion.contacts))
+    assert not asks_after(still, None, 29).any()
+    late = np.ones_like(motion.contacts)
+    late[0, 18:20] = False  # one foot is lifted and comes down at frame 20, the last frame that is given is 29
+    late[1, 28:30] = False
+    found = asks_after(replace(motion, contacts=late), None, 29)
+    np.testing.assert_array_equal(found, [False, True, False])
+    # Of a clip that is too short to be tested, all that trains counts.
+    short = replace(motion, contacts=late, lengths=np.array([25, 90, 90]))
+    assert asks_after(short, None, 29)[0]
+    # What lies in the padding does not count.
+    padded = replace(motion, contacts=late, lengths=np.array([90, 29, 90]))
+    assert not asks_after(padded, None, 29)[1]
+
+
+def test_a_clip_with_a_target_asks_for_it() -> None:
+    corpus = generate_reach(load_rig("r2"), clips=6, seconds=4.0, fps=30.0)
+    assert asks_after(corpus.motion, corpus.targets, 29).all()
+    assert not asks_after(corpus.motion, None, 29).any()  # feet stay planted

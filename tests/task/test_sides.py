@@ -10,10 +10,11 @@ from rae_bench.data import retarget as own
 from rae_bench.data.retarget import retarget
 from rae_bench.harness.identity import identity, pretraining_changes
 from rae_bench.model.api import Budget
+from rae_bench.objectives.tracks import KEYFRAMES, LIMBS, TRACKS
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import Cell, budget_of
-from rae_bench.task.sides import Side
-from rae_bench.task.task import task_from_table
+from rae_bench.task.sides import Side, load_side
+from rae_bench.task.task import Protocol, task_from_table
 
 TABLE = {"source": {"kind": "builtin", "rig": "r4"}, "target": {"kind": "builtin", "rig": "quad"}}
 
@@ -74,3 +75,14 @@ def test_without_target_data_nothing_trains() -> None:
     assert budget_of("retarget", 0.0, protocol) == Budget(0, 0)
     assert budget_of("retarget", 0.05, protocol) == budget_of("finetune", 0.05, protocol)
     assert budget_of("retarget", 0.05, protocol).updates == protocol.adapt_updates
+
+
+def test_limbs_leaves_out_what_asks_nothing_of_a_limb() -> None:
+    table = {"kind": "builtin", "rig": "r4", "clips": 140}
+    kept = {track: load_side(table, Protocol(track=track)) for track in TRACKS}
+    still = {"idle", "sit", "lie"}
+    assert still & set(kept[KEYFRAMES].actions)
+    assert not still & set(kept[LIMBS].actions)
+    assert set(kept[KEYFRAMES].actions) - still == set(kept[LIMBS].actions)
+    published = load_side(table, Protocol(mode="paper"))
+    assert published.ids == kept[KEYFRAMES].ids

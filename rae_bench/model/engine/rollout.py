@@ -71,7 +71,7 @@ def roll_out(
         made: list[Tensor] = []
         for step in range(int(prompt.frames.max())):
             frame = BodyFrame(carry, asked(last + step), plan, normal)
-            out = stack(0, frame)
+            out = frame.held(stack(0, frame))
             memory = frame.memory if out.memory is None else out.memory
             carry = Carry(frame.moved(out.change), out.phase, memory, drawn(step + 1))
             made.append(carry.state)
