@@ -3,7 +3,7 @@
 docs/builtin-motion.md#locomotion describes it. `locomotion.py` has the entry points.
 """
 
-LOCOMOTION_VERSION = 2
+LOCOMOTION_VERSION = 3
 """Covers the motion: raise it when these numbers move. It is part of the identity of a corpus."""
 SWEEP_VERSION = 2
 """Covers the cells of the sweep: raise it when these numbers move. It is part of the identity of a sweep."""

@@ -118,12 +118,12 @@ def _steps(gait: Gait) -> Iterator[tuple[int, Cell]]:
     """Yield steps backwards, to the side and on the spot: the body stands, steps, and stands again."""
     slow, medium, _ = gait.speeds
     calm = replace(gait, heel=0.3 * gait.heel, toe=0.3 * gait.toe, arm=0.4 * gait.arm, yaw=0.5 * gait.yaw, behind=0)
-    back = replace(calm, speeds=(0.7 * slow, 0.85 * slow, 0.8 * medium), stride=0.6 * gait.stride)
+    back = replace(calm, speeds=(0.7 * slow, 0.85 * slow, 0.8 * medium), stride=0.5 * gait.stride)
     for label, speed, turns in (("slow", back.speeds[0], FEW), ("fast", back.speeds[2], FEW[:1])):
         for turn in turns:
             yield 2, Cell(f"back/{label}/{turn}", "back", back, (0, speed, 0), TURNS[turn], way=np.pi)
     # Feet that step to the side must not cross: a stride stays below twice the distance of two feet.
-    side = replace(calm, speeds=(0.05, 0.065, 0.08), stride=0.22, lift=0.8 * gait.lift, width=1)
+    side = replace(calm, speeds=(0.065, 0.08, 0.1), stride=0.24, lift=0.8 * gait.lift, width=1)
     for label, speed in (("slow", side.speeds[0]), ("fast", side.speeds[2])):
         for turn, sign in SIDES.items():
             yield 2, Cell(f"side/{label}/{turn}", "side", side, (0, speed, 0), way=sign * np.pi / 2)

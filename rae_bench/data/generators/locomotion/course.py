@@ -11,11 +11,14 @@ from rae_bench.data.generators.locomotion.actions import Cell
 from rae_bench.data.generators.locomotion.body import Body
 from rae_bench.data.generators.locomotion.curves import fade
 from rae_bench.data.generators.locomotion.heights import Jumps, seated
-from rae_bench.data.generators.locomotion.paths import Ground, Paths, column, ground_at, make_paths
+from rae_bench.data.generators.locomotion.pace import Spread, column
+from rae_bench.data.generators.locomotion.paths import Ground, Paths, ground_at, make_paths
 from rae_bench.data.generators.locomotion.postures import Postures, Seat, foot_home
 from rae_bench.data.generators.locomotion.style import NUMBERS, Style, draw_style
 from rae_bench.rigs.rig import Rig
 
+LATE = 0.04
+"""Cycles by which right feet come down late at the highest number of asymmetry."""
 DUTY = 0.05
 """By how much the highest number of style lengthens a stance, in cycles."""
 
@@ -114,6 +117,12 @@ class Course:
         return np.cos(self.of_cell("way"))
 
     @property
+    def flies(self) -> np.ndarray:
+        """(N, 1) bool, whether the gait has times at which no foot is on the ground."""
+        flies: np.ndarray = self.number("duty") < 0.5
+        return flies & (self.jumps.speed == 0)
+
+    @property
     def idle(self) -> np.ndarray:
         """(N, T) how much the body is free to shift its weight: it stands, and neither jumps nor sits."""
         free = np.where(self.jumps.speed > 0, 0.3, 1.0) * (1 - 0.7 * self.down) * (1 - self.number("swept"))
@@ -136,9 +145,9 @@ def make_course(
     duty = column(cell.gait.duty for cell in cells) + DUTY * style.duty * grounded
     sides, aheads = np.array([foot_home(rig, body, leg) for leg in body.legs]).T
     girdles = body.length * (np.array([leg.fore for leg in body.legs]) - 0.5)
-    distance = float(np.hypot(sides, aheads + girdles).mean())
+    spread = Spread(float(np.hypot(sides, aheads + girdles).mean()), float(np.abs(sides).min()))
     paths, jumps, pace = make_paths(
-        cells, body.leg_length, distance, duty, style, draw, strength, seconds, fps
+        cells, body.leg_length, postures.spring, spread, duty, style, draw, strength, seconds, fps
     )
     times = np.broadcast_to(np.arange(round(seconds * fps)) / fps, (len(cells), round(seconds * fps)))
     speed = paths.at(paths.speed, times)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from rae_bench.data.generators.locomotion.curves import bump, ease, fade
+from rae_bench.data.generators.locomotion.curves import bump, ease, fade, glide
 from rae_bench.data.generators.locomotion.paths import Paths, ground_at
+
+AT_REST = 3e-6
+"""Metres: a foot nearer than that to where it stands is at rest; positions of 32 bits tell no less."""
+SHORTEST = 0.6
+"""Least length of a swing that begins with the first step or ends with the last one, as a share of a whole swing."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +23,10 @@ class Step:
     Attributes:
         position: (N, T, 3) metres, the contact joint.
         yaw: (N, T) radians, heading of the foot.
-        planted: (N, T) bool.
+        planted: (N, T) bool, whether it stands on the ground at rest.
         swing: (N, T) 0 to 1 through the flight, 0 in stance.
-        phase: (N, T) cycles since touch-down, in [0, 1).
+        roll: (N, T) below 0 before the heel rises for the flight, above 1 after it has come down.
+        phase: (N, T) cycles of the gait; whole where the foot comes down.
         gain: (N, T) length of the coming or present step, about 1 at the reference stride.
     """
 
@@ -27,6 +34,7 @@ class Step:
     yaw: np.ndarray
     planted: np.ndarray
     swing: np.ndarray
+    roll: np.ndarray
     phase: np.ndarray
     gain: np.ndarray
 
@@ -50,17 +58,36 @@ class FootHome:
     speed: np.ndarray
 
 
-def _place(
+class _Stance(NamedTuple):
+    """A stance of each frame, (N, T) each: metres, radians, and the gait cycles at which it begins and ends."""
+
+    x: np.ndarray
+    z: np.ndarray
+    yaw: np.ndarray
+    touch: np.ndarray
+    lift: np.ndarray
+
+
+def _stance(
     paths: Paths, index: np.ndarray, offset: np.ndarray, duty: np.ndarray, length: float, fore: bool, home: FootHome
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x and z (N, T) in metres and the heading of the stance of number `index` (N, T)."""
-    times = paths.time_of(index + offset + duty / 2)
+) -> _Stance:
+    """Return the stance of number `index` (N, T).
+
+    A slow foot stands longer. The swing that the first or the last step of a bout cuts short lasts at least `SHORTEST`.
+    """
+    first, last, short = paths.bouts.first, paths.bouts.last, SHORTEST * (1 - duty)
+    touch = index + offset
+    slow = 1 - ease(paths.at(paths.speed, paths.time_of(touch)) / (0.9 * home.speed))
+    lift = touch + duty + slow * (paths.bouts.duty - duty)
+    touch = np.where(touch > first, np.maximum(touch, first + short), touch)
+    lift = np.where(lift < last, np.minimum(lift, last - short), lift)
+    times = paths.time_of((touch + lift) / 2)
     ground = ground_at(paths, times, length)
     x, z, yaw = ground.fore if fore else ground.rear
     s, c = np.sin(yaw), np.cos(yaw)
     go = fade(paths.at(paths.speed, times) / home.speed)
     side, ahead = home.side * (1 + (home.width - 1) * go), home.ahead - home.behind * go
-    return x + c * side + s * ahead, z - s * side + c * ahead, yaw
+    return _Stance(x + c * side + s * ahead, z - s * side + c * ahead, yaw, touch, lift)
 
 
 def foot_path(
@@ -72,7 +99,8 @@ def foot_path(
     duty: np.ndarray,
     home: FootHome,
     stride: np.ndarray,
-    lift: np.ndarray,
+    lift_height: np.ndarray,
+    bow: np.ndarray,
     height: float,
     swept: np.ndarray,
     leap: np.ndarray,
@@ -88,31 +116,34 @@ def foot_path(
         duty: (N, 1) share of the cycle that it stands.
         home: where it stands beside its girdle.
         stride: (N, 1) metres.
-        lift: (N, 1) metres.
+        lift_height: (N, 1) metres by which it is lifted.
+        bow: (N, 1) metres to the left by which it swings out.
         height: metres of the standing foot's contact joint over the ground.
         swept: (N, 1) 1 where the foot flies along a cycloid.
         leap: (N, T) metres by which jumps lift the foot.
     """
-    phase = paths.at(paths.phase, times) - offset
-    index = np.floor(phase)
-    phase = phase - index
-    x, z, yaw = _place(paths, index, offset, duty, length, fore, home)
-    next_x, next_z, next_yaw = _place(paths, index + 1, offset, duty, length, fore, home)
-    swing = np.clip((phase - duty) / (1 - duty), 0, 1)
-    distance = np.hypot(next_x - x, next_z - z)
-    gain = fade(1.2 * distance / stride)
+    bouts = paths.bouts
+    phase = paths.at(paths.phase, times)
+    cycles = np.clip(phase, bouts.first, bouts.last)
+    index = np.floor(cycles - offset)
+    late = (index + offset > bouts.first) & (cycles < bouts.first + SHORTEST * (1 - duty))
+    index = index - late  # the swing before goes on
+    here, there = (_stance(paths, index + k, offset, duty, length, fore, home) for k in (0, 1))
+    lift, touch = np.maximum(here.lift, bouts.first), np.minimum(there.touch, bouts.last)
+    lasts = np.maximum(touch - lift, 1e-6)
+    swing = np.clip((cycles - lift) / lasts, 0, 1)
+    # The heel rises in the second half of the stance, and is down again before the foot is.
+    opening = np.maximum(here.touch + 0.45 * (here.lift - here.touch), bouts.first)
+    roll = (cycles - opening) / (lift + 0.72 * lasts - opening)
+    distance = np.hypot(there.x - here.x, there.z - here.z)
+    gain = fade(1.2 * distance / stride) * (here.lift < bouts.last)
     around = 2 * np.pi * swing
-    along = np.where(swept, swing - np.sin(around) / (2 * np.pi), ease(swing))
-    rise = np.where(swept, lift * (1 - np.cos(around)) / 2, lift * gain * bump(swing, 3, 4))
-    position = np.stack(
-        [
-            x + (next_x - x) * along,
-            height + rise + leap,
-            z + (next_z - z) * along,
-        ],
-        -1,
-    )
-    still = (phase < duty) | ((distance < 1e-7) & (leap == 0))
-    # A backward difference is at rest only where the frame before stood in the same place.
-    same = np.concatenate([still[:, :1], np.linalg.norm(np.diff(position, axis=1), axis=-1) < 1e-6], 1)
-    return Step(position, yaw + (next_yaw - yaw) * along, still & same, swing, phase, gain)
+    along = np.where(swept, swing - np.sin(around) / (2 * np.pi), glide(swing))
+    rise = np.where(swept, lift_height * (1 - np.cos(around)) / 2, lift_height * gain * bump(swing, 3, 4))
+    yaw = here.yaw + (there.yaw - here.yaw) * along
+    out = bow * gain * bump(swing)
+    x = here.x + (there.x - here.x) * along + np.cos(yaw) * out
+    z = here.z + (there.z - here.z) * along - np.sin(yaw) * out
+    position = np.stack([x, height + rise + leap, z], -1)
+    planted = (distance * np.minimum(along, 1 - along) < AT_REST) & (rise + leap < AT_REST)
+    return Step(position, yaw, planted, swing, roll, phase - offset, gain)

@@ -18,7 +18,7 @@ class Gait:
         lift: height of the swinging foot.
         heel: pitch of the foot around lift-off.
         toe: how far the toes are raised before touch-down.
-        bob: rise of the pelvis in the middle of a stance; negative where it falls, as in running.
+        bob: rise of the pelvis in the middle of a stance; gaits with a flight follow gravity instead.
         sway: sideways travel of the pelvis.
         yaw: turn of the pelvis.
         roll: sideways tilt of the pelvis.
@@ -69,7 +69,7 @@ GAITS: dict[int, dict[str, Gait]] = {  # by number of legs
         "walk": Gait(_BIPED, duty=0.6, speeds=(0.22, 0.33, 0.44), stride=1.08, lift=0.09, heel=34, toe=14, bob=0.01,
                      sway=0.022, yaw=6, roll=3, lean=2, arm=20, elbow=14, width=0.8, behind=0.08),
         "run": Gait(_BIPED, duty=0.33, speeds=(0.65, 0.82, 1.0), stride=1.75, lift=0.2, heel=58, toe=8, bob=-0.03,
-                    sway=0.01, yaw=8, roll=4, lean=9, arm=30, elbow=72, width=0.5, behind=0.1),
+                    sway=0.01, yaw=8, roll=4, lean=9, arm=30, elbow=72, width=0.6, behind=0.1),
     },
     4: {
         "walk": Gait(_LATERAL, duty=0.66, speeds=(0.22, 0.32, 0.42), stride=1.0, lift=0.11, heel=34, bob=0.008,

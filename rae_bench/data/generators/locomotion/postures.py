@@ -11,7 +11,8 @@ import numpy as np
 from rae_bench.data.generators.locomotion.actions import SEATS
 from rae_bench.data.generators.locomotion.body import Body, Leg
 from rae_bench.data.generators.locomotion.foot_paths import Step
-from rae_bench.data.generators.locomotion.pose import Pose, solve_leg, turn_about
+from rae_bench.data.generators.locomotion.gaits import GAITS
+from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.rigs.rig import Rig
 
@@ -21,6 +22,8 @@ CLEAR = 0.16
 """Leg lengths that trunk and hips keep from the ground: bodies have flesh."""
 SLACK = np.radians(6)
 """Radians that a posture stays inside the limits of the legs."""
+TIPTOE = np.radians(20)
+"""How far heels are raised as the body takes off."""
 DROPS = np.linspace(0, 0.78, 27)
 """Leg lengths by which a body is lowered in the trials."""
 BACKS = np.linspace(-0.35, 0.4, 16)
@@ -56,10 +59,12 @@ class Postures:
 
     Attributes:
         room: metres by which it can lower its body over flat feet.
+        spring: metres by which it can raise its body over feet whose heels are raised by `TIPTOE`.
         seats: those of `actions.SEATS` for its number of legs.
     """
 
     room: float = 0.0
+    spring: float = 0.0
     seats: Mapping[str, Seat] = field(default_factory=dict)
 
 
@@ -76,7 +81,23 @@ def find_postures(rig: Rig, body: Body) -> Postures:
     """Return the postures of a rig."""
     still = DROPS[_fits(rig, body, _Trial(DROPS, 0 * DROPS, 0 * DROPS, 0 * DROPS)).all(1)]
     seats = {kind: _find_seat(rig, body, kind) for kind in SEATS[len(body.legs)]}
-    return Postures(float(still.max(initial=0)) * body.leg_length, seats)
+    return Postures(float(still.max(initial=0)) * body.leg_length, _spring(rig, body), seats)
+
+
+def _spring(rig: Rig, body: Body) -> float:
+    """Return how far a rig can raise its body on its toes, in metres; below 0 where its legs rest straight."""
+    none = np.zeros((1, 1))
+    rest = rig.rest_global[0].astype(np.float64)
+    pose = Pose(rig, rest[None, None, 0], turn_about(x=none))
+    foot = turn_about(x=none + (TIPTOE if GAITS[len(body.legs)]["walk"].heel else 0.0))
+    return -max(float(shortfall(pose, leg, _standing(rig, body, leg, none), foot)[0, 0]) for leg in body.legs)
+
+
+def _standing(rig: Rig, body: Body, leg: Leg, none: np.ndarray) -> Step:
+    """Return the step of a foot that stands at home in M static poses; `none` is zeros, (M, 1)."""
+    target = rig.rest_global[0][leg.contact].astype(np.float64)
+    target[2] = rig.rest_global[0][body.trunk[-1] if leg.fore else 0, 2] + foot_home(rig, body, leg)[1]
+    return Step(np.broadcast_to(target, (*none.shape, 3)), none, none > 0, none, none, none, none)
 
 
 @dataclass(frozen=True)
@@ -97,10 +118,8 @@ def _fits(rig: Rig, body: Body, trial: _Trial) -> np.ndarray:
     none = np.zeros((len(root), 1))
     targets = []
     for leg in body.legs:
-        target = rest[leg.contact].copy()
-        target[2] = rest[body.trunk[-1] if leg.fore else 0][2] + foot_home(rig, body, leg)[1]
-        targets.append(target)
-        step = Step(np.broadcast_to(target, (*none.shape, 3)), none, none > 0, none, none, none)
+        step = _standing(rig, body, leg, none)
+        targets.append(step.position[:, 0])
         foot = turn_about(x=trial.foot[:, None])
         if rig.limits[leg.contact].any() and leg.ankle >= 0:
             pose.turns[leg.contact] = turn_about(x=none)

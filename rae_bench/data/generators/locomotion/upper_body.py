@@ -12,7 +12,7 @@ from rae_bench.data.generators.locomotion.curves import GRAVITY, fade
 from rae_bench.data.generators.locomotion.pose import Pose, turn_about, unit
 from rae_bench.kinematics import quat
 
-SWING = 1.7
+SWING = 1.8
 """Factor on what head, tail and arms do at the highest number of style."""
 MOST = 1.1
 """Radians that the swing of an arm stays below."""
