@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from rae_bench.data.generators.shared import MOTION_MADE
 from rae_bench.errors import UserError
 from rae_bench.harness.isolation import messages as m
 
@@ -52,14 +53,14 @@ def serve(scratch: Path) -> None:
     def progress(update: int, updates: int, loss: float) -> None:
         send(m.Trained(int(update), int(updates), float(loss) if loss == loss else None))
 
-    served = Served(progress)
+    served, made = Served(progress), MotionMade()
     while True:
         command = decoder.decode(lines.get())
         try:
             began = time.perf_counter()
             facts = served.do(command)
             seconds = time.perf_counter() - began
-            send(m.Returned(facts, seconds, time.process_time(), _peak_memory()))
+            send(m.Returned(facts, seconds, time.process_time(), _peak_memory(), made.clips))
         except Exception as error:
             send(m.raised(error))
 
@@ -75,6 +76,49 @@ def _peak_memory() -> float:
     from rae_bench.harness.machine import peak_memory
 
     return peak_memory()
+
+
+class MotionMade:
+    """Counts the clips of built-in motion that this process makes: no model needs any, and test clips are among them.
+
+    What has been hooked in cannot be taken out again. Code that brings a generator of its own is not seen.
+    """
+
+    def __init__(self) -> None:
+        self.clips = 0
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, facts: tuple[Any, ...]) -> None:
+        if event == MOTION_MADE:
+            self.clips += int(facts[1])
+
+
+class StepsTaken:
+    """Counts the steps of torch's optimisers while it is entered, where torch has been imported by then.
+
+    Attributes:
+        most: those of the optimiser that took most: an update may step several of them.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._steps: dict[int, int] = {}
+        self._hook: Any = None
+
+    def __enter__(self) -> StepsTaken:
+        if "torch" in sys.modules:
+            from torch.optim.optimizer import register_optimizer_step_post_hook
+
+            self._hook = register_optimizer_step_post_hook(self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _count(self, optimizer: Any, *_: object) -> None:
+        steps = self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
+        self.most = max(self.most, steps)
 
 
 class Served:
@@ -165,23 +209,26 @@ class Served:
         return bool(asked is not None and asked(method))
 
     def _pretrain(self, asked: m.Pretrain) -> dict[str, Any]:
-        ctxs, sources = self._contexts(asked.ctxs, adapts=False), [each[0] for each in self._sources]
-        if len(ctxs) > 1 and self._together("pretrain"):
-            type(self._instances[0]).pretrain_together(self._instances, sources, ctxs)
+        return self._learn("pretrain", [each[0] for each in self._sources], self._contexts(asked.ctxs, adapts=False))
+
+    def _learn(self, method: str, domains: Sequence[Domain], ctxs: Sequence[Any]) -> dict[str, Any]:
+        """Have all instances learn, together where they can. Returns what it cost each, by the contexts' account."""
+        steps = []
+        if len(ctxs) > 1 and self._together(method):
+            with StepsTaken() as taken:
+                getattr(type(self._instances[0]), f"{method}_together")(self._instances, domains, ctxs)
+            steps = [taken.most] * len(ctxs)
         else:
-            for instance, source, ctx in zip(self._instances, sources, ctxs, strict=True):
-                instance.pretrain(source, ctx)
-        return {"costs": [ctx.cost() for ctx in ctxs]}
+            for instance, domain, ctx in zip(self._instances, domains, ctxs, strict=True):
+                with StepsTaken() as taken:
+                    getattr(instance, method)(domain, ctx)
+                steps.append(taken.most)
+        return {"costs": [{**ctx.cost(), "optimizer_steps": n} for ctx, n in zip(ctxs, steps, strict=True)]}
 
     def _adapt(self, asked: m.Adapt) -> dict[str, Any]:
-        ctxs = self._contexts(asked.ctxs, adapts=True)
-        if len(ctxs) > 1 and self._together("adapt"):
-            type(self._instances[0]).adapt_together(self._instances, self._targets, ctxs)
-        else:
-            for instance, target, ctx in zip(self._instances, self._targets, ctxs, strict=True):
-                instance.adapt(target, ctx)
+        costs = self._learn("adapt", self._targets, self._contexts(asked.ctxs, adapts=True))
         self._sources, self._targets = [], []
-        return {"costs": [ctx.cost() for ctx in ctxs]}
+        return costs
 
     def _save(self, asked: m.Save) -> None:
         self._instances[asked.which].save(Path(asked.folder))
