@@ -53,14 +53,15 @@ def serve(scratch: Path) -> None:
     def progress(update: int, updates: int, loss: float) -> None:
         send(m.Trained(int(update), int(updates), float(loss) if loss == loss else None))
 
-    served, made = Served(progress), MotionMade()
+    account = Account()
+    served = Served(progress, account)
     while True:
         command = decoder.decode(lines.get())
         try:
             began = time.perf_counter()
             facts = served.do(command)
             seconds = time.perf_counter() - began
-            send(m.Returned(facts, seconds, time.process_time(), _peak_memory(), made.clips))
+            send(m.Returned(facts, seconds, time.process_time(), _peak_memory(), account.clips))
         except Exception as error:
             send(m.raised(error))
 
@@ -78,47 +79,45 @@ def _peak_memory() -> float:
     return peak_memory()
 
 
-class MotionMade:
-    """Counts the clips of built-in motion that this process makes: no model needs any, and test clips are among them.
+class Account:
+    """What this process does, as the harness counts it: built-in motion, and steps of torch's optimisers.
 
-    What has been hooked in cannot be taken out again. Code that brings a generator of its own is not seen.
+    No model needs to make built-in motion, and test clips are among it. What has been hooked in cannot be taken out
+    again. Code that brings a generator or an optimiser of its own is not seen.
+
+    Attributes:
+        clips: of built-in motion that the package's generators have made.
     """
 
     def __init__(self) -> None:
         self.clips = 0
+        self._steps: dict[int, int] = {}
+        self._counts = False
         sys.addaudithook(self._hear)
+
+    def begin(self) -> None:
+        """Begin to count steps anew."""
+        self._steps.clear()
+        self._look_for_torch()
+
+    def steps(self) -> int:
+        """The steps of the optimiser that took most since `begin`: one update may step several of them."""
+        return max(self._steps.values(), default=0)
 
     def _hear(self, event: str, facts: tuple[Any, ...]) -> None:
         if event == MOTION_MADE:
             self.clips += int(facts[1])
+        elif event == "import" and not self._counts:  # a model may import torch as late as in `adapt`
+            self._look_for_torch()
 
-
-class StepsTaken:
-    """Counts the steps of torch's optimisers while it is entered, where torch has been imported by then.
-
-    Attributes:
-        most: those of the optimiser that took most: an update may step several of them.
-    """
-
-    def __init__(self) -> None:
-        self.most = 0
-        self._steps: dict[int, int] = {}
-        self._hook: Any = None
-
-    def __enter__(self) -> StepsTaken:
-        if "torch" in sys.modules:
-            from torch.optim.optimizer import register_optimizer_step_post_hook
-
-            self._hook = register_optimizer_step_post_hook(self._count)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._hook is not None:
-            self._hook.remove()
+    def _look_for_torch(self) -> None:
+        hook = getattr(sys.modules.get("torch.optim.optimizer"), "register_optimizer_step_post_hook", None)
+        if hook is not None and not self._counts:
+            self._counts = True
+            hook(self._count)
 
     def _count(self, optimizer: Any, *_: object) -> None:
-        steps = self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
-        self.most = max(self.most, steps)
+        self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
 
 
 class Served:
@@ -126,10 +125,11 @@ class Served:
 
     Args:
         progress: what a context reports to.
+        account: counts what the process does.
     """
 
-    def __init__(self, progress: Callable[[int, int, float], None]) -> None:
-        self._progress = progress
+    def __init__(self, progress: Callable[[int, int, float], None], account: Account) -> None:
+        self._progress, self._account = progress, account
         self._forget()
 
     def _forget(self) -> None:
@@ -215,14 +215,14 @@ class Served:
         """Have all instances learn, together where they can. Returns what it cost each, by the contexts' account."""
         steps = []
         if len(ctxs) > 1 and self._together(method):
-            with StepsTaken() as taken:
-                getattr(type(self._instances[0]), f"{method}_together")(self._instances, domains, ctxs)
-            steps = [taken.most] * len(ctxs)
+            self._account.begin()
+            getattr(type(self._instances[0]), f"{method}_together")(self._instances, domains, ctxs)
+            steps = [self._account.steps()] * len(ctxs)
         else:
             for instance, domain, ctx in zip(self._instances, domains, ctxs, strict=True):
-                with StepsTaken() as taken:
-                    getattr(instance, method)(domain, ctx)
-                steps.append(taken.most)
+                self._account.begin()
+                getattr(instance, method)(domain, ctx)
+                steps.append(self._account.steps())
         return {"costs": [{**ctx.cost(), "optimizer_steps": n} for ctx, n in zip(ctxs, steps, strict=True)]}
 
     def _adapt(self, asked: m.Adapt) -> dict[str, Any]:

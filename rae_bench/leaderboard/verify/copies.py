@@ -17,8 +17,9 @@ from rae_bench.motion.motion import Motion
 NEAR, NEAR_SLOW, SAME = 0.06, 0.045, 0.02
 """A copy leaves less than these shares of what a held pose misses: of the fits of `traces.Left`, of that of slow turns,
 and of the error itself in some half second. docs/attacks.md has what honest cells leave."""
-BETTER = 0.8
-"""A mix with a held pose has less than this share of a held pose's error; with more, it copies nothing worth having."""
+BETTER, ALIGNED = 0.8, 0.6
+"""A mix with a held pose has less than this share of a held pose's error; with more, it copies nothing worth having.
+The rest has less once each frame of the truth is taken at its best lag; a pose that is held has 0.7 in `reach`."""
 MOVES = 0.01
 """Clips whose held pose is off by less than this share of the rig's height hardly move and are left out."""
 WINDOW = 0.2
@@ -95,7 +96,8 @@ def copied_clips(grader: FoldGrader, trajectory: Trajectory) -> Copied:
     for motion in samples(trajectory, truth):
         left = grader.forger.left(motion.rotations)
         parts |= moves & (np.minimum(left.error, left.window) < SAME)
-        near |= moves & ((left.warped < NEAR) | ((left.mixed < NEAR) & (left.error < BETTER)))
+        warped = (left.warped < NEAR) & (left.aligned < ALIGNED)
+        near |= moves & (warped | ((left.mixed < NEAR) & (left.error < BETTER)))
         slow |= moves & (left.slow < NEAR_SLOW)
         noisy |= moves & (slowness(motion, truth) < WHITE)
     return Copied(parts, near & ~parts, slow & ~(near | parts), noisy & ~(slow | near | parts))

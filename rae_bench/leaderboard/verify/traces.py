@@ -43,6 +43,7 @@ class Left(NamedTuple):
 
     Attributes:
         error: the error itself.
+        aligned: after each frame of the truth was taken at its best lag.
         window: the error in the half second in which it is least, of what a held pose misses there.
         warped: after the fit of a lag and of smoothings to each frame.
         mixed: after the fit of a share of the held pose to each frame besides, which leaves nothing of a held pose.
@@ -50,6 +51,7 @@ class Left(NamedTuple):
     """
 
     error: np.ndarray
+    aligned: np.ndarray
     window: np.ndarray
     warped: np.ndarray
     mixed: np.ndarray
@@ -117,6 +119,7 @@ class Forger:
             rest.append(self._rms(self._fast(now)) / fast)
         return Left(
             self._rms(_flat(plain)) / reach,
+            self._rms(_flat(error)) / reach,
             self._least(_flat(plain)),
             self._rms(_outside(_flat(error), inner[..., :-1])) / reach,
             self._rms(_outside(_flat(error), inner)) / reach,

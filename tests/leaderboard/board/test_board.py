@@ -298,6 +298,16 @@ def test_markdown_stays_text(data: Any) -> None:
     assert "https://" not in markdown("see https://evil.example")
 
 
+@pytest.mark.parametrize("text", ["a.b@evil.example", "xmpp:a@b.cd", "@someone", "WWW.evil.example", "see #12"])
+def test_markdown_makes_no_link_by_itself(text: str) -> None:
+    """GitHub links e-mail, people and issues after the backslashes are gone: a space of no width cuts them."""
+    escaped = markdown(text)
+    assert "&#8203;" in escaped
+    plain = escaped.replace("\\", "").replace("&#8203;", "\u200b")
+    assert not re.search(r"@\w|#\d|www\.", plain, re.IGNORECASE)
+    assert plain.replace("\u200b", "") == text
+
+
 def test_a_zero_has_no_sign() -> None:
     assert formatting.number(-0.0004, 3) == "0.000"
     assert formatting.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
