@@ -83,6 +83,8 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
         columns, rows, notes = terminal_table(known[name])
         print_table(columns, rows, f"{one_line(name)}, benchmark version {data['benchmark']}", wide=wide)
         print_notes(notes)
+    for row in data["left_out"]:
+        print_notes([f"left out: {one_line(row['entry'])}: {row['why']}"])
     if table is None and len(known) > 1:
         click.echo()
         print_notes([f"also: {', '.join(list(known)[1:])}"])

@@ -241,4 +241,4 @@ def _today() -> str:
 
 def _machine(result: Mapping[str, Any]) -> str:
     facts = result["environment"]
-    return f"{platform.system()} {facts['machine']}, torch {facts['torch']}, numpy {facts['numpy']}"[:100]
+    return f"{platform.system()} {facts['machine']}, torch {facts['torch']}"[:100]

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from helpers.made_entries import make_entry, write_entry
 
+from rae_bench.leaderboard.board.build import board_files, read_board
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import evidence_words, ranked_cells
+from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.leaderboard.verify.rerun import pick_cells
 from rae_bench.leaderboard.verify.tolerances import CAPS, USUAL, allowed, reference_spread
 from rae_bench.leaderboard.verify.unseen import worse
@@ -33,7 +35,7 @@ def test_a_rerun_draws_ranked_cells_first(tmp_path: Path) -> None:
 
 
 def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
-    folder = make_entry(tmp_path, "mine", tasks=["biped2quad"])
+    folder = make_entry(tmp_path / "entries", "mine", tasks=["biped2quad"])
     again = [
         Again("finetune-f0.05-s0", 0.004, "2026-01-01", "Linux x86_64"),
         Again("finetune-f0.2-s1", 0.008, "2026-01-02", "Linux arm64"),
@@ -46,7 +48,12 @@ def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
         entry = load_entry(folder)
         return entry.level("biped2quad"), evidence_words(entry, TASK)
 
-    assert words(again) == ("reproduced", "2 of 6 ranked cells, off by 0.8 %, 2026-01-02, Linux arm64")
+    said = "2 of 6 ranked cells, off by 0.8 %, 2026-01-02, Linux arm64"
+    assert words(again) == ("reproduced", said)
+    board = read_board(tmp_path)
+    assert f"reproduced: {said} |" in board_files(board.data)["README.md"]
+    pages = site_pages(board)
+    assert all(said in pages[name] for name in ("tasks/biped2quad.html", "entries/mine.html"))
     assert words(again[2:]) == ("rescored", "")  # nothing that ranks it was trained again
     assert words([]) == ("rescored", "")
 
