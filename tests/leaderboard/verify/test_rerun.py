@@ -91,7 +91,8 @@ def test_a_noisy_row_of_the_authors_widens_nothing(tmp_path: Path) -> None:
     mine = load_entry(write_entry(tmp_path, "mine", cells))
     spread = reference_spread(ERROR, TASK, [mine], "mine")
     assert spread == (None, 0)
-    assert allowed(ERROR, 1.0, *spread) == pytest.approx(2 * math.sqrt(2) * USUAL["reconstruction"])
+    assert allowed(ERROR, 1.0, *spread) == pytest.approx(CAPS["reconstruction"])
+    assert allowed(LIKENESS, 1.0, *spread) == pytest.approx(2 * math.sqrt(2) * USUAL["adversarial"])
     assert allowed(ERROR, 1.0, 50.0, 20) == pytest.approx(CAPS["reconstruction"])  # whatever the references do
     assert allowed(ERROR, 1.0, 0.0, 20) == pytest.approx(0.02)
     assert allowed(LIKENESS, 0.0, 9.0, 20) == pytest.approx(CAPS["adversarial"])
