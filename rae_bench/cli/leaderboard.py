@@ -31,9 +31,13 @@ def leaderboard() -> None:
 @click.option(
     "--results", type=click.Path(path_type=Path), help="Results with trajectories: the pages then show the motion."
 )
-def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> None:
-    """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk."""
+def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> int:
+    """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk.
+
+    Exit 0 where all entries are on the board, 1 where one cannot stand with the others: it is named and left out.
+    """
     from rae_bench.leaderboard.board.build import SITE, read_board, write_board
+    from rae_bench.leaderboard.entries.finding import one_line
 
     board = read_board(folder)
     with writing(folder):
@@ -47,7 +51,11 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
         with writing(place):
             index = write_site(board, place, results)
         click.echo(str(index))
+    left = board.data["left_out"]
+    for row in left:
+        print_notes([f"left out: {one_line(row['entry'])}: {row['why']}"])
     next_steps(f"rae-bench leaderboard show --folder {folder}")
+    return int(bool(left))
 
 
 @leaderboard.command()
@@ -75,6 +83,8 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
         columns, rows, notes = terminal_table(known[name])
         print_table(columns, rows, f"{one_line(name)}, benchmark version {data['benchmark']}", wide=wide)
         print_notes(notes)
+    for row in data["left_out"]:
+        print_notes([f"left out: {one_line(row['entry'])}: {row['why']}"])
     if table is None and len(known) > 1:
         click.echo()
         print_notes([f"also: {', '.join(list(known)[1:])}"])

@@ -29,7 +29,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--record", is_flag=True, help="Write the level reached to the entry's level.json.")
 @click.option("--rerun", is_flag=True, help="Train some of its cells again. This runs the model's code.")
 @click.option("--cells", type=int, default=1, show_default=True, help="How many cells of each task --rerun trains.")
-@click.option("--data-seed", type=int, help="With --rerun: built-in motion of another seed, which nobody has seen.")
+@click.option("--cell", "names", multiple=True, help="With --rerun: train this cell, such as finetune-f0.05-s0.")
+@click.option("--data-seed", type=int, help="With --rerun: seed of the motion that nobody has seen (a secret one).")
 @click.option("--model", help="With --rerun: where the model is, such as path/to/file.py:Class (the entry's name).")
 @click.option("--json", "as_json", is_flag=True, help="Findings and levels as JSON.")
 def verify(
@@ -42,6 +43,7 @@ def verify(
     record: bool,
     rerun: bool,
     cells: int,
+    names: tuple[str, ...],
     data_seed: int | None,
     model: str | None,
     as_json: bool,
@@ -52,8 +54,8 @@ def verify(
     """
     if fetch and trajectories:
         raise UserError("--fetch downloads the trajectories; leave it out, or --trajectories")
-    if not rerun and (data_seed is not None or model is not None):
-        raise UserError("--data-seed and --model belong to --rerun")
+    if not rerun and (data_seed is not None or model is not None or names):
+        raise UserError("--cell, --data-seed and --model belong to --rerun")
     if cells < 1:
         raise UserError("--cells takes a number above 0")
     begin(f"verify {entry.name}")
@@ -63,14 +65,15 @@ def verify(
 
     with status_line() as progress, fetched(entry, fetch, progress) as file:
         report = verifier.verify(
-            entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, progress=progress
-        )
+            entry, file or trajectories, others=others, tasks=tasks, data_root=data_root, levels=not rerun,
+            progress=progress,
+        )  # fmt: skip
         again = {}
         if rerun and report.entry and not report.findings:
             from rae_bench.leaderboard.verify.rerun import rerun as train_again
 
             again = train_again(
-                report, cells=cells, data_seed=data_seed, model=model, tasks=tasks, data_root=data_root,
+                report, cells=cells, names=names, data_seed=data_seed, model=model, tasks=tasks, data_root=data_root,
                 progress=progress,
             )  # fmt: skip
     if record and report.entry and not report.findings:
@@ -98,7 +101,8 @@ def _print(report: Report, entry: Path) -> None:
         click.echo(f"{entry.name}: {len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}")
         return
     for task, level in report.levels.items():
-        click.echo(f"{entry.name}: {task} {level}")
+        rests = f": {report.evidence[task].words()}" if task in report.evidence else ""
+        click.echo(f"{entry.name}: {task} {level}{rests}")
     if CLAIMED in report.levels.values():
         click.echo("note: claimed is its authors' word: no trajectories were there to recompute metrics from", err=True)
         next_steps(f"rae-bench verify {entry} --fetch")
@@ -115,6 +119,7 @@ def _print_json(report: Report) -> None:
         "entry": report.entry.name if report.entry else None,
         "findings": [asdict(finding) for finding in report.findings],
         "levels": report.levels,
+        "evidence": {task: found._asdict() for task, found in report.evidence.items()},
         "notes": report.notes,
     }
     click.echo(json.dumps(facts, indent=1, allow_nan=False))

@@ -66,6 +66,7 @@ def pretrain(
     for which, (job, cost) in enumerate(zip(jobs, costs, strict=True)):
         with whole_folder(Path(job.folder)) as part:
             cost["core_seconds"] += model.save(part, which)
+            cost["generated_clips"] = model.process.generated_clips()
             write_json(part / COST_FILE, {"identity": job.identity, "cost": cost})
 
 
@@ -176,8 +177,8 @@ def run_cells(
                 ended(job, error)
                 continue
             spent[which] += share + time.process_time() - before[0] + model.spent() - before[1]
-            memory = model.process.peak_memory()
-            result["cost"] |= {"peak_memory_mb": memory, "total_core_seconds": spent[which]}
+            figures = {"peak_memory_mb": model.process.peak_memory(), "total_core_seconds": spent[which]}
+            result["cost"] |= figures | {"generated_clips": model.process.generated_clips()}
             write_json(Path(job.path), result)
             ended(job, None)
 
@@ -263,7 +264,7 @@ def _adapt(
             pretrained = Path(job.pretrained)
             loading[-1] = model.load(pretrained, without=[COST_FILE], which=which)
             before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
-            names = ("core_seconds", "budget_status", "over_budget")
+            names = ("core_seconds", "budget_status", "over_budget", "generated_clips")
             cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
         budget = budget_of(cell.regime, cell.fraction, target.protocol)
         domains.append(domain)

@@ -23,7 +23,8 @@ from rae_bench.leaderboard.entries.entry_files import CELLS, ENTRY, LEVEL
 from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
 from rae_bench.leaderboard.verify.grading import Graded, Grader, within_tolerance
-from rae_bench.leaderboard.verify.verifier import CLIP_SLACK, known_tasks
+from rae_bench.leaderboard.verify.scoring import CLIP_SLACK
+from rae_bench.leaderboard.verify.verifier import known_tasks
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
 from rae_bench.results.clips import ClipTable, read_clips, write_clips
 from rae_bench.results.files import budget_of_result, check_result_version, read_result, strict, write_json
@@ -201,7 +202,7 @@ def _rescore_cell(
         UserError: it is of another engine or of other data than here, or its motion is missing or damaged.
         OSError: a file cannot be written.
     """
-    hashes = grader.hashes(result["seed"], result["fraction"])
+    hashes = grader.hashes(result["regime"], result["fraction"], result["seed"])
     other = [part for part in hashes if result["identity"].get(part) != hashes[part]]
     if other:
         raise UserError(f"its {other[0]} is not that of {result['task']} in this version; run it again")

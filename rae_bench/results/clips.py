@@ -55,7 +55,7 @@ def write_clips(
         writer = csv.writer(file)
         writer.writerow([*NAMES, *values])
         for n, names in enumerate(zip(clips, groups, actions, strict=True)):
-            row = [float(column[n]) for column in values.values()]
+            row = [float(column[n]) + 0.0 for column in values.values()]  # a zero has no sign
             writer.writerow([*names, *(f"{v:.6g}" if math.isfinite(v) else "" for v in row)])
 
 

@@ -25,7 +25,7 @@ SAME_IDENTITY = ("task", "data", "metrics")
 
 
 def strict(value: Any) -> Any:
-    """Make a value ready for JSON: numpy numbers become Python's, and what is not finite becomes None."""
+    """Make a value ready for JSON: numpy numbers become Python's, a zero has no sign, what is not finite is None."""
     if isinstance(value, Mapping):
         return {str(key): strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -34,8 +34,8 @@ def strict(value: Any) -> Any:
         return strict(value.tolist())
     if isinstance(value, np.generic):
         return strict(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None
     return value
 
 

@@ -40,6 +40,7 @@ class Sway:
 
     def adapt(self, target, ctx):
         self.clips = len(target)
+        ctx.declare(updates=0, frames=0)
 
     def generate(self, prompt, ctx):
         frames, past = int(prompt.frames.max()), prompt.history

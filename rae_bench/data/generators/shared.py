@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +14,15 @@ from rae_bench.rigs.rig import Rig
 
 BLOCK = 24
 """Clips that are made at a time, so that the memory of long corpora stays flat."""
+
+
+MOTION_MADE = "rae_bench.motion_made"
+"""The audit event of `tell_of_motion`."""
+
+
+def tell_of_motion(motion: str, clips: int) -> None:
+    """Tell whoever listens in this process (`sys.addaudithook`) that so many clips of a built-in motion are made."""
+    sys.audit(MOTION_MADE, motion, clips)
 
 
 def check_size(motion: str, clips: int, seconds: float, fps: float) -> None:

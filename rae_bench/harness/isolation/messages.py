@@ -145,12 +145,14 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
         seconds: that it took, by the process' own clock.
         core_seconds, peak_memory_mb: of the process since it began, by its own account: for systems that let nobody
             else look.
+        generated_clips: of built-in motion that the process has made since it began.
     """
 
     facts: dict[str, Any]
     seconds: float
     core_seconds: float
     peak_memory_mb: float
+    generated_clips: int = 0
 
 
 class Raised(msgspec.Struct, frozen=True, tag=True):

@@ -153,6 +153,10 @@ class ModelProcess:
         seen = peak_memory_of(self.pid)
         return seen if seen is not None else self._last.peak_memory_mb if self._last else 0.0
 
+    def generated_clips(self) -> int:
+        """Clips of built-in motion that the package's generators have made in it so far, by its own account."""
+        return self._last.generated_clips if self._last else 0
+
     def reset_peak_memory(self) -> None:
         """Start counting its peak anew, where the system can."""
         reset_peak_memory(self.pid)

@@ -12,6 +12,7 @@ from rae_bench.harness.isolation import messages as m
 from rae_bench.harness.isolation.arrays import read_trajectory, write
 from rae_bench.harness.isolation.process import ModelProcess, Report
 from rae_bench.model.api import Domain, Prompt, Trajectory
+from rae_bench.model.spending import MEASURED
 from rae_bench.task.sides import Side
 
 
@@ -26,6 +27,32 @@ class Shown(NamedTuple):
     trajectory: Trajectory
     core_seconds: float
     seconds: float
+
+
+def taken_over(said: Mapping[str, Any], asked: m.Circumstances) -> dict[str, Any]:
+    """Return what of a model process' account of a training its driver takes over.
+
+    What the driver knows itself it does not take: the budget, and whether it was exceeded. Nor does a note stand in the
+    place of a figure of the harness. Steps of torch's optimisers count where they are more than was declared.
+    """
+    budget = {"updates": asked.updates, "frames": asked.frames}
+    own = {name: value for name, value in said.items() if name not in MEASURED}
+    plain: dict[str, Any] = {name: v for name, v in own.items() if isinstance(v, bool | int | float | str)}
+    status, steps = said.get("budget_status"), said.get("optimizer_steps")
+    counted = steps if isinstance(steps, int) and steps >= 0 else 0
+
+    def over(name: str) -> bool:
+        used = plain.get(name, 0)
+        number = isinstance(used, (int, float)) and not isinstance(used, bool)
+        return not number or not used <= budget[name]
+
+    return {
+        "budget": budget,
+        **plain,
+        "optimizer_steps": counted,
+        "budget_status": status if status in ("enforced", "declared") else "undeclared",
+        "over_budget": counted > asked.updates or any(map(over, budget)),
+    }
 
 
 class RemoteModel:
@@ -70,13 +97,16 @@ class RemoteModel:
             path.unlink()
         return self._shared(m.Adapt(tuple(ctxs)), len(ctxs), report)
 
-    def _shared(self, command: m.Command, count: int, report: Report) -> list[dict[str, Any]]:
+    def _shared(self, command: m.Pretrain | m.Adapt, count: int, report: Report) -> list[dict[str, Any]]:
         """The cost of each instance, with its share of the core-seconds that a command for all of them took."""
         before = self.process.core_seconds()
         costs: list[dict[str, Any]] = self.process.ask(command, report)["costs"]
         share = (self.process.core_seconds() - before) / count
         company = {} if count == 1 else {"trained_together": count}
-        return [{**cost, "core_seconds": share, **company} for cost in costs]
+        return [
+            {**taken_over(cost, ctx), "core_seconds": share, **company}
+            for cost, ctx in zip(costs, command.ctxs, strict=True)
+        ]
 
     def _timed(self, command: m.Command) -> float:
         """The core-seconds that a command took."""

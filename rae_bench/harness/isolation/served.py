@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from rae_bench.data.generators.shared import MOTION_MADE
 from rae_bench.errors import UserError
 from rae_bench.harness.isolation import messages as m
 
@@ -52,14 +53,15 @@ def serve(scratch: Path) -> None:
     def progress(update: int, updates: int, loss: float) -> None:
         send(m.Trained(int(update), int(updates), float(loss) if loss == loss else None))
 
-    served = Served(progress)
+    account = Account()
+    served = Served(progress, account)
     while True:
         command = decoder.decode(lines.get())
         try:
             began = time.perf_counter()
             facts = served.do(command)
             seconds = time.perf_counter() - began
-            send(m.Returned(facts, seconds, time.process_time(), _peak_memory()))
+            send(m.Returned(facts, seconds, time.process_time(), _peak_memory(), account.clips))
         except Exception as error:
             send(m.raised(error))
 
@@ -77,15 +79,57 @@ def _peak_memory() -> float:
     return peak_memory()
 
 
+class Account:
+    """What this process does, as the harness counts it: built-in motion, and steps of torch's optimisers.
+
+    No model needs to make built-in motion, and test clips are among it. What has been hooked in cannot be taken out
+    again. Code that brings a generator or an optimiser of its own is not seen.
+
+    Attributes:
+        clips: of built-in motion that the package's generators have made.
+    """
+
+    def __init__(self) -> None:
+        self.clips = 0
+        self._steps: dict[int, int] = {}
+        self._counts = False
+        sys.addaudithook(self._hear)
+
+    def begin(self) -> None:
+        """Begin to count steps anew."""
+        self._steps.clear()
+        self._look_for_torch()
+
+    def steps(self) -> int:
+        """The steps of the optimiser that took most since `begin`: one update may step several of them."""
+        return max(self._steps.values(), default=0)
+
+    def _hear(self, event: str, facts: tuple[Any, ...]) -> None:
+        if event == MOTION_MADE:
+            self.clips += int(facts[1])
+        elif event == "import" and not self._counts:  # a model may import torch as late as in `adapt`
+            self._look_for_torch()
+
+    def _look_for_torch(self) -> None:
+        hook = getattr(sys.modules.get("torch.optim.optimizer"), "register_optimizer_step_post_hook", None)
+        if hook is not None and not self._counts:
+            self._counts = True
+            hook(self._count)
+
+    def _count(self, optimizer: Any, *_: object) -> None:
+        self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
+
+
 class Served:
     """The instances of a model, and what they have been given.
 
     Args:
         progress: what a context reports to.
+        account: counts what the process does.
     """
 
-    def __init__(self, progress: Callable[[int, int, float], None]) -> None:
-        self._progress = progress
+    def __init__(self, progress: Callable[[int, int, float], None], account: Account) -> None:
+        self._progress, self._account = progress, account
         self._forget()
 
     def _forget(self) -> None:
@@ -165,23 +209,26 @@ class Served:
         return bool(asked is not None and asked(method))
 
     def _pretrain(self, asked: m.Pretrain) -> dict[str, Any]:
-        ctxs, sources = self._contexts(asked.ctxs, adapts=False), [each[0] for each in self._sources]
-        if len(ctxs) > 1 and self._together("pretrain"):
-            type(self._instances[0]).pretrain_together(self._instances, sources, ctxs)
+        return self._learn("pretrain", [each[0] for each in self._sources], self._contexts(asked.ctxs, adapts=False))
+
+    def _learn(self, method: str, domains: Sequence[Domain], ctxs: Sequence[Any]) -> dict[str, Any]:
+        """Have all instances learn, together where they can. Returns what it cost each, by the contexts' account."""
+        steps = []
+        if len(ctxs) > 1 and self._together(method):
+            self._account.begin()
+            getattr(type(self._instances[0]), f"{method}_together")(self._instances, domains, ctxs)
+            steps = [self._account.steps()] * len(ctxs)
         else:
-            for instance, source, ctx in zip(self._instances, sources, ctxs, strict=True):
-                instance.pretrain(source, ctx)
-        return {"costs": [ctx.cost() for ctx in ctxs]}
+            for instance, domain, ctx in zip(self._instances, domains, ctxs, strict=True):
+                self._account.begin()
+                getattr(instance, method)(domain, ctx)
+                steps.append(self._account.steps())
+        return {"costs": [{**ctx.cost(), "optimizer_steps": n} for ctx, n in zip(ctxs, steps, strict=True)]}
 
     def _adapt(self, asked: m.Adapt) -> dict[str, Any]:
-        ctxs = self._contexts(asked.ctxs, adapts=True)
-        if len(ctxs) > 1 and self._together("adapt"):
-            type(self._instances[0]).adapt_together(self._instances, self._targets, ctxs)
-        else:
-            for instance, target, ctx in zip(self._instances, self._targets, ctxs, strict=True):
-                instance.adapt(target, ctx)
+        costs = self._learn("adapt", self._targets, self._contexts(asked.ctxs, adapts=True))
         self._sources, self._targets = [], []
-        return {"costs": [ctx.cost() for ctx in ctxs]}
+        return costs
 
     def _save(self, asked: m.Save) -> None:
         self._instances[asked.which].save(Path(asked.folder))

@@ -15,8 +15,8 @@ from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.make import SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
+from rae_bench.leaderboard.board.sound import read_entries
 from rae_bench.leaderboard.board.text_tables import board_markdown, entry_count
-from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.storage import whole_file
 
@@ -32,7 +32,8 @@ def read_board(folder: Path) -> Board:
     entries = folder / ENTRIES
     if not entries.is_dir():
         raise UserError(f"{entries}: no such folder; --folder names it, or make an entry by rae-bench submit")
-    return make_board(load_entries(entries))
+    found, left = read_entries(entries)
+    return make_board(found, left)
 
 
 def board_json(data: Mapping[str, Any]) -> str:

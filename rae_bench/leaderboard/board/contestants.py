@@ -11,9 +11,9 @@ import numpy as np
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.entries.rules import SEEDS, CellKey, compared_fractions, missing_cells
+from rae_bench.leaderboard.entries.rules import SEEDS, CellKey, compared_fractions, missing_cells, ranked_fractions
 from rae_bench.metrics import primaries
-from rae_bench.model.regimes import COLD, REGIMES
+from rae_bench.model.regimes import COLD, is_retargeted
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.tracks import KEYFRAMES
 from rae_bench.results.clips import ClipTable
@@ -119,14 +119,14 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
     """Sort the cells of a task.
 
     Raises:
-        UserError: an unknown task; cells of different versions of the task, its data or metrics; a control twice.
+        UserError: an unknown task; a control twice.
     """
     if name not in builtin_tasks():
         known = ", ".join(builtin_tasks())
         raise UserError(f"task '{one_line(name)}' is none of {known}; install the version that has it")
     task = load_task(name)
     present = [entry for entry in entries if entry.of(name)]
-    identity = _same_identity(name, present)
+    identity = {part: _shared(present, name, part) for part in SAME_IDENTITY}
     track = track_of(c.result for entry in present for c in entry.of(name))
     height = rig_height(c.result for entry in present if entry.card.model == TRUTH for c in entry.of(name))
     controls: dict[str, dict[float, Mapping[str, float]]] = {}
@@ -161,7 +161,7 @@ def _means_over_seeds(cells: Sequence[EntryCell]) -> dict[float, Mapping[str, fl
 def _contestant(entry: Entry, task: Task, track: str) -> Contestant:
     cells = {CellKey(c.regime, c.fraction, c.seed): c for c in entry.of(task.name) if c.status == "ok"}
     fractions = compared_fractions(task)
-    low = fractions if REGIMES[entry.regime].needs_target else (0.0,)
+    low = ranked_fractions(entry.regime, task)
     pairs = {(entry.regime, f) for f in low} | {(COLD, f) for f in (*fractions, 1.0)}
     count = len(SEEDS)
     while all(CellKey(regime, f, count) in cells for regime, f in pairs):
@@ -169,18 +169,7 @@ def _contestant(entry: Entry, task: Task, track: str) -> Contestant:
     return Contestant(entry, task.name, tuple(range(count)), low, cells, track)
 
 
-def _same_identity(name: str, entries: Sequence[Entry]) -> dict[str, str]:
-    """Return the shared identity of a task's cells. Raise `UserError` where two versions are mixed."""
-    first: dict[str, tuple[str, str]] = {}
-    for entry in entries:
-        for cell in entry.of(name):
-            for part in SAME_IDENTITY:
-                value = part_hash(cell.identity.get(part, ""))
-                known, whose = first.setdefault(part, (value, entry.name))
-                if value != known:
-                    raise UserError(
-                        f"{name}: {one_line(entry.name)} and {one_line(whose)} were measured with another {part} "
-                        f"({one_line(value, 8)} and {one_line(known, 8)}), so they do not stand in one table; run the "
-                        "older one again, or rescore it"
-                    )
-    return {part: value for part, (value, _) in first.items()}
+def _shared(entries: Sequence[Entry], task: str, part: str) -> str:
+    """Return a part of the identity that all cells of a task share (`sound.sort_out`), but for retargeted sources."""
+    own = (cell for entry in entries for cell in entry.of(task) if not is_retargeted(cell.regime))
+    return next((part_hash(cell.identity.get(part, "")) for cell in own), "")

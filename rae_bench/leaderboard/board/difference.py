@@ -24,7 +24,8 @@ def compare_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[
     """Return the changes from one board to another, table by table.
 
     Returns:
-        For each change its `table`, `entry`, `kind` (new, gone, score, rank, level), `before`, `after`, and `verdict`.
+        For each change its `table`, `entry`, `kind` (new, gone, score, rank, level, control), `before`, `after`, and
+        `verdict`.
         The verdict on a score is better, worse or undecided, by the seeds that both boards have. The verdict on a new
         entry says from how many others it is apart.
     """
@@ -34,7 +35,26 @@ def compare_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[
         before, after = ({row["entry"]: row for row in (side or {"rows": []})["rows"]} for side in sides)
         for entry in sorted({*before, *after}):
             changes += [{"table": name, "entry": entry, **c} for c in _changes(before, after, entry)]
+        changes += [{"table": name, **change} for change in _control_changes(*sides)]
     return changes
+
+
+def _control_changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the changes of the controls and of the truth, by which all entries are measured."""
+    before, after = ({row["control"]: row for row in (side or {}).get("controls", [])} for side in (old, new))
+    out = []
+    for name in sorted({*before, *after}):
+        one, two = (_control_words(side[name]) if name in side else "" for side in (before, after))
+        if one != two:
+            kind = "control" if one and two else "new" if two else "gone"
+            out.append({"entry": name, "kind": kind, "before": one, "after": two, "verdict": "a yardstick moved"})
+    return out
+
+
+def _control_words(row: Mapping[str, Any]) -> str:
+    """Write a control's score and its categories."""
+    values = [v["value"] if isinstance(v, Mapping) else v for v in row["categories"].values()]
+    return " ".join("none" if value is None else f"{value:.4g}" for value in (row["score"], *values))
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], entry: str) -> list[dict[str, Any]]:

@@ -13,18 +13,20 @@ from rae_bench.leaderboard.entries.finding import Refused, one_line
 from rae_bench.leaderboard.entries.text import check_link
 
 MARKS = re.compile(r"([\\`*_{}\[\]#!|~$^@])")
+CUT = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+"""Where a space of no width keeps renderers from making a link: of an address, of e-mail, of a person, of an issue."""
 FORMULA = ("=", "+", "-", "@")
 LONGEST_CELL = 200
 """Characters of a text in a table."""
 
 
 def markdown(text: object) -> str:
-    """Escape text for a line or a table cell of Markdown, not at a line's start: marks and HTML.
+    """Escape text for a line or a table cell of Markdown, not at a line's start: marks, HTML, and links by themselves.
 
-    The colon of an address is cut from its slashes, so that no renderer makes a link of it.
+    A backslash alone does not keep a renderer from linking e-mail: it looks for it when the backslashes are gone.
     """
     line = html.escape(MARKS.sub(r"\\\1", one_line(text, LONGEST_CELL)), quote=False)
-    return line.replace("://", ":&#8203;//").replace("www.", "www&#8203;.")
+    return CUT.sub("&#8203;", line)
 
 
 def csv_cell(text: object) -> str:

@@ -49,6 +49,11 @@ def rank(row: Mapping[str, Any]) -> str:
     return (f"{low} to {high}" if low < high else str(low)) + (" *" if row["provisional"] else "")
 
 
+def budget_note(row: Mapping[str, Any]) -> str:
+    """Say what is wrong with an entry's budgets, in brackets; "" where they are enforced or declared."""
+    return {"undeclared": " (budget undeclared)", "exceeded": " (over budget)"}.get(row["budget"], "")
+
+
 def data_saved(row: Mapping[str, Any]) -> str:
     """Write the data saved at the smallest fraction, with a sign where it is a bound."""
     at = row["by_fraction"][0] if row.get("by_fraction") else None

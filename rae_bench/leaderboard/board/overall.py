@@ -40,7 +40,12 @@ def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[s
         gains = [task.gains[entry.name] for task in tasks]
         rows.append(
             {
-                **head(entry, min((row["level"] for row in on_tasks), key=LEVELS.index)),
+                **head(
+                    entry, min((row["level"] for row in on_tasks), key=LEVELS.index),
+                    [cell for task in tasks for cell in entry.of(task.name)],
+                ),
+                "evidence": "; ".join(f"{r.name}: {row['evidence']}" for r, row in zip(tasks, on_tasks, strict=True)
+                                      if row["evidence"]),
                 **rank_columns(ranks[entry.name], controls),
                 "seeds": min(row["seeds"] for row in on_tasks),
                 "seed_scores": {t.name: row["seed_scores"] for t, row in zip(tasks, on_tasks, strict=True)},

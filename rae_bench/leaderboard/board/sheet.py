@@ -19,7 +19,8 @@ ESTIMATES = (
     *(f"gain_{name}" for name in GAINS),
     "quality_of_full",
 )
-FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "level", "seeds",
+FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "budget", "level",
+         "evidence", "seeds",
          "rank_low", "rank_high", "ties", "provisional")  # fmt: skip
 
 

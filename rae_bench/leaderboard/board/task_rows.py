@@ -25,8 +25,9 @@ from rae_bench.leaderboard.board.estimates import (
     reference_colds,
     transfer_at,
 )
-from rae_bench.leaderboard.entries.entry import Entry
-from rae_bench.leaderboard.entries.rules import REFERENCES
+from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.rules import REFERENCES, evidence_words
+from rae_bench.leaderboard.verify.budgets import budget_status
 from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import COLD, FULL, percent
@@ -76,7 +77,8 @@ def task_rows(cells: TaskCells) -> TaskRows:
     controls = _control_rows(cells)
     rows = [
         {
-            **head(c.entry, c.entry.level(c.task)),
+            **head(c.entry, c.entry.level(c.task), list(c.cells.values())),
+            "evidence": evidence_words(c.entry, cells.task),
             **rank_columns(ranks.get(c.name), controls),
             "seeds": len(c.seeds),
             "seed_scores": by_entry.get(c.name, []),
@@ -148,11 +150,11 @@ def gain_estimate(gains: Sequence[Gain], *, times: float = 1, fractions: Sequenc
     return over_tasks([one.effects if one else None for one in found], shared, lambda effect: times * math.exp(effect))
 
 
-def head(entry: Entry, level: str) -> dict[str, Any]:
-    """Return what a row says of its entry."""
+def head(entry: Entry, level: str, cells: Sequence[EntryCell]) -> dict[str, Any]:
+    """Return what a row says of its entry, and of the budgets of its cells on the table's tasks."""
     return {
         "entry": entry.name, "title": entry.card.title, "authors": entry.card.authors, "regime": entry.regime,
-        "access": entry.card.access, "division": entry.division, "level": level,
+        "access": entry.card.access, "division": entry.division, "budget": budget_status(cells), "level": level,
     }  # fmt: skip
 
 

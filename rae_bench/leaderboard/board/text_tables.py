@@ -26,7 +26,9 @@ A model was trained on one rig. How well does it move another of which it has se
 - in brackets: 95 % intervals over folds: other training, other held-out motion
 - a **rank** is an interval; entries with a letter in common in **tied** do not differ by more than chance explains
 - \\*: provisional, by fewer than five seeds
-- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again
+- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again: how many of
+  the cells that rank the entry, by how much the worst was off, when, and on what machine
+- (budget undeclared): nobody says what some training used; (over budget): more than the task allows
 - controls learn nothing and have no rank
 """
 FIRST_ENTRY = (
@@ -85,6 +87,9 @@ def board_markdown(data: Mapping[str, Any]) -> str:
             best = ", ".join(f"{markdown(entry)} at {fraction}" for fraction, entry in task["reference_cold"].items())
             lines.append(f"Reference cold: {best}.\n")
         lines += _incomplete(task, "Incomplete, so neither ranked nor averaged:")
+    if data["left_out"]:
+        lines += ["## Left out\n", "These entries cannot stand in a table with the others:\n"]
+        lines += [f"- {markdown(row['entry'])}: {markdown(row['why'])}" for row in data["left_out"]]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -103,7 +108,7 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
 
     def entry(row: Mapping[str, Any]) -> list[str]:
         title = f" ({markdown(row['title'])})" if row["title"] != row["entry"] else ""
-        division = " (open)" if row["division"] == "open" else ""
+        division = (" (open)" if row["division"] == "open" else "") + formatting.budget_note(row)
         behind = f", behind {_list(row['behind'])}" if row["behind"] else ""
         write, found = formatting.with_ends, row["categories"]
         return [
@@ -112,7 +117,8 @@ def markdown_table(part: Mapping[str, Any], units: Units) -> list[str]:
             *(write(found[category], category_digits(category, units)) for category in columns),
             write(row["gain"][COLD], OVER_COLD.digits), write(row["gain"]["reference"], OVER_REFERENCE.digits),
             write(row["quality_of_full"], SHARE_OF_FULL.digits), *([formatting.data_saved(row)] if units else []),
-            formatting.count(row["cost"]["adapt_core_seconds"]), row["level"],
+            formatting.count(row["cost"]["adapt_core_seconds"]),
+            row["level"] + (f": {markdown(row['evidence'])}" if row["evidence"] else ""),
         ]  # fmt: skip
 
     def control(row: Mapping[str, Any]) -> list[str]:
@@ -180,7 +186,7 @@ def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cell
     def entry(row: Mapping[str, Any]) -> list[str]:
         score, gain = row["score"], row["gain"][COLD]
         return [
-            formatting.rank(row), row["ties"], one_line(row["entry"]), row["regime"],
+            formatting.rank(row), row["ties"], one_line(row["entry"]) + formatting.budget_note(row), row["regime"],
             number(score and score["value"], SCORE.digits), ends(score, SCORE.digits), *values(row),
             number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), row["level"],
         ]  # fmt: skip

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.leaderboard.entries.text import check_line, check_link
+from rae_bench.leaderboard.entries.text import check_line, check_link, check_name
 from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES
 from rae_bench.model.registry import CONTROLS
@@ -67,8 +67,9 @@ def check_facts(card: Card, division: str, external: list[str], regime: str) -> 
     for key, longest in LONGEST_LINES.items():
         check_line(getattr(card, key), f"{ENTRY}: card.{key}", longest)
     for key in ("title", "authors", "model"):
-        if not getattr(card, key):
+        if not any(letter.isalnum() for letter in getattr(card, key)):
             raise Refused(ENTRY, f"card.{key} is empty", "say it in a few words")
+        check_name(getattr(card, key), f"{ENTRY}: card.{key}")
     if {"/", "\\"} & set(card.model):
         raise Refused(ENTRY, "card.model is a path", "give the model's name alone, as submit writes it")
     for key in ("link", "code"):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from rae_bench.benchmark import BENCHMARK_VERSION, other_version, version_of
@@ -25,8 +26,8 @@ from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries import entry_files
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.leaderboard.entries.level import CLAIMED, Record, read_record
-from rae_bench.leaderboard.entries.text import check_link, check_words
+from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED, Record, TaskLevel, read_record
+from rae_bench.leaderboard.entries.text import LARGEST, SMALLEST, check_link, check_number, check_words, decode_json
 from rae_bench.model.regimes import NO_REGIME, REGIMES
 from rae_bench.results.clips import ClipTable, parse_clips
 from rae_bench.results.files import SCHEMA as RESULT
@@ -117,9 +118,14 @@ class EntryCell:
         """The table of clips of a finished cell. Raises `Refused` where the file is none."""
         data = entry_files.read_bytes(self.path.with_suffix(".csv"), self.table)
         try:
-            return parse_clips(data)
+            table = parse_clips(data)
         except UserError as error:
             raise Refused(self.table, error, "put the file there as run wrote it") from None
+        for name, values in table.values.items():
+            odd = (np.abs(values) > LARGEST) | ((np.abs(values) < SMALLEST) & (np.signbit(values) | (values != 0)))
+            for clip in np.flatnonzero(odd)[:1].tolist():
+                check_number(float(values[clip]), f"{self.table}: {name[:60]} of clip {clip}")
+        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,10 +167,22 @@ class Entry:
         facts += [f"{cell.where} {cell.sha256}" for cell in self.of(task)]
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
-    def level(self, task: str) -> str:
-        """Return `claimed`, `rescored` or `reproduced`, as recorded, unless something was edited since."""
+    def recorded(self, task: str) -> TaskLevel | None:
+        """Return what a verifier wrote of a task, unless something was edited since."""
         known = self.record.tasks.get(task) if self.record else None
-        return known.level if known and known.sha256 == self.hash_of(task) else CLAIMED
+        return known if known and known.sha256 == self.hash_of(task) else None
+
+    def level(self, task: str) -> str:
+        """Return `claimed`, `rescored` or `reproduced`, as recorded.
+
+        An entry is reproduced where cells that rank it were trained again: those of the regime that it declares.
+        """
+        known = self.recorded(task)
+        if known is None:
+            return CLAIMED
+        own = {cell.name for cell in self.of(task) if cell.regime == self.regime and cell.status == "ok"}
+        ranked = any(again.cell in own for again in known.rerun)
+        return RESCORED if known.level == REPRODUCED and not ranked else known.level
 
     @property
     def edited(self) -> tuple[str, ...]:
@@ -239,8 +257,8 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
         return None
     data = entry_files.read_bytes(path, name)
     try:
-        result = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        result = decode_json(data)
+    except (ValueError, RecursionError) as error:
         raise Refused(name, f"not strict JSON ({error})", "put the file there as run wrote it") from None
     if isinstance(result, dict):
         _check_version(result, path, "this result")

@@ -1,7 +1,7 @@
 """How far an entry was checked, with the hashes of what was checked, so that a later edit shows.
 
-The record is a plain file that anybody could write. It is worth as much as the check of the person who merges it;
-anyone who doubts it runs `verify` again.
+The record is a plain file that anybody could write. So `verify` takes a level that it cannot bear out itself for a
+finding, and anyone who doubts a level runs `verify` again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from msgspec import Meta
 
 from rae_bench.leaderboard.entries.entry_files import LEVEL
 from rae_bench.leaderboard.entries.finding import Refused
+from rae_bench.leaderboard.entries.text import check_words, decode_json
 from rae_bench.storage import whole_file
 
-SCHEMA: Final = "rae-bench.level/1"
+SCHEMA: Final = "rae-bench.level/2"
 CLAIMED: Final = "claimed"
 RESCORED: Final = "rescored"
 REPRODUCED: Final = "reproduced"
@@ -27,33 +28,51 @@ LEVELS = (CLAIMED, RESCORED, REPRODUCED)
 ShortText = Annotated[str, Meta(max_length=100)]
 
 
+class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A cell that was trained again, and agreed.
+
+    Attributes:
+        cell: its name, such as `finetune-f0.05-s0`.
+        off: the largest difference of a primary metric from what the entry says, as a share.
+        date: the day.
+        machine: system and libraries, such as `Linux x86_64, torch 2.13.0`.
+    """
+
+    cell: ShortText
+    off: Annotated[float, Meta(ge=0, le=10)]
+    date: Annotated[str, Meta(pattern="^20[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
+    machine: ShortText
+
+
 class TaskLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The level of a task's cells.
 
     Attributes:
         sha256: `Entry.hash_of` at the time of the check.
         package: the version of rae-bench that checked.
-        rerun: names of the cells that were trained again.
+        rerun: the cells that were trained again.
     """
 
     level: Literal["rescored", "reproduced"]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     package: ShortText
-    rerun: Annotated[list[ShortText], Meta(max_length=100)] = []
+    rerun: Annotated[list[Again], Meta(max_length=1000)] = []
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a verifier found, by task."""
 
-    schema: Literal["rae-bench.level/1"]
+    schema: Literal["rae-bench.level/2"]
     tasks: Annotated[dict[ShortText, TaskLevel], Meta(max_length=200)]
 
 
 def read_record(data: bytes) -> Record:
     """Return the record in the content of `level.json`. Raise `Refused` where it is none."""
     try:
-        return msgspec.json.decode(data, type=Record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = decode_json(data)
+        check_words(found, LEVEL)
+        return msgspec.convert(found, Record)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise Refused(LEVEL, f"not as expected ({error})", "remove it; verify --record makes it") from None
 
 

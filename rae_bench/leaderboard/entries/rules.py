@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from rae_bench.leaderboard.entries.entry import Card, Entry
+from rae_bench.leaderboard.entries.entry import Card, Entry, EntryCell
+from rae_bench.leaderboard.entries.level import REPRODUCED, Again
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
 from rae_bench.task.cells import NEAREST
@@ -37,6 +39,60 @@ class CellKey(NamedTuple):
 def compared_fractions(task: Task) -> tuple[float, ...]:
     """Return the fractions below all data at which entries compare on a task."""
     return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+
+
+def ranked_fractions(regime: str, task: Task) -> tuple[float, ...]:
+    """Return the fractions at which cells of a regime rank an entry; (0,) where it takes no target data."""
+    if regime == NO_REGIME:
+        return (1.0,)
+    return compared_fractions(task) if REGIMES[regime].needs_target else (0.0,)
+
+
+def ranked_cells(entry: Entry, task: Task) -> list[EntryCell]:
+    """Return the finished cells whose scores rank an entry; of a control, all of its cells."""
+    fractions = ranked_fractions(entry.regime, task)
+    return [
+        cell
+        for cell in entry.of(task.name)
+        if cell.status == "ok" and cell.regime == entry.regime and (cell.fraction in fractions or not entry.card.learns)
+    ]
+
+
+class Evidence(NamedTuple):
+    """What `reproduced` rests on: `cells` of `ranked` ranked cells, off by at most `off` (a share), when and where."""
+
+    cells: int
+    ranked: int
+    off: float
+    date: str
+    machine: str
+
+    def words(self) -> str:
+        """Say it, such as "2 of 6 ranked cells, off by 0.8 %, 2026-11-27, Linux x86_64, torch 2.13.0"."""
+        count = f"{self.cells} of {self.ranked} ranked cells"
+        return f"{count}, off by {100 * self.off:.2g} %, {self.date}, {self.machine}"
+
+
+def evidence(again: Iterable[Again], entry: Entry, task: Task) -> Evidence | None:
+    """Return what cells that were trained again are worth; None where none of them is ranked."""
+    ranked = {cell.name for cell in ranked_cells(entry, task)}
+    found = {one.cell: one for one in again if one.cell in ranked}
+    if not found:
+        return None
+    last = max(found.values(), key=lambda one: one.date)
+    return Evidence(len(found), len(ranked), max(one.off for one in found.values()), last.date, last.machine)
+
+
+def recorded_evidence(entry: Entry, task: Task) -> Evidence | None:
+    """Return what a reproduced level of a task rests on, as it was recorded; None at other levels."""
+    known = entry.recorded(task.name)
+    return evidence(known.rerun, entry, task) if known and entry.level(task.name) == REPRODUCED else None
+
+
+def evidence_words(entry: Entry, task: Task) -> str:
+    """Say what a reproduced level of a task rests on; "" at other levels."""
+    found = recorded_evidence(entry, task)
+    return found.words() if found else ""
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:

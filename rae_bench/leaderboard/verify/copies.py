@@ -1,11 +1,12 @@
 """Trajectories that are copies of the truth, and cells that are copies of each other.
 
-Slow, smooth changes of a copy look like an honest error; docs/submitting.md says what is not found.
+docs/attacks.md says what is found, and what is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,13 +14,12 @@ from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.model.api import Trajectory
 from rae_bench.motion.motion import Motion
 
-NEAR = 0.02
-"""A copy leaves less than this share of a held pose's error once a shift and a mix with it are taken away. Constant
-mixes and shifts of up to 3 frames leave 0.000 to 0.014 in the median over clips, 76 honest cells 0.083 or more."""
-SHIFT = 3
-"""The most frames by which a copy may be late or early."""
-BETTER = 0.8
-"""A copy has less than this share of a held pose's error; with more, it copies nothing worth having."""
+NEAR, NEAR_SLOW, SAME = 0.06, 0.045, 0.02
+"""A copy leaves less than these shares of what a held pose misses: of the fits of `traces.Left`, of that of slow turns,
+and of the error itself in some half second. docs/attacks.md has what honest cells leave."""
+BETTER, ALIGNED = 0.8, 0.6
+"""A mix with a held pose has less than this share of a held pose's error; with more, it copies nothing worth having.
+The rest has less once each frame of the truth is taken at its best lag; a pose that is held has 0.7 in `reach`."""
 MOVES = 0.01
 """Clips whose held pose is off by less than this share of the rig's height hardly move and are left out."""
 WINDOW = 0.2
@@ -30,6 +30,8 @@ SHARE = 0.1
 """The share of the clips, at least one, that must look copied to make a finding."""
 FLOOR = 0.2
 """A reconstruction error below this percentage of the rig's height needs knowledge of the truth."""
+CLIP_FLOOR = 0.02
+"""The same of a single clip."""
 SAME_VALUE, SAME_SHARE = 0.01, 0.9
 """Two cells are copies where nine tenths of their metrics differ by less than 1 %. On the first board, the most similar
 of 7,020 pairs of honest cells of one model differed by 3.5 % (by 0.7 % in the median, which would be no safe test), and
@@ -55,52 +57,50 @@ def slowness(generated: Motion, truth: Motion) -> np.ndarray:
     return ratio
 
 
-def unexplained(
-    generated: Motion, mixes: tuple[np.ndarray, np.ndarray, np.ndarray], lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is left of each clip's error after the nearest mix of a shifted truth and the held pose.
+@dataclass(frozen=True, eq=False)
+class Copied:
+    """Which clips look like what, (N,) bool each; a clip is only one of them.
 
-    A clip's error in root space is fitted, by least squares, with what the held pose and each shift of up to `SHIFT`
-    frames differ from the truth by. The third of `Grader.mixes` bends the way between truth and held pose, which turns
-    and is not straight.
-
-    Returns:
-        What is left, (N,), and the error itself, (N,): root mean squares relative to the held pose's.
+    Attributes:
+        parts: half a second or more is the truth itself.
+        near: the truth once a lag, a warp of time, a smoothing or a mix with a held pose are taken away.
+        slow: the truth once slow turns of the joints are taken away besides.
+        noisy: the truth under noise.
     """
-    places = generated.root.points_in(generated.positions)
-    out = np.empty((2, len(lengths)))
-    for clip, frames in enumerate(lengths):
-        made, truth, held, halfway = (points[clip, :frames].astype(np.float64) for points in (places, *mixes))
-        shifts = [np.clip(np.arange(frames) + shift, 0, frames - 1) for shift in range(-SHIFT, SHIFT + 1) if shift]
-        body = np.broadcast_to((held - truth)[:, :1], truth.shape)  # mixed in its turns, the body is where it was
-        ways = [held - truth, halfway - (truth + held) / 2, body, *(truth[moved] - truth for moved in shifts)]
-        basis, error = np.stack([way.ravel() for way in ways], -1), (made - truth).ravel()
-        rest = error - basis @ np.linalg.lstsq(basis, error, rcond=None)[0]
-        scale = float(np.linalg.norm(basis[:, 0])) + 1e-12
-        out[:, clip] = np.linalg.norm(rest) / scale, np.linalg.norm(error) / scale
-    return out[0], out[1]
+
+    parts: np.ndarray
+    near: np.ndarray
+    slow: np.ndarray
+    noisy: np.ndarray
+
+    def found(self) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield the clips of each kind that has enough of them, and what they are."""
+        if self.parts.any():
+            yield self.parts, "the truth itself, half a second of it or more"
+        for clips, what in (
+            (self.near, "the truth, smoothed, warped or shifted in time, or mixed with a held pose"),
+            (self.slow, "the truth with joints turned slowly"),
+            (self.noisy, "the truth with noise on it"),
+        ):
+            if clips.sum() >= max(1, SHARE * len(clips)):
+                yield clips, what
 
 
-def copied_clips(grader: FoldGrader, trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
-    """Return which clips are copies of the truth, (N,) bool, and which are the truth under noise, (N,) bool.
-
-    A copy may be some frames late or early, or mixed with a held pose. A clip counts where any sample of it does.
-    """
+def copied_clips(grader: FoldGrader, trajectory: Trajectory) -> Copied:
+    """Return which clips are copies of the truth. A clip counts where any sample of it does."""
     from rae_bench.metrics.evaluation import samples
 
     truth = grader.exam.truth
     moves = grader.hold_error > MOVES * 100 * truth.rig.height
-    near, noisy = np.zeros(len(truth), bool), np.zeros(len(truth), bool)
+    parts, near, slow, noisy = (np.zeros(len(truth), bool) for _ in range(4))
     for motion in samples(trajectory, truth):
-        left, error = unexplained(motion, grader.mixes, truth.lengths)
-        near |= moves & (left < NEAR) & (error < BETTER)
+        left = grader.forger.left(motion.rotations)
+        parts |= moves & (np.minimum(left.error, left.window) < SAME)
+        warped = (left.warped < NEAR) & (left.aligned < ALIGNED)
+        near |= moves & (warped | ((left.mixed < NEAR) & (left.error < BETTER)))
+        slow |= moves & (left.slow < NEAR_SLOW)
         noisy |= moves & (slowness(motion, truth) < WHITE)
-    return near, noisy & ~near
-
-
-def enough(clips: np.ndarray) -> bool:
-    """Return whether so many clips look copied that it is no accident."""
-    return bool(clips.sum() >= max(1, SHARE * len(clips)))
+    return Copied(parts, near & ~parts, slow & ~(near | parts), noisy & ~(slow | near | parts))
 
 
 def twins(

@@ -16,12 +16,11 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.harness.identity import identity
-from rae_bench.kinematics import quat
+from rae_bench.leaderboard.verify.traces import Forger
 from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
-from rae_bench.model.regimes import NO_REGIME
 from rae_bench.task.cells import TRUTH, Cell, fold_of
 from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import HeldOutClips, Side, load_sides
@@ -104,9 +103,9 @@ class Grader:
             self._folds[fold] = FoldGrader(self.target, self.target.held_out_clips(self.target.split(seed).test))
         return self._folds[fold]
 
-    def hashes(self, seed: int, fraction: float) -> dict[str, str]:
+    def hashes(self, regime: str, fraction: float, seed: int) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""
-        cell = Cell(TRUTH, {}, NO_REGIME, fraction, seed)
+        cell = Cell(TRUTH, {}, regime, fraction, seed)
         facts = identity(None, {}, self.task, self.sources, self.target, cell)
         return {key: facts[key] for key in HASHES}
 
@@ -138,6 +137,12 @@ class FoldGrader:
         )
 
     @cached_property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Metric -> what each clip counts in each group, (N, G); it depends on the truth alone."""
+        found = measure(self.truth, self.exam.truth, self.exam.objectives)
+        return {name: sums.weights for name, sums in found.items()}
+
+    @cached_property
     def held(self) -> Trajectory:
         """The last true pose, held."""
         past, frames = self.exam.prompt.history, self.exam.truth.root_positions.shape[1]
@@ -159,14 +164,11 @@ class FoldGrader:
         return reconstruction_error(samples(self.held, truth)[0], truth, self.exam.objectives).per_clip()
 
     @cached_property
-    def mixes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The truth, the held pose, and the pose half-way in every joint's turn: (N, T, J, 3) metres in root space."""
-        truth, held = self.truth, self.held
-        nearer = np.where(np.sum(truth.rotations * held.rotations, -1, keepdims=True) < 0, -1, 1) * held.rotations
-        halfway = Trajectory((truth.root_positions + held.root_positions) / 2, quat.normalize(truth.rotations + nearer))
-        motions = [samples(made, self.exam.truth)[0] for made in (truth, held, halfway)]
-        one, two, three = (motion.root.points_in(motion.positions) for motion in motions)
-        return one, two, three
+    def forger(self) -> Forger:
+        """What finds copies of the truth."""
+        truth = self.exam.truth
+        held = self.held.rotations[0][:, :1]
+        return Forger(self.truth.rotations[0], held, truth.lengths, truth.fps)
 
 
 def is_builtin(task: Task) -> bool:

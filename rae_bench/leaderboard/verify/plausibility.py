@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from rae_bench.harness.identity import can_rescore, identity_changes
@@ -14,21 +13,20 @@ from rae_bench.leaderboard.entries.entry import Entry, EntryCell
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells
+from rae_bench.leaderboard.entries.text import skeleton
 from rae_bench.leaderboard.verify.copies import FLOOR, same_numbers, twins
 from rae_bench.metrics import METRICS, primaries
-from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, is_pretrained, percent
-from rae_bench.model.registry import config_hash
+from rae_bench.model.regimes import NO_REGIME, ZERO_SHOT, percent
+from rae_bench.model.registry import CONTROLS, config_hash, list_models, resolve_model
 from rae_bench.results.files import part_hash, reported_number
-from rae_bench.results.rows import track_of
-from rae_bench.task.cells import TRUTH, budget_of, fold_of
+from rae_bench.results.rows import ERROR, track_of
+from rae_bench.task.cells import TRUTH, fold_of
 from rae_bench.task.task import Task
 
 BOUNDS_BY_UNIT = {"%": (0.0, 100.0), "cm": (0.0, math.inf), "cm/s": (0.0, math.inf), "deg": (0.0, 180.0)}
 BOUNDS_BY_NAME = {"adversarial_score": (-2.0, 2.0), "reconstruction_error_height": (0.0, math.inf)}
-REQUIRED_COSTS = ("core_seconds", "total_core_seconds", "peak_memory_mb", "ms_per_frame")
-"""The costs that every finished cell says."""
-OPTIONAL_COSTS = ("pretrain_core_seconds", "generate_seconds", "parameters", "trained")
-"""The costs that not every model says."""
+LARGEST_VALUE = 1e6
+"""No metric is larger: ten kilometres, or as many degrees. A model that goes astray is at some hundred metres."""
 
 
 def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
@@ -59,13 +57,6 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
     for cell in entry.cells:
         if config_hash(cell.result.get("options", {})) != entry.card.config:
             yield Finding(f"{cell.where}: options", "are not those of its config", "run it again, and do not edit it")
-        ran = cell.result.get("card")
-        for word in ("capabilities", "access", "learns"):
-            if isinstance(ran, Mapping) and word in ran and ran[word] != getattr(entry.card, word):
-                yield Finding(
-                    f"{ENTRY}: card.{word}", f"is not what the model said as it ran ({one_line(ran[word], 100)})",
-                    "leave it as submit wrote it",
-                )  # fmt: skip
         for part in here:
             changed = identity_changes(cell.identity, here, (part,))
             if changed:
@@ -77,6 +68,50 @@ def check_identity(entry: Entry) -> Iterator[Finding]:
         found = {part_hash(cell.identity.get(part)) for cell in entry.cells}
         if len(found) > 1:
             yield Finding("cells", f"were made with {len(found)} versions of the {part}", "run them again, all alike")
+
+
+def check_card(entry: Entry) -> Iterator[Finding]:
+    """Check that the card is the one that the model carried as it ran: what it can do excuses cells."""
+    if entry.card.model == TRUTH:
+        return
+    ours = all(not isinstance(cell.identity.get("model"), str) for cell in entry.cells)  # a plug-in has a hash
+    installed = ours and entry.card.model in list_models()
+    about = resolve_model(entry.card.model).about if installed else {}
+    wanted = {"capabilities": sorted(about["capabilities"])} if installed and "capabilities" in about else {}
+    for word, value in wanted.items():
+        if sorted(getattr(entry.card, word)) != value:
+            text = f"is not what {entry.card.model} of this installation has ({one_line(value, 100)})"
+            yield Finding(f"{ENTRY}: card.{word}", text, "leave it as submit wrote it")
+    for cell in entry.cells:
+        ran = cell.result.get("card")
+        for word in ("capabilities", "access", "learns"):
+            said = ran.get(word) if isinstance(ran, Mapping) else None
+            if said is None:
+                yield Finding(f"{cell.where}: card", f"does not say {word}", "put the file there as run wrote it")
+            elif said != getattr(entry.card, word):
+                yield Finding(
+                    f"{ENTRY}: card.{word}", f"is not what the model said as it ran ({one_line(said, 100)})",
+                    "leave it as submit wrote it",
+                )  # fmt: skip
+
+
+def check_names(entry: Entry, others: Sequence[Entry]) -> Iterator[Finding]:
+    """Check that neither name nor title is one that readers take for another entry's."""
+    mine = {word: skeleton(word) for word in (entry.name, entry.card.title)}
+    kept = {skeleton(name): name for name in (*REFERENCES, *CONTROLS, TRUTH) if name != entry.card.model}
+    if skeleton(entry.name) in kept or skeleton(entry.card.title) in kept:
+        name = kept.get(skeleton(entry.name)) or kept[skeleton(entry.card.title)]
+        yield Finding(f"{ENTRY}: name", f"or title reads like '{name}', which is kept for that model", "choose another")
+    for other in others:
+        theirs = {word: skeleton(word) for word in (other.name, other.card.title)}
+        if not set(mine.values()) & set(theirs.values()):
+            continue
+        if other.name.casefold() == entry.name.casefold():
+            yield Finding("name", f"differs from that of the entry '{other.name}' in capitals alone", "choose another")
+        elif entry.card.title != other.card.title or entry.card.authors != other.card.authors:
+            yield Finding(
+                f"{ENTRY}: card.title", f"or the name reads like those of the entry '{other.name}'", "choose others"
+            )
 
 
 def check_numbers(cell: EntryCell) -> Iterator[Finding]:
@@ -99,9 +134,14 @@ def check_numbers(cell: EntryCell) -> Iterator[Finding]:
         low, high = BOUNDS_BY_NAME.get(name) or BOUNDS_BY_UNIT.get(info.unit, (-math.inf, math.inf))
         if not math.isfinite(value):
             yield Finding(where, "is not finite", again)
-        elif not low - 1e-9 <= value <= high + 1e-6:
-            yield Finding(where, f"{value:g} is not within {low:g} to {high:g}", again)
+        elif not low - 1e-9 <= value <= min(high + 1e-6, LARGEST_VALUE) or value < -LARGEST_VALUE:
+            yield Finding(where, f"{value:g} is not within {low:g} to {min(high, LARGEST_VALUE):g}", again)
     share = cell.metrics.get("reconstruction_error_height", math.nan)
+    error, height = cell.metrics.get(ERROR, math.nan), reported_number(cell.result.get("rig_height"))
+    if height and abs(share - error / height) > 1e-4 * abs(share) + 1e-4:
+        text = f"is {share:.4g} %, and {ERROR} of {error:.4g} cm on a rig of {height:.4g} m is {error / height:.4g} %"
+        yield Finding(f"{cell.where}: reconstruction_error_height", text, again)
+    share = min(share, error / height) if height and math.isfinite(error) and math.isfinite(share) else share
     if share < FLOOR and cell.result["model"] != TRUTH:
         yield Finding(
             cell.where, f"reconstruction error of {share:.3g} % of the rig's height is better than the truth allows",
@@ -109,47 +149,10 @@ def check_numbers(cell: EntryCell) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def check_cost(cell: EntryCell, task: Task) -> Iterator[Finding]:
-    """Check that costs are there, positive, and within the task's budget."""
-    if cell.status != "ok":
-        return
-    cost = cell.result["cost"]
-    names = REQUIRED_COSTS if cell.result["model"] != TRUTH else ("total_core_seconds", "peak_memory_mb")
-    for name in names:
-        if (reported_number(cost.get(name)) or 0) <= 0:
-            yield Finding(f"{cell.where}: cost.{name}", f"is {one_line(cost.get(name), 40)}", "run the cell again")
-    for name in OPTIONAL_COSTS:
-        value = reported_number(cost.get(name))
-        if name in cost and (value is None or value < 0):
-            yield Finding(f"{cell.where}: cost.{name}", f"is {one_line(cost[name], 40)}", "run the cell again")
-    if is_pretrained(cell.regime) and "pretrain_core_seconds" not in cost:
-        yield Finding(f"{cell.where}: cost.pretrain_core_seconds", "is missing", "run the cell again")
-    known = {name: reported_number(cost.get(name)) for name in ("core_seconds", "total_core_seconds")}
-    if (known["core_seconds"] or 0) > (known["total_core_seconds"] or math.inf) + 0.1:
-        yield Finding(f"{cell.where}: cost", "core_seconds exceed total_core_seconds", "run the cell again")
-    if cell.result["model"] == TRUTH:
-        return
-    budget = asdict(budget_of(cell.regime, cell.fraction, task.protocol))
-    if cost.get("budget") != budget:
-        yield Finding(
-            f"{cell.where}: cost.budget", f"is {one_line(cost.get('budget'), 80)}; the task's is {budget}",
-            "train within the task's budget",
-        )  # fmt: skip
-    for name in ("updates", "frames"):
-        value = reported_number(cost.get(name))
-        if name in cost and (value is None or not 0 <= value <= budget[name]):
-            yield Finding(
-                f"{cell.where}: cost.{name}", f"is {one_line(cost[name], 40)}, more than the budget of {budget[name]}",
-                "train within the task's budget",
-            )  # fmt: skip
-
-
 def check_twins(entry: Entry, others: list[Entry]) -> Iterator[Finding]:
     """Check that no cell is another entry's."""
     mend = "submit your own cells; if yours came first, tell the maintainers"
     for other in others:
-        if other.name.casefold() == entry.name.casefold():
-            yield Finding("name", f"differs from that of the entry '{other.name}' in capitals alone", "choose another")
         packed = (entry.trajectories, other.trajectories)
         if packed[0] and packed[1] and packed[0].sha256 == packed[1].sha256:
             yield Finding("trajectories", f"are those of the entry '{other.name}'", mend)

@@ -131,6 +131,8 @@ def test_a_control_that_reads_clips_is_compared_at_the_fractions_of_entries(tmp_
     result = json.loads((cells / "none-f1-s0.json").read_text("utf-8")) | {"fraction": 1.0}
     result["metrics"]["reconstruction_error"]["value"] = 2.0
     (cells / "none-f1-s0.json").write_text(json.dumps(result), encoding="utf-8")
+    table = pd.read_csv(cells / "none-f1-s0.csv").assign(reconstruction_error=2.0)
+    table.to_csv(cells / "none-f1-s0.csv", index=False)
     board = make_board(load_entries(tmp_path / "entries"))
     assert board.data["tasks"]["biped2quad"]["controls"] == before
     curves = {c["label"]: c["reconstruction"] for c in task_chart(board.tasks["biped2quad"], ["fe"])["controls"]}
@@ -197,12 +199,19 @@ def test_names_do_not_change_the_numbers(folder: Path, data: Any, tmp_path: Path
         assert [before[k] for k in ("score", "rank", "ties")] == [after[k] for k in ("score", "rank", "ties")]
 
 
-def test_mixed_versions_are_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_measured_otherwise_is_left_out(
+    folder: Path, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
-    monkeypatch.setitem(HASHES, "metrics", "9" * 64)
-    make_entry(tmp_path / "entries", "newer")
-    with pytest.raises(UserError, match="another metrics"):
-        read_board(tmp_path)
+    for part in ("metrics", "data", "engine"):
+        with monkeypatch.context() as patched:
+            patched.setitem(HASHES, part, "9" * 64)
+            make_entry(tmp_path / "entries", f"other-{part}")
+    board = read_board(tmp_path).data
+    assert board["tasks"] == data["tasks"]
+    whys = {row["entry"]: row["why"] for row in board["left_out"]}
+    assert list(whys) == ["other-data", "other-engine", "other-metrics"]
+    assert "measured with another metrics than the other entries; rescore it" in whys["other-metrics"]
 
 
 def test_a_stale_board_is_noticed(folder: Path, tmp_path: Path, capsys: Any) -> None:
@@ -261,12 +270,18 @@ def test_another_version_does_not_compare(folder: Path, tmp_path: Path) -> None:
             load_board(tmp_path)
 
 
-def test_a_damaged_table_of_clips_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_named_and_left_out(folder: Path, tmp_path: Path, capsys: Any) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
     path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
     path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
-    with pytest.raises(UserError, match=r"cells/biped2quad/cold-f0.05-s0.csv: not a table of clips"):
-        read_board(tmp_path)
+    assert cli.main(["leaderboard", "build", "--folder", str(tmp_path)], standalone_mode=False) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out: fe: cells/biped2quad/cold-f0.05-s0.csv: not a table of clips" in said
+    board = load_board(tmp_path)
+    assert "worse" in {row["entry"] for row in board["overall"]["rows"]}
+    assert [row["entry"] for row in board["left_out"]] == ["fe"]
+    for name in ("README.md", "site/index.html"):
+        assert "not a table of clips" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 # ---- text of others --------------------------------------------------------------------------------------------------
@@ -281,6 +296,16 @@ def test_markdown_stays_text(data: Any) -> None:
     assert len({re.sub(r"\\.", "", line).count("|") for line in lines if "worse" in line or "| fe |" in line}) <= 2
     assert markdown("a\n# b | <b>`c`") == r"a \# b \| &lt;b&gt;\`c\`"
     assert "https://" not in markdown("see https://evil.example")
+
+
+@pytest.mark.parametrize("text", ["a.b@evil.example", "xmpp:a@b.cd", "@someone", "WWW.evil.example", "see #12"])
+def test_markdown_makes_no_link_by_itself(text: str) -> None:
+    """GitHub links e-mail, people and issues after the backslashes are gone: a space of no width cuts them."""
+    escaped = markdown(text)
+    assert "&#8203;" in escaped
+    plain = escaped.replace("\\", "").replace("&#8203;", "\u200b")
+    assert not re.search(r"@\w|#\d|www\.", plain, re.IGNORECASE)
+    assert plain.replace("\u200b", "") == text
 
 
 def test_a_zero_has_no_sign() -> None:
@@ -387,7 +412,7 @@ def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
     )
     shutil.copytree(folder / "entries", tmp_path / "entries")
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert json.loads((tmp_path / "board.json").read_text())["schema"] == "rae-bench.board/1"
+    assert json.loads((tmp_path / "board.json").read_text())["schema"] == "rae-bench.board/2"
     assert (tmp_path / "site" / "index.html").exists()
 
 

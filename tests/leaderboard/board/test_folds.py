@@ -156,6 +156,8 @@ def test_too_little_headroom_is_said_in_words(entries: Path) -> None:
     for path in (entries / "fe" / "cells" / TASK).glob("cold-f1-s*.json"):
         full = 2.0 * SCALES[int(path.stem[-1])]
         path.write_text(path.read_text().replace(f'"value": {full}', f'"value": {full * 4 / 1.2}'))
+        table = path.with_suffix(".csv")
+        table.write_text(table.read_text().replace(f",{full:g}", f",{full * 4 / 1.2:g}"))
     (row,) = make_board(load_entries(entries)).data["tasks"][TASK]["rows"]
     at = row["by_fraction"][0]
     words = "cold / full is 1.20, below 1.3: too little to close or to save"

@@ -77,7 +77,7 @@ def test_a_level_holds_until_something_is_edited(folder: Path) -> None:
     entry = load_entry(folder)
     assert entry.level("biped2quad") == "claimed"
     level = TaskLevel("rescored", entry.hash_of("biped2quad"), "0.1.0")
-    write_record(folder, Record("rae-bench.level/1", {"biped2quad": level}))
+    write_record(folder, Record("rae-bench.level/2", {"biped2quad": level}))
     assert load_entry(folder).level("biped2quad") == "rescored"
     assert not load_entry(folder).edited
     clips = folder / f"{COLD}.csv"
@@ -148,7 +148,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "endless number": (lambda f: _result(f / f"{COLD}.json", cost={"core_seconds": 10**400}), "is too large a number"),
     "options that are none": (lambda f: _result(f / f"{COLD}.json", options=5), "Expected `object`, got `int`"),
     "model that is a path": (_replace('model = "mine"', 'model = "../mine"'), "card.model is a path"),
-    "bad level": (lambda f: (f / "level.json").write_text('{"schema": "rae-bench.level/2"}'), "level.json: not as"),
+    "bad level": (lambda f: (f / "level.json").write_text('{"schema": "rae-bench.level/1"}'), "level.json: not as"),
 }
 
 

@@ -60,7 +60,10 @@ def test_a_task_of_control_has_the_columns_of_control(tmp_path: Path) -> None:
             text = re.sub(rf"(?<![\w@]){old}(?![\w@])", primary["control"][category], text)
         path.write_text(text, encoding="utf-8")
         if path.suffix == ".json":
-            path.write_text(json.dumps(json.loads(text) | {"track": "control"}), encoding="utf-8")
+            result = json.loads(text) | {"track": "control"}
+            for name, metric in result["metrics"].items():
+                metric["unit"] = METRICS[name].unit
+            path.write_text(json.dumps(result), encoding="utf-8")
     pages = site_pages(read_board(tmp_path))
     for page in ("tasks/biped2quad.html", "entries/fe.html"):
         heads = [METRICS[name].label.capitalize() for name in primary["control"].values()]

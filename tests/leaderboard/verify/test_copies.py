@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from helpers.forger import Forger
 from helpers.made_entries import write_entry
+from scipy.ndimage import gaussian_filter1d
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.verify.grading import FoldGrader
+from rae_bench.leaderboard.verify.copies import copied_clips
+from rae_bench.leaderboard.verify.grading import FoldGrader, Grader
 from rae_bench.leaderboard.verify.plausibility import check_copies_within
 from rae_bench.model.api import Trajectory
+from rae_bench.task.task import load_task
 
 
 def test_copy_of_another_entry(honest: Forger, tmp_path: Path) -> None:
@@ -95,55 +98,113 @@ def test_what_an_honest_model_may_do_is_noted(tmp_path: Path) -> None:
 
 def test_copy_of_the_truth(forged: Forger) -> None:
     forged.replace_trajectory(lambda grader: grader.truth)
-    assert "clips are the truth, shifted or mixed or not" in forged.findings()
+    assert "clips are the truth itself, half a second of it or more" in forged.findings()
 
 
-def _mixed(grader: FoldGrader, share: float) -> Trajectory:
+# ---- what forgers do to the truth ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fold(tiny_task: Path) -> FoldGrader:
+    return Grader.of(load_task(tiny_task)).on(1)
+
+
+def _turn(vectors: np.ndarray) -> np.ndarray:
+    """Rotation vectors (..., 3) as quaternions."""
+    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.concatenate([np.cos(angle / 2), vectors / np.maximum(angle, 1e-9) * np.sin(angle / 2)], -1)
+
+
+def _at(truth: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Rotations (N, T, J, 4) at places between frames."""
+    place = np.clip(frames, 0, truth.shape[1] - 1)
+    low = np.floor(place).astype(int)
+    high, share = np.minimum(low + 1, truth.shape[1] - 1), (place - low)[:, None, None]
+    return quat.normalize((1 - share) * truth[:, low] + share * truth[:, high])
+
+
+def _wobble(truth: np.ndarray, size: float, hertz: float) -> np.ndarray:
+    rng, (clips, frames, joints, _) = np.random.default_rng(0), truth.shape
+    rate, phase = rng.uniform(0.1, hertz, (clips, 1, joints, 3)), rng.uniform(0, 6.28, (clips, 1, joints, 3))
+    return _turn(size * np.sin(2 * np.pi * rate * np.arange(frames)[:, None, None] / 30 + phase))
+
+
+def _mix(truth: np.ndarray, held: np.ndarray, share: np.ndarray | float) -> np.ndarray:
     """`share` of the truth, the rest of the last pose before it, held."""
-    truth, held = grader.truth, grader.exam.prompt.history.rotations[None, :, -1:]
-    held = np.where((truth.rotations * held).sum(-1, keepdims=True) < 0, -held, held)
-    return Trajectory(truth.root_positions, quat.normalize(share * truth.rotations + (1 - share) * held))
+    held = np.where((truth * held).sum(-1, keepdims=True) < 0, -held, held)
+    weight = np.broadcast_to(share, truth.shape[1:2])[:, None, None]
+    return quat.normalize(weight * truth + (1 - weight) * held)
 
 
-@pytest.mark.parametrize("share", [0.95, 0.9, 0.6])
-def test_the_truth_mixed_with_a_held_pose(forged: Forger, share: float) -> None:
-    forged.replace_trajectory(lambda grader: _mixed(grader, share))
-    (finding,) = forged.verify().findings
-    assert "clips are the truth, shifted or mixed or not" in finding.what
+def _forged(fold: FoldGrader, kind: str, size: float) -> np.ndarray:
+    truth, held = quat.continuous(fold.truth.rotations[0], 1), fold.held.rotations[0]
+    t = np.arange(truth.shape[1])
+    if kind == "smoothed":
+        return quat.normalize(gaussian_filter1d(truth, size, 1, mode="nearest"))
+    if kind == "noisy":
+        return quat.mul(truth, _turn(np.random.default_rng(0).normal(scale=size, size=(*truth.shape[:3], 3))))
+    if kind == "wobbling":
+        return quat.mul(truth, _wobble(truth, size, 0.5))
+    if kind == "wobbling under its parent":
+        return quat.mul(_wobble(truth, size, 0.5), truth)
+    if kind == "mixed":
+        return _mix(truth, held, size)
+    if kind == "ramped":
+        return _mix(truth, held, 1 - size * t / len(t))
+    if kind == "warped":
+        return _at(truth, size * t)
+    if kind == "waved":
+        return _at(truth, t + size * np.sin(t / 15))
+    if kind == "shifted":
+        return _at(truth, t + size)
+    assert kind == "cut off"
+    return np.where((t < size * len(t))[:, None, None], held, truth)
 
 
-@pytest.mark.parametrize("frames", [-2, 1, 3])
-def test_the_truth_some_frames_aside(forged: Forger, frames: int) -> None:
-    def moved(grader: FoldGrader) -> Trajectory:
-        truth = grader.truth
-        last = truth.rotations.shape[2] - 1
-        index = np.clip(np.arange(last + 1) + frames, 0, last)
-        return Trajectory(truth.root_positions[:, :, index], truth.rotations[:, :, index])
-
-    forged.replace_trajectory(moved)
-    (finding,) = forged.verify().findings
-    assert "clips are the truth, shifted or mixed or not" in finding.what
+def _kinds(fold: FoldGrader, rotations: np.ndarray) -> list[str]:
+    """What `verify` says of motion."""
+    motion = Trajectory(fold.truth.root_positions, rotations[None].astype(np.float32))
+    return [what for _, what in copied_clips(fold, motion).found()]
 
 
-def test_a_held_pose_is_no_copy(forged: Forger) -> None:
-    """Although nothing of its error is left once the held pose is taken away."""
-    forged.replace_trajectory(lambda grader: grader.held)
-    assert forged.findings() == ""
+FAMILIES = [
+    ("mixed", 0.95), ("mixed", 0.6), ("ramped", 0.7), ("ramped", 0.4), ("shifted", -2), ("shifted", 3), ("shifted", 6),
+    ("shifted", -10), ("warped", 0.95), ("warped", 1.07), ("waved", 4), ("smoothed", 2), ("smoothed", 4),
+    ("smoothed", 8), ("wobbling", 0.05), ("wobbling", 0.15), ("wobbling under its parent", 0.1), ("noisy", 0.005),
+    ("noisy", 0.05), ("cut off", 0.4),
+]  # fmt: skip
 
 
-def _noisy(grader: FoldGrader, size: float) -> Trajectory:
-    truth = grader.truth
-    turn = np.random.default_rng(0).normal(scale=size / 2, size=(*truth.rotations.shape[:-1], 3))
-    small = quat.normalize(np.concatenate([np.ones_like(turn[..., :1]), turn], -1).astype(np.float32))
-    return Trajectory(truth.root_positions, quat.mul(truth.rotations, small))
+@pytest.mark.parametrize(("kind", "size"), FAMILIES)
+def test_copies_of_the_truth(fold: FoldGrader, kind: str, size: float) -> None:
+    """Frames, radians and shares."""
+    assert _kinds(fold, _forged(fold, kind, size))
 
 
-@pytest.mark.parametrize("size", [0.005, 0.05])
-def test_copy_of_the_truth_under_noise(forged: Forger, size: float) -> None:
-    """Of 0.3 and 3 degrees in every joint; every number belongs to it, nothing else is wrong."""
-    forged.replace_trajectory(lambda grader: _noisy(grader, size))
-    (finding,) = forged.verify().findings
-    assert "clips are the truth with noise on it" in finding.what
+def test_one_clip_of_the_truth_is_enough(fold: FoldGrader) -> None:
+    """Among clips that sway far from it."""
+    truth, held = fold.truth.rotations[0], fold.held.rotations[0]
+    swaying = quat.mul(held, _wobble(truth, 0.4, 2.0))
+    assert _kinds(fold, swaying) == []
+    spliced = np.where((np.arange(len(truth)) == 4)[:, None, None, None], truth, swaying)
+    assert _kinds(fold, spliced) == ["the truth itself, half a second of it or more"]
+
+
+def test_honest_motion_is_no_copy(fold: FoldGrader) -> None:
+    """A held pose, of whose error nothing is left once the held pose is taken away; and the motion of other clips."""
+    truth, held = fold.truth.rotations[0], fold.held.rotations[0]
+    assert _kinds(fold, held) == []
+    assert _kinds(fold, quat.mul(held, _wobble(truth, 0.2, 0.5))) == []
+    assert _kinds(fold, np.roll(truth, 1, 0)) == []
+
+
+
+
+@pytest.mark.parametrize("hertz", [1.5, 3.0])
+def test_what_remains_possible(fold: FoldGrader, hertz: float) -> None:
+    """docs/attacks.md says so: turns of the joints as fast as the motion itself."""
+    truth = quat.continuous(fold.truth.rotations[0], 1)
+    assert _kinds(fold, quat.mul(truth, _wobble(truth, 0.15, hertz))) == []
 
 
 def test_better_than_the_truth_allows(forged: Forger) -> None:

@@ -17,9 +17,10 @@ from helpers.made_entries import write_entry
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
+from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
+from rae_bench.leaderboard.verify.budgets import check_cost
 from rae_bench.leaderboard.verify.grading import FoldGrader
-from rae_bench.leaderboard.verify.plausibility import check_cost, check_required
+from rae_bench.leaderboard.verify.plausibility import check_required
 from rae_bench.leaderboard.verify.verifier import record, verify
 from rae_bench.model.api import Trajectory
 from rae_bench.task.task import load_task
@@ -227,11 +228,15 @@ def test_costs_of_the_table(forged: Forger, tmp_path: Path) -> None:
     assert "cost.pretrain_core_seconds: is missing" in "\n".join(map(str, check_cost(cell, load_task("biped2quad"))))
 
 
-def test_a_level_that_nobody_found_is_told(forged: Forger) -> None:
-    level = TaskLevel("reproduced", load_entry(forged.folder).hash_of("tiny"), "0.1.0", ["cold-f0.05-s0"])
-    write_record(forged.folder, Record("rae-bench.level/1", {"tiny": level}))
-    (note,) = forged.verify().notes
-    assert note.startswith("level.json says that tiny is reproduced, which is the word of whoever wrote it")
+def test_a_level_that_nobody_found_is_a_finding(forged: Forger) -> None:
+    again = Again("cold-f0.05-s0", 0.0, "2026-01-01", "Linux")
+    level = TaskLevel("reproduced", load_entry(forged.folder).hash_of("tiny"), "0.1.0", [again])
+    write_record(forged.folder, Record("rae-bench.level/2", {"tiny": level}))
+    assert load_entry(forged.folder).level("tiny") == "reproduced"
+    (finding,) = forged.verify().findings
+    assert str(finding).startswith("level.json: tiny: says reproduced; by what is at hand here it is rescored")
+    (finding,) = verify(forged.folder, tasks=[forged.task]).findings
+    assert "by what is at hand here it is claimed; verify with its trajectories and --rerun" in str(finding)
 
 
 def test_a_level_of_recordings_that_are_not_here_stays(forged: Forger) -> None:
@@ -272,7 +277,7 @@ def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path:
         return Trajectory(grader.held.root_positions, rotations)
 
     forger.replace_trajectory(turned)
-    assert "does not hold the last pose" in forger.findings()
+    assert "what this control makes here gives" in forger.findings()
 
 
 def test_names_of_reference_entries_are_kept(forged: Forger, tmp_path: Path) -> None:
@@ -292,7 +297,7 @@ def test_costs(forged: Forger) -> None:
 def test_levels_are_recorded_and_lost_by_an_edit(forged: Forger) -> None:
     record(forged.verify(), {})
     assert load_entry(forged.folder).level("tiny") == "rescored"
-    assert forged.form_findings() == ""
+    assert forged.findings() == ""
     forged.edit(lambda r: r["cost"].update(core_seconds=0.001, total_core_seconds=0.001))
     assert load_entry(forged.folder).level("tiny") == "claimed"
     assert "level.json: tiny: something was edited after it had been verified" in forged.form_findings()

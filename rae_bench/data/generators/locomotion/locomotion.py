@@ -14,7 +14,14 @@ from rae_bench.data.generators.locomotion.paths import DRAWS
 from rae_bench.data.generators.locomotion.postures import Postures, find_postures
 from rae_bench.data.generators.locomotion.step_grid import step_grid_cells, step_grid_names
 from rae_bench.data.generators.locomotion.whole_body import make_poses
-from rae_bench.data.generators.shared import check_size, corpus_identity, in_blocks, occurrences, random_numbers
+from rae_bench.data.generators.shared import (
+    check_size,
+    corpus_identity,
+    in_blocks,
+    occurrences,
+    random_numbers,
+    tell_of_motion,
+)
 from rae_bench.data.store import keep_generated
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.motion.course import course_of
@@ -57,6 +64,7 @@ def generate_locomotion(
         UserError: The rig has no legs to walk on, or none that can walk the grid.
     """
     check_size("locomotion", clips, seconds, fps)
+    tell_of_motion("locomotion", clips)
     body = read_body(rig)
     table = step_grid_cells(rig, body) if step_grid else action_cells(len(body.legs))
     postures = Postures() if step_grid else find_postures(rig, body)

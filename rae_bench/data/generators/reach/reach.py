@@ -17,7 +17,15 @@ from rae_bench.data.generators.reach.targets import (
     choose_variants,
     spawn_names,
 )
-from rae_bench.data.generators.shared import BLOCK, check_size, corpus_identity, in_blocks, occurrences, random_numbers
+from rae_bench.data.generators.shared import (
+    BLOCK,
+    check_size,
+    corpus_identity,
+    in_blocks,
+    occurrences,
+    random_numbers,
+    tell_of_motion,
+)
 from rae_bench.data.store import keep_generated
 from rae_bench.kinematics import quat
 from rae_bench.motion.course import course_of
@@ -57,6 +65,7 @@ def generate_reach(rig: Rig, *, clips: int = 240, seconds: float = 5.0, fps: flo
         UserError: The rig has no hand, or nothing to stand on.
     """
     check_size("reach", clips, seconds, fps)
+    tell_of_motion("reach", clips)
     reacher = read_reacher(rig)
     variants = choose_variants(clips)
     draw = random_numbers(rig, seed, clips, DRAWS)
