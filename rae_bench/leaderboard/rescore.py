@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.files import regular
 from rae_bench.harness.identity import NOT_RECOMPUTED, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import load_entry
@@ -111,7 +112,8 @@ def _json_files(folder: Path) -> Iterator[Path]:
         for name in names:
             if name.endswith(".json"):
                 path = Path(place) / name
-                path.open("rb").close()
+                with regular(path):
+                    pass
                 yield path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.files import LARGEST_TEXT, copy
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.entry import write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
@@ -201,7 +202,7 @@ def submit_entry(
             # The path of a plug-in's code is private.
             write_json(target, {**result, "model": gathered.model})
             if result["status"] == "ok":
-                shutil.copyfile(path.with_suffix(".csv"), target.with_suffix(".csv"))
+                copy(path.with_suffix(".csv"), target.with_suffix(".csv"), LARGEST_TEXT)
         write_entry_file(folder, card, division, lines, declared, trajectories)
         others = out if out.is_dir() else place
         report = verify(

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from rae_bench.data.formats.smpl import is_smpl
 from rae_bench.data.importing.recipe import BVH_FILES, Recipe
 from rae_bench.errors import UserError
+from rae_bench.files import regular
 
 PATTERNS = {
     "bvh": BVH_FILES,
@@ -46,7 +47,7 @@ NO_FORMAT = "no recordings: neither *.bvh, *.glb, *.gltf nor *.npz, nor *.json o
 def detect_format(path: Path) -> str | None:
     """Return the format of a file by its first bytes: one of `FORMATS`, or `CHARACTERS`; None where they fit none."""
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             head = file.read(_HEAD)
     except OSError:
         return None

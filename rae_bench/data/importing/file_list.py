@@ -6,7 +6,6 @@ docs/formats.md describes the tables.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rae_bench.errors import UserError, check_keys
+from rae_bench.files import digest
 from rae_bench.storage import home
 
 DATA_ROOT = "RAE_BENCH_DATA"
@@ -118,7 +118,7 @@ def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
 def is_intact(path: Path, file: RecordingFile) -> bool:
     """Return whether a file is there with the listed size and sha256."""
     try:
-        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+        return path.stat().st_size == file.size and digest(path, file.size)[0] == file.sha256
     except OSError:
         return False
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from pathlib import Path
 
+from rae_bench import files
 from rae_bench.leaderboard.entries.finding import Refused
 
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
@@ -74,13 +76,8 @@ def read_bytes(path: Path, where: str) -> bytes:
     """Return the content of a regular file of an entry. Raise `Refused` on links and on files that are too long."""
     limit = LIMITS[path.suffix]
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        return files.read_bytes(path, limit, follow=False)
     except OSError as error:
-        raise Refused(where, f"cannot be read ({error.strerror})", "put the file there") from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused(where, "is no regular file", "put the file itself there")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise Refused(where, f"has more than {limit} bytes", "shorten it")
-    return data
+        if error.errno == errno.EFBIG:
+            raise Refused(where, f"has more than {limit} bytes", "shorten it") from None
+        raise Refused(where, f"cannot be read ({error.strerror})", "put the file itself there") from None
