@@ -80,6 +80,7 @@ class Task:
     """A question: what does moving from the sources to `target` cost?
 
     Attributes:
+        ranked: the fractions at which it ranks entries; none where it does not, or where the board's rules say it.
         demo: shows that an import works, on data too small to rank anything by.
         sources: most tasks have one; a file names several as [[source]], one table each.
         sources, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
@@ -93,6 +94,7 @@ class Task:
     target: Mapping[str, Any]
     protocol: Protocol
     demo: bool = False
+    ranked: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         sides = [str(s.get("rig") or s.get("name") or s.get("folder")) for s in (*self.sources, self.target)]
@@ -133,6 +135,7 @@ class Task:
             "protocol": protocol,
             "budget": budget,
             "demo": self.demo,
+            "ranked": list(self.ranked),
         }
 
     def in_track(self, track: str) -> Task:
@@ -175,7 +178,7 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
-    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo"}, where)
+    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo", "ranked"}, where)
     if name.endswith(QUICK_SUFFIX):
         raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}, as folders of quick results do")
     sources = table.get("source")
@@ -209,7 +212,18 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         table["target"],
         numbers,
         table.get("demo", False),
+        _ranked(table.get("ranked", ()), numbers, where),
     )
+
+
+def _ranked(value: Any, protocol: Protocol, where: str) -> tuple[float, ...]:
+    fractions = value if isinstance(value, (list, tuple)) else [None]
+    if not all(isinstance(fraction, (int, float)) for fraction in fractions):
+        raise UserError(f"{where}: ranked = {value!r} needs to be a list of numbers")
+    strange = [fraction for fraction in fractions if fraction not in protocol.fractions]
+    if strange:
+        raise UserError(f"{where}: ranked: {strange[0]:g} is none of the task's fractions")
+    return tuple(fractions)
 
 
 def _check_no_old_budget(protocol: Mapping[str, Any], where: str) -> None:
@@ -232,6 +246,8 @@ def _check_side(side: Any, word: str, name: str, where: str) -> None:
         check_keys(side, allowed, f"{where}: {name}")
     if not isinstance(side.get(needed), str):
         raise UserError(f"{where}: {name}: kind \"{kind}\" needs `{needed}`, a name")
+    if not side[needed].isprintable():
+        raise UserError(f"{where}: {name}: {needed} = {side[needed][:60]!r} holds a character that no name may have")
     if "sweep" in side and side.get("motion", "locomotion") != "locomotion":
         raise UserError(f"{where}: {name}: `sweep` belongs to the motion 'locomotion', not to '{side['motion']}'")
     for key in ("sweep", "swap_roles"):

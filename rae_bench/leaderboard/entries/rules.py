@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rae_bench.leaderboard.entries.entry import Card, Entry
+from rae_bench.leaderboard.entries.entry import Card, Entry, EntryCell
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
 from rae_bench.task.cells import NEAREST
@@ -23,6 +23,11 @@ SEEDS = (0, 1, 2)
 """The seeds that every cell must have. More may follow without a gap, the same in every cell."""
 
 
+def is_ranked(task: Task) -> bool:
+    """Return whether a task is one of those that the overall score is over, or its file says that it ranks."""
+    return bool(task.ranked) or task.name in TASKS
+
+
 class CellKey(NamedTuple):
     """A cell of an entry's task."""
 
@@ -36,7 +41,24 @@ class CellKey(NamedTuple):
 
 def compared_fractions(task: Task) -> tuple[float, ...]:
     """Return the fractions below all data at which entries compare on a task."""
-    return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+    return task.ranked or tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+
+
+def ranked_fractions(regime: str, task: Task) -> tuple[float, ...]:
+    """Return the fractions at which cells of a regime rank an entry; (0,) where it takes no target data."""
+    if regime == NO_REGIME:
+        return (1.0,)
+    return compared_fractions(task) if REGIMES[regime].needs_target else (0.0,)
+
+
+def ranked_cells(entry: Entry, task: Task) -> list[EntryCell]:
+    """Return the finished cells whose scores rank an entry; of a control, all of its cells."""
+    fractions = ranked_fractions(entry.regime, task)
+    return [
+        cell
+        for cell in entry.of(task.name)
+        if cell.status == "ok" and cell.regime == entry.regime and (cell.fraction in fractions or not entry.card.learns)
+    ]
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:

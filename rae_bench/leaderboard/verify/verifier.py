@@ -44,6 +44,7 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
+from rae_bench.leaderboard.verify.sampled import check_sample
 from rae_bench.metrics.conv_critic import THESIS_ERROR
 from rae_bench.model.regimes import NO_REGIME
 from rae_bench.objectives.tracks import TRACKS
@@ -73,12 +74,14 @@ class Report:
         entry: the entry; None where it could not be read.
         findings: the faults.
         levels: task -> `claimed` or `rescored`, as far as it was verified here.
+        clips: task -> how many clips were measured here, and how many its finished cells have.
         notes: what was not verified, and why; these are no faults.
     """
 
     entry: Entry | None = None
     findings: list[Finding] = field(default_factory=list)
     levels: dict[str, str] = field(default_factory=dict)
+    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def grouped(self) -> list[tuple[Finding, int]]:
@@ -146,6 +149,7 @@ def verify(
                 _score(entry, pack, {t: known[t] for t in entry.tasks if t in known}, data_root, report, progress)
     except Refused as refused:
         report.findings.append(refused.finding)
+    _score_sample(entry, known, data_root, report, progress)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
     for task, level in report.levels.items():
@@ -233,6 +237,21 @@ def _score(
             except Refused as refused:
                 report.findings.append(refused.finding)
         report.levels[name] = RESCORED
+
+
+def _score_sample(
+    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
+) -> None:
+    """Measure the clips that the entry carries, which is less than its whole trajectories are."""
+    sampled = check_sample(entry, tasks, data_root, progress)
+    report.findings += sampled.findings
+    report.notes += sampled.notes
+    for task, (clips, total) in sampled.clips.items():
+        if report.levels.get(task) == RESCORED:
+            report.clips[task] = total, total
+        elif clips:
+            report.clips[task] = clips, total
+            report.levels[task] = RESCORED
 
 
 def _score_cell(grader: Grader, cell: EntryCell, pack: Pack | None, hashes: Mapping[str, str]) -> Iterator[Finding]:
