@@ -25,7 +25,7 @@ from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, RETARGET, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
 from rae_bench.results.files import budget_of_result, check_result_version, read_result, write_json
-from rae_bench.storage import scratch, whole_folder
+from rae_bench.storage import scratch, whole_file, whole_folder
 from rae_bench.task.cells import TRUTH, cell_name
 from rae_bench.task.task import FULL_BUDGET
 
@@ -222,8 +222,8 @@ def submit_entry(
         if report.findings:
             return report
         if trajectories:
-            packed.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, packed)
+            with whole_file(packed) as part:
+                shutil.copyfile(file, part)
         with whole_folder(out / name) as part:
             shutil.copytree(folder, part)
         return report
