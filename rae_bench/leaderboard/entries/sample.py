@@ -116,9 +116,15 @@ def _packed(clips: Sequence[OnGrid]) -> bytes:
 
 
 def write_sample(folder: Path, clips: Sequence[OnGrid]) -> None:
-    """Write the sample of an entry, whole or not at all."""
+    """Write the sample of an entry, whole or not at all, unless it is there already."""
+    data = _packed(clips)
+    try:
+        if read_bytes(folder / SAMPLE, SAMPLE) == data:
+            return
+    except Refused:  # none yet, or another one
+        pass
     with whole_file(folder / SAMPLE) as scratch:
-        scratch.write_bytes(_packed(clips))
+        scratch.write_bytes(data)
 
 
 def room_for(name: str, entries: Path) -> int:

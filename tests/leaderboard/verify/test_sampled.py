@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.entry_files import MAX_SAMPLE, SAMPLE
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.quantised import GRIDS, differences, off_grid, on_grid, summed
+from rae_bench.leaderboard.rescore import rescore
 from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 from rae_bench.leaderboard.verify.sampled import Exams, allowances, measured_alone
 from rae_bench.leaderboard.verify.verifier import Report, known_tasks, verify
@@ -244,5 +243,16 @@ def test_a_task_that_does_not_rank_has_no_sample(honest: Forger, tmp_path: Path)
     copy = honest.copy(tmp_path)
     (copy.folder / SAMPLE).write_bytes(b"x")
     assert "no cell of the entry ranks" in copy.form_findings()
-    shutil.rmtree(copy.folder)
-    assert json.dumps(str(tmp_path))
+
+
+def test_rescoring_makes_the_sample_anew(forged: Forger) -> None:
+    """A number of the entry moves; twice gives the same bytes, and nothing is written the second time."""
+    before = (forged.folder / SAMPLE).read_bytes()
+    forged.edit(lambda result: result["metrics"]["jerk_ratio"].update(value=99.0))
+    rescore(forged.folder, forged.packed, tasks=[forged.task])
+    after = (forged.folder / SAMPLE).read_bytes()
+    assert after != before
+    assert _findings(forged) == ""
+    written = (forged.folder / SAMPLE).stat().st_mtime_ns
+    rescore(forged.folder, forged.packed, tasks=[forged.task])
+    assert (forged.folder / SAMPLE).stat().st_mtime_ns == written
