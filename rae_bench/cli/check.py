@@ -1,14 +1,14 @@
-"""`rae-bench check`: does a model keep its contract, do our metrics see faults, does a task train for long enough?"""
+"""`rae-bench check`: does a model keep its contract, do our metrics see faults, can a task tell models apart?"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from rae_bench.cli import complete
+from rae_bench.cli.check_task import check_task
 from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
 from rae_bench.cli.status import begin, status_line
 from rae_bench.results.text_table import TextColumn
@@ -18,7 +18,10 @@ PATH = click.Path(path_type=Path)
 
 @click.group()
 def check() -> None:
-    """Check a model's contract, our metrics, or the budgets of a task."""
+    """Check a model's contract, our metrics, or what a task can tell."""
+
+
+check.add_command(check_task)
 
 
 @check.command("model")
@@ -55,70 +58,6 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         next_steps("mend what FAIL names", f"rae-bench check model {spec}")
         raise click.exceptions.Exit(1)
     next_steps(f"rae-bench run --model {spec} --task biped2quad")
-
-
-@check.command("task")
-@click.argument("name", shell_complete=complete.task)
-@click.option("--budgets", is_flag=True, help="Train for ever more updates, and say how many are enough.")
-@click.option("--models", multiple=True, default=("mann,fe",), show_default=True, help="One or two good entries.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many; 3 decide.")
-@click.option("--start", type=int, default=200, show_default=True, help="The fewest updates.")
-@click.option("--cap", type=int, default=3200, show_default=True, help="The most updates that may be chosen.")
-@click.option("--out", type=PATH, default="budgets", show_default=True, help="Folder of the cells.")
-@click.option("--plot", "plot_path", type=PATH, help="Where the plot goes (OUT/NAME-budgets.png).")
-@click.option("--data", "data_root", type=PATH, help="Folder of recordings ($RAE_BENCH_DATA).")
-@click.option("--workers", type=click.IntRange(min=1), help="Cells at a time (as many as there are cores).")
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-def check_task(
-    name: str, budgets: bool, models: tuple[str, ...], seeds: int, start: int, cap: int, out: Path,
-    plot_path: Path | None, data_root: Path | None, workers: int | None, as_json: bool,
-) -> int:
-    """Check task NAME, or a task file.
-
-    --budgets trains cold starts at every fraction and on all data, with updates doubling from --start to --cap. Where
-    none of these is enough, it trains one doubling more to say at which fractions the cap is not. Finished cells are
-    kept in --out: the same command does the rest.
-    """
-    from rae_bench.errors import UserError
-
-    if not budgets:
-        raise UserError("say what to check of the task: --budgets")
-    begin(f"check task {Path(name).stem}")
-
-    from rich.console import Console
-
-    from rae_bench.cli.sweep_progress import SweepProgress
-    from rae_bench.cli.values import split
-    from rae_bench.data.formats.export import check_place
-    from rae_bench.harness.sweep import sweep_specs
-    from rae_bench.results.files import strict
-    from rae_bench.study import budgets as study
-    from rae_bench.task.task import load_task
-
-    task, names, updates = load_task(name), split(models), study.doubling(start, cap)
-    if task.protocol.published:
-        raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
-    plot = plot_path or out / f"{task.name}-budgets.png"
-    if plot_path:
-        check_place(plot_path)
-    outcomes: list[Any] = []
-    for wanted in (updates, (2 * cap,)):
-        specs = study.series_specs(task, names, wanted, seeds=seeds, out=out, data_root=data_root)
-        with SweepProgress(Console(stderr=True)) as progress:
-            outcomes += sweep_specs(specs, workers=workers, observe=progress.observe)
-        done = updates if wanted == updates else (*updates, 2 * cap)
-        series = study.read_series(task, done, outcomes, seeds=seeds, cap=cap)
-        choice = study.choose(series)
-        if choice.settled or any(outcome.failed for outcome in outcomes):
-            break
-    if as_json:
-        click.echo(json.dumps(strict(study.facts(series, choice)), indent=1, allow_nan=False))
-    else:
-        for line in (*study.table_lines(series), "", *study.verdict_lines(series, choice)):
-            click.echo(line)
-    click.echo(f"plot: {study.draw_series(series, choice, plot)}", err=True)
-    next_steps(f"write full_updates = {choice.updates} below [budget] of the task", f"rae-bench show task {name}")
-    return int(any(outcome.failed for outcome in outcomes))
 
 
 @check.command("lafan1")

@@ -207,7 +207,22 @@ def task_lines(task: Task) -> list[str]:
         f"            quick: {p.quick_updates:,} and {PRETRAINING_SHARE * p.quick_updates:,}; the default of run",
         f"            up to {p.frames_per_update} frames each",
         f"roles       {', '.join(p.roles)}",
+        f"ranked      {_ranking_words(task)}",
     ]
+
+
+def _ranking_words(task: Task) -> str:
+    """Say at which fractions a task is ranked, or why it is not."""
+    from rae_bench.model.regimes import percent
+
+    found = task.ranking
+    if found is None:
+        return "not measured; rae-bench check task --ranking does"
+    room = ""
+    if found.headroom:
+        ratio, low, high = found.headroom
+        room = f"; cold / full is {ratio:.2f} [{low:.2f}, {high:.2f}]"
+    return (f"at {', '.join(map(percent, found.fractions))}" if found.fractions else f"no: {found.reason}") + room
 
 
 @show.command("model")

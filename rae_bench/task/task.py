@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
@@ -76,15 +77,30 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Whether a task is ranked, and the measurement that says so (docs/design.md 4.9, `rae-bench check task NAME`).
+
+    Attributes:
+        fractions: of the target's data at which it is ranked, ascending; none where it is not ranked.
+        headroom: `cold` at the smallest of them (or of the task's) over `full`, and the ends of its 95 % interval.
+        reason: why it is not ranked.
+    """
+
+    fractions: tuple[float, ...] = ()
+    headroom: tuple[float, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Task:
     """A question: what does moving from the sources to `target` cost?
 
     Attributes:
-        ranked: the fractions at which it ranks entries; none where it does not, or where the board's rules say it.
         demo: shows that an import works, on data too small to rank anything by.
         sources: most tasks have one; a file names several as [[source]], one table each.
         sources, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
             "folder", ...recipe} or {"kind": "domain", "name"}.
+        ranking: whether it is ranked; None where that has not been measured.
     """
 
     name: str
@@ -94,7 +110,7 @@ class Task:
     target: Mapping[str, Any]
     protocol: Protocol
     demo: bool = False
-    ranked: tuple[float, ...] = ()
+    ranking: Ranking | None = None
 
     def __repr__(self) -> str:
         sides = [str(s.get("rig") or s.get("name") or s.get("folder")) for s in (*self.sources, self.target)]
@@ -135,7 +151,7 @@ class Task:
             "protocol": protocol,
             "budget": budget,
             "demo": self.demo,
-            "ranked": list(self.ranked),
+            **({"ranking": asdict(self.ranking)} if self.ranking else {}),
         }
 
     def in_track(self, track: str) -> Task:
@@ -144,7 +160,8 @@ class Task:
             return self
         words = {"limbs": "touch-downs and targets", "control": "a path", "keyframes": "keyframes"}[track]
         protocol = replace(self.protocol, track=track)
-        return replace(self, name=f"{self.name}-{track}", title=f"{self.title}, by {words}", protocol=protocol)
+        title = f"{self.title}, by {words}"
+        return replace(self, name=f"{self.name}-{track}", title=title, protocol=protocol, ranking=None)
 
     @property
     def content_hash(self) -> str:
@@ -178,7 +195,7 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
-    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo", "ranked"}, where)
+    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo", "ranking"}, where)
     if name.endswith(QUICK_SUFFIX):
         raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}, as folders of quick results do")
     sources = table.get("source")
@@ -212,18 +229,35 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         table["target"],
         numbers,
         table.get("demo", False),
-        _ranked(table.get("ranked", ()), numbers, where),
+        _ranking(table["ranking"], numbers, where) if "ranking" in table else None,
     )
 
 
-def _ranked(value: Any, protocol: Protocol, where: str) -> tuple[float, ...]:
-    fractions = value if isinstance(value, (list, tuple)) else [None]
-    if not all(isinstance(fraction, (int, float)) for fraction in fractions):
-        raise UserError(f"{where}: ranked = {value!r} needs to be a list of numbers")
-    strange = [fraction for fraction in fractions if fraction not in protocol.fractions]
+def _ranking(table: Any, protocol: Protocol, where: str) -> Ranking:
+    """Return what [ranking] says. Raise `UserError` where it is no table of numbers that fit the task."""
+    where = f"{where}: [ranking]"
+    if not isinstance(table, Mapping):
+        raise UserError(f"{where} needs to be a table")
+    check_keys(table, {field.name for field in fields(Ranking)}, where)
+    numbers = {}
+    for key in ("fractions", "headroom"):
+        value = table.get(key, [])
+        if not isinstance(value, (list, tuple)) or not all(_is_positive(item) for item in value):
+            raise UserError(f"{where}: {key} = {value!r} needs to be a list of numbers above 0")
+        numbers[key] = tuple(float(item) for item in value)
+    strange = [f for f in numbers["fractions"] if f not in protocol.fractions or f >= 1]
     if strange:
-        raise UserError(f"{where}: ranked: {strange[0]:g} is none of the task's fractions")
-    return tuple(fractions)
+        raise UserError(f"{where}: fractions = {strange[0]:g} is none of the fractions below 1 of [protocol]")
+    if numbers["headroom"] and len(numbers["headroom"]) != 3:
+        raise UserError(f"{where}: headroom needs three numbers: cold / full, and the ends of its interval")
+    reason = table.get("reason", "")
+    if not isinstance(reason, str) or bool(reason) == bool(numbers["fractions"]):
+        raise UserError(f"{where}: a task has either the fractions at which it is ranked, or the reason why it is not")
+    return Ranking(tuple(sorted(numbers["fractions"])), numbers["headroom"], reason)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _check_no_old_budget(protocol: Mapping[str, Any], where: str) -> None:

@@ -112,7 +112,7 @@ def test_cells(name: str, tiny_task: Path, tmp_path: Path) -> None:
 def test_submit(sway_results: Path, tiny_task: Path, tmp_path: Path) -> None:
     """The entry that is there stays whole while it is replaced, and so does the packed file."""
     task = tmp_path / "tiny.toml"
-    task.write_text("ranked = [0.05, 0.2]\n" + tiny_task.read_text(encoding="utf-8"), encoding="utf-8")
+    task.write_text(tiny_task.read_text(encoding="utf-8") + "\n[ranking]\nfractions = [0.05, 0.2]\n", encoding="utf-8")
     words = ("submit", sway_results, "--name", "sway", "--task", task, "--out", tmp_path / "entries",
              "--trajectories", tmp_path / "packed.zip", "--replace")  # fmt: skip
     first = subprocess.run(_command(*words), capture_output=True, text=True)

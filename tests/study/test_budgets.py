@@ -145,6 +145,6 @@ def test_the_command_trains_what_is_missing_and_no_more(
 
 def test_wrong_use_is_one_line(tiny_task: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("check", "task", tiny_task) == 2
-    assert capsys.readouterr().err == "rae-bench: say what to check of the task: --budgets\n"
+    assert capsys.readouterr().err == "rae-bench: say what to check of the task: --budgets or --ranking\n"
     assert call("check", "task", tiny_task, "--budgets", "--start", 10, "--cap", 5) == 2
     assert "a series from 10 to 5 updates" in capsys.readouterr().err

@@ -24,8 +24,8 @@ SEEDS = (0, 1, 2)
 
 
 def is_ranked(task: Task) -> bool:
-    """Return whether a task is one of those that the overall score is over, or its file says that it ranks."""
-    return bool(task.ranked) or task.name in TASKS
+    """Return whether a task ranks entries: as its file says, and where that says nothing, whether it is of `TASKS`."""
+    return task.name in TASKS if task.ranking is None else bool(task.ranking.fractions)
 
 
 class CellKey(NamedTuple):
@@ -41,7 +41,9 @@ class CellKey(NamedTuple):
 
 def compared_fractions(task: Task) -> tuple[float, ...]:
     """Return the fractions below all data at which entries compare on a task."""
-    return task.ranked or tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
+    if task.ranking is not None and task.ranking.fractions:
+        return task.ranking.fractions
+    return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
 
 
 def ranked_fractions(regime: str, task: Task) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ from rae_bench.task.task import load_task
 def ranking_task(tiny_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny task, whose file says that it ranks."""
     path = tmp_path_factory.mktemp("ranking") / "tiny.toml"
-    path.write_text("ranked = [0.05, 0.2]\n" + tiny_task.read_text(encoding="utf-8"), encoding="utf-8")
+    path.write_text(tiny_task.read_text(encoding="utf-8") + "\n[ranking]\nfractions = [0.05, 0.2]\n", encoding="utf-8")
     return path
 
 

@@ -1,0 +1,171 @@
+"""`rae-bench check task`: does a task train for long enough, and can it tell models apart?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rae_bench.cli import complete
+from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
+from rae_bench.cli.status import begin
+
+if TYPE_CHECKING:
+    from rae_bench.harness.run import Outcome
+    from rae_bench.harness.spec import RunSpec
+    from rae_bench.task.task import Task
+
+PATH = click.Path(path_type=Path)
+SERIES_MODELS, RANKING_MODELS = "mann,fe", "mann,lmp-moe,fe"
+"""What each check trains unless it is told otherwise."""
+SERIES_SEEDS, RANKING_SEEDS = 1, 5
+VERDICT_SEEDS = 3
+"""Seeds that decide about a budget (docs/design.md 4.3)."""
+
+
+@click.command("task")
+@click.argument("name", shell_complete=complete.task)
+@click.option("--budgets", is_flag=True, help="Train for ever more updates, and say how many are enough.")
+@click.option("--ranking", is_flag=True, help="Say whether the task can tell models apart, so that it is ranked.")
+@click.option("--models", multiple=True, help=f"Good entries [{SERIES_MODELS}; for --ranking {RANKING_MODELS}].")
+@click.option(
+    "--seeds", type=click.IntRange(min=1),
+    help=f"How many [{SERIES_SEEDS}, and 3 decide; for --ranking {RANKING_SEEDS}].",
+)  # fmt: skip
+@click.option("--start", type=int, default=200, show_default=True, help="The fewest updates of --budgets.")
+@click.option("--cap", type=int, default=3200, show_default=True, help="The most updates that may be chosen.")
+@click.option("--out", type=PATH, default="budgets", show_default=True, help="Folder of the cells.")
+@click.option("--plot", "plot_path", type=PATH, help="Where the plot of --budgets goes (OUT/NAME-budgets.png).")
+@click.option("--data", "data_root", type=PATH, help="Folder of recordings ($RAE_BENCH_DATA).")
+@click.option("--workers", type=click.IntRange(min=1), help="Cells at a time (as many as there are cores).")
+@click.option("--report-only", is_flag=True, help="Train nothing: judge by the cells that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@wide_option
+def check_task(
+    name: str, budgets: bool, ranking: bool, models: tuple[str, ...], seeds: int | None, start: int, cap: int,
+    out: Path, plot_path: Path | None, data_root: Path | None, workers: int | None, report_only: bool, as_json: bool,
+    wide: bool,
+) -> int:
+    """Check task NAME, or a task file.
+
+    --budgets trains cold starts at every fraction and on all data, with updates doubling from --start to --cap. Where
+    none of these is enough, it trains one doubling more to say at which fractions the cap is not.
+
+    --ranking trains with the task's full budget: cold starts at every fraction and on all data, cold-long at the
+    smallest fraction, feedforward and the controls. Then it applies the rule by which a task is ranked. Whether the
+    budget is enough it knows from cells of --budgets in the same folder.
+
+    Finished cells are kept in --out: the same command does the rest.
+    """
+    from rae_bench.errors import UserError
+
+    if budgets == ranking:
+        raise UserError("say what to check of the task: --budgets or --ranking")
+    begin(f"check task {Path(name).stem}")
+
+    from rae_bench.cli.values import split
+    from rae_bench.task.task import load_task
+
+    task = load_task(name)
+    if task.protocol.published:
+        raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
+    names = split(models or (RANKING_MODELS if ranking else SERIES_MODELS,))
+    where = _Where(out, data_root, workers, report_only)
+    if ranking:
+        return _ranking(task, names, seeds or RANKING_SEEDS, cap, where, as_json=as_json, wide=wide)
+    return _budgets(task, name, names, seeds or SERIES_SEEDS, (start, cap), where, plot_path, as_json=as_json)
+
+
+class _Where:
+    """Where cells lie, and how what is missing of them is run."""
+
+    def __init__(self, out: Path, data_root: Path | None, workers: int | None, report_only: bool) -> None:
+        self.out, self.data_root = out, data_root
+        self._workers, self._report_only = workers, report_only
+
+    def outcomes(self, specs: Sequence[RunSpec]) -> list[Outcome]:
+        """Return what is there of some cells, after the rest has been run."""
+        from rich.console import Console
+
+        from rae_bench.cli.sweep_progress import SweepProgress
+        from rae_bench.harness.sweep import sweep_specs
+
+        if self._report_only:
+            return self.there(specs)
+        with SweepProgress(Console(stderr=True)) as progress:
+            return list(sweep_specs(specs, workers=self._workers, observe=progress.observe))
+
+    def there(self, specs: Sequence[RunSpec]) -> list[Outcome]:
+        """Return what is there of some cells."""
+        from rae_bench.harness.plan import make_plans
+        from rae_bench.harness.run import Outcome
+
+        return [Outcome(plan, {}) for plan in make_plans(specs)]
+
+
+def _budgets(
+    task: Task, name: str, names: Sequence[str], seeds: int, ends: tuple[int, int], where: _Where,
+    plot_path: Path | None, *, as_json: bool,
+) -> int:
+    from rae_bench.data.formats.export import check_place
+    from rae_bench.results.files import strict
+    from rae_bench.study import budgets as study
+
+    start, cap = ends
+    updates = study.doubling(start, cap)
+    plot = plot_path or where.out / f"{task.name}-budgets.png"
+    if plot_path:
+        check_place(plot_path)
+    outcomes: list[Outcome] = []
+    for wanted in (updates, (2 * cap,)):
+        specs = study.series_specs(task, names, wanted, seeds=seeds, out=where.out, data_root=where.data_root)
+        outcomes += where.outcomes(specs)
+        done = updates if wanted == updates else (*updates, 2 * cap)
+        series = study.read_series(task, done, outcomes, seeds=seeds, cap=cap)
+        choice = study.choose(series)
+        if choice.settled or any(outcome.failed for outcome in outcomes):
+            break
+    if as_json:
+        click.echo(json.dumps(strict(study.facts(series, choice)), indent=1, allow_nan=False))
+    else:
+        for line in (*study.table_lines(series), "", *study.verdict_lines(series, choice)):
+            click.echo(line)
+    click.echo(f"plot: {study.draw_series(series, choice, plot)}", err=True)
+    next_steps(
+        f"write full_updates = {choice.updates} below [budget] of the task", f"rae-bench check task {name} --ranking"
+    )
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+def _ranking(
+    task: Task, names: Sequence[str], seeds: int, cap: int, where: _Where, *, as_json: bool, wide: bool
+) -> int:
+    from rae_bench.results.files import strict
+    from rae_bench.study import budgets as series_study
+    from rae_bench.study import ranking as study
+
+    specs = study.ranking_specs(task, names, seeds=seeds, out=where.out, data_root=where.data_root)
+    outcomes = where.outcomes(specs)
+    if any(outcome.failed for outcome in outcomes):
+        return 1
+    found = study.measured(task, outcomes)
+    best = study.best_two(found)
+    updates = (task.protocol.full_updates, 2 * task.protocol.full_updates)
+    doubled = series_study.series_specs(
+        task, best, updates, seeds=VERDICT_SEEDS, out=where.out, data_root=where.data_root
+    )
+    series = series_study.read_series(
+        task, updates, where.there(doubled), seeds=VERDICT_SEEDS, cap=task.protocol.full_updates
+    )
+    verdict = study.judge(found, series_study.choose(series).unsettled)
+    if as_json:
+        click.echo(json.dumps(strict(study.facts(found, verdict)), indent=1, allow_nan=False))
+        return 0
+    for title, columns, rows in study.tables(found):
+        print_table(columns, rows, title, wide=wide)
+    print_facts(study.condition_facts(verdict), 9)
+    next_steps(f"write this below [ranking] of {task.name}.toml", f"rae-bench show task {task.name}")
+    return 0
