@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -61,11 +61,14 @@ def regular(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
 def read_bytes(path: Path, limit: int, *, follow: bool = True) -> bytes:
     """Return the content of a regular file. Raise `OSError` as `regular` does, and beyond `limit` bytes."""
     with regular(path, follow=follow) as file:
-        if os.fstat(file.fileno()).st_size > limit:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
             raise too_large(path, limit)
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise too_large(path, limit)
+        data = file.read(size)  # no more: a buffer of the limit's size would be made
+        while more := file.read(CHUNK):  # it has grown, or is one of those in /proc, which say that they are empty
+            data += more
+            if len(data) > limit:
+                raise too_large(path, limit)
     return data
 
 
@@ -95,3 +98,21 @@ def copy(path: str | os.PathLike[str], to: str | os.PathLike[str], limit: int = 
             if size > limit:
                 raise too_large(path, limit)
             copied.write(chunk)
+
+
+def copy_folder(folder: Path, to: Path, without: Collection[str] = ()) -> None:
+    """Copy what is under a folder to one that is not there yet; links to folders are none of it, and are refused.
+
+    Args:
+        without: names of files that stay behind.
+
+    Raises:
+        OSError: as `copy` does, at the first file.
+    """
+    to.mkdir(parents=True)
+    for path in sorted(folder.rglob("*")):
+        place = to / path.relative_to(folder)
+        if path.is_dir() and not path.is_symlink():
+            place.mkdir(exist_ok=True)
+        elif path.name not in without:
+            copy(path, place)
