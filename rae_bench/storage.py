@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.files import LARGEST, read_bytes, read_text
 
 PREFIX = ".tmp"
 ABANDONED = 7 * 24 * 3600
 """Seconds without a change after which the scratch files of processes that we cannot ask about are removed."""
-LARGEST_TEXT = 1 << 26
-"""Bytes of a TOML or JSON file that is read."""
 DEEPEST = 30
 """Tables within tables: a file that is nested deeper breaks whoever prints what is wrong with it."""
 _DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
@@ -80,10 +79,7 @@ def read_json(path: Path, missing: str) -> Any:
 
 def _parsed(path: Path, missing: str, kind: str, parse: Callable[[str], Any]) -> Any:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_TEXT:
-            raise UserError(f"{path}: {size / 2**20:.0f} MiB, more than the {LARGEST_TEXT >> 20} MiB that are read")
-        found = parse(path.read_text(encoding="utf-8"))
+        found = parse(read_text(path))
     except FileNotFoundError:
         raise UserError(f"{path}: {missing}") from None
     except OSError as error:
@@ -205,7 +201,8 @@ def _remove(path: Path) -> None:
 
 def pack_folder(folder: Path) -> dict[str, bytes]:
     """{name within the folder: content} of all files under `folder`, to travel where no disk is shared."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): read_bytes(path, LARGEST) for path in files}
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:

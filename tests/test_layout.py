@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.places import ROOT, TESTS
 
 LAYERS = (
-    ("benchmark", "errors", "storage"),
+    ("benchmark", "errors", "files", "storage"),
     ("kinematics", "rigs"),
     ("motion",),
     ("data",),

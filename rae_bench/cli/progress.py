@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.status import finished_words
-from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned, PutBack
+from rae_bench.harness.events import Answered, Begun, DataWanted, Elsewhere, Event, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 
 OVERHEAD = 20
@@ -92,6 +92,8 @@ class RunProgress:
                 self._begin(job, worker)
             case Answered(_, worker, Progress() as answer):
                 self._progress(worker, answer)
+            case Elsewhere(job):
+                self._say(f"waiting {job_label(job)}: another run is at it")
             case PutBack(job, worker):
                 self.running.get(worker, {}).pop(job.name, None)
             case Answered(job, worker, (Done() | Failed()) as answer):

@@ -71,7 +71,13 @@ def run(
         if as_json:
             results.extend(outcome.results)
         else:
-            _print_outcome(outcome, stderr, by, wide=wide)
+            try:
+                _print_outcome(outcome, stderr, by, wide=wide)
+            except OSError as error:  # the cells of other models are still to come
+                place = f"{error.filename}: " if error.filename else ""
+                text = f"pictures and page were not written: {place}{error.strerror}"
+                stderr.print(text, markup=False, soft_wrap=True)
+                code = 1
     if as_json:
         click.echo(json.dumps(results, indent=1, allow_nan=False))
     else:

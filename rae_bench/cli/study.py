@@ -153,6 +153,7 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
 
 def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool) -> list[Cost]:
     """Return what the models cost, from the file of an earlier report if nothing that it depends on has changed."""
+    from rae_bench.files import read_text
     from rae_bench.results.files import write_json
     from rae_bench.study import cost
 
@@ -160,7 +161,7 @@ def _costs(arm: StudyArm, plans: Sequence[Plan], folder: Path, *, measure: bool)
     basis = {key: learned[0].identity[key] for key in ("engine", "model", "config", "task", "data")}
     path = folder / "cost.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(read_text(path))
         if known["basis"] == basis and {c["model"] for c in known["costs"]} >= set(arm.models):
             return [cost.Cost(**c) for c in known["costs"] if c["model"] in arm.models]
     except (OSError, ValueError, KeyError, TypeError):

@@ -21,7 +21,7 @@ from rich.text import Text
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.progress import OVERHEAD, say, say_end
 from rae_bench.cli.status import finished_words
-from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned, PutBack
+from rae_bench.harness.events import Answered, Begun, DataWanted, Elsewhere, Ended, Event, Lost, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 
 WORDS = 70
@@ -68,6 +68,8 @@ class SweepProgress:
             case Begun(job, worker):
                 self.clock.begin(job.name, worker)
                 self._move(job, "to do", "running")
+            case Elsewhere(job):
+                say(self.console, f"waiting {job.task}  {job_label(job)}: another run is at it")
             case PutBack(job):
                 self.clock.put_back(job.name)
                 self._move(job, "running", "to do")

@@ -101,11 +101,17 @@ def _print(report: Report, entry: Path) -> None:
         click.echo(f"{entry.name}: {len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}")
         return
     for task, level in report.levels.items():
+        clips, total = report.clips.get(task, (0, 0))
+        part = f" on {clips:,} of {total:,} clips" if level == RESCORED and clips else ""
         rests = f": {report.evidence[task].words()}" if task in report.evidence else ""
-        click.echo(f"{entry.name}: {task} {level}{rests}")
+        click.echo(f"{entry.name}: {task} {level}{part}{rests}")
     if CLAIMED in report.levels.values():
         click.echo("note: claimed is its authors' word: no trajectories were there to recompute metrics from", err=True)
         next_steps(f"rae-bench verify {entry} --fetch")
+    elif any(clips < total for clips, total in report.clips.values()):
+        text = "rescored: metrics of the clips that the entry carries were computed again, and agree"
+        click.echo(f"note: {text}", err=True)
+        next_steps(f"rae-bench verify {entry} --fetch, for all clips")
     elif RESCORED in report.levels.values():
         click.echo("note: rescored: its metrics were computed again from its trajectories, and agree", err=True)
         next_steps(f"rae-bench verify {entry} --rerun, which runs the model's code")
@@ -120,6 +126,7 @@ def _print_json(report: Report) -> None:
         "findings": [asdict(finding) for finding in report.findings],
         "levels": report.levels,
         "evidence": {task: found._asdict() for task, found in report.evidence.items()},
+        "clips": report.clips,
         "notes": report.notes,
     }
     click.echo(json.dumps(facts, indent=1, allow_nan=False))

@@ -14,6 +14,7 @@ import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.errors import UserError
+from rae_bench.files import read_text
 from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.harness.isolation.models import Models
 from rae_bench.harness.isolation.process import ModelFailed
@@ -263,7 +264,7 @@ def _adapt(
         if cell.needs_pretraining:
             pretrained = Path(job.pretrained)
             loading[-1] = model.load(pretrained, without=[COST_FILE], which=which)
-            before = json.loads((pretrained / COST_FILE).read_text(encoding="utf-8"))["cost"]
+            before = json.loads(read_text(pretrained / COST_FILE))["cost"]
             names = ("core_seconds", "budget_status", "over_budget", "generated_clips")
             cost |= {f"pretrain_{name}": before[name] for name in names if name in before}
         budget = budget_of(cell.regime, cell.fraction, target.protocol)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rae_bench.files import read_text
 from rae_bench.harness.cell import COST_FILE
 from rae_bench.harness.jobs import AnyJob, PretrainJob
 from rae_bench.model.regimes import NO_REGIME
@@ -54,7 +55,7 @@ def _rates(folders: Sequence[Path]) -> tuple[float | None, float | None]:
                 updates += _number(cost["budget"]["updates"])
         for path in folder.glob(f"pretrained-*/{COST_FILE}"):
             with suppress(OSError, ValueError, KeyError):
-                cost = json.loads(path.read_text(encoding="utf-8"))["cost"]
+                cost = json.loads(read_text(path))["cost"]
                 if _number(cost.get("updates")):
                     seconds += _number(cost["core_seconds"])
                     updates += _number(cost["updates"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rae_bench.harness.jobs import Answer, AnyJob, Done, Failed, WorkerPool
 from rae_bench.harness.plan import Plan
@@ -57,6 +59,13 @@ class PutBack:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Another run is doing a job; this one waits for it."""
+
+    job: AnyJob
+
+
+@dataclass(frozen=True)
 class Lost:
     """What does the jobs was lost; finished cells are kept."""
 
@@ -76,7 +85,7 @@ class Ended:
     refused: bool
 
 
-Event = DataWanted | Planned | Begun | Answered | PutBack | Lost | Ended
+Event = DataWanted | Planned | Begun | Answered | PutBack | Elsewhere | Lost | Ended
 
 
 Observer = Callable[[Event], None]
@@ -86,9 +95,15 @@ def ignore(event: Event) -> None:
     """The observer of those who want to know nothing."""
 
 
+Claim = Callable[[AnyJob], Literal["ours", "done", "elsewhere"]]
+"""claim(job): whether we may do it, somebody has done it since, or somebody else is doing it."""
+PATIENCE = 1.0
+"""Seconds between looks at what others are doing."""
+
+
 def work_off(
     groups: Sequence[Sequence[AnyJob]], pool: WorkerPool, observe: Observer,
-    affordable: Callable[[Sequence[AnyJob]], bool] = lambda jobs: True,
+    affordable: Callable[[Sequence[AnyJob]], bool] = lambda jobs: True, claim: Claim = lambda job: "ours",
 ) -> dict[str, str]:
     """Do all jobs, in the order of what they need. Returns {name of a job: reason} of those that failed.
 
@@ -98,18 +113,23 @@ def work_off(
         groups: jobs that are done together.
         observe: is given `Begun` and `Answered`.
         affordable: whether jobs may still begin; after the first that may not, none do.
+        claim: is asked before a job begins.
     """
     waiting = [list(group) for group in groups]
+    elsewhere: dict[str, AnyJob] = {}
     failed: dict[str, str] = {}
     finished: set[str] = set()
     running: set[str] = set()
-    while waiting or running:
+    while waiting or running or elsewhere:
         for group in waiting:
             for job in [j for j in group if j.needs & failed.keys()]:
                 group.remove(job)
                 failed[job.name] = f"pre-training failed: {failed[next(iter(job.needs & failed.keys()))]}"
                 observe(Answered(job, -1, Failed(failed[job.name])))
         waiting = [group for group in waiting if group]
+        waiting += [[job] for job in elsewhere.values()]
+        looked = {*elsewhere}
+        elsewhere.clear()
         while pool.room():
             ready = next((group for group in waiting if all(job.needs <= finished for job in group)), None)
             if ready is None:
@@ -118,11 +138,24 @@ def work_off(
                 waiting.clear()
                 break
             waiting.remove(ready)
+            answers = {job.name: claim(job) for job in ready}
+            for job in ready:
+                if answers[job.name] == "done":
+                    finished.add(job.name)
+                    observe(Answered(job, -1, Done()))
+                elif answers[job.name] == "elsewhere":
+                    elsewhere[job.name] = job
+                    if job.name not in looked:
+                        observe(Elsewhere(job))
+            ready = [job for job in ready if answers[job.name] == "ours"]
+            if not ready:
+                continue
             running |= {job.name for job in ready}
             number = pool.begin(ready)
             for job in ready:
                 observe(Begun(job, number))
         if not running:
+            time.sleep(PATIENCE if elsewhere else 0)
             continue
         for job, number, answer in pool.news():
             if isinstance(answer, (Done, Failed)):

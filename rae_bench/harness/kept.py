@@ -13,6 +13,7 @@ import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION, version_of
 from rae_bench.errors import UserError
+from rae_bench.files import read_text
 from rae_bench.harness.doubts import trained_range
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.file import read_rig, rig_to_toml
@@ -104,7 +105,7 @@ def keep_model(
 def is_kept(path: Path, identity: Mapping[str, str]) -> bool:
     """Whether the model of the result `path` is there and depends on the same things."""
     try:
-        facts = json.loads((kept_folder(path) / FACTS).read_text(encoding="utf-8"))
+        facts = json.loads(read_text(kept_folder(path) / FACTS))
         return facts["schema"] == SCHEMA and facts["identity"] == dict(identity)
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from rae_bench.files import read_text
 from rae_bench.harness.cell import COST_FILE
 from rae_bench.harness.identity import identity, identity_changes, only_metrics_changed, pretraining_changes
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
@@ -114,6 +115,12 @@ def _state(cell: Cell, path: Path, facts: Mapping[str, Any], keep: bool, spec: R
     return "done", ""
 
 
+def is_done(planned: PlannedCell, plan: Plan) -> bool:
+    """Whether the result of a planned cell lies there now, up to date and whole."""
+    spec = replace(plan.spec, force=False)
+    return _state(planned.cell, planned.path, planned.identity, planned.keep, spec)[0] == "done"
+
+
 def files_of(cell: Cell, path: Path, task: Task) -> list[Path]:
     """The files beside the result of a finished cell: its table of clips and, if it generated motion, that motion."""
     generated = cell.model != TRUTH and not task.protocol.published
@@ -123,7 +130,7 @@ def files_of(cell: Cell, path: Path, task: Task) -> list[Path]:
 def pretrained_is_current(folder: Path, facts: Mapping[str, Any]) -> bool:
     """Whether what was pre-trained there would come out the same."""
     try:
-        known = json.loads((folder / COST_FILE).read_text(encoding="utf-8"))["identity"]
+        known = json.loads(read_text(folder / COST_FILE))["identity"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return not pretraining_changes(known, facts)

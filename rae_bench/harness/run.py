@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rae_bench.harness.cell import result_head
+from rae_bench.harness.claims import Claims, remove_claims
 from rae_bench.harness.events import Answered, DataWanted, Event, Observer, Planned, ignore, work_off
 from rae_bench.harness.groups import grouped
-from rae_bench.harness.jobs import AnyJob, Failed, WorkerPool
-from rae_bench.harness.plan import Plan, PlannedCell, jobs_of_all, make_plan
+from rae_bench.harness.jobs import AnyJob, Done, Failed, PretrainJob, WorkerPool
+from rae_bench.harness.plan import Plan, PlannedCell, is_done, jobs_of_all, make_plan, pretrained_is_current
 from rae_bench.harness.pool import Pool, core_count
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
 from rae_bench.results.files import read_result, write_json
@@ -125,20 +127,54 @@ def work(
 ) -> dict[str, str]:
     """Work the jobs of plans off; write down which cells fail, as soon as they do; leave no half-written file.
 
+    What another run on the same folder is doing is not done twice: this one waits for it (`rae_bench.harness.claims`).
+
     Args:
         limits: `affordable` of `work_off`.
     """
-    cells = {str(p.path): (p, plan.task) for plan in plans for p in plan.cells}
+    cells = {str(p.path): (p, plan) for plan in plans for p in plan.cells}
+    folders = {p.path.parent for p, _ in cells.values()}
+    before = {name: _written(name) for name in cells}
 
-    def watch(event: Event) -> None:
-        if isinstance(event, Answered) and isinstance(event.answer, Failed) and event.job.name in cells:
-            planned, task = cells[event.job.name]
-            head = result_head(planned.cell, task, dict(planned.identity), "failed", event.answer.reason)
-            write_json(planned.path, head)
-        observe(event)
+    def done(job: AnyJob) -> bool:
+        """Whether another run has done a job since it was planned."""
+        if isinstance(job, PretrainJob):
+            return pretrained_is_current(Path(job.folder), job.identity)
+        planned, plan = cells[job.name]
+        return _written(job.name) != before[job.name] and is_done(planned, plan)
 
+    with Claims() as claims:
+
+        def claim(job: AnyJob) -> Literal["ours", "done", "elsewhere"]:
+            if not claims.take(job):
+                return "elsewhere"
+            if not done(job):
+                return "ours"
+            claims.give_up(job.name)
+            return "done"
+
+        def watch(event: Event) -> None:
+            if isinstance(event, Answered) and isinstance(event.answer, Failed) and event.job.name in cells:
+                planned, plan = cells[event.job.name]
+                head = result_head(planned.cell, plan.task, dict(planned.identity), "failed", event.answer.reason)
+                with suppress(OSError):  # a full disk: the caller is told of the failure, and the others go on
+                    write_json(planned.path, head)
+            if isinstance(event, Answered) and isinstance(event.answer, (Done, Failed)):
+                claims.give_up(event.job.name)
+            observe(event)
+
+        try:
+            return work_off(groups, pool, watch, claim=claim, **limits)
+        finally:
+            for folder in folders:
+                remove_leftovers(folder)
+            remove_claims(folders)
+
+
+def _written(name: str) -> tuple[int, int] | None:
+    """What tells a file from another one that was put in its place."""
     try:
-        return work_off(groups, pool, watch, **limits)
-    finally:
-        for folder in {p.path.parent for plan in plans for p in plan.cells}:
-            remove_leftovers(folder)
+        facts = Path(name).stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.files import read_text
 from rae_bench.harness.cell import checked_trajectory
 from rae_bench.harness.events import DataWanted
 from rae_bench.harness.identity import identity
@@ -108,7 +109,7 @@ class Ledger:
     def __init__(self, path: Path, identity: str) -> None:
         self.path, self.identity = path, identity
         self.known: dict[str, dict[int, float]] = {}
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = read_text(path) if path.exists() else ""
         self._whole = text.endswith("\n") or not text
         for line in text.splitlines():
             try:

@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.files import regular
 from rae_bench.harness.identity import NOT_RECOMPUTED, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.entry_files import CELLS, ENTRY, LEVEL
+from rae_bench.leaderboard.entries.entry_files import CELLS, ENTRY, LEVEL, SAMPLE
 from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
+from rae_bench.leaderboard.entries.sample import room_for
 from rae_bench.leaderboard.verify.grading import Graded, Grader, within_tolerance
+from rae_bench.leaderboard.verify.sampled import make_sample
 from rae_bench.leaderboard.verify.scoring import CLIP_SLACK
 from rae_bench.leaderboard.verify.verifier import known_tasks
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory
@@ -69,7 +72,8 @@ def rescore(
     A value that passes for the one of its version stays as it is, so rescoring twice writes nothing the second time.
     `one_step_error` is of motion that is not kept: it stays, and where its version was raised the cell is left stale.
     So is a cell of another engine, task, data or split. A skipped cell has no metrics; only their versions are renewed.
-    An entry's recorded level of a task is dropped before the first of its cells is written, as any edit loses it.
+    An entry's recorded level of a task is dropped before the first of its cells is written, as any edit loses it. The
+    sample of its motion is made anew for the new numbers.
 
     Args:
         folder: an entry of the leaderboard, or a folder that `run` or `sweep` left.
@@ -112,7 +116,8 @@ def _json_files(folder: Path) -> Iterator[Path]:
         for name in names:
             if name.endswith(".json"):
                 path = Path(place) / name
-                path.open("rb").close()
+                with regular(path):
+                    pass
                 yield path
 
 
@@ -150,6 +155,13 @@ def _rescore_entry(
             return pack.read(f"{result['task']}/{path.stem}.npz", grader.on(result["seed"]).exam.truth)
 
         _rescore_cells(cells, known, read, data_root, progress, done, drop_level)
+        if pack is not None:
+            try:
+                # Which clips it holds depends on the numbers.
+                entry = load_entry(folder)
+                make_sample(entry, pack, known, room_for(entry.name, folder.parent), data_root, progress)
+            except UserError as missing:
+                done.left[folder / SAMPLE] = str(missing)
 
 
 def _rescore_cells(

@@ -5,21 +5,27 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.files import LARGEST_TEXT, copy
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
-from rae_bench.leaderboard.entries.entry import write_entry_file
+from rae_bench.leaderboard.entries.entry import load_entry, write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
-from rae_bench.leaderboard.entries.packing import digest, pack
-from rae_bench.leaderboard.verify.verifier import Report, Say, verify
+from rae_bench.leaderboard.entries.finding import Refused
+from rae_bench.leaderboard.entries.packing import digest, open_pack, pack
+from rae_bench.leaderboard.entries.rules import is_ranked
+from rae_bench.leaderboard.entries.sample import room_for
+from rae_bench.leaderboard.verify.sampled import make_sample
+from rae_bench.leaderboard.verify.verifier import Report, Say, known_tasks, verify
 from rae_bench.model.plugins.plugin import portable_spec
 from rae_bench.model.regimes import COLD, COLD_LONG, FINETUNE, FROZEN, NO_REGIME, RETARGET, ZERO_SHOT
 from rae_bench.model.registry import CONTROLS, model_name
 from rae_bench.results.files import budget_of_result, check_result_version, read_result, write_json
-from rae_bench.storage import scratch, whole_folder
+from rae_bench.storage import scratch, whole_file, whole_folder
 from rae_bench.task.cells import TRUTH, cell_name
 from rae_bench.task.task import FULL_BUDGET
 
@@ -201,17 +207,23 @@ def submit_entry(
             # The path of a plug-in's code is private.
             write_json(target, {**result, "model": gathered.model})
             if result["status"] == "ok":
-                shutil.copyfile(path.with_suffix(".csv"), target.with_suffix(".csv"))
+                copy(path.with_suffix(".csv"), target.with_suffix(".csv"), LARGEST_TEXT)
         write_entry_file(folder, card, division, lines, declared, trajectories)
         others = out if out.is_dir() else place
+        known = known_tasks(tasks)
+        with suppress(Refused):  # verify reports it
+            entry = load_entry(folder)
+            if trajectories and any(is_ranked(known[task]) for task in entry.tasks if task in known):
+                with open_pack(entry, file) as opened:
+                    make_sample(entry, opened, known, room_for(name, others), data_root, progress)
         report = verify(
             folder, file if trajectories else None, others=others, tasks=tasks, data_root=data_root, progress=progress
         )
         if report.findings:
             return report
         if trajectories:
-            packed.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, packed)
+            with whole_file(packed) as part:
+                shutil.copyfile(file, part)
         with whole_folder(out / name) as part:
             shutil.copytree(folder, part)
         return report

@@ -7,7 +7,6 @@ past. Statistics are those of the training windows, and all clips have the first
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.errors import UserError
+from rae_bench.files import digest
 from rae_bench.kinematics import quat
 from rae_bench.metrics.npss import real_power, spectral_distance
 from rae_bench.motion.motion import Motion
@@ -205,8 +205,7 @@ def published_clips(path: str | Path) -> tuple[list[LocalClip], list[LocalClip]]
     size = archive.stat().st_size
     if size != BYTES:
         raise UserError(f"{archive}: has {size} bytes, lafan1.zip has {BYTES}; get it again")
-    with archive.open("rb") as data:
-        found = hashlib.file_digest(data, "sha256").hexdigest()
+    found = digest(archive, BYTES)[0]
     if found != SHA256:
         raise UserError(f"{archive}: sha256 {found[:12]}... differs from lafan1.zip's {SHA256[:12]}...; get it again")
     train: list[LocalClip] = []

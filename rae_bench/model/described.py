@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from rae_bench.files import read_text
 from rae_bench.model.config import TrainConfig
 from rae_bench.model.registry import ModelRef
 
@@ -86,7 +87,7 @@ def _class_of(ref: ModelRef) -> ast.ClassDef | None:
         path /= "__init__.py"
     if not path.is_file():
         return None
-    classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    classes = [node for node in ast.parse(read_text(path)).body if isinstance(node, ast.ClassDef)]
     wanted = name or ref.class_name
     return next((node for node in classes if node.name == wanted), None)
 

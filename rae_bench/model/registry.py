@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError, unknown
+from rae_bench.files import read_text
 from rae_bench.model.config import TrainConfig, alike, train_values
 from rae_bench.model.plugins.plugin import is_path, load_plugin, plugin_identity, portable_spec, resolved_spec
 
@@ -203,7 +204,7 @@ def _card_literals(module: str, name: str) -> dict[str, Any]:
     """
     try:
         found = importlib.util.find_spec(module)
-        tree = ast.parse(Path(found.origin).read_text(encoding="utf-8")) if found and found.origin else None
+        tree = ast.parse(read_text(Path(found.origin))) if found and found.origin else None
     except (ImportError, OSError, ValueError, SyntaxError):
         tree = None
     about: dict[str, Any] = {}

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.storage import LARGEST_TEXT, whole_file
+from rae_bench.files import LARGEST_TEXT, read_bytes
+from rae_bench.storage import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +91,7 @@ def read_clips(path: Path) -> ClipTable:
         UserError: no such file, a file that is much too large, or content that is no table of clips.
     """
     try:
-        if path.stat().st_size > LARGEST_TEXT:
-            raise UserError(f"{path}: larger than any table of clips")
-        return parse_clips(path.read_bytes())
+        return parse_clips(read_bytes(path, LARGEST_TEXT))
     except OSError as error:
         raise UserError(f"{path}: not a readable table of clips ({error.strerror}); {AGAIN}") from None
     except UserError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rae_bench.data.importing.file_list import RecordingFile, download_addresses, is_intact, read_file_list
+from rae_bench.data.importing.file_list import RecordingFile, download_addresses, is_https, is_intact, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.storage import whole_file
 from rae_bench.task.task import Task, builtin_tasks, load_task
@@ -76,7 +76,7 @@ def _recordings(tasks: Iterable[Task]) -> dict[str, RecordingFolder]:
                 continue
             where = f"{task.name}: [{side}]"
             folder = table["folder"]
-            if folder in (".", "..") or "/" in folder or "\\" in folder:
+            if folder in (".", "..", "") or "/" in folder or "\\" in folder:
                 raise UserError(f"{where}: folder '{folder}' needs to be a name")
             files, urls = read_file_list(table.get("files", {}), where), download_addresses(table, where)
             licence, citation, origin = (str(table.get(key, "")) for key in ("licence", "citation", "origin"))
@@ -92,8 +92,8 @@ class _Faithful(urllib.request.HTTPRedirectHandler):
     """Follows redirects from https to https and to nothing else."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not newurl.startswith("https://"):
-            raise UserError(f"{req.full_url}: sends on to {newurl[:80]}, which is not https")
+        if not is_https(newurl):
+            raise UserError(f"{req.full_url}: sends on to {newurl[:80]!r}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -155,8 +155,8 @@ def download_missing(
 def _fetch(url: str, file: RecordingFile, path: Path, opener: Opener) -> None:
     """Download one file, which appears under its name only when it is the listed one."""
     again = "nothing was kept of it; try again later"
-    if not url.startswith("https://"):
-        raise UserError(f"{url[:80]}: not an https address")
+    if not is_https(url):
+        raise UserError(f"{url[:80]!r}: not an https address")
     digest, size = hashlib.sha256(), 0
     try:
         with whole_file(path) as scratch, scratch.open("wb") as out:
@@ -171,6 +171,6 @@ def _fetch(url: str, file: RecordingFile, path: Path, opener: Opener) -> None:
                 raise UserError(f"{url}: {size:,} of {file.size:,} bytes came; {again}")
             if digest.hexdigest() != file.sha256:
                 raise UserError(f"{url}: another file than the task lists (sha256 {digest.hexdigest()}); not kept")
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: of what a server sends
         reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
         raise UserError(f"{url}: could not be downloaded ({reason[:200]}); {again}") from None

@@ -280,6 +280,8 @@ def _check_side(side: Any, word: str, name: str, where: str) -> None:
         check_keys(side, allowed, f"{where}: {name}")
     if not isinstance(side.get(needed), str):
         raise UserError(f"{where}: {name}: kind \"{kind}\" needs `{needed}`, a name")
+    if not side[needed].isprintable():
+        raise UserError(f"{where}: {name}: {needed} = {side[needed][:60]!r} holds a character that no name may have")
     if "sweep" in side and side.get("motion", "locomotion") != "locomotion":
         raise UserError(f"{where}: {name}: `sweep` belongs to the motion 'locomotion', not to '{side['motion']}'")
     for key in ("sweep", "swap_roles"):

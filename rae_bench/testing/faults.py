@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.files import LARGEST, read_bytes
 from rae_bench.model.api import Prompt
 from rae_bench.model.trajectory import UNIT_TOLERANCE, Trajectory, TrajectoryFault, trajectory_fault
 from rae_bench.motion.motion import Motion
@@ -116,10 +118,13 @@ def file_fault(path: Path) -> str:
         return "is a link; write a file"
     if path.suffix not in SUFFIXES:
         return f"has the ending '{path.suffix}'; allowed: {' '.join(SUFFIXES)}"
-    data = path.read_bytes()
+    try:
+        data = read_bytes(path, LARGEST)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     if path.suffix in (".npz", ".npy"):
         try:
-            with path.open("rb") as file:
+            with io.BytesIO(data) as file:
                 loaded = np.load(file, allow_pickle=False)
                 for name in loaded.files if path.suffix == ".npz" else ():
                     loaded[name]

@@ -36,7 +36,8 @@ def write_report(corpus: Corpus, measured: dict[str, Any], path: Path) -> Path:
         path: the file to write.
     """
     with whole_file(path) as scratch:
-        scratch.write_text(report_page(corpus, measured), encoding="utf-8")
+        # The folder's own name may be no UTF-8.
+        scratch.write_bytes(report_page(corpus, measured).encode("utf-8", "backslashreplace"))
     return path
 
 

@@ -156,7 +156,7 @@ def test_redirects(place: Place, tmp_path: Path) -> None:
     place.redirects = {"/a/walk.bvh": "/walk.bvh", "/a/my%20run.bvh": f"{place.url}/my%20run.bvh"}
     assert download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "one", place.opener) == 2
     place.redirects = {"/a/walk.bvh": "http://127.0.0.1:9/walk.bvh"}
-    with pytest.raises(UserError, match=r"sends on to http://127.0.0.1:9/walk.bvh, which is not https"):
+    with pytest.raises(UserError, match=r"sends on to 'http://127.0.0.1:9/walk.bvh', which is not https"):
         download.download_missing(recordings(place.url, path="/a/{name}"), tmp_path / "two", place.opener)
     place.redirects = {"/a/walk.bvh": "file:///etc/hostname"}
     with pytest.raises(UserError, match="is not allowed"):

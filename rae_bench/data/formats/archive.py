@@ -95,6 +95,10 @@ class Archive:
         """Name -> shape and kind of numpy dtype ("f", "i", "U", ...)."""
         return {name: (header.shape, header.dtype.kind) for name, header in self._headers.items()}
 
+    def dtype(self, name: str) -> np.dtype:
+        """Return the type of an array's numbers."""
+        return self._headers[name].dtype
+
     def __str__(self) -> str:
         return ", ".join(f"{name} {list(shape)}" for name, (shape, _) in list(self.shapes.items())[:12])
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import msgspec
 import numpy as np
 
-from rae_bench.data.formats.source import MAX_BYTES, Source, decode_json
+from rae_bench.data.formats.source import Source, decode_json
 from rae_bench.rigs.rig import LARGEST
 
 MAX_NODES = 20_000
@@ -330,8 +330,6 @@ def _beside(uri: str, source: Source) -> Path:
         inside = regular = False
     if not inside or not regular:
         raise source.fault(f"its buffer '{shown}' is no file of this folder; export .glb, which is one file")
-    if path.stat().st_size > MAX_BYTES:
-        raise source.fault(f"its buffer '{shown}' has {path.stat().st_size / 2**30:.1f} GiB; export fewer animations")
     return path
 
 

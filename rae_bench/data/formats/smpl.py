@@ -17,6 +17,7 @@ from rae_bench.data.formats.archive import Archive, recorded_rate
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.take import Note, Take
 from rae_bench.data.formats.units import Up, upright
+from rae_bench.files import regular
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.file import read_rig
@@ -128,7 +129,7 @@ def read_smpl_body(path: str | Path) -> SmplBody:
 def is_smpl(path: Path) -> bool:
     """Return whether an npz file holds turns of SMPL's joints, by the names of its arrays."""
     try:
-        with zipfile.ZipFile(path) as file:
+        with regular(path) as packed, zipfile.ZipFile(packed) as file:
             names = set(file.namelist())
     except (OSError, zipfile.BadZipFile, RuntimeError, ValueError):
         return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from rae_bench.errors import UserError
+from rae_bench.files import read_bytes
 
 MAX_BYTES = 2**31
 """Largest file, and largest array unpacked from one, that is read."""
@@ -41,13 +43,12 @@ class Source:
             UserError: The file is missing, empty, unreadable, or larger than `MAX_BYTES`.
         """
         try:
-            size = self.path.stat().st_size
-            if size > MAX_BYTES:
-                raise self.fault(f"{size / 2**30:.1f} GiB, more than the {MAX_BYTES / 2**30:.0f} GiB read; split it")
-            data = self.path.read_bytes()
+            data = read_bytes(self.path, MAX_BYTES)
         except FileNotFoundError:
             raise self.fault("no such file") from None
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise self.fault(f"more than the {MAX_BYTES / 2**30:.0f} GiB that are read; split it") from None
             raise self.fault(f"cannot be read ({error.strerror})") from None
         if not data[:4096].strip() and not data.strip():
             raise self.fault("the file is empty; export or download it again")

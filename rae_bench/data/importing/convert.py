@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rae_bench.errors import UserError
+from rae_bench.files import copy
 from rae_bench.storage import whole_folder
 
 LONGEST = 600.0
@@ -116,4 +117,4 @@ def _convert(converter: Converter, program: str, source: Path, target: Path) -> 
         if done.returncode or not made.is_file():
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
             raise UserError(f"{source}: {converter.program} cannot convert it: {said[-1][:200] if said else 'no word'}")
-        shutil.copyfile(made, target)
+        copy(made, target)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from rae_bench.data.formats.smpl import is_smpl
 from rae_bench.data.importing.recipe import BVH_FILES, Recipe
 from rae_bench.errors import UserError
+from rae_bench.files import regular
 
 PATTERNS = {
     "bvh": BVH_FILES,
@@ -46,7 +47,7 @@ NO_FORMAT = "no recordings: neither *.bvh, *.glb, *.gltf nor *.npz, nor *.json o
 def detect_format(path: Path) -> str | None:
     """Return the format of a file by its first bytes: one of `FORMATS`, or `CHARACTERS`; None where they fit none."""
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             head = file.read(_HEAD)
     except OSError:
         return None
@@ -95,11 +96,23 @@ def resolve_recipe(folder: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         advice = _advice([str(path) for path in folder.rglob("*")])
         raise UserError("; ".join([f"{folder}: {wanted} ({holds})", *advice]))
     for file in files:
+        if not _is_text(file):
+            shown = file.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise UserError(f"{folder}: the name of '{shown}' is not UTF-8; rename the file (convmv does many at once)")
         for text in _advice([file]):
             raise UserError(f"{folder / file}: {text}")
     unit = recipe.unit or ("cm" if form == "bvh" else "m")
     up = recipe.up or ("z" if form == "smpl" else "y")
     return replace(recipe, format=form, include=tuple(include), unit=unit, up=up), files
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can stand in tables and pages: Python keeps bytes that are no UTF-8 as surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _advice(files: Sequence[str]) -> list[str]:

@@ -6,16 +6,16 @@ docs/formats.md describes the tables.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from rae_bench.errors import UserError, check_keys
+from rae_bench.files import digest
 from rae_bench.storage import home
 
 DATA_ROOT = "RAE_BENCH_DATA"
@@ -54,9 +54,9 @@ def read_file_list(table: Any, where: str) -> dict[str, RecordingFile]:
         raise UserError(f"{where}: files is a table of file = {{ bytes, sha256 }}")
     files = {}
     for name, facts in table.items():
-        place = f"{where}: files: '{name[:80]}'"
+        place = f"{where}: files: {name[:80]!r}"
         parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
+        if not parts or name.startswith("/") or ".." in parts or {"\\", ":"} & {*name} or not name.isprintable():
             raise UserError(f"{place} is no file within the folder")
         if not isinstance(facts, Mapping):
             raise UserError(f"{place} needs {{ bytes = ..., sha256 = ... }}")
@@ -83,8 +83,8 @@ def download_addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
     if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
         raise UserError(f"{where}: download is a table of glob = address")
     for text in table.values():
-        if not text.startswith("https://"):
-            raise UserError(f"{where}: download: {text[:80]} is not an https address")
+        if not is_https(text):
+            raise UserError(f"{where}: download: {text[:80]!r} is not an https address")
     found = {}
     for name in read_file_list(side.get("files", {}), where):
         text = next((text for glob, text in table.items() if fnmatch.fnmatchcase(name, glob)), None)
@@ -92,6 +92,17 @@ def download_addresses(side: Mapping[str, Any], where: str) -> dict[str, str]:
             path = PurePosixPath(name)
             found[name] = text.replace("{name}", quote(path.name)).replace("{stem}", quote(path.stem))
     return found
+
+
+def is_https(text: str) -> bool:
+    """Return whether a text is an https address with a host name that can be."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+        host = (parts.hostname or "").encode("idna")  # at most 63 letters between two dots
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(host) and len(host) <= 253 and text.isprintable() and " " not in text
 
 
 def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
@@ -118,7 +129,7 @@ def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:
 def is_intact(path: Path, file: RecordingFile) -> bool:
     """Return whether a file is there with the listed size and sha256."""
     try:
-        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+        return path.stat().st_size == file.size and digest(path, file.size)[0] == file.sha256
     except OSError:
         return False
 

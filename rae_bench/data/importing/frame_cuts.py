@@ -6,9 +6,11 @@ The set's takes begin and end with frames that are not in the style: the actor s
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from rae_bench.errors import UserError
+from rae_bench.files import LARGEST_TEXT, read_bytes
 
 _START, _STOP = "_START", "_STOP"
 
@@ -23,8 +25,8 @@ def read_frame_cuts(path: Path) -> dict[str, tuple[int, int]]:
         UserError: The file is missing or no such table; frames that end before they begin.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+        text = read_bytes(path, LARGEST_TEXT).decode("utf-8-sig")
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline="")) if row]
     except OSError as error:
         raise UserError(f"{path}: the file of frame cuts cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:

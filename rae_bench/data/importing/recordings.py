@@ -33,6 +33,7 @@ from rae_bench.data.importing.segments import cut_segments
 from rae_bench.data.importing.shared_rig import all_slides, bone_drift, matched, rig_difference, shared_rig
 from rae_bench.data.wording import as_length, first_few
 from rae_bench.errors import UserError
+from rae_bench.files import digest
 from rae_bench.motion.motion import Motion
 from rae_bench.motion.resample import resample
 from rae_bench.rigs.rig import Rig
@@ -239,32 +240,40 @@ def _identify(
     if folder.is_dir():
         check_files(folder, recipe.files)
     recipe, files = resolve_recipe(folder, recipe)
-    hashes = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
+    hashes = {file: _sha256(folder / file) for file in files}
     manifest = folder / recipe.manifest if recipe.manifest else None
     decides: dict[str, Any] = {
         "version": VERSION,
         "files": hashes,
-        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest and manifest.is_file() else None,
+        "manifest": _sha256(manifest) if manifest and manifest.is_file() else None,
         "recipe": recipe.options(),
         "fps": float(recipe.fps or fps),
         "seconds": float(seconds),
         "minimum_seconds": float(minimum_seconds),
     }
-    skeletons = [hashlib.sha256(path.read_bytes()).hexdigest() for path in skeleton_files(folder, recipe)]
+    skeletons = [_sha256(path) for path in skeleton_files(folder, recipe)]
     if skeletons:
         decides["skeletons"] = skeletons
     if recipe.frame_cuts and (folder / recipe.frame_cuts).is_file():
-        decides["frame_cuts"] = hashlib.sha256((folder / recipe.frame_cuts).read_bytes()).hexdigest()
+        decides["frame_cuts"] = _sha256(folder / recipe.frame_cuts)
     if recipe.action_by == "motion":
         decides["actions"] = actions.VERSION
     if recipe.format == "gltf":
         decides["groups"] = "files"  # domains that were kept before this was so are made again
         beside = {path for file in files for path in linked_files(folder / file)}
         if beside:
-            decides["beside"] = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
+            decides["beside"] = sorted(_sha256(path) for path in beside)
     if recipe.files:
         decides["words"] = {file: dict(recipe.files[file].labels) for file in files}
     return recipe, hashes, hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Return the sha256 of a file. Raise `UserError` where it cannot be read or is too large."""
+    try:
+        return digest(path)[0]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_labels(

@@ -6,6 +6,7 @@ that the last `Make` made: those of a group of cells, or one.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from typing import Any
 
@@ -165,9 +166,15 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
 Reply = Trained | Returned | Raised
 
 
+NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What writing to a disk fails with that is full, over a quota, or only to be read."""
+
+
 def raised(error: Exception) -> Raised:
     """What was raised, as an answer: a model is foreign code, whatever it raises is the cell's reason."""
     if isinstance(error, UserError):
         return Raised(str(error))
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # no fault of anybody's code
+        return Raised(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     trace = "".join(traceback.format_exception(error))
     return Raised(f"{type(error).__name__}: {error}", trace)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rae_bench.files import copy_folder
 from rae_bench.harness.isolation import messages as m
 from rae_bench.harness.isolation.arrays import read_trajectory, write
 from rae_bench.harness.isolation.process import ModelProcess, Report
@@ -137,7 +138,7 @@ class RemoteModel:
         own = self._file("saved")
         seconds = self._timed(m.Save(str(own), which))
         if own.is_dir():
-            shutil.copytree(own, folder)
+            copy_folder(own, folder)
             shutil.rmtree(own)
         else:  # nothing to keep
             folder.mkdir(parents=True)
@@ -146,7 +147,7 @@ class RemoteModel:
     def load(self, folder: Path, without: Sequence[str] = (), which: int = 0) -> float:
         """Have an instance load a copy of a folder, all but some files. Returns the core-seconds that it took."""
         own = self._file("loaded")
-        shutil.copytree(folder, own, ignore=shutil.ignore_patterns(*without))
+        copy_folder(folder, own, without)
         seconds = self._timed(m.Load(str(own), which))
         shutil.rmtree(own)
         return seconds

@@ -13,6 +13,7 @@ import msgspec
 
 from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
+from rae_bench.files import read_bytes, read_text
 from rae_bench.leaderboard.board.make import SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
 from rae_bench.leaderboard.board.sound import read_entries
@@ -74,7 +75,7 @@ def stale_files(board: Board, folder: Path) -> dict[str, str]:
 
 def _text_of(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_text(path, LARGEST_BOARD)
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -90,9 +91,7 @@ def load_board(path: Path) -> dict[str, Any]:
     """
     file = path / JSON if path.is_dir() else path
     try:
-        if file.stat().st_size > LARGEST_BOARD:
-            raise UserError(f"{file}: larger than any board")
-        data = msgspec.json.decode(file.read_bytes())
+        data = msgspec.json.decode(read_bytes(file, LARGEST_BOARD))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{file}: not a board ({one_line(error)}); rae-bench leaderboard build makes it") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from pathlib import Path
 
+from rae_bench import files
 from rae_bench.leaderboard.entries.finding import Refused
 
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
 """Names of entries and tasks, which become file names and addresses."""
 WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
 CELL_FILE = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
-ENTRY, LEVEL, CELLS = "entry.toml", "level.json", "cells"
-LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22}
+ENTRY, LEVEL, CELLS, SAMPLE = "entry.toml", "level.json", "cells", "sample.npz"
+MAX_SAMPLE = 1_500_000
+"""The most bytes of the sample of an entry's motion."""
+LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22, ".npz": MAX_SAMPLE}
 """The most bytes of a file, by its ending. A level's record grows with tasks, not with cells."""
 MAX_FILES = 20_000
 MAX_BYTES = 1 << 30
@@ -66,21 +70,17 @@ def _walk(folder: Path, within: str, sizes: dict[str, int]) -> None:
 
 def _check_name(name: str) -> None:
     parts = name.split("/")
-    if not (name in (ENTRY, LEVEL) or (len(parts) == 3 and CELL_FILE.fullmatch(parts[2]))):
-        raise Refused(name, "is no file of an entry", f"remove it; there are {ENTRY}, {LEVEL} and {CELLS}/<task>/")
+    if not (name in (ENTRY, LEVEL, SAMPLE) or (len(parts) == 3 and CELL_FILE.fullmatch(parts[2]))):
+        known = f"{ENTRY}, {LEVEL}, {SAMPLE} and {CELLS}/<task>/"
+        raise Refused(name, "is no file of an entry", f"remove it; there are {known}")
 
 
 def read_bytes(path: Path, where: str) -> bytes:
     """Return the content of a regular file of an entry. Raise `Refused` on links and on files that are too long."""
     limit = LIMITS[path.suffix]
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        return files.read_bytes(path, limit, follow=False)
     except OSError as error:
-        raise Refused(where, f"cannot be read ({error.strerror})", "put the file there") from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused(where, "is no regular file", "put the file itself there")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise Refused(where, f"has more than {limit} bytes", "shorten it")
-    return data
+        if error.errno == errno.EFBIG:
+            raise Refused(where, f"has more than {limit} bytes", "shorten it") from None
+        raise Refused(where, f"cannot be read ({error.strerror})", "put the file itself there") from None

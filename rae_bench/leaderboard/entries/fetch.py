@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
+from rae_bench.files import CHUNK
 from rae_bench.leaderboard.entries.card import Trajectories
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.leaderboard.entries.packing import CHUNK, digest
+from rae_bench.leaderboard.entries.packing import digest
 from rae_bench.leaderboard.entries.text import check_link
 from rae_bench.storage import scratch
 

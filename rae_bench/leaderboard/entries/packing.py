@@ -5,14 +5,15 @@ The same trajectories give the same bytes. Reading checks names, sizes, shapes a
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from rae_bench import files
 from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
@@ -29,7 +30,6 @@ OVERHEAD = 1 << 16
 """The most bytes of an npz besides its arrays."""
 NORM_TOLERANCE = 1e-3
 """How far the length of a stored quaternion, in single precision, may be from 1."""
-CHUNK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AGAIN = "pack the trajectories again with rae-bench submit"
 
@@ -41,21 +41,15 @@ def pack(members: Mapping[str, Path], path: Path) -> None:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = 0o644 << 16
             info.create_system = 3
-            packed.writestr(info, members[name].read_bytes())
+            packed.writestr(info, files.read_bytes(members[name], MAX_TRAJECTORIES))
 
 
 def digest(path: Path) -> tuple[str, int]:
     """Return sha256 and size of a file, read piece by piece. Raise `UserError` where it cannot be read."""
-    found = hashlib.sha256()
     try:
-        if path.stat().st_size > MAX_TRAJECTORIES:
-            raise UserError(f"{path}: {path.stat().st_size} bytes; at most {MAX_TRAJECTORIES} are read")
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                found.update(chunk)
+        return files.digest(path, MAX_TRAJECTORIES)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    return found.hexdigest(), path.stat().st_size
 
 
 def member(cell: EntryCell) -> str:
@@ -87,14 +81,16 @@ class Pack:
     def __init__(self, path: Path, names: set[str]) -> None:
         """Open a pack that must hold exactly these members. Raise `Refused` where it does not."""
         self.name = path.name
+        self._open = ExitStack()
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = self._open.enter_context(zipfile.ZipFile(self._open.enter_context(files.regular(path))))
         except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+            self._open.close()
             raise Refused(self.name, f"not a zip file ({error})", _AGAIN) from None
         try:
             self._check(path.stat().st_size, names)
         except Refused:
-            self._zip.close()
+            self._open.close()
             raise
         self._names = frozenset(names)
 
@@ -122,7 +118,7 @@ class Pack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.close()
+        self._open.close()
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._names))

@@ -25,6 +25,11 @@ SEEDS = (0, 1, 2)
 """The seeds that every cell must have. More may follow without a gap, the same in every cell."""
 
 
+def is_ranked(task: Task) -> bool:
+    """Return whether a task ranks entries: as its file says, and where that says nothing, whether it is of `TASKS`."""
+    return task.name in TASKS if task.ranking is None else bool(task.ranking.fractions)
+
+
 class CellKey(NamedTuple):
     """A cell of an entry's task."""
 
@@ -38,6 +43,8 @@ class CellKey(NamedTuple):
 
 def compared_fractions(task: Task) -> tuple[float, ...]:
     """Return the fractions below all data at which entries compare on a task."""
+    if task.ranking is not None and task.ranking.fractions:
+        return task.ranking.fractions
     return tuple(f for f in FRACTIONS if f in task.protocol.fractions) or task.protocol.fractions
 
 

@@ -37,6 +37,7 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
+from rae_bench.leaderboard.verify.sampled import check_sample
 from rae_bench.leaderboard.verify.scoring import Say, score_cells
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.tracks import TRACKS
@@ -52,6 +53,7 @@ class Report:
         entry: the entry; None where it could not be read.
         findings: the faults.
         levels: task -> `claimed`, `rescored` or `reproduced`, as far as it was verified here.
+        clips: task -> how many clips were measured here, and how many its finished cells have.
         notes: what was not verified, and why; these are no faults.
         others: the entries beside it.
         evidence: task -> what `reproduced` rests on.
@@ -60,6 +62,7 @@ class Report:
     entry: Entry | None = None
     findings: list[Finding] = field(default_factory=list)
     levels: dict[str, str] = field(default_factory=dict)
+    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -131,6 +134,7 @@ def verify(
             _score(entry, pack, {t: known[t] for t in entry.tasks if t in known}, data_root, report, progress)
     except Refused as refused:
         report.findings.append(refused.finding)
+    _score_sample(entry, known, data_root, report, progress)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
     if levels:
@@ -203,7 +207,7 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     if entry.trajectories is None:
         return nullcontext()
     if path is None:
-        report.notes.append("no trajectories at hand (--trajectories FILE or --fetch): metrics were not recomputed")
+        report.notes.append("no trajectories at hand (--trajectories FILE or --fetch): clips outside a sample were not recomputed")
         return nullcontext()
     return open_pack(entry, path)
 
@@ -227,3 +231,18 @@ def _score(
         report.findings += score_cells(grader, list(entry.of(name)), pack, progress)
         if pack is not None or entry.card.model in (TRUTH, *CONTROLS):
             report.levels[name] = RESCORED
+
+
+def _score_sample(
+    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
+) -> None:
+    """Measure the clips that the entry carries, which is less than its whole trajectories are."""
+    sampled = check_sample(entry, tasks, data_root, progress)
+    report.findings += sampled.findings
+    report.notes += sampled.notes
+    for task, (clips, total) in sampled.clips.items():
+        if report.levels.get(task) == RESCORED:
+            report.clips[task] = total, total
+        elif clips:
+            report.clips[task] = clips, total
+            report.levels[task] = RESCORED

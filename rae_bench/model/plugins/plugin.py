@@ -32,6 +32,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from rae_bench.errors import UserError
+from rae_bench.files import LARGEST_TEXT, read_bytes
 from rae_bench.model.plugins.importer import Importer, Module
 from rae_bench.model.plugins.search import Found, Search
 from rae_bench.model.plugins.syntax import Import, parse
@@ -136,7 +137,7 @@ def _read(spec: str, place: str) -> Plugin:
             if name in modules or found.file is None:
                 continue
             try:
-                source = found.file.read_bytes()
+                source = read_bytes(found.file, LARGEST_TEXT)
                 imports = parse(source).imports
             except OSError as error:
                 raise UserError(f"model '{spec}': {found.file} cannot be read: {error.strerror}") from None
