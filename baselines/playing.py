@@ -1,0 +1,79 @@
+"""From frames that are played or blended to a trajectory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rae_bench.model import Prompt, Trajectory, quat
+
+from .footwork import footwork
+from .library import EVENT, PATH, SLOTS, Library
+from .steering import Roots, in_world
+
+
+class Shown(NamedTuple):
+    """One generated frame of N bodies, on a rig of J joints of which C touch the ground.
+
+    Attributes:
+        origin, yaw: (N, 2) metres and (N,) radians, the root in the world.
+        place, turns: (N, 3) and (N, J, 4) as of `Library`.
+        stands: (N, C) bool, contact joints that stand in the frames that are played.
+        landing: (N, 8, 3) of `missed`.
+        drag: (N, 3) of `Roots.go`.
+    """
+
+    origin: np.ndarray
+    yaw: np.ndarray
+    place: np.ndarray
+    turns: np.ndarray
+    stands: np.ndarray
+    landing: np.ndarray
+    drag: np.ndarray
+
+
+class Player(Protocol):
+    """What makes frames, one after the other."""
+
+    def frame(self, i: int) -> Shown:
+        """Generated frame i, after frame i - 1."""
+
+
+def played(player: Player, prompt: Prompt, library: Library, feet: bool) -> Trajectory:
+    """What a player makes of a prompt, with footwork where `feet` says so."""
+    count, frames, samples = len(prompt.frames), int(prompt.frames.max(initial=0)), prompt.num_samples
+    if not count or not frames:
+        turns = np.broadcast_to(quat.IDENTITY, (samples, count, frames, len(prompt.rig), 4))
+        return Trajectory(np.zeros((samples, count, frames, 3), np.float32), turns.copy())
+    made = Shown(*(np.stack(part, 1) for part in zip(*(player.frame(i) for i in range(frames)), strict=True)))
+    root, rotations = in_world(made.origin, made.yaw, made.place, made.turns)
+    if feet:
+        root, rotations = footwork(prompt, root, rotations, made, library)
+    out = root.astype(np.float32), quat.normalize(rotations).astype(np.float32)
+    return Trajectory(*(np.repeat(part[None], samples, 0) for part in out))
+
+
+def held(roots: Roots, now: Library) -> Shown:
+    """The pose `now` where the roots are: all that can be shown where there is nothing to play."""
+    none = np.zeros((len(now), SLOTS, 3))
+    return Shown(roots.origin, roots.yaw, now.place, now.turns, np.zeros_like(now.stands), none, none[:, 0])
+
+
+def missed(asked: np.ndarray, known: np.ndarray, yaw: np.ndarray, height: float) -> np.ndarray:
+    """By how much key joints will miss their objectives if frames go on as they are known to.
+
+    Args:
+        asked, known: (N, A) of `asked_of`, of the bodies and of the frames that are played.
+        yaw: (N,) heading of the bodies.
+        height: of the rig, metres.
+
+    Returns:
+        (N, 8, 3) metres, world; zeros on a path, and where one of both has no objective.
+    """
+    if asked.shape[1] == PATH:
+        return np.zeros((len(asked), SLOTS, 3))
+    one, two = (part.reshape(-1, EVENT, SLOTS) for part in (asked, known))
+    both = (one[:, -1] > 0) & (two[:, -1] > 0)
+    local = np.where(both[..., None], height * np.moveaxis(one - two, 1, -1)[..., :3], 0)
+    return quat.rotate(np.broadcast_to(quat.from_yaw(yaw)[:, None], (*local.shape[:2], 4)), local)
