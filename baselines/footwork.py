@@ -67,12 +67,12 @@ def footwork(
         soon = asked & (remaining >= 0) & (remaining < close)
         stays = down[:, i] & feet & ~loose & ~soon
         ahead = np.where(feet[:, None], _swept(made.drag[:, i], keys[:, i] - root[:, i, None]) * (stance / 2), 0)
-        off = np.where(stays[..., None], off - anchor[:, i], ahead + (off - ahead) * decay)
+        off = np.where(stays[..., None], off - anchor[:, i], np.where(soon[..., None], off, ahead + (off - ahead) * decay))
         loose = (loose | (np.linalg.norm(off, axis=-1) > REACH * rig.height)) & down[:, i]
-        # The place where the frames will land says what is missing; in the last frames the joint itself does.
-        sure = np.clip(1 - remaining / (close / 3), 0, 1)[..., None] ** 2
+        # First the place where the frames will land says what is missing, where it is known; in the end the joint does.
+        sure = np.clip(1 - remaining / (close * 2 / 3), 0, 1)[..., None] ** 2
         gap = rows.positions[:, i][:, slots] - keys[:, i]
-        goal = landing[:, i] + sure * (gap - landing[:, i])
+        goal = np.where(np.isnan(landing[:, i]), gap, landing[:, i] + sure * (gap - landing[:, i]))
         share = np.where(soon, 1 / (np.maximum(remaining, 0) + 1), 0)[..., None]
         off = off + share * (goal - off)
         bent[:, i] = off

@@ -56,8 +56,9 @@ def played(player: Player, prompt: Prompt, library: Library, feet: bool) -> Traj
 
 def held(roots: Roots, now: Library) -> Shown:
     """The pose `now` where the roots are: all that can be shown where there is nothing to play."""
-    none = np.zeros((len(now), SLOTS, 3))
-    return Shown(roots.origin, roots.yaw, now.place, now.turns, np.zeros_like(now.stands), none, none[:, 0])
+    still = np.zeros((len(now), 3))
+    unknown = np.full((len(now), SLOTS, 3), np.nan)
+    return Shown(roots.origin, roots.yaw, now.place, now.turns, np.zeros_like(now.stands), unknown, still)
 
 
 def missed(asked: np.ndarray, known: np.ndarray, yaw: np.ndarray, height: float) -> np.ndarray:
@@ -69,11 +70,11 @@ def missed(asked: np.ndarray, known: np.ndarray, yaw: np.ndarray, height: float)
         height: of the rig, metres.
 
     Returns:
-        (N, 8, 3) metres, world; zeros on a path, and where one of both has no objective.
+        (N, 8, 3) metres, world; NaN where one of both has no objective, so that nobody knows.
     """
     if asked.shape[1] == PATH:
-        return np.zeros((len(asked), SLOTS, 3))
+        return np.full((len(asked), SLOTS, 3), np.nan)
     one, two = (part.reshape(-1, EVENT, SLOTS) for part in (asked, known))
     both = (one[:, -1] > 0) & (two[:, -1] > 0)
-    local = np.where(both[..., None], height * np.moveaxis(one - two, 1, -1)[..., :3], 0)
+    local = np.where(both[..., None], height * np.moveaxis(one - two, 1, -1)[..., :3], np.nan)
     return quat.rotate(np.broadcast_to(quat.from_yaw(yaw)[:, None], (*local.shape[:2], 4)), local)
