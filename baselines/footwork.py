@@ -6,16 +6,13 @@ slower than the frames say, a foot is put down further ahead or behind, so that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from rae_bench.model import Prompt, solve_ik
 
 from .library import PELVIS, SLOTS, Library
-
-if TYPE_CHECKING:
-    from .playing import Shown
 
 HALF_LIFE = 0.1
 """Seconds in which a foot that has left the ground comes half of the way back to where the frames have it."""
@@ -27,6 +24,27 @@ STILL = 1e-3
 """Rig heights from which on a joint that nothing is asked of is still being brought back."""
 CLOSE = 0.3
 """Seconds before an arrival in which a joint is bent towards its objective."""
+
+
+class Shown(NamedTuple):
+    """One generated frame of N bodies, on a rig of J joints of which C touch the ground.
+
+    Attributes:
+        origin, yaw: (N, 2) metres and (N,) radians, the root in the world.
+        place, turns: (N, 3) and (N, J, 4) as of `Library`.
+        stands: (N, C) bool, contact joints that stand in the frames that are played.
+        landing: (N, 8, 3) metres, world, by how much key joints will miss their objectives if the frames go on; NaN
+            where nobody knows.
+        drag: (N, 3) by how much the root leaves what the frames say: m/s and radians a second, world.
+    """
+
+    origin: np.ndarray
+    yaw: np.ndarray
+    place: np.ndarray
+    turns: np.ndarray
+    stands: np.ndarray
+    landing: np.ndarray
+    drag: np.ndarray
 
 
 def stance_seconds(library: Library, fps: float) -> float:
@@ -67,7 +85,8 @@ def footwork(
         soon = asked & (remaining >= 0) & (remaining < close)
         stays = down[:, i] & feet & ~loose & ~soon
         ahead = np.where(feet[:, None], _swept(made.drag[:, i], keys[:, i] - root[:, i, None]) * (stance / 2), 0)
-        off = np.where(stays[..., None], off - anchor[:, i], np.where(soon[..., None], off, ahead + (off - ahead) * decay))
+        swings = np.where(soon[..., None], off, ahead + (off - ahead) * decay)
+        off = np.where(stays[..., None], off - anchor[:, i], swings)
         loose = (loose | (np.linalg.norm(off, axis=-1) > REACH * rig.height)) & down[:, i]
         # First the place where the frames will land says what is missing, where it is known; in the end the joint does.
         sure = np.clip(1 - remaining / (close * 2 / 3), 0, 1)[..., None] ** 2

@@ -23,8 +23,9 @@ import numpy as np
 
 from rae_bench.model import Context, Domain, ModelCard, Prompt, Trajectory, UserError, quat
 
+from .footwork import Shown
 from .library import SLOTS, Library, features_of, findable, last_frame, library_of, scales_of
-from .playing import Shown, held, missed, played
+from .playing import held, missed, played
 from .steering import Roots, exp, log, spring
 
 EVERY = 0.1

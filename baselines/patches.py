@@ -50,9 +50,10 @@ from rae_bench.model import (
     retarget,
 )
 
+from .footwork import Shown
 from .library import SLOTS, Library, features_of, findable, last_frame, library_of, scales_of, together
 from .motion2motion import PATCH, Body, Windows, body_of, keys_of, speeds_of, transferred
-from .playing import Shown, held, missed, played
+from .playing import held, missed, played
 from .steering import Roots, exp, log, spring
 
 SEGMENTS = 64

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from rae_bench.model import Prompt, Trajectory, quat
 
-from .footwork import footwork
+from .footwork import Shown, footwork
 from .library import EVENT, PATH, SLOTS, Library
 from .steering import Roots, in_world
-
-
-class Shown(NamedTuple):
-    """One generated frame of N bodies, on a rig of J joints of which C touch the ground.
-
-    Attributes:
-        origin, yaw: (N, 2) metres and (N,) radians, the root in the world.
-        place, turns: (N, 3) and (N, J, 4) as of `Library`.
-        stands: (N, C) bool, contact joints that stand in the frames that are played.
-        landing: (N, 8, 3) of `missed`.
-        drag: (N, 3) of `Roots.go`.
-    """
-
-    origin: np.ndarray
-    yaw: np.ndarray
-    place: np.ndarray
-    turns: np.ndarray
-    stands: np.ndarray
-    landing: np.ndarray
-    drag: np.ndarray
 
 
 class Player(Protocol):

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.spatial.transform import Rotation
 
-from rae_bench.baselines.footwork import footwork
+from rae_bench.baselines.footwork import Shown, footwork
 from rae_bench.baselines.library import (
     EVENT,
     SLOTS,
@@ -20,7 +20,7 @@ from rae_bench.baselines.library import (
     library_of,
     together,
 )
-from rae_bench.baselines.playing import Shown, missed
+from rae_bench.baselines.playing import missed
 from rae_bench.baselines.steering import CALM, Roots, exp, in_world, lead, log, moved, spring, usual_arrivals
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
@@ -93,7 +93,7 @@ def test_rotation_vectors_are_those_of_scipy() -> None:
 
 
 def test_a_path_leads_the_root_by_what_it_will_be_off(control: Material) -> None:
-    """A body that its frames bring to 0.2 heights short of the path in a third of a second goes 0.6 heights/s faster."""
+    """A body that will be 0.2 heights short of the path in a third of a second goes 0.6 heights a second faster."""
     rig = control.target.rig
     known = np.array([[0, 0, 0, 1, 2, 3, 0, 0, 0, 1, 1, 1.0]])
     wanted = known.copy()
