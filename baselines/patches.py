@@ -19,8 +19,8 @@ Kept of Motion2Motion: sparse binding, patches of 11 frames, weights 0.9 and 0.1
 normalised by how near a patch of the examples comes to anything (alpha 0.01), coarse to fine, blending by the mean.
 Left: the noise it starts from (here other channels join after the first pass, so that results do not depend on chance);
 its pyramid shrinks motion by a quarter a level, here patches reach over every fourth, second and single frame; three
-passes a level are two; bound bones are roles' places here, rotations there. Added: all that generates, since a prompt
-holds no motion of the source.
+passes a level are two; bound bones are roles' places here, rotations there; the root goes as the source's here, as the
+patches' there. Added: all that generates, since a prompt holds no motion of the source.
 
 In `cold` there are the target's examples alone. In `zero-shot` there are none, and the source's segments are carried
 over by the benchmark's own retargeting. In `retarget` they come so from the benchmark, and are taken for the source's.
