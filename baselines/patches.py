@@ -56,8 +56,6 @@ from .motion2motion import PATCH, Body, Windows, body_of, keys_of, speeds_of, tr
 from .playing import held, missed, played
 from .steering import Roots, exp, log, spring
 
-SEGMENTS = 64
-"""Segments of a source that are carried over, evenly spread."""
 EVERY = 0.1
 """Seconds between two patches."""
 HALF_LIFE = 0.1
@@ -74,7 +72,7 @@ class Patches:
     """Patches of the source's motion, matched and blended. Raise the card's version when its numbers move.
 
     Args:
-        segments: how many segments of each source are carried over.
+        segments: how many segments of each source are carried over at most, evenly spread.
         feet: whether inverse kinematics keeps standing feet in place and brings joints to their objectives.
     """
 
@@ -89,7 +87,7 @@ class Patches:
         parameters=0,
     )
 
-    def __init__(self, segments: int = SEGMENTS, feet: bool = True) -> None:
+    def __init__(self, segments: int = 64, feet: bool = True) -> None:
         self.segments, self.feet = segments, feet
         self._library: Library | None = None
         self._index: _Index | None = None
