@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rae_bench.model import Prompt, solve_ik
+from rae_bench.model import KINDS, Objectives, Prompt, solve_ik
 
-from .library import PELVIS, SLOTS, Library
+from .library import EVENT, PATH, PELVIS, SLOTS, Library
 
+CONTACT = KINDS.index("contact")
 HALF_LIFE = 0.1
 """Seconds in which a foot that has left the ground comes half of the way back to where the frames have it."""
 REACH = 0.25
@@ -74,7 +75,9 @@ def footwork(
         return root, rotations
     positions, turned = rig.forward_kinematics(rotations, root)
     keys = positions[:, :, rig.key_joints[slots]].astype(np.float64)
-    anchor, down = _anchors(prompt, positions, made.stands, slots)
+    unknown = np.isin(rig.contact_slots, slots[~told(library)[slots]])  # feet of whose steps the library knows nothing
+    stands = np.where(unknown, landed(rows, fps)[:, :, rig.contact_slots], made.stands)
+    anchor, down = _anchors(prompt, positions, stands, slots)
     stance, landing = stance_seconds(library, fps), made.landing[:, :, slots]
     off, loose = np.zeros((count, len(slots), 3)), np.zeros((count, len(slots)), bool)
     bent, weights = np.zeros_like(keys), np.zeros(keys.shape[:3], np.float32)
@@ -101,6 +104,27 @@ def footwork(
         target_rotations=turned[:, :, rig.key_joints[slots]], weights=weights, iterations=8,
         floor=1e-3, movable=~rig.ancestors[rig.roles.get("pelvis", 0)],
     )  # fmt: skip
+
+
+def told(library: Library) -> np.ndarray:
+    """(8,) bool, roles of which anything was ever asked in a library; all of them on a path, where no role is."""
+    if library.asked.shape[1] == PATH:
+        return np.ones(SLOTS, bool)
+    active: np.ndarray = library.asked.reshape(-1, EVENT, SLOTS)[:, -1].any(0)
+    return active
+
+
+def landed(rows: Objectives, fps: float) -> np.ndarray:
+    """(N, G, 8) bool, roles that have touched down where they were asked to, and that need not leave yet.
+
+    Args:
+        rows: of the G frames; row i is what is known when frame i is made, which is row i + 1.
+    """
+    left = rows.arrivals - np.arange(1, rows.arrivals.shape[1] + 1)[:, None]
+    asked = rows.kinds == CONTACT
+    came = np.logical_or.accumulate(asked & (left == 0), 1)
+    made: np.ndarray = came & ~(asked & (left >= 0) & (left < round(CLOSE * fps)))
+    return made
 
 
 def _swept(drag: np.ndarray, arm: np.ndarray) -> np.ndarray:

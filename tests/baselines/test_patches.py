@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rae_bench.baselines.footwork import landed
 from rae_bench.baselines.library import library_of
 from rae_bench.baselines.motion2motion import PATCH, Windows, _nearest, body_of, keys_of, speeds_of, transferred
 from rae_bench.baselines.patches import Patches, _some, on_rig
@@ -146,6 +147,25 @@ def test_without_target_data_it_moves_as_the_retargeted_source(found: Material) 
     there.pretrain(on_rig(_some(source, 2), found.target.rig), context("retarget"))
     there.adapt(found.empty, context("retarget"))
     np.testing.assert_allclose(there.generate(found.prompt, ctx).rotations, made.rotations, atol=1e-4)
+
+
+def test_paws_that_no_hand_has_taught_stand_where_they_touch_down() -> None:
+    """No hand of a biped stands. Copied to fore paws, they stand from a touch-down on, as the objectives say."""
+    found = material("limbs")
+    prompt, rig = found.prompt, found.prompt.rig
+    source = short(found.source)
+    model, ctx = Patches(segments=2), context("zero-shot", source)
+    model.pretrain(source, ctx)
+    model.adapt(found.empty, ctx)
+    made = model.generate(prompt, ctx)
+    motion = make_motion(rig, prompt.fps, made.root_positions[0], made.rotations[0])
+    paws = np.isin(rig.contact_slots, [ROLES.index("left_hand"), ROLES.index("right_hand")])
+    frames = made.root_positions.shape[2]
+    stand = landed(prompt.objectives.cut(HISTORY - 1, HISTORY - 1 + frames), prompt.fps)[:, :, rig.contact_slots]
+    both = stand[:, 1:] & stand[:, :-1] & (np.arange(1, frames) < prompt.frames[:, None])[..., None]
+    speed = horizontal_speed(motion)
+    assert both[..., paws].any()
+    assert np.median(speed[both & paws]) < 0.3 * np.median(speed[~both & paws])
 
 
 def test_the_source_changes_what_a_few_examples_give(found: Material, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.spatial.transform import Rotation
 
-from rae_bench.baselines.footwork import Shown, footwork
+from rae_bench.baselines.footwork import Shown, footwork, landed
 from rae_bench.baselines.library import (
     EVENT,
     SLOTS,
@@ -221,6 +221,17 @@ def test_a_foot_arrives_at_its_objective(limbs: Material) -> None:
     way = np.linalg.norm(foot - place, axis=1) / np.linalg.norm(start - place)
     assert way[5] < 0.05
     np.testing.assert_allclose(way[:5], [5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6], atol=0.05)  # in equal steps
+
+
+def test_a_foot_has_landed_until_its_next_step_begins() -> None:
+    """Asked to be there at frame 3 and at frame 20, of 30: it stands from frame 4 until 9 frames before the second."""
+    rows = no_objectives(1, 30)
+    rows.arrivals[:, :3, LEFT], rows.arrivals[:, 3:20, LEFT] = 3, 20
+    rows.kinds[:, :20, LEFT] = CONTACT
+    made = landed(rows, 30.0)
+    # Row i is of frame i + 1.
+    assert (np.flatnonzero(made[0, :, LEFT]) + 1).tolist() == [*range(4, 12), *range(21, 31)]
+    assert not made[0, :, RIGHT].any()
 
 
 def test_the_last_frame_is_that_of_each_history(control: Material) -> None:
