@@ -15,6 +15,7 @@ TRAINING_VERSION = 4
 """Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
 
 if TYPE_CHECKING:
+    from rae_bench.data.retarget import retarget
     from rae_bench.errors import UserError, unknown
     from rae_bench.kinematics import quat
     from rae_bench.kinematics.inverse import solve_ik
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from rae_bench.rigs.rig import ROLES, Rig
 
 _NAMES = {
+    "rae_bench.data.retarget": ("retarget",),
     "rae_bench.errors": ("UserError", "unknown"),
     "rae_bench.kinematics": ("quat",),
     "rae_bench.kinematics.inverse": ("solve_ik",),
@@ -167,6 +169,7 @@ __all__ = [
     "make_skeleton",
     "next_pose",
     "quat",
+    "retarget",
     "sizes_for",
     "solve_ik",
     "states",

@@ -81,7 +81,9 @@ def _memory(tensor: torch.Tensor) -> int:
 
 
 ENTRIES = sorted(list_models())
-NETWORKS = [name for name in ENTRIES if name not in (*CONTROLS, "feedforward")]
+UNTRAINED = ("match", "patches")
+"""They compute on the processor alone."""
+NETWORKS = [name for name in ENTRIES if name not in (*CONTROLS, "feedforward", *UNTRAINED)]
 WINDOWS = [*((name, {}) for name in (*NETWORKS, "fc-rbf-in", "fc-dec-cat"))]
 WINDOWS += [("fe", {"output": output}) for output in OUTPUTS[1:]] + [("fc-rbf-in+omg-lstm", {"mode": "paper"})]
 
@@ -152,9 +154,9 @@ def test_generation_on_a_gpu(name: str, domains: dict[str, Domain]) -> None:
     assert all(pretended.is_there(part) for part in after if part.numel())
 
 
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize("name", [*CONTROLS, *UNTRAINED])
 def test_controls_compute_the_same_whatever_the_device(name: str, domains: dict[str, Domain]) -> None:
-    """They use no torch, so there is nothing to mix."""
+    """They leave what is on a device alone, so there is nothing to mix."""
     domain = domains["quad"]
     exam = cut_clips(domain.motion[:2], 30, ["a", "b"], ["a", "b"], ["a", "b"], domain.objectives[:2])
     made = []
@@ -168,7 +170,7 @@ def test_controls_compute_the_same_whatever_the_device(name: str, domains: dict[
 
 
 def test_every_registered_model_is_tried() -> None:
-    tried = {name for name, _ in WINDOWS} | {*CONTROLS, "feedforward"}
+    tried = {name for name, _ in WINDOWS} | {*CONTROLS, "feedforward", *UNTRAINED}
     assert {"anyrig", "fe", "mann", *CONTROLS} <= set(ENTRIES) <= tried
 
 

@@ -53,11 +53,8 @@ def trained(
     made = model.generate(asked, ctx)
     places = asked.rig.forward_kinematics(made.rotations, made.root_positions)[0]
     moved = places - asked.history.positions[None, :, -1:]
-    return {
-        "loss": close(losses, TRAINED),
-        "weights": close(weights(model), TRAINED),
-        "generated": close(moved, TRAINED),
-    }
+    learnt = {"loss": close(losses, TRAINED), "weights": close(weights(model), TRAINED)} if losses else {}
+    return {**learnt, "generated": close(moved, TRAINED)}
 
 
 def published(model: Any) -> Values:
@@ -343,5 +340,14 @@ def anyrig() -> Values:
     }
 
 
-MORE: Mapping[str, Callable[[], Values]] = {"anyrig": anyrig}
+def patches() -> Values:
+    """Motion of another domain made of patches, and carried over."""
+    given = {"sources": (inputs.domain(1),), "frames": 12}
+    return {
+        **named("finetune", trained(make_model("patches", {}), "finetune", 0, **given)),
+        **named("zero-shot", trained(make_model("patches", {}), "zero-shot", 0, **given)),
+    }
+
+
+MORE: Mapping[str, Callable[[], Values]] = {"anyrig": anyrig, "patches": patches}
 """What else is kept of an entry."""

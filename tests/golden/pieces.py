@@ -83,12 +83,12 @@ def pieces() -> Mapping[str, Piece]:
             )
     for name, found in list_models().items():
         if found.plugin is None and "versions" not in found.about:
-            learns = found.about.get("learns", True)
+            learns, trained = found.about.get("learns", True), found.about.get("parameters") != 0
             file = found.module.removeprefix("rae_bench.").replace(".", "/") + ".py"
             made[name] = Piece(
                 model_versions(name)[name],
                 f"version in the card of {name} in {file}",
-                ("training",) if learns else (*BASE, "objectives"),
+                ("training",) if trained else (*BASE, "objectives", *(("retarget",) if name == "patches" else ())),
                 _later("networks", "entry", name) if learns else _later("motions", "control", name),
             )
     for name, version in metric_versions().items():

@@ -54,8 +54,9 @@ def test_every_registered_entry_resolves() -> None:
     for name in list_models():
         found = resolve_model(name).resolved({})
         config = getattr(make_model(name, {}), "config", None)
-        assert {key: found[key] for key in asdict(config)} == asdict(config) if config else found == {}
-        assert (name in (*CONTROLS, "feedforward")) == (config is None)
+        own = {"match": {"feet": True}, "patches": {"feet": True, "segments": 64}}.get(name, {})
+        assert {key: found[key] for key in asdict(config)} == asdict(config) if config else found == own
+        assert (name in (*CONTROLS, "feedforward", "match", "patches")) == (config is None)
 
 
 def test_anyrig() -> None:

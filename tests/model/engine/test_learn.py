@@ -18,7 +18,7 @@ from rae_bench.model.engine.group import CannotGroup
 from rae_bench.model.engine.learn import Lesson, learn
 from rae_bench.model.registry import CONTROLS, list_models, make_model
 
-ENTRIES = [name for name in list_models() if name not in (*CONTROLS, "feedforward")]
+ENTRIES = [name for name in list_models() if name not in (*CONTROLS, "feedforward", "match", "patches")]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in (*ENTRIES, "fc-rbf-in", "fc-dec-cat", "fe+rtn")]
 VARIANTS += [("fe", {"output": output}) for output in ("absolute", "straight", "momentum")]
 VARIANTS += [("fc-rbf-in+omg-lstm", {"mode": "paper"}), ("mann", {"preset": "paper"})]
