@@ -24,7 +24,7 @@ LAYERS = (
     ("harness",),
     ("testing",),
     ("viewer", "leaderboard", "study"),
-    ("cli", "__main__"),
+    ("cli", "notebook", "__main__"),
 )
 """From the lowest up. A package imports from its own layer and from those before it."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

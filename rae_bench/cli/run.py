@@ -104,7 +104,8 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None, *, wide: bool)
     from rae_bench.harness.kept import kept_folder
     from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
-    from rae_bench.viewer.plots import contact_sheet, fraction_curves
+    from rae_bench.viewer.curves import fraction_curves
+    from rae_bench.viewer.plots import contact_sheet
 
     table_rows = rows(outcome.results)
     print_outcome(outcome, table_rows, wide=wide)

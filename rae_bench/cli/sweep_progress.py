@@ -19,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
-from rae_bench.cli.progress import OVERHEAD, say, say_end
+from rae_bench.cli.progress import say, say_end
 from rae_bench.cli.status import finished_words
 from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
+from rae_bench.harness.tally import OVERHEAD
 
 WORDS = 70
 """Characters beside the bar."""
@@ -93,7 +94,7 @@ class SweepProgress:
         done = sum(p.state == "done" for p in cells.values())
         self.cells, self.finished = len(cells), done
         self.updates = {job.name: job.updates for job in event.jobs}
-        text = f"{len(cells)} cells, {done} done before"
+        text = f"{len(cells)} cell{'s' * (len(cells) != 1)}, {done} done before"
         workers = min(event.pool.slots, len(event.jobs)) if event.pool else 0
         if done == len(cells):
             text += "; nothing that they depend on has changed"
