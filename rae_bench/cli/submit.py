@@ -58,6 +58,7 @@ def submit(
     from rae_bench.cli.status import status_line
     from rae_bench.cli.verify import print_findings
     from rae_bench.data.formats.export import check_place
+    from rae_bench.leaderboard.completing import missing_commands
     from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
     files = [task for task in tasks if task.endswith(".toml")]
@@ -77,6 +78,9 @@ def submit(
     if report.findings:
         print_findings(report)
         click.echo("no entry was made", err=True)
+        if report.entry is not None:
+            for command in missing_commands(report.entry, found.spec, list(found.cells.values()), run_dir, tasks):
+                click.echo(f"what is missing:\n  {command}", err=True)
         return 1
     cells = report.entry.cells if report.entry else ()
     click.echo(f"entry         {out / name}: {len(cells)} cells of {found.model}, {', '.join(report.levels)}")
