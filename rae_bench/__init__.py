@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion, make_motion
     from rae_bench.notebook.results import Results
     from rae_bench.notebook.run import run, sweep
+    from rae_bench.results.clips import load_clips
     from rae_bench.results.files import load_results
     from rae_bench.rigs.file import load_rig
     from rae_bench.rigs.rig import Rig
@@ -33,6 +34,7 @@ _PLACES = {
     "Task": "rae_bench.task.task",
     "UserError": "rae_bench.errors",
     "check_model": "rae_bench.testing",
+    "load_clips": "rae_bench.results.clips",
     "load_results": "rae_bench.results.files",
     "load_rig": "rae_bench.rigs.file",
     "load_task": "rae_bench.task.task",
@@ -53,6 +55,7 @@ __all__ = [
     "Task",
     "UserError",
     "check_model",
+    "load_clips",
     "load_results",
     "load_rig",
     "load_task",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +19,8 @@ from rae_bench.harness.events import Answered, Begun, DataWanted, Event, Planned
 from rae_bench.harness.jobs import AnyJob, Done, Failed, Progress
 from rae_bench.harness.tally import Tally
 
+EVERY = 30.0
+"""Seconds between two signs of life, where there is no terminal and no job ends."""
 LABEL, STATE, LEFT = 30, 22, 13
 """Characters of a line for what is done, its state and the time left; the bar takes the rest."""
 
@@ -57,6 +61,7 @@ class RunProgress:
         self.tally = Tally()
         self.traced: set[str] = set()
         self.awake: set[int] = set()
+        self.life = SignOfLife(console)
 
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
@@ -122,6 +127,7 @@ class RunProgress:
     def _progress(self, worker: int, answer: Progress) -> None:
         bar = self.bars[worker]
         self.awake.add(worker)
+        self.life.give(lambda: self._words(worker, answer))
         if answer.updates > 1:
             text = f"{answer.stage} {answer.update:,}/{answer.updates:,}"
             self.live.update(bar, total=answer.updates, completed=answer.update, state=text)
@@ -129,10 +135,30 @@ class RunProgress:
         else:
             self.live.update(bar, state=answer.stage)
 
+    def _words(self, worker: int, answer: Progress) -> str:
+        """How far the run is, and what a worker is at, in a plain line."""
+        label = next(map(job_label, self.tally.running[worker].values()), "")
+        of = f" {answer.update:,}/{answer.updates:,}" if answer.updates > 1 else ""
+        return f"{self.tally.finished}/{self.tally.cells} cells, {label}: {answer.stage}{of}"
+
     def _count(self) -> None:
         if self.total is not None:
             state = f"{self.tally.finished}/{self.tally.cells} cells"
             self.live.update(self.total, completed=self.tally.made, state=state)
+
+
+class SignOfLife:
+    """Says a line now and then where there is no terminal, so that a log does not fall silent."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.last = console, time.monotonic()
+
+    def give(self, words: Callable[[], str]) -> None:
+        """Say the words unless there is a terminal or a line was said just now."""
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self.last >= EVERY:
+            self.last = now
+            say(self.console, words(), "at      ")
 
 
 def say(console: Console, text: str, word: str = "", colour: str = "") -> None:

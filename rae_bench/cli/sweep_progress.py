@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
-from rae_bench.cli.progress import say, say_end
+from rae_bench.cli.progress import SignOfLife, say, say_end
 from rae_bench.cli.status import finished_words
 from rae_bench.harness.events import Answered, Begun, DataWanted, Ended, Event, Lost, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
@@ -38,6 +38,7 @@ class SweepProgress:
         self.counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self.clock = Clock()
         self.traced: set[str] = set()
+        self.life = SignOfLife(console)
         self.ended = 0
         self.cells, self.finished = 0, 0
         self.updates: dict[str, int] = {}
@@ -75,6 +76,7 @@ class SweepProgress:
             case Answered(_, worker, Progress() as answer):
                 for name in self.clock.on(worker):
                     self.made[name] = min(max(answer.update, self.made.get(name, 0)), self.updates.get(name, 0))
+                self.life.give(self._words)
             case Answered(job, _, (Done() | Failed()) as answer):
                 self.finished += isinstance(job, CellJob) and isinstance(answer, Done)
                 self.made[job.name] = self.updates.get(job.name, 0)
@@ -129,6 +131,11 @@ class SweepProgress:
         for (task, model), counts in self.counts.items():
             table.add_row(Text(task), Text(model), *(str(counts[state] or "") for state in STATES))
         return Group(table, self._bar())
+
+    def _words(self) -> str:
+        """How far the sweep is, in a plain line."""
+        made, updates = sum(self.made.values()), sum(self.updates.values())
+        return f"{self.finished}/{self.cells} cells, {made:,}/{updates:,} updates, {self.clock.words()}"
 
     def _bar(self) -> Table:
         updates, made = sum(self.updates.values()), sum(self.made.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from helpers.running import cell_job, plan_cells
 from rich.console import Console
 
 from rae_bench.cli import main, status
+from rae_bench.cli import progress as progress_module
 from rae_bench.cli.progress import RunProgress
 from rae_bench.cli.status import begin, finished_words, interruption, status_line, truthful
 from rae_bench.cli.sweep_progress import SweepProgress
@@ -157,6 +159,29 @@ def test_the_lines_of_a_run_fit_and_count_updates(width: int, tiny_task: Path, t
     text = console.export_text()
     assert f"/{sum(job.updates for job in jobs)} updates" in text
     assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("observer", ["run", "sweep"])
+def test_a_log_does_not_fall_silent(
+    observer: str, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    plan = plan_cells("fe", str(tiny_task), out=tmp_path)
+    jobs = list(jobs_of(plan))
+    log = io.StringIO()
+    console = Console(file=log)
+    progress = RunProgress(console, "fe on tiny") if observer == "run" else SweepProgress(console)
+    progress.observe(Planned([plan], jobs, {}, FakePool()))  # type: ignore[arg-type]
+    job = next(job for job in jobs if isinstance(job, CellJob) and job.updates)
+    progress.observe(Begun(job, 0))
+    before = log.getvalue()
+    for second in range(61):
+        clock[0] = float(second)
+        progress.observe(Answered(job, 0, Progress("adapt", second, 100, None)))
+    lines = log.getvalue().removeprefix(before).splitlines()
+    assert [line[:18] for line in lines] == ["at      0/8 cells,", "at      0/8 cells,"]
+    assert observer == "sweep" or [line.rpartition(" ")[2] for line in lines] == ["30/100", "60/100"]
 
 
 def shown(progress: RunProgress, console: Console) -> str:
