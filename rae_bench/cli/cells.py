@@ -155,6 +155,7 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
 
 def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, str]]:
     """Return (state and number, which) of cells that are alike but for fraction and seed, in the order of the plan."""
+    from rae_bench.data.wording import in_ranges
     from rae_bench.model.regimes import percent, row_name
 
     # Seeds of each fraction first, so that a line names exactly its cells.
@@ -172,20 +173,8 @@ def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, st
         data = "" if fractions == [1.0] else f" {', '.join(percent(f) for f in fractions)}"
         reason = f" ({why})" if why else ""
         head = f"{state:<6} {count:>3} cell{'s' if count > 1 else ''}"
-        lines.append((head, f"{name}  {row}{data}, {seed_words(which)}{reason}"))
+        lines.append((head, f"{name}  {row}{data}, seed{'s' * (len(which) > 1)} {in_ranges(which)}{reason}"))
     return lines
-
-
-def seed_words(seeds: Sequence[int]) -> str:
-    """Return seeds in words, neighbours as a range: seeds 0, 3-4."""
-    spans: list[list[int]] = []
-    for seed in sorted(seeds):
-        if spans and seed == spans[-1][1] + 1:
-            spans[-1][1] = seed
-        else:
-            spans.append([seed, seed])
-    parts = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(parts)}"
 
 
 def budget_words(protocol: Protocol) -> str:

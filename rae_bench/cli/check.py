@@ -11,6 +11,7 @@ import click
 from rae_bench.cli import complete
 from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
 from rae_bench.cli.status import begin, status_line
+from rae_bench.cli.values import SeedsType
 from rae_bench.results.text_table import TextColumn
 
 PATH = click.Path(path_type=Path)
@@ -61,7 +62,9 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name", shell_complete=complete.task)
 @click.option("--budgets", is_flag=True, help="Train for ever more updates, and say how many are enough.")
 @click.option("--models", multiple=True, default=("mann,fe",), show_default=True, help="One or two good entries.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many; 3 decide.")
+@click.option(
+    "--seeds", type=SeedsType(), default=1, show_default=True, help="How many, or which: 0,3-4; three decide."
+)
 @click.option("--start", type=int, default=200, show_default=True, help="The fewest updates.")
 @click.option("--cap", type=int, default=3200, show_default=True, help="The most updates that may be chosen.")
 @click.option("--out", type=PATH, default="budgets", show_default=True, help="Folder of the cells.")
@@ -70,7 +73,7 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Cells at a time (as many as there are cores).")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def check_task(
-    name: str, budgets: bool, models: tuple[str, ...], seeds: int, start: int, cap: int, out: Path,
+    name: str, budgets: bool, models: tuple[str, ...], seeds: int | list[int], start: int, cap: int, out: Path,
     plot_path: Path | None, data_root: Path | None, workers: int | None, as_json: bool,
 ) -> int:
     """Check task NAME, or a task file.
@@ -107,7 +110,8 @@ def check_task(
         with SweepProgress(Console(stderr=True)) as progress:
             outcomes += sweep_specs(specs, workers=workers, observe=progress.observe)
         done = updates if wanted == updates else (*updates, 2 * cap)
-        series = study.read_series(task, done, outcomes, seeds=seeds, cap=cap)
+        count = len(outcomes[0].plan.spec.seeds)
+        series = study.read_series(task, done, outcomes, seeds=count, cap=cap)
         choice = study.choose(series)
         if choice.settled or any(outcome.failed for outcome in outcomes):
             break

@@ -98,17 +98,26 @@ def check(folder: Path) -> int:
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def diff(old: Path, new: Path, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print a table of Markdown, as a pull request shows it.")
+def diff(old: Path, new: Path, as_json: bool, markdown: bool) -> None:
     """Say what moved between two boards, and whether by more than the seeds explain.
 
     OLD and NEW are board.json files or folders with one.
     """
     from rae_bench.leaderboard.board.build import load_board
-    from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
+    from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 
     boards = [load_board(path) for path in (old, new)]
     try:
         changes = compare_boards(*boards)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{old}, {new}: not boards as rae-bench leaderboard build writes them ({error!r})") from None
-    click.echo(json.dumps(changes, indent=1, allow_nan=False) if as_json else difference_markdown(changes).rstrip())
+    if as_json or markdown:
+        click.echo(json.dumps(changes, indent=1, allow_nan=False) if as_json else difference_markdown(changes).rstrip())
+        return
+    for name, (columns, rows) in difference_tables(changes).items():
+        print_table(columns, rows, name)
+    said = "better and worse: the score moved by more than the folds explain" if changes else "Nothing moved."
+    print_notes([said])
+    if new.is_dir():
+        next_steps(f"rae-bench leaderboard show --folder {new}")
