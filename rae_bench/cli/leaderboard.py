@@ -91,6 +91,8 @@ def check(folder: Path) -> int:
     for name, why in stale.items():
         click.echo(f"{folder / name}: {why}")
     click.echo(f"stale; run rae-bench leaderboard build --folder {folder}" if stale else "the board is of its entries")
+    if not stale:
+        next_steps(f"rae-bench leaderboard show --folder {folder}")
     return 1 if stale else 0
 
 
