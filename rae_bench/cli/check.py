@@ -47,7 +47,8 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         nonlocal number
         number += 1
         if not as_json:
-            _print_check(check)
+            with say.paused():
+                _print_check(check)
 
     with status_line() as say:
         checks = run_checks(

@@ -96,8 +96,10 @@ class RunProgress:
                 self._begin(job, worker)
             case Answered(_, worker, Progress() as answer):
                 self._progress(worker, answer)
-            case Answered(job, _, (Done() | Failed()) as answer):
+            case Answered(job, worker, (Done() | Failed()) as answer):
                 self._count()
+                if worker in self.bars and not self.tally.running[worker]:
+                    self.live.update(self.bars[worker], visible=False)
                 say_end(self.console, answer, job_label(job), self.traced)
 
     def _begin(self, job: AnyJob, worker: int) -> None:
@@ -107,7 +109,7 @@ class RunProgress:
             self.bars[worker] = self.live.add_task("", total=1, state="")
         label = job_label(next(iter(mine.values()))) + (f" and {len(mine) - 1} more" if len(mine) > 1 else "")
         state = "beginning" if worker in self.awake else "starting the worker"
-        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, state=state)
+        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, state=state, visible=True)
 
     def _plan(self, event: Planned) -> None:
         cells = [p for plan in event.plans for p in plan.cells]

@@ -19,9 +19,12 @@ from rae_bench.cli import progress as progress_module
 from rae_bench.cli.progress import RunProgress
 from rae_bench.cli.status import begin, finished_words, interruption, status_line, truthful
 from rae_bench.cli.sweep_progress import SweepProgress
+from rae_bench.data.formats.bvh import write_bvh
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.harness.events import Answered, Begun, Planned
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 from rae_bench.harness.plan import jobs_of
+from rae_bench.rigs.file import load_rig
 
 Call = Callable[[list[str]], tuple[int, str, str]]
 HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich", "ray", "sklearn")
@@ -151,6 +154,9 @@ def test_the_lines_of_a_run_fit_and_count_updates(width: int, tiny_task: Path, t
     assert "pretrain 1,234/12,345" in text
     assert "0/8 cells" in text
     assert max(map(len, text.splitlines())) <= width
+    for job in (*jobs[:3], long):
+        progress.observe(Answered(job, 0, Done()))
+    assert "pretrain" not in shown(progress, console)  # a worker without a job has no line
     with SweepProgress(console) as sweep:
         sweep.observe(Planned([plan], jobs, {}, FakePool()))  # type: ignore[arg-type]
         finish(sweep, jobs, 3)
@@ -202,6 +208,36 @@ def test_a_status_is_told_now_and_then_where_there_is_no_terminal(
             clock[0] = float(second)
             say(f"cell {second}")
     assert capsys.readouterr().err.splitlines() == ["verify mine: loading", "cell 10", "cell 20"]
+
+
+def test_results_are_printed_while_the_line_is_away() -> None:
+    """Else a result would stand behind the words of the line."""
+    done: list[str] = []
+
+    class Line:
+        def stop(self) -> None:
+            done.append("away")
+
+        def start(self) -> None:
+            done.append("back")
+
+    with pytest.raises(KeyboardInterrupt), status.StatusLine(Line()).paused():  # type: ignore[arg-type]
+        done.append("result")
+        raise KeyboardInterrupt
+    assert done == ["away", "result", "back"]
+
+
+def test_an_import_tells_which_file_it_reads(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    motion = generate_locomotion(load_rig("r4"), clips=6, seconds=3.0, fps=30).motion
+    for clip in range(6):
+        write_bvh(tmp_path / f"clip{clip}.bvh", motion, clip)
+    monkeypatch.setattr(status, "EVERY", 0.0)
+    code, _, err = call(["data", "import", str(tmp_path), "--name", "told"])
+    assert code == 0
+    lines = err.splitlines()
+    assert lines[0] == f"import {tmp_path} as told: loading"
+    assert lines[1:7] == [f"reading {n + 1} of 6: clip{n}.bvh" for n in range(6)]
+    assert lines[-1] == "writing the domain"
 
 
 def test_check_model_tells_each_check_as_it_ends(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
