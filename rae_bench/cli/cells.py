@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from rae_bench.task.task import Protocol, Task
 
 
+Wanted = tuple[str, str | None, Mapping[str, Any]]
+"""A model, a task (None where two domains are named), and arguments of `make_spec`."""
+
+
 def budget_option() -> Callable[[Any], Any]:
     """The option by which a command is told which of a task's budgets to train with."""
     return click.option(
@@ -102,7 +106,7 @@ def wanted_cells(
     fractions: Sequence[str],
     options: Sequence[str],
     **others: Any,
-) -> list[tuple[str, str | None, dict[str, Any]]]:
+) -> list[Wanted]:
     """(model, task, arguments of `make_spec`) of each pair that the options name; globs become what they match.
 
     The task is None where `source` and `target` name two domains.
@@ -124,7 +128,7 @@ def wanted_cells(
     return [(model, task, arguments) for model in names for task in chosen]
 
 
-def wanted_words(wanted: Sequence[tuple[str, str | None, Mapping[str, Any]]]) -> str:
+def wanted_words(wanted: Sequence[Wanted]) -> str:
     """Return in words what is asked for, as `wanted_cells` gives it."""
     models = list(dict.fromkeys(model for model, _, _ in wanted))
     tasks = list(dict.fromkeys(task or f"{asked['source']}-to-{asked['target']}" for _, task, asked in wanted))

@@ -12,6 +12,7 @@ import click
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
@@ -50,6 +51,8 @@ def compare(
     rae-bench compare fe-44136fa3:finetune fe-44136fa3:cold
     rae-bench compare fe-44136fa3 hold-44136fa3 --task biped2quad
     """
+    begin(f"compare {a} with {b}", brief=True)
+
     from rae_bench.statistics import comparison
     from rae_bench.statistics.pairing import left_out
     from rae_bench.statistics.tables import in_short

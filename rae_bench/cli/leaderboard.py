@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -33,6 +34,8 @@ def leaderboard() -> None:
 )
 def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> None:
     """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk."""
+    begin(f"leaderboard build in {folder}", brief=True)
+
     from rae_bench.leaderboard.board.build import SITE, read_board, write_board
 
     board = read_board(folder)
@@ -57,6 +60,8 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
 @wide_option
 def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
     """Print a table: overall, or that of a task."""
+    begin(f"leaderboard show of {folder}", brief=True)
+
     from rae_bench.errors import unknown
     from rae_bench.leaderboard.board.build import read_board
     from rae_bench.leaderboard.board.text_tables import terminal_table
@@ -85,6 +90,8 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
 @folder_option
 def check(folder: Path) -> int:
     """Say whether the board is that of the entries; exit 1 where it is not."""
+    begin(f"leaderboard check of {folder}", brief=True)
+
     from rae_bench.leaderboard.board.build import read_board, stale_files
 
     stale = stale_files(read_board(folder), folder)
@@ -106,6 +113,8 @@ def diff(old: Path, new: Path, as_json: bool, markdown: bool) -> None:
 
     OLD and NEW are board.json files or folders with one.
     """
+    begin(f"leaderboard diff of {old} and {new}", brief=True)
+
     from rae_bench.leaderboard.board.build import load_board
     from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 

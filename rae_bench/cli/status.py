@@ -20,9 +20,14 @@ EVERY = 10.0
 """Seconds between two lines of what is being done, where stderr is no terminal."""
 
 
-def begin(text: str) -> None:
-    """Say what a command is about to do, before it imports anything that takes long."""
-    click.echo(f"{text}: loading", err=True)
+def begin(text: str, *, brief: bool = False) -> None:
+    """Say what a command is about to do, before it imports anything that takes long.
+
+    Args:
+        brief: whether the command takes seconds only, so that nobody but a person at a terminal wants to know.
+    """
+    if not brief or sys.stderr.isatty():
+        click.echo(f"{text}: loading", err=True)
 
 
 class StatusLine:

@@ -91,7 +91,7 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     if quick and not found:
         raise UserError(
             f"{folder}: holds results of the quick budget alone, which are not for the board; run it with --budget full"
-            f"{_full_command(folder, quick)}"
+            f"{_full_command(folder, quick, model)}"
         )
     names = sorted({model_name(spec) for spec, _ in found})
     if model is None:
@@ -114,9 +114,12 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     return Gathered(spec, config, found[chosen[0]], len(quick))
 
 
-def _full_command(folder: Path, quick: Mapping[Path, Mapping[str, Any]]) -> str:
+def _full_command(folder: Path, quick: Mapping[Path, Mapping[str, Any]], model: str | None) -> str:
     """Return the command that makes an entry's cells of the first task, where quick results are of one model."""
-    learned = [r for r in quick.values() if r["model"] not in (TRUTH, *CONTROLS) and "card" in r]
+    learned = [
+        r for r in quick.values() if r["model"] not in (TRUTH, *CONTROLS) and "card" in r
+        and model in (None, r["model"], model_name(r["model"]))
+    ]  # fmt: skip
     if len({(r["model"], r["identity"]["config"]) for r in learned}) != 1:
         return ""
     found = Gathered(learned[0]["model"], learned[0]["identity"]["config"], quick)

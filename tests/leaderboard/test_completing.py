@@ -74,8 +74,14 @@ def test_quick_results_name_the_command_of_the_full_budget(
     for path in results.rglob("*.json"):
         facts = json.loads(path.read_text())
         path.write_text(json.dumps(facts | {"budget": "quick", "task": "biped2quad"}))
-    with pytest.raises(UserError, match="quick budget alone") as told:
+    (one,) = results.glob("*/tiny/cold-f1-s0.json")
+    other = json.loads(one.read_text())
+    other["model"] = "fe"
+    (results / "other.json").write_text(json.dumps(other))  # of which model, is not said then
+    with pytest.raises(UserError, match=r"run it with --budget full$"):
         gather_cells(results)
+    with pytest.raises(UserError, match="quick budget alone") as told:
+        gather_cells(results, "Sway")
     assert str(told.value).endswith(
         f": rae-bench run --model PATH/TO/{sway_results.parent.name}/sway.py:Sway --task biped2quad --budget full "
         f"--regimes cold,full --fractions 5%,20% --seeds 0,1,2 --out {results}"
