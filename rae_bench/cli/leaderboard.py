@@ -68,7 +68,7 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
     from rae_bench.leaderboard.entries.finding import one_line
 
     data = read_board(folder).data
-    known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
+    known = {**({"overall": data["overall"]} if data["overall"]["rows"] else {}), **data["tasks"]}
     if table is not None and table not in known:
         raise unknown("table", table, known)
     if as_json:

@@ -55,6 +55,7 @@ def submit(
     Everything that verify checks is checked first; an entry with findings is not made. At a terminal it asks for what
     is missing.
     """
+    from rae_bench.cli.screen import print_notes
     from rae_bench.cli.status import status_line
     from rae_bench.cli.verify import print_findings
     from rae_bench.data.formats.export import check_place
@@ -95,8 +96,7 @@ def submit(
         click.echo(f"  {line}")
     if found.quick:
         report.notes.append(f"{found.quick} results of the quick budget are not for the board and were left out")
-    for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+    print_notes((f"note: {note}" for note in report.notes), err=True)
     return 0
 
 
