@@ -94,7 +94,7 @@ def import_(
     from rae_bench.errors import UserError
 
     check_name(name)
-    begin(f"import {folder} as {name}")
+    begin(f"import {folder} as {name}", brief=True)
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     per_skeleton = table.pop("per_skeleton", False) is True or per_skeleton

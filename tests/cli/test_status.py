@@ -234,8 +234,7 @@ def test_an_import_tells_which_file_it_reads(call: Call, tmp_path: Path, monkeyp
     code, _, err = call(["data", "import", str(tmp_path), "--name", "told"])
     assert code == 0
     lines = err.splitlines()
-    assert lines[0] == f"import {tmp_path} as told: loading"
-    assert lines[1:7] == [f"reading {n + 1} of 6: clip{n}.bvh" for n in range(6)]
+    assert lines[:6] == [f"reading {n + 1} of 6: clip{n}.bvh" for n in range(6)]
     assert lines[-1] == "writing the domain"
 
 
