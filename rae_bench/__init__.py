@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from rae_bench.data.formats.bvh import read_bvh, write_bvh
     from rae_bench.data.formats.gltf import write_glb
     from rae_bench.errors import UserError
-    from rae_bench.harness.run import run
-    from rae_bench.harness.sweep import sweep
     from rae_bench.model.api import ModelCard
     from rae_bench.model.lightning import LightningModel
     from rae_bench.motion.motion import Motion, make_motion
+    from rae_bench.notebook.results import Results
+    from rae_bench.notebook.run import run, sweep
+    from rae_bench.results.clips import load_clips
     from rae_bench.results.files import load_results
     from rae_bench.rigs.file import load_rig
     from rae_bench.rigs.rig import Rig
@@ -28,17 +29,19 @@ _PLACES = {
     "LightningModel": "rae_bench.model",
     "ModelCard": "rae_bench.model",
     "Motion": "rae_bench.motion.motion",
+    "Results": "rae_bench.notebook.results",
     "Rig": "rae_bench.rigs.rig",
     "Task": "rae_bench.task.task",
     "UserError": "rae_bench.errors",
     "check_model": "rae_bench.testing",
+    "load_clips": "rae_bench.results.clips",
     "load_results": "rae_bench.results.files",
     "load_rig": "rae_bench.rigs.file",
     "load_task": "rae_bench.task.task",
     "make_motion": "rae_bench.motion.motion",
     "read_bvh": "rae_bench.data.formats.bvh",
-    "run": "rae_bench.harness.run",
-    "sweep": "rae_bench.harness.sweep",
+    "run": "rae_bench.notebook.run",
+    "sweep": "rae_bench.notebook.run",
     "write_bvh": "rae_bench.data.formats.bvh",
     "write_glb": "rae_bench.data.formats.gltf",
 }
@@ -47,10 +50,12 @@ __all__ = [
     "LightningModel",
     "ModelCard",
     "Motion",
+    "Results",
     "Rig",
     "Task",
     "UserError",
     "check_model",
+    "load_clips",
     "load_results",
     "load_rig",
     "load_task",

@@ -24,7 +24,7 @@ LAYERS = (
     ("harness",),
     ("testing",),
     ("viewer", "leaderboard", "study"),
-    ("cli", "__main__"),
+    ("cli", "notebook", "__main__"),
 )
 """From the lowest up. A package imports from its own layer and from those before it."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -91,7 +91,8 @@ def test_the_check_finds_a_cycle() -> None:
 
 def test_the_wheel_has_every_package() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    there = {_module(path.parent / "__init__.py") for path in FILES.values()} | {"rae_bench.tasks"}
+    data = {"rae_bench.tasks", "rae_bench.leaderboard.site.assets", "rae_bench.leaderboard.site.templates"}
+    there = {_module(path.parent / "__init__.py") for path in FILES.values()} | data
     assert listed == sorted(there)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 
 import click
 import pytest
@@ -77,3 +78,12 @@ def test_readme_has_commands() -> None:
 def test_nothing_is_left_to_fill_in(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert not re.findall(r"[A-Z0-9]+_PLACEHOLDER|\bTODO\b|\bTBD\b", text)
+
+
+def test_the_page_of_a_package_index_stands_by_itself() -> None:
+    """An index shows it without the repository: no picture, and no link but whole addresses."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / project["readme"]).read_text(encoding="utf-8")
+    assert project["readme"] != "README.md"
+    assert "![" not in text
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https://")] == []

@@ -26,7 +26,7 @@ COMMANDS = {
     "submit": ("rae_bench.cli.submit", "submit", "Make an entry for the leaderboard."),
     "verify": ("rae_bench.cli.verify", "verify", "Is an entry what it says?"),
     "rescore": ("rae_bench.cli.rescore", "rescore", "Compute metrics again from kept trajectories."),
-    "check": ("rae_bench.cli.check", "check", "Check a model's contract, our metrics, a task's budgets."),
+    "check": ("rae_bench.cli.check", "check", "Check a model's contract, a rig, our metrics, a task's budgets."),
     "leaderboard": ("rae_bench.cli.leaderboard", "leaderboard", "Build, show, check and compare boards."),
     "data": ("rae_bench.cli.data", "data", "Bring in recordings and look at them."),
     "doctor": ("rae_bench.cli.doctor", "doctor", "Say what is installed and found here, and what is missing."),

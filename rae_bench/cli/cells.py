@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from rae_bench.task.task import Protocol, Task
 
 
+Wanted = tuple[str, str | None, Mapping[str, Any]]
+"""A model, a task (None where two domains are named), and arguments of `make_spec`."""
+
+
 def budget_option() -> Callable[[Any], Any]:
     """The option by which a command is told which of a task's budgets to train with."""
     return click.option(
@@ -102,7 +106,7 @@ def wanted_cells(
     fractions: Sequence[str],
     options: Sequence[str],
     **others: Any,
-) -> list[tuple[str, str | None, dict[str, Any]]]:
+) -> list[Wanted]:
     """(model, task, arguments of `make_spec`) of each pair that the options name; globs become what they match.
 
     The task is None where `source` and `target` name two domains.
@@ -124,7 +128,7 @@ def wanted_cells(
     return [(model, task, arguments) for model in names for task in chosen]
 
 
-def wanted_words(wanted: Sequence[tuple[str, str | None, Mapping[str, Any]]]) -> str:
+def wanted_words(wanted: Sequence[Wanted]) -> str:
     """Return in words what is asked for, as `wanted_cells` gives it."""
     models = list(dict.fromkeys(model for model, _, _ in wanted))
     tasks = list(dict.fromkeys(task or f"{asked['source']}-to-{asked['target']}" for _, task, asked in wanted))
@@ -155,6 +159,7 @@ def print_plans(specs: Sequence[RunSpec], workers: int, *, as_json: bool) -> Non
 
 def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, str]]:
     """Return (state and number, which) of cells that are alike but for fraction and seed, in the order of the plan."""
+    from rae_bench.data.wording import in_ranges
     from rae_bench.model.regimes import percent, row_name
 
     # Seeds of each fraction first, so that a line names exactly its cells.
@@ -172,20 +177,8 @@ def group_lines(cells: Iterable[tuple[Task, PlannedCell]]) -> list[tuple[str, st
         data = "" if fractions == [1.0] else f" {', '.join(percent(f) for f in fractions)}"
         reason = f" ({why})" if why else ""
         head = f"{state:<6} {count:>3} cell{'s' if count > 1 else ''}"
-        lines.append((head, f"{name}  {row}{data}, {seed_words(which)}{reason}"))
+        lines.append((head, f"{name}  {row}{data}, seed{'s' * (len(which) > 1)} {in_ranges(which)}{reason}"))
     return lines
-
-
-def seed_words(seeds: Sequence[int]) -> str:
-    """Return seeds in words, neighbours as a range: seeds 0, 3-4."""
-    spans: list[list[int]] = []
-    for seed in sorted(seeds):
-        if spans and seed == spans[-1][1] + 1:
-            spans[-1][1] = seed
-        else:
-            spans.append([seed, seed])
-    parts = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(parts)}"
 
 
 def budget_words(protocol: Protocol) -> str:

@@ -1,9 +1,11 @@
-"""`rae-bench check`: does a model keep its contract, do our metrics see faults, can a task tell models apart?"""
+"""`rae-bench check`: is a model, a rig, a metric or a task what it should be?"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +15,14 @@ from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_opti
 from rae_bench.cli.status import begin, status_line
 from rae_bench.results.text_table import TextColumn
 
-PATH = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from rae_bench.testing import Check
+
 
 
 @click.group()
 def check() -> None:
-    """Check a model's contract, our metrics, or what a task can tell."""
+    """Check a model's contract, a rig, our metrics, or what a task can tell."""
 
 
 check.add_command(check_task)
@@ -36,7 +40,7 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     resolve_model(spec)
     begin(f"check model {spec}")
 
-    from rae_bench.testing import CHECKS, Check
+    from rae_bench.testing import CHECKS
     from rae_bench.testing import check_model as run_checks
 
     number = 0
@@ -45,7 +49,8 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
         nonlocal number
         number += 1
         if not as_json:
-            print_facts([("ok" if check.ok else "FAIL", check.name + (f": {check.reason}" if check.reason else ""))], 6)
+            with say.paused():
+                _print_check(check)
 
     with status_line() as say:
         checks = run_checks(
@@ -60,6 +65,41 @@ def check_model(spec: str, options: tuple[str, ...], as_json: bool) -> None:
     next_steps(f"rae-bench run --model {spec} --task biped2quad")
 
 
+@check.command("rig")
+@click.argument("name", shell_complete=complete.rig)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_rig(name: str, as_json: bool) -> None:
+    """Check the rig NAME, or a rig file: sides, ground, limits, and whether built-in motion can be made on it."""
+    from rae_bench.rigs.file import load_rig
+
+    rig = load_rig(name)
+    begin(f"check rig {rig.name}")
+
+    from rae_bench.testing import check_rig as run_checks
+
+    _print_checks(run_checks(rig), as_json=as_json)
+    steps = [f"rae-bench show rig {name}"]
+    if not name.endswith(".toml"):
+        steps += [f"rae-bench view {name}", f"rae-bench run --model fe --source r1 --target {name}"]
+    next_steps(*steps)
+
+
+def _print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    """Print the results of checks; exit with 1 where one fails."""
+    if as_json:
+        click.echo(json.dumps([{"name": c.name, "ok": c.ok, "reason": c.reason} for c in checks], indent=1))
+    else:
+        for each in checks:
+            _print_check(each)
+    if not all(c.ok for c in checks):
+        next_steps("mend what FAIL names, and check again")
+        raise click.exceptions.Exit(1)
+
+
+def _print_check(check: Check) -> None:
+    print_facts([("ok" if check.ok else "FAIL", check.name + (f": {check.reason}" if check.reason else ""))], 6)
+
+
 @check.command("lafan1")
 @click.argument("path", type=click.Path(path_type=Path))
 def check_lafan1(path: Path) -> None:
@@ -71,6 +111,7 @@ def check_lafan1(path: Path) -> None:
     print_table([TextColumn("baseline", right=False), *lengths, TextColumn("verdict", " ", right=False)], rows, end="")
     if not agree:
         raise click.exceptions.Exit(1)
+    next_steps("rae-bench run --model fe --task lafan2dog")
 
 
 @check.command("metrics")
@@ -131,3 +172,4 @@ def check_metrics(
         click.echo(f"FAIL  {failing}", err=True)
     if failings:
         raise click.exceptions.Exit(1)
+    next_steps("read docs/robustness.md, which says what each fault is")

@@ -12,6 +12,7 @@ import click
 from rae_bench.cli import complete
 from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
 from rae_bench.cli.status import begin
+from rae_bench.cli.values import SeedsType
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
@@ -32,8 +33,8 @@ VERDICT_SEEDS = 3
 @click.option("--ranking", is_flag=True, help="Say whether the task can tell models apart, so that it is ranked.")
 @click.option("--models", multiple=True, help=f"Good entries [{SERIES_MODELS}; for --ranking {RANKING_MODELS}].")
 @click.option(
-    "--seeds", type=click.IntRange(min=1),
-    help=f"How many [{SERIES_SEEDS}, and 3 decide; for --ranking {RANKING_SEEDS}].",
+    "--seeds", type=SeedsType(),
+    help=f"How many, or which: 0,3-4 [{SERIES_SEEDS}, and 3 decide; for --ranking {RANKING_SEEDS}].",
 )  # fmt: skip
 @click.option("--start", type=int, default=200, show_default=True, help="The fewest updates of --budgets.")
 @click.option("--cap", type=int, default=3200, show_default=True, help="The most updates that may be chosen.")
@@ -45,9 +46,9 @@ VERDICT_SEEDS = 3
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @wide_option
 def check_task(
-    name: str, budgets: bool, ranking: bool, models: tuple[str, ...], seeds: int | None, start: int, cap: int,
-    out: Path, plot_path: Path | None, data_root: Path | None, workers: int | None, report_only: bool, as_json: bool,
-    wide: bool,
+    name: str, budgets: bool, ranking: bool, models: tuple[str, ...], seeds: int | list[int] | None, start: int,
+    cap: int, out: Path, plot_path: Path | None, data_root: Path | None, workers: int | None, report_only: bool,
+    as_json: bool, wide: bool,
 ) -> int:
     """Check task NAME, or a task file.
 
@@ -107,7 +108,7 @@ class _Where:
 
 
 def _budgets(
-    task: Task, name: str, names: Sequence[str], seeds: int, ends: tuple[int, int], where: _Where,
+    task: Task, name: str, names: Sequence[str], seeds: int | list[int], ends: tuple[int, int], where: _Where,
     plot_path: Path | None, *, as_json: bool,
 ) -> int:
     from rae_bench.data.formats.export import check_place
@@ -124,7 +125,7 @@ def _budgets(
         specs = study.series_specs(task, names, wanted, seeds=seeds, out=where.out, data_root=where.data_root)
         outcomes += where.outcomes(specs)
         done = updates if wanted == updates else (*updates, 2 * cap)
-        series = study.read_series(task, done, outcomes, seeds=seeds, cap=cap)
+        series = study.read_series(task, done, outcomes, seeds=len(outcomes[0].plan.spec.seeds), cap=cap)
         choice = study.choose(series)
         if choice.settled or any(outcome.failed for outcome in outcomes):
             break
@@ -141,7 +142,7 @@ def _budgets(
 
 
 def _ranking(
-    task: Task, names: Sequence[str], seeds: int, cap: int, where: _Where, *, as_json: bool, wide: bool
+    task: Task, names: Sequence[str], seeds: int | list[int], cap: int, where: _Where, *, as_json: bool, wide: bool
 ) -> int:
     from rae_bench.results.files import strict
     from rae_bench.study import budgets as series_study

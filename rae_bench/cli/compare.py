@@ -12,6 +12,7 @@ import click
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.cli.leaderboard import ENTRIES_FOLDER
 from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
@@ -43,13 +44,15 @@ def compare(
 ) -> None:
     """Compare A with B on the cells that both have: effect, 95 % interval, p, and better, worse or undecided.
 
-    A and B are folders of one model's results (results/fe-44136fa3), their names in the results folder, or entries
-    of the leaderboard. NAME:REGIME takes one regime, to compare two of them:
+    A and B are folders of one model's results (results/fe-44136fa3), their names in the results folder with or
+    without the hash, or entries of the leaderboard. NAME:REGIME takes one regime, to compare two of them:
 
     \b
     rae-bench compare fe-44136fa3:finetune fe-44136fa3:cold
     rae-bench compare fe-44136fa3 hold-44136fa3 --task biped2quad
     """
+    begin(f"compare {a} with {b}", brief=True)
+
     from rae_bench.statistics import comparison
     from rae_bench.statistics.pairing import left_out
     from rae_bench.statistics.tables import in_short
@@ -190,6 +193,12 @@ def _folder(name: str, results: Path) -> Path:
     for folder in (Path(name), results / name, ENTRIES_FOLDER / name):
         if folder.is_dir():
             return folder
+    of_model = sorted(folder for folder in results.glob("*-*") if folder.name.rpartition("-")[0] == name)
+    if len(of_model) == 1:  # the hash of its options says nothing more where there is one
+        return of_model[0]
+    if of_model:
+        named = ", ".join(folder.name for folder in of_model)
+        raise UserError(f"{results} holds '{name}' with more than one set of options; name one of {named}")
     roots = [root for root in (results, ENTRIES_FOLDER) if root.is_dir()]
     near = {path.name for root in roots for path in root.iterdir() if path.is_dir()}
     raise unknown("entry or folder of results", name, near)

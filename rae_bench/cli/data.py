@@ -13,6 +13,7 @@ from rae_bench.cli.data_export import export
 from rae_bench.cli.data_report import print_summary, report
 from rae_bench.cli.data_retarget import retarget
 from rae_bench.cli.screen import next_steps
+from rae_bench.cli.status import begin, status_line
 
 LONGEST = 86400.0
 """Seconds: no segment is longer."""
@@ -93,6 +94,7 @@ def import_(
     from rae_bench.errors import UserError
 
     check_name(name)
+    begin(f"import {folder} as {name}", brief=True)
     table = read_roles(roles) if roles else {}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     per_skeleton = table.pop("per_skeleton", False) is True or per_skeleton
@@ -118,9 +120,11 @@ def import_(
             raise UserError(f"{folder} is a file; --include chooses from a folder")
         folder, given["include"] = folder.parent, (glob.escape(folder.name),)
     recipe = Recipe.from_table({**table, **given}, where=str(roles) if roles else "options")
-    import_ = import_skeletons if per_skeleton else lambda *words, **times: [import_folder(*words, **times)]
-    corpora = import_(folder, recipe, name, seconds=longest, minimum_seconds=least)
-    reports = [(domain_summary(corpus), save_domain(corpus)) for corpus in corpora]
+    import_ = import_skeletons if per_skeleton else lambda *words, **asked: [import_folder(*words, **asked)]
+    with status_line() as say:
+        corpora = import_(folder, recipe, name, seconds=longest, minimum_seconds=least, say=say)
+        say("writing the domain")
+        reports = [(domain_summary(corpus), save_domain(corpus)) for corpus in corpora]
     if as_json:
         found = [{**each, "folder": str(kept)} for each, kept in reports]
         click.echo(json.dumps(found if per_skeleton else found[0], indent=1))

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rae_bench.cli.screen import next_steps
+from rae_bench.cli.status import begin
+
 if TYPE_CHECKING:
     from rae_bench.motion.motion import Motion
     from rae_bench.viewer.gather import ResultFolder
@@ -40,6 +43,8 @@ def export(
     DOMAIN is an imported domain or a built-in rig. RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>:
     what --regime generated from its test clips.
     """
+    begin(f"export {what}", brief=True)
+
     from rae_bench.cli.values import length_unit, numbers, split, writing
     from rae_bench.data.formats.export import check_writable, export_clips, matching_clips
     from rae_bench.data.formats.units import metres_per_unit
@@ -68,6 +73,7 @@ def export(
         export_clips(path, motion, picked, names=[ids[n] for n in picked], unit=scale)
     for n in picked:
         click.echo(f"{path}: {ids[n]}, {motion.lengths[n]} frames at {motion.fps:g} fps")
+    next_steps(f"open {path} where it is wanted, such as in Blender", f"rae-bench view {what}")
 
 
 def _rollout(result: ResultFolder, regime: str | None, with_history: bool) -> Motion:

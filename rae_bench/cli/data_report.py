@@ -11,6 +11,7 @@ import click
 
 from rae_bench.cli import complete
 from rae_bench.cli.screen import next_steps, print_facts, print_notes, print_table, wide_option
+from rae_bench.cli.status import begin
 from rae_bench.data.wording import as_length
 from rae_bench.results.text_table import Cells, TextColumn
 
@@ -28,6 +29,8 @@ SHOWN = 12
 @wide_option
 def report(name: str, page: Path | None, everything: bool, as_json: bool, wide: bool) -> None:
     """Describe the imported domain NAME: bones, ground, feet, speeds, glitches by file and frame, what was mended."""
+    begin(f"report on {name}", brief=True)
+
     from rae_bench.cli.values import writing
     from rae_bench.data.formats.export import check_place
     from rae_bench.data.importing.domain_report import domain_report

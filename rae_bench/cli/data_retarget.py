@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rae_bench.cli.screen import next_steps
+from rae_bench.cli.screen import next_steps, print_facts
+from rae_bench.cli.status import begin, status_line
 
 if TYPE_CHECKING:
     from rae_bench.rigs.rig import Rig
@@ -25,6 +26,8 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     DOMAIN is an imported domain or a built-in rig. RIG is a built-in rig, a rig file (.toml), or an imported domain,
     whose skeleton is taken. Roles say what corresponds (docs/retargeting.md); nothing of RIG's motion is needed.
     """
+    begin(f"retarget {what} to {onto}")
+
     from rae_bench.cli.values import writing
     from rae_bench.data.retarget import retarget_corpus, standing
     from rae_bench.data.store import check_name, save_domain
@@ -36,19 +39,25 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
 
     check_name(name)
     source, rig = open_domain(what, motion), _rig(onto)
-    made, common = retarget_corpus(source, rig, name), match(source.motion.rig, rig)
+    with status_line() as say:
+        made = retarget_corpus(source, rig, name, lambda done, frames: say(f"frame {done} of {frames}"))
+        say("writing the domain")
+    common = match(source.motion.rig, rig)
     kept = save_domain(made)
     there, seconds = made.motion, made.motion.frames / made.motion.fps
-    click.echo(f"domain     {name}  (kept in {kept})")
-    click.echo(f"segments   {len(there)} of {source.name}, {seconds:,.0f} s at {there.fps:g} fps")
-    click.echo(f"rig        {rig.name}, {as_length(rig.height)} tall; {source.motion.rig.name} is "
-               f"{as_length(source.motion.rig.height)}")  # fmt: skip
-    click.echo(f"roles      {' '.join(common.roles)}")
-    for roles, words in ((common.missing, "left out   "), (common.new, "at rest    ")):
-        if roles:
-            click.echo(f"{words}{' '.join(roles)}")
+    facts = [
+        ("domain", f"{name}  (kept in {kept})"),
+        ("segments", f"{len(there)} of {source.name}, {seconds:,.0f} s at {there.fps:g} fps"),
+        ("rig", f"{rig.name}, {as_length(rig.height)} tall; {source.motion.rig.name} is "
+                f"{as_length(source.motion.rig.height)}"),
+        ("roles", " ".join(common.roles)),
+    ]  # fmt: skip
+    others = (("left out", common.missing), ("at rest", common.new))
+    facts += [(word, " ".join(roles)) for word, roles in others if roles]
     for joint, sliding, height in standing(there):
-        click.echo(f"stands     {joint}: slides {sliding:.2f} cm/s, off its height by {height:.2f} cm (95 % are below)")
+        text = f"{joint}: slides {sliding:.2f} cm/s, off its height by {height:.2f} cm (95 % are below)"
+        facts.append(("stands", text))
+    print_facts(facts, 11)
     path = page or Path(f"{name}-retargeted.html")
     with writing(path):
         write_page(retargeted_scene(source, made, Choice()), path)

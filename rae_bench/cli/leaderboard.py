@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_option
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
 
@@ -36,6 +37,8 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
 
     Exit 0 where all entries are on the board, 1 where one cannot stand with the others: it is named and left out.
     """
+    begin(f"leaderboard build in {folder}", brief=True)
+
     from rae_bench.leaderboard.board.build import SITE, read_board, write_board
     from rae_bench.leaderboard.entries.finding import one_line
 
@@ -65,13 +68,15 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
 @wide_option
 def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
     """Print a table: overall, or that of a task."""
+    begin(f"leaderboard show of {folder}", brief=True)
+
     from rae_bench.errors import unknown
     from rae_bench.leaderboard.board.build import read_board
     from rae_bench.leaderboard.board.text_tables import terminal_table
     from rae_bench.leaderboard.entries.finding import one_line
 
     data = read_board(folder).data
-    known = {**({"overall": data["overall"]} if data["overall"]["tasks"] else {}), **data["tasks"]}
+    known = {**({"overall": data["overall"]} if data["overall"]["rows"] else {}), **data["tasks"]}
     if table is not None and table not in known:
         raise unknown("table", table, known)
     if as_json:
@@ -95,12 +100,16 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
 @folder_option
 def check(folder: Path) -> int:
     """Say whether the board is that of the entries; exit 1 where it is not."""
+    begin(f"leaderboard check of {folder}", brief=True)
+
     from rae_bench.leaderboard.board.build import read_board, stale_files
 
     stale = stale_files(read_board(folder), folder)
     for name, why in stale.items():
         click.echo(f"{folder / name}: {why}")
     click.echo(f"stale; run rae-bench leaderboard build --folder {folder}" if stale else "the board is of its entries")
+    if not stale:
+        next_steps(f"rae-bench leaderboard show --folder {folder}")
     return 1 if stale else 0
 
 
@@ -108,17 +117,28 @@ def check(folder: Path) -> int:
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def diff(old: Path, new: Path, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print a table of Markdown, as a pull request shows it.")
+def diff(old: Path, new: Path, as_json: bool, markdown: bool) -> None:
     """Say what moved between two boards, and whether by more than the seeds explain.
 
     OLD and NEW are board.json files or folders with one.
     """
+    begin(f"leaderboard diff of {old} and {new}", brief=True)
+
     from rae_bench.leaderboard.board.build import load_board
-    from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
+    from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 
     boards = [load_board(path) for path in (old, new)]
     try:
         changes = compare_boards(*boards)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{old}, {new}: not boards as rae-bench leaderboard build writes them ({error!r})") from None
-    click.echo(json.dumps(changes, indent=1, allow_nan=False) if as_json else difference_markdown(changes).rstrip())
+    if as_json or markdown:
+        click.echo(json.dumps(changes, indent=1, allow_nan=False) if as_json else difference_markdown(changes).rstrip())
+        return
+    for name, (columns, rows) in difference_tables(changes).items():
+        print_table(columns, rows, name)
+    said = "better and worse: the score moved by more than the folds explain" if changes else "Nothing moved."
+    print_notes([said])
+    if new.is_dir():
+        next_steps(f"rae-bench leaderboard show --folder {new}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -13,11 +15,12 @@ from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
 from rae_bench.cli.status import finished_words
-from rae_bench.harness.events import Answered, Begun, DataWanted, Elsewhere, Event, Planned, PutBack
-from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
+from rae_bench.harness.events import Answered, Begun, DataWanted, Elsewhere, Event, Planned
+from rae_bench.harness.jobs import AnyJob, Done, Failed, Progress
+from rae_bench.harness.tally import Tally
 
-OVERHEAD = 20
-"""Updates that a cell's data, generation and critic take, about."""
+EVERY = 30.0
+"""Seconds between two signs of life, where there is no terminal and no job ends."""
 LABEL, STATE, LEFT = 30, 22, 13
 """Characters of a line for what is done, its state and the time left; the bar takes the rest."""
 
@@ -55,11 +58,10 @@ class RunProgress:
         self.live = live_bars(console)
         self.bars: dict[int, Any] = {}
         self.total: Any = None
-        self.running: dict[int, dict[str, AnyJob]] = {}
-        self.credited: dict[str, int] = {}
+        self.tally = Tally()
         self.traced: set[str] = set()
         self.awake: set[int] = set()
-        self.cells, self.finished = 0, 0
+        self.life = SignOfLife(console)
 
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
@@ -76,13 +78,15 @@ class RunProgress:
 
     def how_far(self) -> str:
         """How many cells are finished, in words."""
-        return finished_words(self.finished, self.cells) if self.cells else "no cell had begun"
+        tally = self.tally
+        return finished_words(tally.finished, tally.cells) if tally.cells else "no cell had begun"
 
     def _say(self, text: str, word: str = "", colour: str = "") -> None:
         say(self.console, text, word, colour)
 
     def observe(self, event: Event) -> None:
         """Take one event of a run."""
+        self.tally.observe(event)
         match event:
             case DataWanted():
                 self._say(f"{self.title}: making or finding the data")
@@ -94,31 +98,26 @@ class RunProgress:
                 self._progress(worker, answer)
             case Elsewhere(job):
                 self._say(f"waiting {job_label(job)}: another run is at it")
-            case PutBack(job, worker):
-                self.running.get(worker, {}).pop(job.name, None)
             case Answered(job, worker, (Done() | Failed()) as answer):
-                self.running.get(worker, {}).pop(job.name, None)
-                self.finished += isinstance(job, CellJob) and isinstance(answer, Done)
-                self._credit(job.updates + OVERHEAD - self.credited.pop(job.name, 0))
+                self._count()
+                if worker in self.bars and not self.tally.running[worker]:
+                    self.live.update(self.bars[worker], visible=False)
                 say_end(self.console, answer, job_label(job), self.traced)
 
     def _begin(self, job: AnyJob, worker: int) -> None:
         """A job begins, by itself or with those that the worker has begun just now."""
-        mine = self.running.setdefault(worker, {})
-        mine[job.name] = job
+        mine = self.tally.running[worker]
         if worker not in self.bars:
             self.bars[worker] = self.live.add_task("", total=1, state="")
         label = job_label(next(iter(mine.values()))) + (f" and {len(mine) - 1} more" if len(mine) > 1 else "")
         state = "beginning" if worker in self.awake else "starting the worker"
-        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, state=state)
+        self.live.reset(self.bars[worker], total=max(job.updates, 1), description=label, state=state, visible=True)
 
     def _plan(self, event: Planned) -> None:
         cells = [p for plan in event.plans for p in plan.cells]
-        done = sum(p.state == "done" for p in cells)
-        self.cells, self.finished = len(cells), done
-        text = f"{self.title}: {len(cells)} cells, {done} done before"
+        text = f"{self.title}: {self.tally.cells} cell{'s' * (self.tally.cells != 1)}, {self.tally.before} done before"
         workers = min(event.pool.slots, len(event.jobs)) if event.pool else 0
-        if done == len(cells):
+        if self.tally.before == self.tally.cells:
             text += "; nothing that they depend on has changed"
         elif workers:
             text += f"; starting {workers} worker{'s' if workers > 1 else ''}"
@@ -126,24 +125,44 @@ class RunProgress:
         for p in cells:
             if p.state == "stale" or p.why:
                 self._say(f"again   {cell_label(p.cell)} ({p.why})")
-        self.total = self.live.add_task("all", total=sum(j.updates + OVERHEAD for j in event.jobs), state="")
-        self._credit(0)
+        self.total = self.live.add_task("all", total=self.tally.updates, state="")
+        self._count()
 
     def _progress(self, worker: int, answer: Progress) -> None:
         bar = self.bars[worker]
         self.awake.add(worker)
+        self.life.give(lambda: self._words(worker, answer))
         if answer.updates > 1:
             text = f"{answer.stage} {answer.update:,}/{answer.updates:,}"
             self.live.update(bar, total=answer.updates, completed=answer.update, state=text)
-            for name in self.running.get(worker, {}):
-                self._credit(answer.update - self.credited.get(name, 0))
-                self.credited[name] = max(answer.update, self.credited.get(name, 0))
+            self._count()
         else:
             self.live.update(bar, state=answer.stage)
 
-    def _credit(self, updates: int) -> None:
+    def _words(self, worker: int, answer: Progress) -> str:
+        """How far the run is, and what a worker is at, in a plain line."""
+        label = next(map(job_label, self.tally.running[worker].values()), "")
+        of = f" {answer.update:,}/{answer.updates:,}" if answer.updates > 1 else ""
+        return f"{self.tally.finished}/{self.tally.cells} cells, {label}: {answer.stage}{of}"
+
+    def _count(self) -> None:
         if self.total is not None:
-            self.live.update(self.total, advance=max(updates, 0), state=f"{self.finished}/{self.cells} cells")
+            state = f"{self.tally.finished}/{self.tally.cells} cells"
+            self.live.update(self.total, completed=self.tally.made, state=state)
+
+
+class SignOfLife:
+    """Says a line now and then where there is no terminal, so that a log does not fall silent."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.last = console, time.monotonic()
+
+    def give(self, words: Callable[[], str]) -> None:
+        """Say the words unless there is a terminal or a line was said just now."""
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self.last >= EVERY:
+            self.last = now
+            say(self.console, words(), "at      ")
 
 
 def say(console: Console, text: str, word: str = "", colour: str = "") -> None:

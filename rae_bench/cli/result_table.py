@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
     from rae_bench.metrics.base import Column
     from rae_bench.results.rows import Row
+    from rae_bench.statistics.intervals import Interval
 
 RATIOS = ("gain_over_cold", "quality_of_full", "data_saved")
 LEAVING = ("trained", "core_seconds", "data_saved", "quality_of_full")
@@ -23,20 +24,26 @@ EXACT = ("trained", "core_seconds")
 """Columns that are counted and have no interval."""
 
 
-def value_text(name: str, row: Row, digits: int) -> str:
-    """Return the mean over seeds of a column of a row, and below it the half width or the ends of its interval."""
-    from rae_bench.statistics.intervals import gain_interval, level_interval
+def interval_of(name: str, row: Row) -> Interval:
+    """Return the mean over seeds of a column of a row, geometric for ratios, with its interval."""
+    from rae_bench.statistics.intervals import Interval, gain_interval, level_interval
 
     values = row.values[name]
     seeds = row.seeds if len(row.seeds) == len(values) else range(len(values))  # a seed without cold has no gain
     if name in RATIOS:
         trained_on = row.fraction if name == "gain_over_cold" and row.fraction is not None else 1.0
-        mean, low, high = gain_interval(seeds, values, trained_on)
+        return Interval(*gain_interval(seeds, values, trained_on), math.nan)
+    return level_interval(seeds, values)
+
+
+def value_text(name: str, row: Row, digits: int) -> str:
+    """Return the mean over seeds of a column of a row, and below it the half width or the ends of its interval."""
+    found = interval_of(name, row)
+    mean, half = found.estimate, found.high - found.estimate
+    if name in RATIOS:
         sign = {"above": "≥ ", "below": "≤ "}.get(row.capped, "") if name == "data_saved" else ""
         text = sign + short_number(mean, digits)
-        return text if math.isnan(low) else f"{text}\n({short_range(low, high, digits)})"
-    found = level_interval(seeds, values)
-    mean, half = found.estimate, found.high - found.estimate
+        return text if math.isnan(found.low) else f"{text}\n({short_range(found.low, found.high, digits)})"
     if name in EXACT:
         return f"{mean:,.{digits}f}"
     text = short_number(mean, digits)

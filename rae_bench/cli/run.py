@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rae_bench.cli.cells import cell_options, print_plans, wanted_cells, wanted_words
+from rae_bench.cli.cells import Wanted, cell_options, print_plans, wanted_cells, wanted_words
 from rae_bench.cli.result_table import print_actions, print_rows
 from rae_bench.cli.screen import next_steps, print_notes
 from rae_bench.cli.status import begin
 from rae_bench.errors import UserError
-from rae_bench.model.regimes import COLD, FULL
+from rae_bench.model.regimes import COLD, FINETUNE, FULL
+from rae_bench.task.task import QUICK_BUDGET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,23 +83,52 @@ def run(
     if as_json:
         click.echo(json.dumps(results, indent=1, allow_nan=False))
     else:
-        next_steps(*what_next(specs))
+        next_steps(*what_next(specs, wanted))
     return code
 
 
-def what_next(specs: Sequence[RunSpec]) -> list[str]:
-    """Return the commands that make sense once cells of these are finished: a comparison, or seeds to compare by."""
+def what_next(specs: Sequence[RunSpec], wanted: Sequence[Wanted]) -> list[str]:
+    """Return the commands that make sense once cells are finished: motion to make, a comparison, or seeds for one.
+
+    Args:
+        specs: what was run.
+        wanted: the same as it was asked for, which is how it is asked for again.
+    """
     first = specs[0]
     entries = list(dict.fromkeys(spec.folder().parent.name for spec in specs))
     learned = [regime for regime in first.regimes if regime not in (COLD, FULL)]
     where = "" if first.out == Path("results") else f" --results {first.out}"
+    steps = [step] if first.keep and (step := generate_command(first)) else []
     if len(first.seeds) < 2:
-        return [f"rae-bench run --model {first.model.spec} --task {first.task.name} --seeds 3"]
+        return [*steps, f"{asked_again(*wanted[0])} --seeds 3"]
     if len(entries) > 1:
-        return [f"rae-bench compare {entries[0]} {entries[1]}{where}"]
+        return [*steps, f"rae-bench compare {entries[0]} {entries[1]}{where}"]
     if learned and COLD in first.regimes:
-        return [f"rae-bench compare {entries[0]}:{learned[-1]} {entries[0]}:{COLD}{where}"]
-    return [f"rae-bench view {first.folder()}"]
+        return [*steps, f"rae-bench compare {entries[0]}:{learned[-1]} {entries[0]}:{COLD}{where}"]
+    return [*steps, f"rae-bench view {first.folder()}"]
+
+
+def generate_command(spec: RunSpec) -> str:
+    """Return the command that makes motion with the last model that was kept; "" where none was."""
+    from rae_bench.harness.kept import kept_folder
+
+    kept = [folder for cell in spec.cells() if cell.learns and (folder := kept_folder(spec.path(cell))).is_dir()]
+    named = [folder for folder in kept if folder.name.startswith(FINETUNE)] or kept
+    return f"rae-bench generate {named[-1]} --objectives FILE.toml -o out.bvh --page out.html" if named else ""
+
+
+def asked_again(model: str, task: str | None, asked: Mapping[str, Any]) -> str:
+    """Return the command that was given for one model and task, without its seeds."""
+    words = ["rae-bench", "run", "--model", model]
+    words += ["--task", task] if task else ["--source", str(asked["source"]), "--target", str(asked["target"])]
+    words += ["--regimes", ",".join(asked["regimes"])] if asked.get("regimes") else []
+    words += ["--fractions", ",".join(f"{100 * f:g}%" for f in asked["fractions"])] if asked.get("fractions") else []
+    words += ["--budget", asked["budget"]] if asked.get("budget", QUICK_BUDGET) != QUICK_BUDGET else []
+    for key, value in (asked.get("options") or {}).items():
+        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    for option, key in (("--preset", "preset"), ("--data", "data_root"), ("--out", "out")):
+        words += [option, str(asked[key])] if asked.get(key) and str(asked[key]) != "results" else []
+    return shlex.join(words)
 
 
 def print_outcome(outcome: Outcome, table_rows: Sequence[Row], *, wide: bool = False) -> None:
@@ -110,7 +141,8 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None, *, wide: bool)
     from rae_bench.harness.kept import kept_folder
     from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
-    from rae_bench.viewer.plots import contact_sheet, fraction_curves
+    from rae_bench.viewer.curves import fraction_curves
+    from rae_bench.viewer.plots import contact_sheet
 
     table_rows = rows(outcome.results)
     print_outcome(outcome, table_rows, wide=wide)

@@ -9,41 +9,73 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from rich.status import Status
+
 EVERY = 10.0
 """Seconds between two lines of what is being done, where stderr is no terminal."""
-Say = Callable[[str], None]
 
 
-def begin(text: str) -> None:
-    """Say what a command is about to do, before it imports anything that takes long."""
-    click.echo(f"{text}: loading", err=True)
+def begin(text: str, *, brief: bool = False) -> None:
+    """Say what a command is about to do, before it imports anything that takes long.
+
+    Args:
+        brief: whether the command takes seconds only, so that nobody but a person at a terminal wants to know.
+    """
+    if not brief or sys.stderr.isatty():
+        click.echo(f"{text}: loading", err=True)
+
+
+class StatusLine:
+    """What is being done, as a line on stderr: called with the words.
+
+    Args:
+        status: rich's changing line; None where there is no terminal.
+    """
+
+    def __init__(self, status: Status | None = None) -> None:
+        self._status, self._last = status, time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Say it: at a terminal in the place of what was said before, elsewhere once in `EVERY` seconds at most."""
+        if self._status is not None:
+            from rich.text import Text
+
+            self._status.update(Text(text, overflow="ellipsis", no_wrap=True))
+        elif time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()
+            click.echo(text, err=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the line away while the block prints: what is printed would stand behind it otherwise."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        try:
+            yield
+        finally:
+            self._status.start()
 
 
 @contextmanager
-def status_line() -> Iterator[Say]:
+def status_line() -> Iterator[StatusLine]:
     """Give a function that says on stderr what is being done.
 
     At a terminal it is one line that changes. Elsewhere it is a line each, but no more than one in `EVERY` seconds.
     """
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.text import Text
-
-        with Console(stderr=True).status("") as status:
-            yield lambda text: status.update(Text(text, overflow="ellipsis", no_wrap=True))
+    if not sys.stderr.isatty():
+        yield StatusLine()
         return
-    last = time.monotonic()
+    from rich.console import Console
 
-    def say(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= EVERY:
-            last = time.monotonic()
-            click.echo(text, err=True)
-
-    yield say
+    with Console(stderr=True).status("") as status:
+        yield StatusLine(status)
 
 
 @contextmanager

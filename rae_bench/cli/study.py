@@ -12,13 +12,14 @@ import click
 from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.screen import next_steps, print_facts
 from rae_bench.cli.status import begin
-from rae_bench.cli.values import assignments, expand, split
+from rae_bench.cli.values import SeedsType, assignments, expand, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME
 from rae_bench.task.task import QUICK_BUDGET, QUICK_SUFFIX
 
 if TYPE_CHECKING:
     from rae_bench.harness.plan import Plan
+    from rae_bench.harness.spec import Seeds
     from rae_bench.study.cost import Cost
     from rae_bench.study.thesis import StudyArm
 
@@ -37,7 +38,7 @@ def study() -> None:
     "--modes", multiple=True,
     help="corrected (our protocol), paper (as published), swapped (the source's hands called feet); all by default.",
 )  # fmt: skip
-@click.option("--seeds", type=int, default=3, show_default=True, help="How many seeds.")
+@click.option("--seeds", type=SeedsType(), default=3, show_default=True, help="How many seeds, or which: 0,3-4.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Result folder.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Of all models, such as preset=paper.")
 @budget_option()
@@ -47,15 +48,13 @@ def study() -> None:
 @click.option("--dry-run", is_flag=True, help="Only count the cells, and say how long they would take.")
 @click.option("--report-only", is_flag=True, help="Run nothing: report what is there.")
 def thesis(
-    rigs: tuple[str, ...], models: tuple[str, ...], modes: tuple[str, ...], seeds: int, out: Path,
+    rigs: tuple[str, ...], models: tuple[str, ...], modes: tuple[str, ...], seeds: Seeds, out: Path,
     options: tuple[str, ...], budget: str, workers: int | None, dry_run: bool, report_only: bool, **resources: Any,
 ) -> int:
     """The KTH thesis that this benchmark standardises: its models, regimes and five claims.
 
     Cells are those of rae-bench sweep, in the same folder: after an interruption the same command does the rest.
     """
-    if seeds < 1:
-        raise UserError("--seeds takes a number above 0")
     begin("study thesis")
 
     from rae_bench.study.claims import MODELS
@@ -92,7 +91,7 @@ def _chosen(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
     return names or list(known)
 
 
-def _plans(parts: Sequence[StudyArm], seeds: int, out: Path) -> dict[str, list[Plan]]:
+def _plans(parts: Sequence[StudyArm], seeds: Seeds, out: Path) -> dict[str, list[Plan]]:
     from rae_bench.study.thesis import plan_arm
 
     return {arm.name: plan_arm(arm, seeds, out) for arm in parts}
@@ -103,7 +102,7 @@ def _counts(plans: Sequence[Plan]) -> tuple[int, int]:
     return sum(cells.values()), len(cells)
 
 
-def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | None) -> None:
+def _estimate(parts: Sequence[StudyArm], seeds: Seeds, out: Path, workers: int | None) -> None:
     """Print the number of cells of each mode, and the time that they would take by what earlier cells took."""
     from rae_bench.cli.cells import duration
     from rae_bench.harness.estimate import estimate
@@ -127,7 +126,7 @@ def _estimate(parts: Sequence[StudyArm], seeds: int, out: Path, workers: int | N
         click.echo(f"not counted: {open_ended} jobs of which none of the kind has been run here")
 
 
-def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) -> None:
+def _report(parts: Sequence[StudyArm], seeds: Seeds, out: Path, *, measure: bool) -> None:
     """Measure the cost where it is not known, write the report, and print the verdicts."""
     from rae_bench.study.findings import find
     from rae_bench.study.report import write_study
@@ -142,7 +141,8 @@ def _report(parts: Sequence[StudyArm], seeds: int, out: Path, *, measure: bool) 
     costs = _costs(parts[0], plans[parts[0].name], folder, measure=measure)
     rigs = tuple(task.name.split("-")[1] for task in parts[0].tasks)
     counts = {name: _counts(of) for name, of in plans.items()}
-    found = find(clips, parts[0].models, costs, rigs, seeds, counts, budget)
+    which = plans[parts[0].name][0].spec.seeds
+    found = find(clips, parts[0].models, costs, rigs, which, counts, budget)
     for path in write_study(found, folder):
         click.echo(f"report    {path}", err=True)
     for mode, verdicts in found.verdicts.items():

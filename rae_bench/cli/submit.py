@@ -55,9 +55,11 @@ def submit(
     Everything that verify checks is checked first; an entry with findings is not made. At a terminal it asks for what
     is missing.
     """
+    from rae_bench.cli.screen import print_notes
     from rae_bench.cli.status import status_line
     from rae_bench.cli.verify import print_findings
     from rae_bench.data.formats.export import check_place
+    from rae_bench.leaderboard.completing import missing_commands
     from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
     files = [task for task in tasks if task.endswith(".toml")]
@@ -77,6 +79,9 @@ def submit(
     if report.findings:
         print_findings(report)
         click.echo("no entry was made", err=True)
+        if report.entry is not None:
+            for command in missing_commands(report.entry, found.spec, list(found.cells.values()), run_dir, tasks):
+                click.echo(f"what is missing:\n  {command}", err=True)
         return 1
     cells = report.entry.cells if report.entry else ()
     click.echo(f"entry         {out / name}: {len(cells)} cells of {found.model}, {', '.join(report.levels)}")
@@ -91,8 +96,7 @@ def submit(
         click.echo(f"  {line}")
     if found.quick:
         report.notes.append(f"{found.quick} results of the quick budget are not for the board and were left out")
-    for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+    print_notes((f"note: {note}" for note in report.notes), err=True)
     return 0
 
 

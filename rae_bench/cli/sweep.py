@@ -88,5 +88,5 @@ def sweep(
             if number:
                 click.echo()
             print_outcome(outcome, rows(outcome.results), wide=wide)
-        next_steps(*what_next(specs))
+        next_steps(*what_next(specs, pairs))
     return int(any(outcome.failed for outcome in outcomes))

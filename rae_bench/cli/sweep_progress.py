@@ -19,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rae_bench.cli.cells import cell_label, duration, job_label
-from rae_bench.cli.progress import OVERHEAD, say, say_end
+from rae_bench.cli.progress import SignOfLife, say, say_end
 from rae_bench.cli.status import finished_words
 from rae_bench.harness.events import Answered, Begun, DataWanted, Elsewhere, Ended, Event, Lost, Planned, PutBack
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
+from rae_bench.harness.tally import OVERHEAD
 
 WORDS = 70
 """Characters beside the bar."""
@@ -37,6 +38,7 @@ class SweepProgress:
         self.counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self.clock = Clock()
         self.traced: set[str] = set()
+        self.life = SignOfLife(console)
         self.ended = 0
         self.cells, self.finished = 0, 0
         self.updates: dict[str, int] = {}
@@ -76,6 +78,7 @@ class SweepProgress:
             case Answered(_, worker, Progress() as answer):
                 for name in self.clock.on(worker):
                     self.made[name] = min(max(answer.update, self.made.get(name, 0)), self.updates.get(name, 0))
+                self.life.give(self._words)
             case Answered(job, _, (Done() | Failed()) as answer):
                 self.finished += isinstance(job, CellJob) and isinstance(answer, Done)
                 self.made[job.name] = self.updates.get(job.name, 0)
@@ -95,7 +98,7 @@ class SweepProgress:
         done = sum(p.state == "done" for p in cells.values())
         self.cells, self.finished = len(cells), done
         self.updates = {job.name: job.updates for job in event.jobs}
-        text = f"{len(cells)} cells, {done} done before"
+        text = f"{len(cells)} cell{'s' * (len(cells) != 1)}, {done} done before"
         workers = min(event.pool.slots, len(event.jobs)) if event.pool else 0
         if done == len(cells):
             text += "; nothing that they depend on has changed"
@@ -130,6 +133,11 @@ class SweepProgress:
         for (task, model), counts in self.counts.items():
             table.add_row(Text(task), Text(model), *(str(counts[state] or "") for state in STATES))
         return Group(table, self._bar())
+
+    def _words(self) -> str:
+        """How far the sweep is, in a plain line."""
+        made, updates = sum(self.made.values()), sum(self.updates.values())
+        return f"{self.finished}/{self.cells} cells, {made:,}/{updates:,} updates, {self.clock.words()}"
 
     def _bar(self) -> Table:
         updates, made = sum(self.updates.values()), sum(self.made.values())

@@ -95,8 +95,7 @@ def print_findings(report: Report) -> None:
 
 def _print(report: Report, entry: Path) -> None:
     print_findings(report)
-    for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+    print_notes((f"note: {note}" for note in report.notes), err=True)
     if report.findings:
         click.echo(f"{entry.name}: {len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}")
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rae_bench.cli.screen import next_steps
+from rae_bench.cli.status import begin
 from rae_bench.cli.values import numbers, split, writing
 from rae_bench.errors import UserError
 
@@ -45,6 +46,8 @@ def view(
     RESULT is a folder that `run` wrote, <out>/<model>-<hash>/<task>: its roll-outs over the truth. DOMAIN is an
     imported domain or a built-in rig: its motion.
     """
+    begin(f"view {what}", brief=True)
+
     from rae_bench.viewer.choice import Choice, pick_clips
     from rae_bench.viewer.film import find_encoder, write_gif, write_mp4
     from rae_bench.viewer.gather import domain_scene, names_result, open_domain, open_result, result_scene

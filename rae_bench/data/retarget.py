@@ -20,6 +20,7 @@ Nothing is learnt, and nothing of the target but its rig is needed.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -47,12 +48,17 @@ CALM = 0.05
 """Seconds: standard deviation of the Gaussian that takes its trembling away."""
 
 
-def retarget(motion: Motion, rig: Rig) -> Motion:
+Progress = Callable[[int, int], None]
+"""Is called with how many frames are done, of how many; all clips advance together."""
+
+
+def retarget(motion: Motion, rig: Rig, progress: Progress = lambda done, frames: None) -> Motion:
     """Return the same clips on another rig.
 
     Args:
         motion: N clips of T frames on the source's rig.
         rig: the target's.
+        progress: is told how far the work is.
 
     Returns:
         N clips of T frames. A contact joint stands where the one that corresponds does. Whether others stand is found
@@ -68,6 +74,7 @@ def retarget(motion: Motion, rig: Rig) -> Motion:
     root, before = start.copy(), start[:, 0]
     turns = _turns(motion, rig, joints)
     for t in range(pose.shape[1]):
+        progress(t, pose.shape[1])
         # Where limits leave two ways to a place, each frame goes that of the frame before.
         if t:
             sign = np.where((pose[:, t] * pose[:, t - 1]).sum(-1, keepdims=True) < 0, -1, 1)
@@ -94,17 +101,22 @@ def retarget(motion: Motion, rig: Rig) -> Motion:
     return replace(made, contacts=contacts)
 
 
-def retarget_corpus(corpus: Corpus, rig: Rig, name: str) -> Corpus:
+def retarget_corpus(
+    corpus: Corpus, rig: Rig, name: str, progress: Progress = lambda done, frames: None
+) -> Corpus:
     """Return a corpus on another rig, under another name: segments, groups, actions and takes stay what they are.
 
     The course is scaled as the way over the ground is. A target of a hand is where the retargeted hand is when it
     arrives.
 
+    Args:
+        progress: as of `retarget`.
+
     Raises:
         UserError: as of `retarget`.
     """
     source = corpus.motion
-    motion, common = retarget(source, rig), match(source.rig, rig)
+    motion, common = retarget(source, rig, progress), match(source.rig, rig)
     scale = rig.height / source.rig.height
     targets = corpus.targets
     if targets is not None:

@@ -1,4 +1,4 @@
-"""Words for people: lengths in the unit that suits them, and lists cut short."""
+"""Words for people: lengths in the unit that suits them, lists cut short, numbers in ranges."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def as_length(metres: float) -> str:
 def first_few(names: Sequence[str], count: int = 6, separator: str = ", ") -> str:
     """Return the first names in words, and how many more there are."""
     return separator.join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+
+
+def in_ranges(numbers: Sequence[int]) -> str:
+    """Return whole numbers in rising order, neighbours as a range: 0, 3-4."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -15,11 +15,11 @@ from rae_bench.harness.groups import grouped
 from rae_bench.harness.jobs import AnyJob, Done, Failed, PretrainJob, WorkerPool
 from rae_bench.harness.plan import Plan, PlannedCell, is_done, jobs_of_all, make_plan, pretrained_is_current
 from rae_bench.harness.pool import Pool, core_count
-from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
+from rae_bench.harness.spec import RunSpec
 from rae_bench.results.files import read_result, write_json
 from rae_bench.storage import remove_leftovers
 from rae_bench.task.sides import Side
-from rae_bench.task.task import QUICK_BUDGET, Task
+from rae_bench.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -59,60 +59,13 @@ def run_workers() -> int:
     return min(core_count(), 2)
 
 
-def run(
-    model: str,
-    task: str | Path | Task | None = None,
-    *,
-    source: str | None = None,
-    target: str | None = None,
-    regimes: str | Sequence[str] | None = None,
-    fractions: Fractions | None = None,
-    budget: str = QUICK_BUDGET,
-    seeds: Seeds = 1,
-    out: str | Path = "results",
-    options: Mapping[str, Any] | None = None,
-    preset: str | Path | None = None,
-    data_root: str | Path | None = None,
-    controls: bool = True,
-    force: bool = False,
-    keep: bool = False,
-    accelerator: str = "cpu",
-    workers: int | None = None,
-    observe: Observer = ignore,
-) -> list[dict[str, Any]]:
-    """Run a model on a task, or what is missing of it. Returns the cell results in the order of the plan.
+def run_spec(spec: RunSpec, *, workers: int | None = None, observe: Observer = ignore) -> Outcome:
+    """Run what a spec asks for, or what is missing of it.
 
     Args:
-        model: name of an entry, `package.module:Class` or `path/to/file.py:Class`.
-        task: name or path of a task, or a task itself; or `source` and `target`, names of two domains.
-        regimes: one or more of cold, cold-long, frozen, finetune, retarget, zero-shot, full.
-        fractions: one or more shares of the target's training frames, 0 < f <= 1 or such as "5%"; "all": the task's.
-        budget: `full` for numbers of the board, or `quick`, about a tenth of the updates; results lie apart.
-        seeds: how many, or which.
-        out: folder of results.
-        options: keyword arguments of the model.
-        preset: file with more of them, as `tune` writes it.
-        data_root: folder that holds the recordings a task names; `$RAE_BENCH_DATA` otherwise.
-        controls: whether the rows that learn nothing are made too.
-        force: whether finished cells are run again.
-        keep: whether adapted models are kept, each in `<cell>-model/` beside its result.
-        accelerator: cpu, or gpu for models that can use one.
-        workers: worker processes, one thread each; two where two cores are there.
-        observe: called with events (`rae_bench.harness.events`) as work goes on.
-
-    Raises:
-        UserError: a bad name, number, task, domain or folder.
+        workers: worker processes, one thread each; `run_workers` unless told otherwise.
+        observe: is called with events (`rae_bench.harness.events`) as work goes on.
     """
-    spec = make_spec(
-        model, task, source=source, target=target, regimes=regimes, fractions=fractions, budget=budget, seeds=seeds,
-        out=out, options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
-        accelerator=accelerator,
-    )  # fmt: skip
-    return run_spec(spec, workers=workers, observe=observe).results
-
-
-def run_spec(spec: RunSpec, *, workers: int | None = None, observe: Observer = ignore) -> Outcome:
-    """Run what a spec asks for, or what is missing of it; the arguments are those of `run`."""
     observe(DataWanted((spec.task.name,)))
     plan = make_plan(spec)
     jobs = jobs_of_all([plan])

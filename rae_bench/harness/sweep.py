@@ -30,7 +30,7 @@ from rae_bench.harness.plan import Plan, jobs_of_all, make_plans
 from rae_bench.harness.pool import Pool, core_count, gpu_names
 from rae_bench.harness.run import Outcome, work
 from rae_bench.harness.spec import Fractions, RunSpec, Seeds, make_spec
-from rae_bench.task.task import QUICK_BUDGET, Task
+from rae_bench.task.task import Task
 
 SEEDS = 3
 PRETRAINING = 2
@@ -125,71 +125,6 @@ class CoreHourLimit:
             del self._running[worker], self._since[worker]
 
 
-def sweep(
-    models: str | Sequence[str],
-    tasks: str | Path | Task | Sequence[str | Path | Task] | None = None,
-    *,
-    source: str | None = None,
-    target: str | None = None,
-    regimes: str | Sequence[str] | None = None,
-    fractions: Fractions | None = None,
-    budget: str = QUICK_BUDGET,
-    seeds: Seeds = SEEDS,
-    out: str | Path = "results",
-    options: Mapping[str, Any] | None = None,
-    preset: str | Path | None = None,
-    data_root: str | Path | None = None,
-    controls: bool = True,
-    force: bool = False,
-    keep: bool = False,
-    accelerator: str = "cpu",
-    workers: int | None = None,
-    cpus_per_cell: int = 1,
-    ray_address: str | None = None,
-    gpus_per_cell: float = 0.0,
-    gpus: int | None = None,
-    max_core_hours: float | None = None,
-    observe: Observer = ignore,
-) -> list[dict[str, Any]]:
-    """Run models on tasks, or what is missing of it. Returns the cell results, each once: models share their controls.
-
-    A cell's result is the same as that of `run`, in the same place.
-
-    Args:
-        models, tasks: names or paths, one or more of each; no task where `source` and `target` name two domains.
-        regimes, budget, out, options, preset, data_root, controls, force, keep, accelerator, observe: as of `run`.
-        fractions: as of `run`; all of each task's unless told otherwise.
-        seeds: how many, or which; 3 unless told otherwise.
-        workers: cells at a time on this machine; as many as it has cores for unless told otherwise.
-        cpus_per_cell: cores of a cell, one thread each.
-        ray_address: of a Ray cluster to use instead: `auto`, host:port, ray://host:port, or `local` for one of this
-            machine's own. Needs `rae-bench[sweep]`.
-        gpus_per_cell: GPUs of a cell on Ray, such as 0.25; a whole one with `accelerator="gpu"` unless told otherwise.
-        gpus: how many of this machine's GPUs the workers share; any number is for `accelerator="gpu"`, too. Without
-            it they share one.
-        max_core_hours: no cell begins that would spend more than that in this call.
-
-    Raises:
-        UserError: a bad name, number, task, domain or folder; no cluster at the address; no node with these resources;
-            Ray is wanted and not installed.
-        RayLost: a part of Ray on this machine was killed.
-    """
-    named = [models] if isinstance(models, str) else list(models)
-    chosen: list[str | Path | Task | None] = (
-        [tasks] if tasks is None or isinstance(tasks, (str, Path, Task)) else list(tasks)
-    )
-    specs = make_specs(
-        named, chosen, source=source, target=target, regimes=regimes, fractions=fractions, budget=budget, seeds=seeds,
-        out=out, options=options, preset=preset, data_root=data_root, controls=controls, force=force, keep=keep,
-        accelerator=accelerator if gpus is None else "gpu",
-    )  # fmt: skip
-    outcomes = sweep_specs(
-        specs, workers=workers, cpus_per_cell=cpus_per_cell, ray_address=ray_address, gpus_per_cell=gpus_per_cell,
-        gpus=gpus, max_core_hours=max_core_hours, observe=observe,
-    )  # fmt: skip
-    return results_of(outcomes)
-
-
 def shard_specs(specs: Sequence[RunSpec], number: int, count: int) -> list[RunSpec]:
     """Return one of `count` shares of the cells of some specs: the shares have every cell once, whatever is done.
 
@@ -245,7 +180,23 @@ def sweep_specs(
     max_core_hours: float | None = None,
     observe: Observer = ignore,
 ) -> list[Outcome]:
-    """Run what specs ask for, or what is missing of it: one outcome for each. The arguments are those of `sweep`."""
+    """Run what specs ask for, or what is missing of it: one outcome for each.
+
+    Args:
+        workers: cells at a time on this machine; as many as it has cores for unless told otherwise.
+        cpus_per_cell: cores of a cell, one thread each.
+        ray_address: of a Ray cluster to use instead: `auto`, host:port, ray://host:port, or `local` for one of this
+            machine's own. Needs `rae-bench[sweep]`.
+        gpus_per_cell: GPUs of a cell on Ray, such as 0.25; a whole one with `accelerator="gpu"` unless told otherwise.
+        gpus: how many of this machine's GPUs the workers share; any number is for `accelerator="gpu"`, too. Without
+            it they share one.
+        max_core_hours: no cell begins that would spend more than that in this call.
+        observe: is called with events (`rae_bench.harness.events`) as work goes on.
+
+    Raises:
+        UserError: no cluster at the address; no node with these resources; Ray is wanted and not installed.
+        RayLost: a part of Ray on this machine was killed.
+    """
     if cpus_per_cell < 1 or gpus_per_cell < 0:
         raise UserError("a cell needs at least one CPU and no negative number of GPUs")
     if max_core_hours is not None and not max_core_hours > 0:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rae_bench.errors import UserError, unknown
 from rae_bench.files import LARGEST_TEXT, copy
+from rae_bench.leaderboard.completing import required_command
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.entry import load_entry, write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS, is_slug
@@ -83,19 +84,20 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that `run` or `sweep` left (--out)")
     found: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = defaultdict(dict)
-    quick: list[Path] = []
+    quick: dict[Path, Mapping[str, Any]] = {}
     for path in sorted(folder.rglob("*.json")):
         result = read_result(path)
         if result is None or (tasks and result["task"] not in tasks):
             continue
         check_result_version(result, path)
         if budget_of_result(result) != FULL_BUDGET:
-            quick.append(path)
+            quick[path] = result
         else:
             found[result["model"], result["identity"]["config"]][path] = result
     if quick and not found:
         raise UserError(
             f"{folder}: holds results of the quick budget alone, which are not for the board; run it with --budget full"
+            f"{_full_command(folder, quick, model)}"
         )
     names = sorted({model_name(spec) for spec, _ in found})
     if model is None:
@@ -116,6 +118,18 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     spec, config = chosen[0]
     _check_cells(found[chosen[0]])
     return Gathered(spec, config, found[chosen[0]], len(quick))
+
+
+def _full_command(folder: Path, quick: Mapping[Path, Mapping[str, Any]], model: str | None) -> str:
+    """Return the command that makes an entry's cells of the first task, where quick results are of one model."""
+    learned = [
+        r for r in quick.values() if r["model"] not in (TRUTH, *CONTROLS) and "card" in r
+        and model in (None, r["model"], model_name(r["model"]))
+    ]  # fmt: skip
+    if len({(r["model"], r["identity"]["config"]) for r in learned}) != 1:
+        return ""
+    found = Gathered(learned[0]["model"], learned[0]["identity"]["config"], quick)
+    return f": {required_command(make_card(found, authors='-'), found.spec, found.regime, learned, folder)}"
 
 
 def _check_cells(cells: Mapping[Path, Mapping[str, Any]]) -> None:

@@ -89,6 +89,12 @@ class Domain:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        asked = ", with a path" if self.path is not None else ""
+        groups = len(set(self.groups))
+        size = f"{len(self)} segment{'s' * (len(self) != 1)} in {groups} group{'s' * (groups != 1)}"
+        return f"Domain('{self.name}', {size}{asked}, {self.motion!r})"
+
 
 def one_a_rig(domains: Sequence[Domain]) -> tuple[Domain, ...]:
     """Return the domains, those on the same rig joined, in the order of the rigs."""
@@ -260,6 +266,11 @@ class Prompt:
     phases: np.ndarray
     num_samples: int = 1
     path: RootPath | None = None
+
+    def __repr__(self) -> str:
+        samples = f", {self.num_samples} samples" if self.num_samples > 1 else ""
+        frames = f"up to {int(self.frames.max(initial=0))} frames to generate"
+        return f"Prompt({frames}{samples}, history {self.history!r})"
 
     def cut(self, frames: int) -> Prompt:
         """The same clips with at most so many frames to generate."""

@@ -46,6 +46,11 @@ class Trajectory:
     root_positions: np.ndarray
     rotations: np.ndarray
 
+    def __repr__(self) -> str:
+        samples, clips, frames, joints = self.rotations.shape[:4]
+        some = f"{samples} sample{'s' * (samples != 1)} of {clips} clip{'s' * (clips != 1)}"
+        return f"Trajectory({some}, {frames} frames, {joints} joints)"
+
     @classmethod
     def of(cls, motion: Motion) -> Trajectory:
         """Return the whole of a motion as one sample."""

@@ -36,6 +36,11 @@ class Objectives:
     arrivals: np.ndarray
     kinds: np.ndarray
 
+    def __repr__(self) -> str:
+        clips, frames = self.kinds.shape[:2]
+        asked = [role for role, asks in zip(ROLES, (self.kinds != NONE).any((0, 1)).tolist(), strict=True) if asks]
+        return f"Objectives({clips} clip{'s' * (clips != 1)}, {frames} frames, of {', '.join(asked) or 'no role'})"
+
     @property
     def active(self) -> np.ndarray:
         """(N, T, 8) bool: whether a role has an objective."""

@@ -29,6 +29,10 @@ class RootPath:
     positions: np.ndarray
     headings: np.ndarray
 
+    def __repr__(self) -> str:
+        clips, frames = self.headings.shape[:2]
+        return f"RootPath({clips} clip{'s' * (clips != 1)}, {frames} frames)"
+
     def __getitem__(self, clips: Any) -> RootPath:
         """Return the paths of some of the clips."""
         return RootPath(self.positions[clips], self.headings[clips])

@@ -22,7 +22,7 @@ from rae_bench.task.task import FULL_BUDGET, Task
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
-    from rae_bench.harness.spec import RunSpec
+    from rae_bench.harness.spec import RunSpec, Seeds
 
 START, CAP = 200, 3200
 """The fewest updates of a series, and the most that a task may have."""
@@ -109,7 +109,7 @@ def with_updates(task: Task, updates: int) -> Task:
 
 
 def series_specs(
-    task: Task, models: Sequence[str], updates: Sequence[int], *, seeds: int, out: Path, data_root: Path | None = None
+    task: Task, models: Sequence[str], updates: Sequence[int], *, seeds: Seeds, out: Path, data_root: Path | None = None
 ) -> list[RunSpec]:
     """Return what is run for some numbers of updates: `cold` at every fraction of the task, and `full`."""
     from rae_bench.harness.sweep import make_specs

@@ -49,7 +49,7 @@ class Study:
     """
 
     rigs: tuple[str, ...]
-    seeds: int
+    seeds: tuple[int, ...]
     rows: tuple[StudyRow, ...]
     verdicts: dict[str, tuple[Verdict, ...]]
     sources: tuple[Judgement, ...]
@@ -59,8 +59,8 @@ class Study:
 
 
 def find(
-    clips: dict[str, pd.DataFrame], models: Sequence[str], costs: Sequence[Cost], rigs: Sequence[str], seeds: int,
-    cells: dict[str, tuple[int, int]], budget: str = FULL_BUDGET,
+    clips: dict[str, pd.DataFrame], models: Sequence[str], costs: Sequence[Cost], rigs: Sequence[str],
+    seeds: Sequence[int], cells: dict[str, tuple[int, int]], budget: str = FULL_BUDGET,
 ) -> Study:
     """Find what the errors of clips say.
 
@@ -69,7 +69,7 @@ def find(
         models: names, the first one that of the swapped source.
         costs: as from `rae_bench.study.cost`; empty where they were not measured.
         rigs: the target rigs.
-        seeds: the number of seeds.
+        seeds: which seeds.
         cells: arm -> the number of cells that are done, and of those that it has.
         budget: of the tasks, quick or full.
     """
@@ -103,7 +103,7 @@ def find(
             else:
                 found.append(Verdict(claim.number, claim.text, "not run", ()))
         verdicts[mode] = tuple(found)
-    return Study(rigs, seeds, tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells, budget)
+    return Study(rigs, tuple(seeds), tuple(rows), verdicts, _sources(clips, models[0]), tuple(costs), cells, budget)
 
 
 def _sources(clips: dict[str, pd.DataFrame], model: str) -> tuple[Judgement, ...]:

@@ -31,7 +31,7 @@ from rae_bench.task.task import FULL_BUDGET, Task
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
-    from rae_bench.harness.spec import RunSpec
+    from rae_bench.harness.spec import RunSpec, Seeds
     from rae_bench.task.sides import Side
 
 FEEDFORWARD = "feedforward"
@@ -100,7 +100,7 @@ class Verdict:
 
 
 def ranking_specs(
-    task: Task, models: Sequence[str], *, seeds: int, out: Path, data_root: Path | None = None
+    task: Task, models: Sequence[str], *, seeds: Seeds, out: Path, data_root: Path | None = None
 ) -> list[RunSpec]:
     """Return what is run: `cold` at every fraction, `full`, `cold-long` at the smallest one, the controls.
 

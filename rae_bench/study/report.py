@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.benchmark import BENCHMARK_VERSION
+from rae_bench.data.wording import in_ranges
 from rae_bench.results.files import write_json
 from rae_bench.storage import whole_file
 from rae_bench.study.claims import CLAIMS
@@ -18,7 +19,7 @@ from rae_bench.study.effects import Effect
 from rae_bench.study.findings import Study, StudyRow
 from rae_bench.viewer.plots import make_axes, save_figure
 
-SCHEMA = "rae-bench.study/1"
+SCHEMA = "rae-bench.study/2"
 STYLES: dict[str, dict[str, Any]] = {
     "published": {"marker": "D", "mfc": "none", "color": "#444444", "ls": "none", "ms": 5},
     "paper": {"marker": "s", "color": "#c77f1a", "ls": "none", "ms": 4},
@@ -61,7 +62,7 @@ def report_lines(study: Study) -> list[str]:
         "# The thesis' study, run again",
         "",
         f"rae-bench {version('rae-bench')}, benchmark version {BENCHMARK_VERSION}, {study.budget} budget; "
-        f"rigs {', '.join(study.rigs)} from r1; seeds: {study.seeds}; {done}.",
+        f"rigs {', '.join(study.rigs)} from r1; seeds: {in_ranges(study.seeds)}; {done}.",
         "",
         "`corrected`: our protocol; error of roll-outs, paired clips, intervals over folds.",
         "`paper`: the published protocol with its faults; error one frame ahead of the true one, ratios of means,",
@@ -147,7 +148,7 @@ def draw_study(study: Study, path: Path) -> Path:
                 handles.append(handle)
                 labels.append(label)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    what = f"rigs {', '.join(study.rigs)} from r1, seeds: {study.seeds}, {study.budget} budget"
+    what = f"rigs {', '.join(study.rigs)} from r1, seeds: {in_ranges(study.seeds)}, {study.budget} budget"
     figure.suptitle(f"The thesis' study: {what}")
     return save_figure(figure, path)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rae_bench.harness.events import Observer
     from rae_bench.harness.plan import Plan
-    from rae_bench.harness.spec import RunSpec
+    from rae_bench.harness.spec import RunSpec, Seeds
 
 STUDY_REGIMES = (COLD, *TRANSFER, FULL)
 CORRECTED, PAPER, SWAPPED = (*MODES, "swapped")
@@ -84,7 +84,7 @@ def _as_published(p: Protocol) -> Protocol:
     )
 
 
-def _specs(arm: StudyArm, seeds: int, out: Path) -> list[RunSpec]:
+def _specs(arm: StudyArm, seeds: Seeds, out: Path) -> list[RunSpec]:
     from rae_bench.harness.sweep import make_specs
 
     return make_specs(
@@ -93,14 +93,14 @@ def _specs(arm: StudyArm, seeds: int, out: Path) -> list[RunSpec]:
     )  # fmt: skip
 
 
-def plan_arm(arm: StudyArm, seeds: int, out: Path) -> list[Plan]:
+def plan_arm(arm: StudyArm, seeds: Seeds, out: Path) -> list[Plan]:
     """Return what is done and what is left to do of an arm."""
     from rae_bench.harness.plan import make_plans
 
     return make_plans(_specs(arm, seeds, out))
 
 
-def run_arm(arm: StudyArm, seeds: int, out: Path, observe: Observer, **resources: Any) -> int:
+def run_arm(arm: StudyArm, seeds: Seeds, out: Path, observe: Observer, **resources: Any) -> int:
     """Sweep what is missing of an arm. Return how many jobs failed."""
     from rae_bench.harness.sweep import sweep_specs
 

@@ -27,11 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from rae_bench.errors import UserError
-from rae_bench.testing.checks import CHECKS, TOLERANCE, Skipped
+from rae_bench.testing.check import Check, Skipped
+from rae_bench.testing.checks import CHECKS, TOLERANCE
+from rae_bench.testing.rigs import CHECKS_OF_RIGS, check_rig
 from rae_bench.testing.subject import Material, Subject
 
 __all__ = [
     "CHECKS",
+    "CHECKS_OF_RIGS",
     "TOLERANCE",
     "Check",
     "Material",
@@ -40,17 +43,9 @@ __all__ = [
     "Subject",
     "assert_model",
     "check_model",
+    "check_rig",
     "list_checks",
 ]
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check; `reason` says what is wrong, or why a check that passes was skipped."""
-
-    name: str
-    ok: bool
-    reason: str = ""
 
 
 @dataclass(frozen=True)

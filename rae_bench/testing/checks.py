@@ -15,6 +15,7 @@ from rae_bench.model.regimes import COLD, FROZEN, REGIMES, RETARGET, ZERO_SHOT
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.tracks import CONTROL
+from rae_bench.testing.check import Skipped
 from rae_bench.testing.faults import (
     change_since,
     copies_of,
@@ -32,10 +33,6 @@ TOLERANCE = 1e-3
 """Metres and radians by which two outputs that are to be equal may differ. It is not zero, because a matrix product
 over another number of clips adds in another order. The last bits of float32 (1e-7) differ then, and a roll-out feeds
 them back frame by frame."""
-
-
-class Skipped(Exception):
-    """A check that does not apply to a model raises this; the text says why."""
 
 
 def card_complete(subject: Subject) -> str:

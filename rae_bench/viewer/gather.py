@@ -97,13 +97,18 @@ def _clip(
     )
 
 
-def run_scene(outcome: Outcome) -> Scene:
-    """Show what a run left: the first seed and fraction of every regime, and the controls."""
-    found = ((r, p.path) for p in outcome.cells if (r := read_result(p.path)) is not None)
-    seed = outcome.plan.spec.seeds[0]
+def run_scene(outcome: Outcome, choice: Choice = ALL) -> Scene:
+    """Show what a run left: of every regime the first roll-out that fits the choice, and the controls.
+
+    Raises:
+        UserError: a choice that fits nothing of the run.
+    """
+    found = list(outcome.found())
+    check_choice(choice, [result for _, result in found], outcome.plan.spec.folder())
+    seed = outcome.plan.spec.seeds[0] if choice.seed is None else choice.seed
     exam = outcome.target.held_out_clips(outcome.target.split(seed).test)
-    rollouts, missing = pick_rollouts(found, Choice(seed=seed))
-    return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts)
+    rollouts, missing = pick_rollouts(((r, p.path) for p, r in found), replace(choice, seed=seed))
+    return exam_scene(*_words(outcome.plan.spec.model.name, outcome.task, exam, missing), exam, rollouts, choice)
 
 
 def _words(model: str, task: Task, exam: HeldOutClips, missing: Sequence[str]) -> tuple[str, str]:

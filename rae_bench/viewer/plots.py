@@ -1,21 +1,16 @@
-"""Pictures of a run: error over the target's fraction, and sheets of poses of truth and roll-outs."""
+"""Sheets of poses of truth and roll-outs, and what all figures have in common."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rae_bench.model.regimes import COLD, FULL
 from rae_bench.motion.root import RootSpace, root_space
-from rae_bench.results.columns import primary_columns
-from rae_bench.results.rows import Row, track_of
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.rig import Rig
-from rae_bench.statistics.intervals import level_interval
 from rae_bench.storage import whole_file
 from rae_bench.task.cells import TRUTH, row_label
 from rae_bench.viewer.kinds import COLOURS, kind_of
@@ -27,6 +22,8 @@ if TYPE_CHECKING:
 
 ON_PAPER = {kind: light for kind, (light, _) in COLOURS.items()}
 """Kind of a row -> its colour on white paper."""
+DPI = 110
+"""Pixels of an inch of a figure."""
 SHEET_CLIPS, SHEET_COLUMNS, SHEET_WIDTH, SHEET_ROW = 3, 3, 6.2, 1.0
 """The clips of a sheet and how many stand side by side; inches of a clip's width, and of a row's height at least, where
 that leaves room for enough poses of a long rig."""
@@ -34,69 +31,17 @@ that leaves room for enough poses of a long rig."""
 
 def make_axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
     """Make a figure of `size` inches and its axes (rows, columns)."""
-    import matplotlib.figure
+    from rae_bench.viewer.picture import Picture
 
-    figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, dpi=DPI, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def save_figure(figure: Any, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all."""
     with whole_file(path) as scratch:
-        figure.savefig(scratch, dpi=110, format="png")
+        figure.savefig(scratch, dpi="figure", format="png")
     return path
-
-
-def fraction_curves(outcome: Outcome, table_rows: Sequence[Row], path: Path) -> Path | None:
-    """Draw the primary errors over the fraction of target data, a line for each regime; controls are dashed.
-
-    Returns:
-        `path`; None where there is nothing to draw.
-    """
-    columns = primary_columns(track_of(outcome.results))
-    lines: dict[str, list[Row]] = {}
-    for row in table_rows:
-        if row.values.get(columns["reconstruction"].name) and row.fraction is not None:
-            lines.setdefault(COLD if row.label == FULL else row.label, []).append(row)
-    learned = [row for points in lines.values() for row in points if row.kind == "model"]
-    if not learned:
-        return None
-    figure, axes = make_axes(1, 4, (15, 4))
-    fractions = sorted({row.fraction or 0 for row in learned})
-    for (category, column), axis in zip(columns.items(), axes[0], strict=True):
-        name = column.name
-        for k, (label, points) in enumerate(lines.items()):
-            points = sorted(points, key=lambda r: r.fraction or 0)
-            # Side by side, so that the bars of one regime do not hide another's.
-            x = [100 * (r.fraction or 0) * 1.03 ** (k - (len(lines) - 1) / 2) for r in points]
-            found = [level_interval(r.seeds, r.values[name]) for r in points]
-            means, halves = [one.estimate for one in found], [one.high - one.estimate for one in found]
-            bars = None if all(map(math.isnan, halves)) else [0 if math.isnan(h) else h for h in halves]
-            style: dict[str, Any] = {"ls": "-", "marker": "o"}
-            if points[0].kind != "model":
-                style = {"ls": "--", "marker": ".", "lw": 1}
-            axis.errorbar(x, means, yerr=bars, capsize=3, elinewidth=1, label=label, color=ON_PAPER[label], **style)
-        level = [row for row in table_rows if row.fraction is None and row.values.get(name)]
-        for row in level:
-            dashes = ":" if row.kind == "truth" else "--"
-            axis.axhline(row.values[name][0], color=ON_PAPER[row.label], ls=dashes, lw=1, label=row.label)
-        axis.set(xscale="log", xlabel="target training data, %", title=column.title)
-        axis.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
-        axis.minorticks_off()
-        axis.grid(alpha=0.2)
-        # The scale fits values and not bars, which can be ten times as long with two seeds. It does not fit controls
-        # that miss their objectives by metres, since the models would then lie on the axis.
-        fitted = learned if category == "objective" else [*learned, *level]
-        top = max((v for row in fitted for v in row.values[name] if math.isfinite(v)), default=0)
-        axis.set_ylim(0, 1.15 * top if top > 0 else 1)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    named = dict(zip(labels, handles, strict=True))
-    order = [label for label in COLOURS if label in named]
-    figure.legend([named[label] for label in order], order, loc="outside lower center", ncols=len(order), frameon=False)
-    repeated = "; bars: 95 % interval over folds" if any(len(row.seeds) > 1 for row in learned) else ""
-    title = f"{outcome.task.name}, {outcome.task.budget} budget"
-    figure.suptitle(f"{title}: error over target data (100 % is full{repeated})")
-    return save_figure(figure, path)
 
 
 def contact_sheet(outcome: Outcome, path: Path) -> Path | None:

@@ -488,3 +488,37 @@ def test_an_estimate_says_at_least_where_not_all_is_known(
     last = call(ask)[1].splitlines()[-1]
     assert last.startswith("at least ")
     assert last.endswith("2 of 8 jobs not counted: none of their kind has been run here")
+
+
+def test_a_run_says_what_comes_next_in_the_words_it_was_given(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the task's file, the fractions, the budget and the folder: else the next command would be another run."""
+    from rae_bench.cli.run import asked_again, what_next
+    from rae_bench.harness.spec import make_spec
+
+    asked = {
+        "regimes": ["cold"], "fractions": [0.05, 0.2], "budget": "full", "options": {"preset": "paper", "rate": 0.01},
+        "out": tmp_path, "data_root": None, "source": None, "target": None, "preset": None,
+    }  # fmt: skip
+    again = (
+        f"rae-bench run --model fe --task {tiny_task} --regimes cold --fractions 5%,20% --budget full "
+        f"--set preset=paper --set rate=0.01 --out {tmp_path}"
+    )
+    assert asked_again("fe", str(tiny_task), asked) == again
+    bare = {"source": "man", "target": "dog", "budget": "quick", "out": Path("results")}
+    assert asked_again("fe", None, bare) == "rae-bench run --model fe --source man --target dog"
+
+    def steps(**more: object) -> list[str]:
+        spec = make_spec("fe", tiny_task, out=tmp_path, **more)  # type: ignore[arg-type]
+        for regime in ("cold", "finetune") if spec.keep else ():
+            (spec.folder() / f"{regime}-f0.05-s0-model").mkdir(parents=True)
+        return what_next([spec], [("fe", str(tiny_task), asked)])
+
+    assert steps() == [f"{again} --seeds 3"]
+    kept = tmp_path / "fe-44136fa3" / "tiny-quick" / "finetune-f0.05-s0-model"
+    assert steps(keep=True)[0] == f"rae-bench generate {kept} --objectives FILE.toml -o out.bvh --page out.html"
+    monkeypatch.chdir(tmp_path)
+    assert steps(seeds=3) == [
+        f"rae-bench compare fe-44136fa3:finetune fe-44136fa3:cold --results {tmp_path}"
+    ]

@@ -20,6 +20,7 @@ from rae_bench.task.cells import cell_name
 NOISE = np.random.default_rng(0).normal(0, 0.05, (3, 4))
 IDENTITY = {"package": "0.1.0", "task": "t" * 64, "data": "d" * 64, "metrics": "m" * 64}
 Call = Callable[[list[str]], tuple[int, str, str]]
+WHOLE = ["m-00000000:finetune", "n-00000000:cold"]
 
 
 def cell(
@@ -154,6 +155,15 @@ def test_a_name_is_offered_once(place: Path, compare: Call) -> None:
     (place / "leaderboard/entries/fe").mkdir(parents=True)
     err = compare(["something-else", "fe", "--results", "leaderboard/entries"])[2]
     assert err.rstrip().endswith("; known: fe")
+
+
+def test_a_model_needs_no_hash_where_its_options_are_the_only_ones(place: Path, compare: Call) -> None:
+    short, whole = (compare(words)[1].splitlines() for words in (["m:finetune", "n:cold"], WHOLE))
+    assert short[1:] == whole[1:]
+    (place / "results/m-11111111").mkdir()
+    code, _, err = compare(["m", "n"])
+    assert code == 2
+    assert "holds 'm' with more than one set of options; name one of m-00000000, m-11111111" in err
 
 
 def test_missing_cells_are_named(place: Path, compare: Call) -> None:

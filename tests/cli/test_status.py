@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -14,12 +15,16 @@ from helpers.running import cell_job, plan_cells
 from rich.console import Console
 
 from rae_bench.cli import main, status
+from rae_bench.cli import progress as progress_module
 from rae_bench.cli.progress import RunProgress
 from rae_bench.cli.status import begin, finished_words, interruption, status_line, truthful
 from rae_bench.cli.sweep_progress import SweepProgress
+from rae_bench.data.formats.bvh import write_bvh
+from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.harness.events import Answered, Begun, Planned
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress
 from rae_bench.harness.plan import jobs_of
+from rae_bench.rigs.file import load_rig
 
 Call = Callable[[list[str]], tuple[int, str, str]]
 HEAVY = ("torch", "pandas", "pytorch_lightning", "matplotlib", "scipy", "rich", "ray", "sklearn")
@@ -149,6 +154,9 @@ def test_the_lines_of_a_run_fit_and_count_updates(width: int, tiny_task: Path, t
     assert "pretrain 1,234/12,345" in text
     assert "0/8 cells" in text
     assert max(map(len, text.splitlines())) <= width
+    for job in (*jobs[:3], long):
+        progress.observe(Answered(job, 0, Done()))
+    assert "pretrain" not in shown(progress, console)  # a worker without a job has no line
     with SweepProgress(console) as sweep:
         sweep.observe(Planned([plan], jobs, {}, FakePool()))  # type: ignore[arg-type]
         finish(sweep, jobs, 3)
@@ -157,6 +165,29 @@ def test_the_lines_of_a_run_fit_and_count_updates(width: int, tiny_task: Path, t
     text = console.export_text()
     assert f"/{sum(job.updates for job in jobs)} updates" in text
     assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("observer", ["run", "sweep"])
+def test_a_log_does_not_fall_silent(
+    observer: str, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    plan = plan_cells("fe", str(tiny_task), out=tmp_path)
+    jobs = list(jobs_of(plan))
+    log = io.StringIO()
+    console = Console(file=log)
+    progress = RunProgress(console, "fe on tiny") if observer == "run" else SweepProgress(console)
+    progress.observe(Planned([plan], jobs, {}, FakePool()))  # type: ignore[arg-type]
+    job = next(job for job in jobs if isinstance(job, CellJob) and job.updates)
+    progress.observe(Begun(job, 0))
+    before = log.getvalue()
+    for second in range(61):
+        clock[0] = float(second)
+        progress.observe(Answered(job, 0, Progress("adapt", second, 100, None)))
+    lines = log.getvalue().removeprefix(before).splitlines()
+    assert [line[:18] for line in lines] == ["at      0/8 cells,", "at      0/8 cells,"]
+    assert observer == "sweep" or [line.rpartition(" ")[2] for line in lines] == ["30/100", "60/100"]
 
 
 def shown(progress: RunProgress, console: Console) -> str:
@@ -177,6 +208,34 @@ def test_a_status_is_told_now_and_then_where_there_is_no_terminal(
             clock[0] = float(second)
             say(f"cell {second}")
     assert capsys.readouterr().err.splitlines() == ["verify mine: loading", "cell 10", "cell 20"]
+
+
+def test_results_are_printed_while_the_line_is_away() -> None:
+    """Else a result would stand behind the words of the line."""
+    done: list[str] = []
+
+    class Line:
+        def stop(self) -> None:
+            done.append("away")
+
+        def start(self) -> None:
+            done.append("back")
+
+    with status.StatusLine(Line()).paused():  # type: ignore[arg-type]
+        done.append("result")
+    assert done == ["away", "result", "back"]
+
+
+def test_an_import_tells_which_file_it_reads(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    motion = generate_locomotion(load_rig("r4"), clips=6, seconds=3.0, fps=30).motion
+    for clip in range(6):
+        write_bvh(tmp_path / f"clip{clip}.bvh", motion, clip)
+    monkeypatch.setattr(status, "EVERY", 0.0)
+    code, _, err = call(["data", "import", str(tmp_path), "--name", "told"])
+    assert code == 0
+    lines = err.splitlines()
+    assert lines[:6] == [f"reading {n + 1} of 6: clip{n}.bvh" for n in range(6)]
+    assert lines[-1] == "writing the domain"
 
 
 def test_check_model_tells_each_check_as_it_ends(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

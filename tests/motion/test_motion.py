@@ -9,7 +9,12 @@ import pytest
 
 import rae_bench as rb
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
+from rae_bench.model.api import Domain, Prompt
+from rae_bench.model.trajectory import Trajectory
 from rae_bench.motion.contacts import find_contacts, stance_heights
+from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.objectives.objectives import no_objectives
+from rae_bench.objectives.path import RootPath
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,20 @@ def test_representations_are_one_line(walking: rb.Motion, quad: rb.Rig) -> None:
     assert repr(corpus) == "Corpus('quad-locomotion', 6 segments in 6 groups, " + repr(corpus.motion) + ")"
     assert repr(rb.load_task("biped2quad")) == "Task('biped2quad', r1 to quad)"
     assert repr(rb.load_task("human2dog")) == "Task('human2dog', human to dog)"
+
+
+def test_what_models_get_and_give_is_told_in_a_line(walking: rb.Motion, quad: rb.Rig) -> None:
+    keyframes, phases = keyframe_objectives(walking), np.zeros((6, 60, 8, 2), np.float32)
+    path = RootPath(np.zeros((6, 60, 3, 2), np.float32), np.zeros((6, 60, 3), np.float32))
+    names = ("a",) * 6
+    domain = Domain("quad", quad, walking, keyframes, phases, tuple("abcdef"), names, path)
+    assert repr(domain) == f"Domain('quad', 6 segments in 1 group, with a path, {walking!r})"
+    assert repr(path) == "RootPath(6 clips, 60 frames)"
+    assert repr(keyframes).startswith("Objectives(6 clips, 60 frames, of pelvis, head, ")
+    assert repr(no_objectives(1, 2)) == "Objectives(1 clip, 2 frames, of no role)"
+    assert repr(Trajectory.of(walking[:1])) == f"Trajectory(1 sample of 1 clip, 60 frames, {len(quad)} joints)"
+    prompt = Prompt(quad, 30.0, walking, keyframes, np.full(6, 50), phases[:, 0], 3)
+    assert repr(prompt) == f"Prompt(up to 50 frames to generate, 3 samples, history {walking!r})"
 
 
 def test_a_motion_is_written_and_read(walking: rb.Motion, tmp_path: Path) -> None:

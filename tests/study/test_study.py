@@ -183,7 +183,7 @@ def test_report_has_every_claim_and_a_row_for_each_regime() -> None:
         {("fe", "full"): 1.0, ("fe", "cold"): 2.0, ("fe", "frozen"): 1.6, ("fe", "finetune"): 1.2}, ("thesis-r2",)
     )
     swapped = clips({("fe", "frozen"): 2.0, ("fe", "finetune"): 1.5}, ("thesis-r2-swapped",))
-    study = find({CORRECTED: corrected, SWAPPED: swapped}, ["fe"], [], ["r2"], 3, {CORRECTED: (4, 4)})
+    study = find({CORRECTED: corrected, SWAPPED: swapped}, ["fe"], [], ["r2"], [0, 3, 4], {CORRECTED: (4, 4)})
     assert [v.number for v in study.verdicts[CORRECTED]] == [1, 2, 3, 4, 5]
     by_regime = {row.regime: row for row in study.rows}
     measured = by_regime["finetune"].to_cold[CORRECTED]
@@ -195,6 +195,7 @@ def test_report_has_every_claim_and_a_row_for_each_regime() -> None:
     assert true is not None
     assert true.times == pytest.approx(1.5 / 1.2, rel=0.03)
     text = "\n".join(report_lines(study))
+    assert "seeds: 0, 3-4; corrected 4 of 4 cells" in text
     assert text.count("**undecided**") + text.count("**not run**") == 5
 
 

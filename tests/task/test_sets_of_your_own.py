@@ -56,7 +56,7 @@ def _command(name: str) -> list[str]:
 def _imported(folder: Path, options: list[str]) -> dict[str, object]:
     result = CliRunner().invoke(data, ["import", str(folder), *options, "--json"])
     assert result.exit_code == 0, result.exception
-    report: dict[str, object] = json.loads(result.output)
+    report: dict[str, object] = json.loads(result.stdout)
     return report
 
 
@@ -135,7 +135,7 @@ def test_subjects_of_cmu_have_skeletons_of_their_own(tmp_path: Path, monkeypatch
     assert isinstance(result.exception, UserError)
     assert "--per-skeleton" in str(result.exception)
     result = CliRunner().invoke(data, ["import", str(folder), *options, "--per-skeleton", "--json"])
-    assert [each["name"] for each in json.loads(result.output)] == ["cmu91-1", "cmu91-2", "cmu91-3"]
+    assert [each["name"] for each in json.loads(result.stdout)] == ["cmu91-1", "cmu91-2", "cmu91-3"]
     near = _imported(folder, [*options, "--median-bones", "--include", "016/*.bvh", "--include", "035/*.bvh"])
     assert near["groups"] == 2
     assert set(load_domain("cmu91").groups) == {"016", "035"}

@@ -10,7 +10,8 @@ import pytest
 
 from rae_bench.harness.run import Outcome
 from rae_bench.results.rows import Row, rows
-from rae_bench.viewer.plots import contact_sheet, exam_sheet, fraction_curves
+from rae_bench.viewer.curves import fraction_curves
+from rae_bench.viewer.plots import contact_sheet, exam_sheet
 
 
 def size(path: Path | None) -> tuple[int, int]:

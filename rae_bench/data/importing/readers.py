@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import overload
 
 from rae_bench.data.formats.bvh import read_bvh_take
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
@@ -23,8 +24,39 @@ from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.shared_rig import without_joints
 from rae_bench.errors import UserError, unknown
 
+Say = Callable[[str], None]
+"""Is called with what is being done, in words."""
 
-def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list[str], list[Take]]:
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+class _ToldPaths(Sequence[Path]):
+    """Paths of files; whoever goes through them says which one it has come to."""
+
+    def __init__(self, paths: Sequence[Path], say: Say) -> None:
+        self._paths, self._say = paths, say
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        return self._paths[index]
+
+    def __iter__(self) -> Iterator[Path]:
+        for number, path in enumerate(self._paths, 1):
+            self._say(f"reading {number} of {len(self)}: {path.name}")
+            yield path
+
+
+def read_takes(
+    folder: Path, files: Sequence[str], recipe: Recipe, say: Say = quiet
+) -> tuple[list[str], list[Take]]:
     """Read the takes of a folder's files, in metres with y up, at the file's rate, without joints to be dropped.
 
     A glTF file may hold several, and each has a name then; all other files hold one.
@@ -33,6 +65,7 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list
         folder: where the files lie.
         files: relative to the folder.
         recipe: how to read them, as `resolve_recipe` returns it.
+        say: is told which file is being read.
 
     Returns:
         The file of each take, and the takes.
@@ -43,7 +76,7 @@ def read_takes(folder: Path, files: Sequence[str], recipe: Recipe) -> tuple[list
     for key, forms in _FORMATS_WITH.items():
         if getattr(recipe, key) not in (None, ()) and recipe.format not in forms:
             raise UserError(f"{folder}: {key} is for {', '.join(forms)} files; these are {recipe.format}")
-    paths = [folder / file for file in files]
+    paths = _ToldPaths([folder / file for file in files], say)
     if recipe.format == "gltf":
         of_file, takes = _read_gltf_files(files, paths, recipe)
     else:

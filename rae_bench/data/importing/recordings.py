@@ -26,7 +26,7 @@ from rae_bench.data.importing.file_names import labels_by_name, mirrored_by_name
 from rae_bench.data.importing.frame_cuts import read_frame_cuts
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
-from rae_bench.data.importing.readers import read_takes
+from rae_bench.data.importing.readers import Say, quiet, read_takes
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.rest_pose import ground_shift, with_rest_pose
 from rae_bench.data.importing.segments import cut_segments
@@ -57,6 +57,7 @@ def import_folder(
     fps: float = FPS,
     seconds: float = SECONDS,
     minimum_seconds: float = MINIMUM_SECONDS,
+    say: Say = quiet,
 ) -> Corpus:
     """Import all recordings of a folder as one corpus.
 
@@ -70,13 +71,15 @@ def import_folder(
         fps: frame rate, unless the recipe names one.
         seconds: length of a segment.
         minimum_seconds: shorter remainders and recordings are dropped.
+        say: is told what is being done.
 
     Raises:
         UserError: One line says what is wrong with the folder, a file or the recipe.
     """
     recipe, hashes, identity = _identify(folder, recipe, fps, seconds, minimum_seconds)
     labels, told = read_labels(folder, recipe, list(hashes))
-    sources, takes = read_takes(folder, list(hashes), recipe)
+    sources, takes = read_takes(folder, list(hashes), recipe, say)
+    say(f"looking for glitches, the rest pose and the ground in {len(takes)} recordings")
     files = [f"{file}, {take.name}" if take.name else file for file, take in zip(sources, takes, strict=True)]
     recorded = matched([take.motion for take in takes])
     glitches = [find_glitches(motion, take.first_frame) for motion, take in zip(recorded, takes, strict=True)]
@@ -114,6 +117,7 @@ def import_folder(
             for take, stem, file in zip(takes, stems, sources, strict=True)
         ]
         done = tuple(action_of[owner] for owner, _ in owners)
+    say("looking for copies")
     groups, copied = without_copies(
         motion, ids if recipe.group_by == "segment" else [group_of[owner] for owner, _ in owners], ids
     )
@@ -173,20 +177,23 @@ def import_folder(
     )
 
 
-def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) -> list[Corpus]:
+def import_skeletons(
+    folder: Path, recipe: Recipe, name: str, *, say: Say = quiet, **options: float
+) -> list[Corpus]:
     """Import a folder once for each skeleton in it, as NAME-1, NAME-2, ... by first file; as NAME if there is one.
 
     Args:
         folder: where the files lie.
         recipe: how to read them.
         name: name of the domains.
+        say: is told what is being done.
         options: fps, seconds and minimum_seconds, as `import_folder` takes them.
 
     Raises:
         UserError: as `import_folder` does.
     """
     recipe, files = resolve_recipe(folder, recipe)
-    sources, takes = read_takes(folder, files, recipe)
+    sources, takes = read_takes(folder, files, recipe, say)
     slides = all_slides(takes)
     rigs: list[Rig] = []
     members: list[list[str]] = []
@@ -200,10 +207,8 @@ def import_skeletons(folder: Path, recipe: Recipe, name: str, **options: float) 
         elif file not in members[same]:  # takes of one file are of one skeleton
             members[same].append(file)
     names = [name] if len(members) == 1 else [f"{name}-{k}" for k in range(1, len(members) + 1)]
-    return [
-        import_folder(folder, replace(recipe, include=tuple(glob.escape(file) for file in alike)), each, **options)
-        for each, alike in zip(names, members, strict=True)
-    ]
+    of_one = [replace(recipe, include=tuple(glob.escape(file) for file in alike)) for alike in members]
+    return [import_folder(folder, one, each, say=say, **options) for each, one in zip(names, of_one, strict=True)]
 
 
 def load_recording(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,16 @@ import numpy as np
 from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.board.estimates import interval_over_tasks, seed_effects
 from rae_bench.leaderboard.board.formatting import rank, with_ends
+from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.results.columns import COLUMNS
+from rae_bench.results.text_table import Cells, TextColumn
 from rae_bench.statistics.folds import FULL_OVERLAP
 from rae_bench.statistics.significance import SIGNIFICANT
 
 NO_CHANGE = 1e-9
 """Scores that differ by less than this are the same."""
+VERDICT, ENTRY_NAME = 22, 20
+"""Characters of a line of a verdict, and of an entry's name."""
 COLUMNS_OF_CHANGES = ("table", "entry", "kind", "before", "after", "verdict")
 
 
@@ -115,3 +120,16 @@ def difference_markdown(changes: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| table | entry | what | before | after | verdict |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(markdown(change[name]) for name in COLUMNS_OF_CHANGES)} |" for change in changes]
     return "\n".join(lines) + "\n"
+
+
+def difference_tables(changes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[TextColumn], list[Cells | None]]]:
+    """Return the changes as columns and rows of text, a table for each table of the board; they fit 80 characters."""
+    columns = [TextColumn(name, right=False) for name in ("entry", "what", "before and after", "verdict")]
+    tables: dict[str, tuple[list[TextColumn], list[Cells | None]]] = {}
+    for change in changes:
+        sides = [one_line(change[side], 30) for side in ("before", "after")]
+        moved = "\n".join(f"{sign}{side}" for sign, side in zip(("", "> "), sides, strict=True) if side)
+        verdict = "\n".join(textwrap.wrap(one_line(change["verdict"]), VERDICT))
+        row = [one_line(change["entry"], ENTRY_NAME), one_line(change["kind"], 10), moved, verdict]
+        tables.setdefault(one_line(change["table"]), (columns, []))[1].append(row)
+    return tables

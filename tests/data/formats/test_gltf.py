@@ -208,7 +208,7 @@ def exported(*words: str) -> str:
     if isinstance(result.exception, UserError):
         raise result.exception
     assert result.exit_code == 0, result.exception
-    return result.output
+    return result.stdout
 
 
 def test_a_domain_may_lie_beside_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def run(*words: str) -> str:
     if isinstance(result.exception, UserError):
         raise result.exception
     assert result.exit_code == 0, result.exception
-    return result.output
+    return result.stdout
 
 
 def test_the_import_converts_where_it_is_told(

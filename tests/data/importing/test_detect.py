@@ -174,7 +174,7 @@ def test_the_report_ends_with_the_next_commands(tmp_path: Path, home_folder: Pat
     assert "fewer than 5 segments: no run can hold a fifth out" in result.output
     (tmp_path / "a.bvh").write_text(header() + walk(27, 30))
     result = CliRunner().invoke(data, ["import", str(tmp_path), "--name", "x"])
-    assert result.output.splitlines()[-2:] == [
+    assert result.stdout.splitlines()[-2:] == [
         "next          rae-bench data report x --page x.html",
         "              rae-bench run --model fe --source r1 --target x",
     ]
@@ -302,7 +302,7 @@ def test_more_of_a_source_is_the_same_skeleton(folder: str, recordings: Path, mo
     result = imported(["", "", "", f"$DATA/{folder}", *options], recordings, monkeypatch)
     assert result.exit_code == 0, result.exception
     ((joints, pelvis, noticed),) = DOMAINS[WHOLE[folder]]
-    report = json.loads(result.output)
+    report = json.loads(result.stdout)
     assert report["joints"] == joints
     assert report["pelvis_height"] == pytest.approx(pelvis, rel=0.05)
     assert noticed in " ".join(report["warnings"]), report["warnings"]
@@ -329,7 +329,7 @@ def test_every_folder_of_recordings_imports(
 ) -> None:
     result = imported([*words, "--json"], recordings, monkeypatch)
     assert result.exit_code == 0, result.exception
-    report = json.loads(result.output)
+    report = json.loads(result.stdout)
     reports = report if isinstance(report, list) else [report]
     expected = DOMAINS[words[3].split("/")[1]]
     assert len(reports) == len(expected)

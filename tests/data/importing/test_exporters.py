@@ -43,7 +43,7 @@ def imported(path: Path, *options: str) -> tuple[Corpus, dict[str, Any], str]:
     """The domain, its report as numbers, and all that the report tells, as text."""
     result = run(path, *options, "--json")
     assert result.exit_code == 0, result.exception
-    report = json.loads(result.output)
+    report = json.loads(result.stdout)
     return load_domain("it"), report, " / ".join([*report["warnings"], *report["fixed"], *report["dropped"]])
 
 

@@ -170,7 +170,7 @@ def run(*words: str) -> str:
     if isinstance(result.exception, UserError):
         raise result.exception
     assert result.exit_code == 0, result.exception
-    return result.output
+    return result.stdout
 
 
 def test_import_report_and_export_again(walks: Motion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,7 +271,7 @@ def test_command(walks: Path, tmp_path: Path, home_folder: Path) -> None:
     for words in ("3 of walks", "4 in 2 groups", "at 20 fps", "LeftToe", "height", "m/s", "S2_short: 1.00 s"):
         assert words in result.output
     assert load_domain("cli").motion.fps == 20
-    report = json.loads(command(str(walks), "--name", "cli", "--unit", "0.01", "--roles", str(roles), "--json").output)
+    report = json.loads(command(str(walks), "--name", "cli", "--unit", "0.01", "--roles", str(roles), "--json").stdout)
     assert report["segments"] == 4
     assert report["speed"]["S1_walk01"] == pytest.approx(0.6 * 12 / 13, abs=0.05)
     guessed = command(str(walks), "--name", "guessed")

@@ -213,10 +213,10 @@ def outcome(folder: str, options: tuple[str, ...], recordings: Path) -> str | tu
     if done.exception:
         assert isinstance(done.exception, UserError), done.exception
         return str(done.exception)
-    made = json.loads(done.output)
+    made = json.loads(done.stdout)
     names = [each["name"] for each in (made if isinstance(made, list) else [made])]
     text = "\n".join(CliRunner().invoke(data, ["report", name, "--all"]).output for name in names)
-    return text, [json.loads(CliRunner().invoke(data, ["report", name, "--json"]).output) for name in names]
+    return text, [json.loads(CliRunner().invoke(data, ["report", name, "--json"]).stdout) for name in names]
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from rae_bench.cli import cli
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import board_files, load_board, read_board, stale_files, write_board
-from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
+from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
 from rae_bench.leaderboard.board.make import make_board
 from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY
@@ -33,6 +33,7 @@ from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.metrics import category_scores, headline_score
 from rae_bench.results.files import load_results
+from rae_bench.results.text_table import text_table
 from rae_bench.statistics.gains import transfer_summary
 from rae_bench.statistics.tables import cell_values
 
@@ -239,6 +240,11 @@ def test_what_moved_and_whether_significantly(folder: Path, data: Any, tmp_path:
     assert found["overall", "shot", "gone"] == ""
     assert found["biped2quad", "late", "new"].startswith("better than 0, tied with 0")
     assert "| overall | fe | score |" in difference_markdown(changes)
+    for columns, body in difference_tables(changes).values():
+        lines, hidden = text_table(columns, body, 80)
+        assert max(map(len, lines)) <= 80
+        assert not hidden
+    assert next(row[:2] for row in difference_tables(changes)["overall"][1] if row) == ["fe", "score"]
     assert compare_boards(data, data) == []
 
 
