@@ -207,7 +207,8 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     if entry.trajectories is None:
         return nullcontext()
     if path is None:
-        report.notes.append("no trajectories at hand (--trajectories FILE or --fetch): clips outside a sample were not recomputed")
+        how = "(--trajectories FILE or --fetch)"
+        report.notes.append(f"no trajectories at hand {how}: clips outside a sample were not recomputed")
         return nullcontext()
     return open_pack(entry, path)
 
