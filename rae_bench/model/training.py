@@ -124,7 +124,8 @@ def warm_adamw(
         awake = update - config.rest * updates
         return config.core_rate * min(1.0, max(0.0, (awake + 1) / (warm + 1))) * scale(update) if awake >= 0 else 0.0
 
-    groups, scales = [], []
+    groups: list[dict[str, Any]] = []
+    scales: list[Callable[[int], float] | Any] = []
     for own, how in zip(split, (scale, rested), strict=True):
         if own:
             # A recorded step reads its rate from the device.
