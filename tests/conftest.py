@@ -28,6 +28,12 @@ def home_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["RAE_BENCH_HOME"] = before
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_columns() -> None:
+    """A pipe has no width: pytest-xdist sets one in its workers."""
+    os.environ.pop("COLUMNS", None)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A Chromium of the module's own."""

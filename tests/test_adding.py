@@ -180,8 +180,8 @@ def test_a_model(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert "ok    no_future_objectives" in said
     assert "FAIL" not in said
-    table = {line.split()[0]: line.split() for line in said.splitlines() if line.startswith(("hold ", "cold "))}
-    assert float(table["cold"][5]) < 0.5 * float(table["hold"][3])  # objective, cm: it goes where it is asked to
+    table = {line.split()[0]: line.split() for line in said.splitlines() if line.startswith(("hold ", "full "))}
+    assert float(table["full"][5]) < 0.5 * float(table["hold"][3])  # objective, cm: it goes where it is asked to
 
 
 def test_a_core(clone: Path) -> None:

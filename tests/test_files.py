@@ -93,7 +93,9 @@ ALLOWED = {
     "storage", "harness.machine", "harness.ray.cluster",  # /proc
     "viewer.page", "viewer.report_page", "rigs.builtin", "leaderboard.site.write",  # files of the package
     "model.lightning", "baselines.feedforward", "baselines.controls",  # copies that the harness made of a folder
+    "baselines.match", "baselines.patches",  # the same
     "baselines.catalogue",  # files of the package
+    "notebook.page",  # of what has just been written
 }  # fmt: skip
 """Modules that read files in other ways, and why they may."""
 

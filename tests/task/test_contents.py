@@ -58,7 +58,8 @@ def test_fractions_are_those_that_train(side: Side) -> None:
 def test_command(tmp_path: Path) -> None:
     task = tmp_path / "small.toml"
     side = '[{}]\nkind = "builtin"\nrig = "{}"\nclips = 24\n'
-    task.write_text(side.format("source", "r4") + side.format("target", "quad"))
+    protocol = '[protocol]\ntrack = "keyframes"\n'
+    task.write_text(side.format("source", "r4") + side.format("target", "quad") + protocol)
     shown = CliRunner().invoke(show, ["task", str(task), "--folds"])
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()

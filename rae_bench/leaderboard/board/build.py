@@ -14,7 +14,7 @@ import msgspec
 from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.files import read_bytes, read_text
-from rae_bench.leaderboard.board.make import SCHEMA, Board, make_board
+from rae_bench.leaderboard.board.make import FAMILY, SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
 from rae_bench.leaderboard.board.sound import read_entries
 from rae_bench.leaderboard.board.text_tables import board_markdown, entry_count
@@ -94,11 +94,11 @@ def load_board(path: Path) -> dict[str, Any]:
         data = msgspec.json.decode(read_bytes(file, LARGEST_BOARD))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{file}: not a board ({one_line(error)}); rae-bench leaderboard build makes it") from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")
-    wrong = other_version(version_of(data), "this board")
-    if wrong:
+    known = isinstance(data, dict) and str(data.get("schema", "")).startswith(FAMILY)
+    if known and (wrong := other_version(version_of(data), "this board")):
         raise UserError(f"{file}: {wrong}")
+    if not known or data["schema"] != SCHEMA:
+        raise UserError(f"{file}: not a board; rae-bench leaderboard build makes it")
     return data
 
 

@@ -28,7 +28,8 @@ from rae_bench.leaderboard.entries.rules import TASKS, evidence_words
 from rae_bench.leaderboard.verify.budgets import budget_status
 from rae_bench.task.task import load_task
 
-SCHEMA = "rae-bench.board/2"
+FAMILY = "rae-bench.board/"
+SCHEMA = FAMILY + "2"
 FAULTS = (UserError, ArithmeticError, ValueError, LookupError, TypeError, AssertionError)
 """What numbers that nobody expected may end in."""
 SIGNIFICANT_DIGITS = 6

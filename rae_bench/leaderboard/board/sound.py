@@ -30,13 +30,19 @@ Facts = Iterator[tuple[str, Hashable, str]]
 
 
 def read_entries(folder: Path) -> tuple[list[Entry], dict[str, str]]:
-    """Read all entries of a folder. Return those that can be read, sorted by name, and why the others cannot."""
+    """Read all entries of a folder. Return those that can be read, sorted by name, and why the others cannot.
+
+    Raises:
+        UserError: there are entries, and none can be read: they may all be of another version of the benchmark.
+    """
     found, left = [], {}
     for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
         try:
             found.append(load_entry(path))
         except UserError as error:
             left[path.name] = one_line(error)
+    if left and not found:
+        raise UserError(next(iter(left.values())))
     return found, left
 
 

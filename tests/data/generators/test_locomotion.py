@@ -390,7 +390,7 @@ def _stump() -> Rig:
 def test_control_tasks_hold_what_a_path_determines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_BENCH_HOME", str(tmp_path))
     side = {"kind": "builtin", "rig": "r4", "clips": 40}
-    whole = load_side(side, Protocol(seconds=2.0))
+    whole = load_side(side, Protocol(seconds=2.0, track="keyframes"))
     control = load_side(side, Protocol(seconds=2.0, track="control"))
     assert len(whole.ids) == 40
     assert set(whole.actions) - set(control.actions) == {"idle", "jump", "sit"}
