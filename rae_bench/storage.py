@@ -10,6 +10,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -62,13 +63,14 @@ def read_toml(path: Path, missing: str) -> dict[str, Any]:
     Raises:
         UserError: `missing` where there is no such file; one that is huge, no TOML, or nested deeper than any of ours.
     """
-    table: dict[str, Any] = _parsed(path, missing, "TOML", _toml)
+    table: dict[str, Any] = _parsed(path, missing, "TOML", parse_toml)
     return table
 
 
-def _toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what TOML says. Raise `ValueError` where it is none, and `RecursionError` where a key is nested deep."""
     if _DOTTED.search(text):
-        raise RecursionError
+        raise RecursionError("nested too deep")
     return tomllib.loads(text)
 
 
@@ -99,7 +101,14 @@ def _parsed(path: Path, missing: str, kind: str, parse: Callable[[str], Any]) ->
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it takes the real name only when the block ends well."""
+    """A temporary name beside `path` to write to; it takes the real name only when the block ends well.
+
+    Raises:
+        OSError: `path` cannot be written, or is a device or a pipe, whose place a file would take.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(kind := os.stat(path).st_mode) and not stat.S_ISDIR(kind):
+            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.parent / _fresh_name()
     scratch.touch(exist_ok=False)

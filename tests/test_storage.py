@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -31,6 +32,22 @@ def test_a_file_appears_only_when_its_block_ends_well(tmp_path: Path) -> None:
         fail()
     assert path.read_text(encoding="utf-8") == "one"
     assert os.listdir(path.parent) == ["a.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders")
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_does_not_take_the_place_of_a_device(tmp_path: Path, link: bool) -> None:
+    """Whoever may write to /dev would lose /dev/full by `-o /dev/full`. A pipe stands for it here."""
+    pipe = path = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if link:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    with pytest.raises(OSError, match="no regular file"), whole_file(path):
+        pass
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert path.is_symlink() == link
+    assert sorted(os.listdir(tmp_path)) == sorted({"pipe", path.name})
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -103,6 +103,11 @@ def _say_where() -> None:
     click.echo(f"recordings in {os.environ.get('RAE_BENCH_DATA') or 'no folder that RAE_BENCH_DATA names'}", err=True)
 
 
+def plain(text: str) -> str:
+    """Return what is said of a stranger's file without what would do something to a terminal; lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point. Exit codes: 0 ok, 1 a cell failed, 2 usage or bad input, 130 interrupted."""
     from rae_bench.errors import RayLost, UserError
@@ -112,11 +117,11 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         sys.exit(cli.main(arguments, prog_name="rae-bench", standalone_mode=False) or 0)
     except UserError as error:
-        print(f"rae-bench: {error}", file=sys.stderr)
+        print(plain(f"rae-bench: {error}"), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"rae-bench: {place}{error.strerror or error}", file=sys.stderr)
+        print(plain(f"rae-bench: {place}{error.strerror or error}"), file=sys.stderr)
         sys.exit(2)
     except RayLost:  # the display has said it
         sys.exit(1)
@@ -128,7 +133,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rae-bench"
-        print(f"{command}: {error.format_message().rstrip('.')} (see {command} --help)", file=sys.stderr)
+        print(plain(f"{command}: {error.format_message().rstrip('.')} (see {command} --help)"), file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
         found = interruption(error)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rae_bench.errors import UserError, unknown
 from rae_bench.files import LARGEST_TEXT, copy
 from rae_bench.leaderboard.completing import required_command
@@ -32,6 +34,20 @@ from rae_bench.task.task import FULL_BUDGET
 
 PREFERRED = (FINETUNE, FROZEN, RETARGET, ZERO_SHOT, COLD_LONG, COLD)
 """An entry declares the first of these regimes that it has cells of, unless its author names one."""
+
+
+class _Carried(msgspec.Struct):
+    """What `make_card` takes from the card of a result."""
+
+    name: str = ""
+    version: str = ""
+    authors: str = ""
+    paper: str = ""
+    licence: str = ""
+    description: str = ""
+    access: str = ""
+    learns: bool = True
+    capabilities: list[str] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +73,13 @@ class Gathered:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """The card that the model carries; empty for the truth."""
-        return next((r["card"] for r in self.cells.values() if "card" in r), {})
+        """The card that the model carries; empty for the truth. Raise `UserError` where a result has none of ours."""
+        path, card = next(((path, r["card"]) for path, r in self.cells.items() if "card" in r), (None, {}))
+        try:
+            msgspec.convert(card, _Carried)
+        except msgspec.ValidationError as error:
+            raise UserError(f"{path}: its card is none ({error}); run the cell again with --force") from None
+        return dict(card)
 
     @property
     def regime(self) -> str:

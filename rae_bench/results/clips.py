@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 AGAIN = "delete it and run the cell again"
 """What mends a damaged file beside a result."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 NAMES = ("clip", "group", "action")
 """The first columns of every table; the others are metrics."""
 
@@ -74,7 +76,7 @@ def parse_clips(data: bytes) -> ClipTable:
     if tuple(head[:count]) != NAMES or len(set(head)) != len(head) or any(len(line) != len(head) for line in lines):
         raise UserError(f"its columns are not {', '.join(NAMES)} and metrics")
     try:
-        numbers = np.array([[float(v) if v else np.nan for v in line[count:]] for line in lines])
+        numbers = np.array([[_number(v) if v else np.nan for v in line[count:]] for line in lines])
     except ValueError as error:
         raise UserError(f"not a number ({error})") from None
     numbers = numbers.reshape(len(lines), len(head) - count)
@@ -82,6 +84,13 @@ def parse_clips(data: bytes) -> ClipTable:
         raise UserError("holds infinite numbers")
     clips, groups, actions = (tuple(line[i] for line in lines) for i in range(count))
     return ClipTable(clips, groups, actions, {name: numbers[:, i] for i, name in enumerate(head[count:])})
+
+
+def _number(word: str) -> float:
+    """Return a number as `write_clips` writes it; Python reads nan, 1_0, spaces and digits of all scripts besides."""
+    if not _NUMBER.fullmatch(word):
+        raise ValueError(f"{word[:40]!r}")
+    return float(word)
 
 
 def read_clips(path: Path) -> ClipTable:

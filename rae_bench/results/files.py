@@ -74,7 +74,8 @@ def read_result(path: Path) -> dict[str, Any] | None:
     """
     try:
         result = read_json(path, "missing")
-        if msgspec.convert(result, _Result).schema == SCHEMA and isinstance(result, dict):
+        read = msgspec.convert(result, _Result)
+        if read.schema == SCHEMA and isinstance(read.identity.get("config"), str) and isinstance(result, dict):
             return result
     except (UserError, msgspec.ValidationError):
         pass

@@ -185,6 +185,8 @@ class Task:
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
 
 
+MOST_CLIPS = 1_000_000
+"""The most clips of built-in motion that a side may ask for; its tasks have some hundred."""
 KINDS: dict[str, tuple[str, set[str] | None]] = {
     "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles", "actions"}),
     "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
@@ -208,6 +210,9 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
     _check_side(table.get("target"), "target", "[target]", where)
     if not isinstance(table.get("demo", False), bool):
         raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
+    for word in ("protocol", "budget"):
+        if not isinstance(table.get(word, {}), Mapping):
+            raise UserError(f"{where}: {word} = {table[word]!r} needs to be a table [{word}]")
     protocol, budget = dict(table.get("protocol", {})), dict(table.get("budget", {}))
     _check_no_old_budget(protocol, where)
     check_keys(protocol, {field.name for field in fields(Protocol)} - {*BUDGET_KEYS, "budget"}, f"{where}: [protocol]")
@@ -287,6 +292,14 @@ def _check_side(side: Any, word: str, name: str, where: str) -> None:
     for key in ("sweep", "swap_roles"):
         if not isinstance(side.get(key, False), bool):
             raise UserError(f"{where}: {name}: {key} = {side[key]!r} needs to be true or false")
+    for key in ("clips", "seed") if kind == "builtin" else ():
+        number = side.get(key, 1)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise UserError(f"{where}: {name}: {key} = {number!r} needs to be a whole number")
+        if key == "clips" and number > MOST_CLIPS:
+            raise UserError(f"{where}: {name}: clips = {number} needs to be at most {MOST_CLIPS:,}")
+    if not isinstance(side.get("motion", ""), str):
+        raise UserError(f"{where}: {name}: motion = {side['motion']!r} needs to be a name")
     actions = side.get("actions", ["any"])
     if not isinstance(actions, (list, tuple)) or not actions or not all(isinstance(word, str) for word in actions):
         raise UserError(f"{where}: {name}: actions = {actions!r} needs to be a list of words")

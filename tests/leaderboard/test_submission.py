@@ -284,3 +284,25 @@ def test_pack_is_stored_zip(honest: Forger) -> None:
     with zipfile.ZipFile(honest.packed) as packed:
         assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
         assert {info.date_time for info in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    "card", [[1], {"capabilities": 7}, {"capabilities": [1]}, {"authors": ["A"]}, {"learns": "yes"}]
+)
+def test_a_result_whose_card_is_none(sway_results: Path, tmp_path: Path, card: object) -> None:
+    _edited(sway_results, tmp_path, {"card": card})
+    with pytest.raises(UserError, match="its card is none"):
+        make_card(gather_cells(tmp_path / "results"))
+
+
+@pytest.mark.parametrize("identity", [{}, {"config": [1]}])
+def test_a_result_without_options_is_none(sway_results: Path, tmp_path: Path, identity: dict[str, Any]) -> None:
+    _edited(sway_results, tmp_path, {"identity": identity})
+    with pytest.raises(UserError, match="holds no results of a model"):
+        gather_cells(tmp_path / "results")
+
+
+def _edited(results: Path, to: Path, change: dict[str, Any]) -> None:
+    shutil.copytree(results, to / "results")
+    for path in (to / "results").rglob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))

@@ -37,7 +37,10 @@ FAULTS = {
     "a column twice": (b"clip,group,action,x,x\na,g,walk,1,2\n", "its columns are not"),
     "a short row": (b"clip,group,action,x\na,g,walk\n", "its columns are not"),
     "a word": (b"clip,group,action,x\na,g,walk,few\n", "not a number"),
-    "infinity": (b"clip,group,action,x\na,g,walk,inf\n", "holds infinite numbers"),
+    "infinity": (b"clip,group,action,x\na,g,walk,1e999\n", "holds infinite numbers"),
+    "no number of CSV": (b"clip,group,action,x\na,g,walk,inf\n", "not a number"),
+    "a number of Python": (b"clip,group,action,x\na,g,walk,1_0\n", "not a number"),
+    "digits of another script": ("clip,group,action,x\na,g,walk,\u0663\n".encode(), "not a number"),
 }
 
 

@@ -102,7 +102,8 @@ def is_https(text: str) -> bool:
         host = (parts.hostname or "").encode("idna")  # at most 63 letters between two dots
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(host) and len(host) <= 253 and text.isprintable() and " " not in text
+    named = bool(host) and len(host) <= 253 and "@" not in parts.netloc  # a user before the host deceives readers
+    return parts.scheme == "https" and named and text.isprintable() and " " not in text
 
 
 def check_files(folder: Path, files: Mapping[str, RecordingFile]) -> None:

@@ -199,7 +199,7 @@ def _loop_seconds(value: Any) -> float:
 
 def _rate(value: Any) -> float:
     need = "a number of frames per second"
-    if not 0 < (fps := _number(value, need)) <= 1e5:
+    if not 1e-3 <= (fps := _number(value, need)) <= 1e5:
         raise _Needed(need)
     return fps
 

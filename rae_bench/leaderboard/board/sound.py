@@ -17,12 +17,15 @@ from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.plausibility import check_numbers
 from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.files import SAME_IDENTITY, part_hash
+from rae_bench.results.files import SAME_IDENTITY, part_hash, reported_number
 from rae_bench.task.cells import TRUTH, fold_of
 from rae_bench.task.task import builtin_tasks, load_task
 
 COMPARED = (*SAME_IDENTITY, "engine")
 """The parts of an identity that all cells of a task must share."""
+YARDSTICKS = {"rig_height": "rig's height", "fps": "frame rate"}
+"""What else they must share: key of a result -> words. The truth has no more say here than others: it is nobody's
+measurement, and the truth's own would decide every score."""
 OUTWEIGHS = 1 << 20
 """How many votes the truth has: all others are measured by it."""
 Facts = Iterator[tuple[str, Hashable, str]]
@@ -40,7 +43,8 @@ def read_entries(folder: Path) -> tuple[list[Entry], dict[str, str]]:
         try:
             found.append(load_entry(path))
         except UserError as error:
-            left[path.name] = one_line(error)
+            # A name that is not UTF-8 has no place in a file of ours.
+            left[path.name.encode("utf-8", "backslashreplace").decode("utf-8")] = one_line(error)
     if left and not found:
         raise UserError(next(iter(left.values())))
     return found, left
@@ -72,6 +76,10 @@ def _fault(entry: Entry) -> str:
 
 
 def _findings(entry: Entry, cell: EntryCell) -> Iterator[Finding]:
+    track = load_task(cell.task).protocol.track
+    if cell.result.get("track", track) != track:
+        yield Finding(cell.where, f"is of the track {cell.result['track']}; the task's is {track}", "run it again")
+        return
     if cell.identity.get("task") != load_task(cell.task).content_hash:
         yield Finding(cell.where, f"is of another version of the task {cell.task}", "run it again")
     if cell.status == "ok":
@@ -83,6 +91,9 @@ def _facts(entry: Entry) -> Facts:
     for cell in entry.cells:
         for part in COMPARED:
             yield part, (cell.task, is_retargeted(cell.regime)), part_hash(cell.identity.get(part, ""))
+        for key, words in YARDSTICKS.items():
+            said = reported_number(cell.result.get(key))
+            yield words, cell.task, f"{said:.5g}" if said is not None else ""
         yield "split", (cell.task, cell.fraction, cell.seed), part_hash(cell.identity.get("split", ""))
         if cell.status == "ok":
             yield "test clips", (cell.task, fold_of(cell.seed)), "\0".join((*cell.clips.clips, *cell.clips.groups))
@@ -94,7 +105,7 @@ def _usual(entries: Sequence[Entry]) -> dict[tuple[str, Hashable], str]:
     for entry in entries:
         weight = OUTWEIGHS if entry.name == entry.card.model == TRUTH else 1
         for fact in sorted(set(_facts(entry)), key=str):
-            votes[fact[:2]][fact[2]] += weight
+            votes[fact[:2]][fact[2]] += 1 if fact[0] in YARDSTICKS.values() else weight
     return {key: min(found, key=lambda value: (-found[value], value)) for key, found in votes.items()}
 
 

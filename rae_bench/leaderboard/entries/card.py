@@ -88,6 +88,8 @@ def check_facts(card: Card, division: str, external: list[str], regime: str) -> 
         known = ", ".join(CAPABILITIES)
         raise Refused(ENTRY, f"card.capabilities has '{strange[0]}'", f"choose of {known}")
     fixed = card.model in (TRUTH, *CONTROLS)
+    if not card.learns and not fixed:
+        raise Refused(ENTRY, "card.learns is false, and the model is no control", "leave it as submit wrote it")
     if fixed != (regime == NO_REGIME) or (not fixed and regime not in REGIMES):
         raise Refused(ENTRY, f"regime '{regime}' of model {card.model}", f"choose one of {', '.join(REGIMES)}")
     if regime not in (NO_REGIME, COLD, *card.capabilities):

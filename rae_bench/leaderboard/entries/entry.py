@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,9 +28,10 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED, Record, TaskLevel, read_record
 from rae_bench.leaderboard.entries.text import LARGEST, SMALLEST, check_link, check_number, check_words, decode_json
 from rae_bench.model.regimes import NO_REGIME, REGIMES
+from rae_bench.objectives.tracks import KEYFRAMES, TRACKS
 from rae_bench.results.clips import ClipTable, parse_clips
 from rae_bench.results.files import SCHEMA as RESULT
-from rae_bench.storage import whole_file
+from rae_bench.storage import parse_toml, whole_file
 from rae_bench.task.cells import TRUTH, cell_name
 from rae_bench.task.task import FULL_BUDGET
 
@@ -72,6 +72,9 @@ class _ResultFile(msgspec.Struct):
     benchmark: int
     budget: Literal["quick", "full"]
     options: dict[str, Any] = {}
+    track: str = KEYFRAMES
+    rig_height: Annotated[float, Meta(gt=0)] | None = None
+    fps: Annotated[float, Meta(gt=0)] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +229,7 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
     if entry_files.ENTRY not in names:
         raise Refused(entry_files.ENTRY, "is missing", "make the entry with rae-bench submit")
     try:
-        table = tomllib.loads(entry_files.read_bytes(folder / entry_files.ENTRY, entry_files.ENTRY).decode("utf-8"))
+        table = parse_toml(entry_files.read_bytes(folder / entry_files.ENTRY, entry_files.ENTRY).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
         raise Refused(entry_files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
     _check_version(table, folder / entry_files.ENTRY, "this entry")
@@ -269,6 +272,8 @@ def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) 
         raise Refused(name, f"has the schema {read.schema}, not {RESULT}", "run the cell again with this version")
     if read.regime not in (*REGIMES, NO_REGIME):
         raise Refused(name, f"has the unknown regime {read.regime}", "put the file there as run wrote it")
+    if read.track not in TRACKS:
+        raise Refused(name, f"has the unknown track {read.track}", "put the file there as run wrote it")
     check_words(result, name)
     wanted = f"{entry_files.CELLS}/{read.task}/{cell_name(read.regime, read.fraction, read.seed)}.json"
     if name != wanted:

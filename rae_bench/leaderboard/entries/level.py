@@ -7,6 +7,7 @@ finding, and anyone who doubts a level runs `verify` again.
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -71,7 +72,10 @@ def read_record(data: bytes) -> Record:
     try:
         found = decode_json(data)
         check_words(found, LEVEL)
-        return msgspec.convert(found, Record)
+        record = msgspec.convert(found, Record)
+        for again in (one for level in record.tasks.values() for one in level.rerun):
+            date.fromisoformat(again.date)  # the pattern has a 99th of any month
+        return record
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise Refused(LEVEL, f"not as expected ({error})", "remove it; verify --record makes it") from None
 

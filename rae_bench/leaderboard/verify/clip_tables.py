@@ -20,6 +20,9 @@ from rae_bench.task.cells import TRUTH
 ROUNDED = 1e-5
 """Tables have six digits; a mean of them may be off by so much of itself."""
 MEND = "put both files there as run wrote them"
+AS_MADE = "put the file there as run wrote it"
+BY_CLIPS = ("reconstruction", "feet", "objective")
+"""The categories whose primary metrics are means over clips."""
 
 
 def check_table(cell: EntryCell) -> Iterator[Finding]:
@@ -33,9 +36,14 @@ def check_table(cell: EntryCell) -> Iterator[Finding]:
     except Refused as refused:
         yield refused.finding
         return
+    columns = set(_ranking(cell))
+    yield from (Finding(cell.table, f"has no column {name}", AS_MADE) for name in sorted(columns - set(table.values)))
+    odd = sorted(table.values.keys() - METRICS.keys())
+    if odd:
+        yield Finding(f"{cell.table}: {odd[0][:60]}", "is no metric", AS_MADE)
+    # What a clip has of feet and objectives depends on the task; it always has an error.
     judged = primaries(track_of([cell.result]))["reconstruction"]
-    if judged not in table.values:
-        yield Finding(cell.table, f"has no column {judged}", "put the file there as run wrote it")
+    yield from _check_blank(cell, judged, np.ones(len(table.clips), bool))
     for name, values in table.values.items():
         known = values[np.isfinite(values)]
         if name not in METRICS or name not in cell.metrics or not len(known) or math.isnan(cell.metrics[name]):
@@ -53,6 +61,23 @@ def check_table(cell: EntryCell) -> Iterator[Finding]:
                 MEND,
             )
     yield from _check_least(cell, table.values.get(ERROR, np.empty(0)))
+
+
+def _ranking(cell: EntryCell) -> list[str]:
+    """Return the primary metrics of a cell that are means over its clips."""
+    named = primaries(track_of([cell.result]))
+    return [named[category] for category in BY_CLIPS if named[category] in cell.metrics]
+
+
+def _check_blank(cell: EntryCell, name: str, counted: np.ndarray) -> Iterator[Finding]:
+    """Check that each clip that counts, (N,) bool, has a value: a blank would take a bad clip out of the mean."""
+    if name not in cell.clips.values:
+        return
+    blank = np.flatnonzero(counted & ~np.isfinite(cell.clips.values[name]))
+    if len(blank):
+        clips = f"{len(blank)} clips have" if len(blank) > 1 else "a clip has"
+        first = one_line(cell.clips.clips[blank[0]], 60)
+        yield Finding(f"{cell.table}: {name}", f"{clips} no value, first {first}; each of them counts", AS_MADE)
 
 
 def _check_least(cell: EntryCell, errors: np.ndarray) -> Iterator[Finding]:
@@ -75,6 +100,9 @@ def check_means(cell: EntryCell, weights: Mapping[str, np.ndarray]) -> Iterator[
         cell: a finished cell whose clips are the task's.
         weights: metric -> (N, G) what each clip counts in each group, as `Sums.weights` of the truth.
     """
+    for name in _ranking(cell):
+        if name in weights:
+            yield from _check_blank(cell, name, np.any(weights[name] > 0, axis=1))
     for name, values in cell.clips.values.items():
         counts = weights.get(name)
         said = cell.metrics.get(name, math.nan)

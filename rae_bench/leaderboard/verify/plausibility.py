@@ -74,8 +74,7 @@ def check_card(entry: Entry) -> Iterator[Finding]:
     """Check that the card is the one that the model carried as it ran: what it can do excuses cells."""
     if entry.card.model == TRUTH:
         return
-    ours = all(not isinstance(cell.identity.get("model"), str) for cell in entry.cells)  # a plug-in has a hash
-    installed = ours and entry.card.model in list_models()
+    installed = _is_ours(entry) and entry.card.model in list_models()
     about = resolve_model(entry.card.model).about if installed else {}
     wanted = {"capabilities": sorted(about["capabilities"])} if installed and "capabilities" in about else {}
     for word, value in wanted.items():
@@ -95,10 +94,16 @@ def check_card(entry: Entry) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
+def _is_ours(entry: Entry) -> bool:
+    """Whether its cells say that the package's own code made them. A plug-in has a hash there, whatever its name is."""
+    return all(not isinstance(cell.identity.get("model"), str) for cell in entry.cells)
+
+
 def check_names(entry: Entry, others: Sequence[Entry]) -> Iterator[Finding]:
     """Check that neither name nor title is one that readers take for another entry's."""
     mine = {word: skeleton(word) for word in (entry.name, entry.card.title)}
-    kept = {skeleton(name): name for name in (*REFERENCES, *CONTROLS, TRUTH) if name != entry.card.model}
+    own = entry.card.model if _is_ours(entry) or entry.card.model == TRUTH else None
+    kept = {skeleton(name): name for name in (*REFERENCES, *CONTROLS, TRUTH) if name != own}
     if skeleton(entry.name) in kept or skeleton(entry.card.title) in kept:
         name = kept.get(skeleton(entry.name)) or kept[skeleton(entry.card.title)]
         yield Finding(f"{ENTRY}: name", f"or title reads like '{name}', which is kept for that model", "choose another")

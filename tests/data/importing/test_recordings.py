@@ -112,6 +112,14 @@ def test_rate_unit_and_choice_of_files(walks: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("rate", [0, 1e-300, 1e9, float("nan"), "x"])
+def test_rates_that_are_none(rate: object) -> None:
+    for key in ("fps", "recorded_fps"):
+        table = {"kind": "recordings", "folder": "f", key: rate}
+        with pytest.raises(UserError, match="needs to be a number of frames per second"):
+            Recipe.from_table(table, "a.toml")
+
+
 def test_segments_of_one_frame_go_nowhere(walks: Path) -> None:
     corpus = import_folder(walks, replace(RECIPE, fps=0.1), "slow")
     assert corpus.motion.lengths.max() == 1

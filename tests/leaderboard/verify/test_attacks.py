@@ -6,6 +6,8 @@ No trajectories are at hand in these tests: who does not publish them does not g
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,14 @@ from helpers.made_entries import make_entry, write_entry
 from helpers.running import do_here, plan_cells
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.board.build import board_files, read_board
+from rae_bench.leaderboard.board.build import board_files, read_board, stale_files, write_board
 from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown
 from rae_bench.leaderboard.entries.entry import load_entry
+from rae_bench.leaderboard.entries.level import read_record
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 from rae_bench.leaderboard.verify.budgets import budget_status, check_cost
+from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.grading import Grader
 from rae_bench.leaderboard.verify.plausibility import check_card, check_names, check_numbers
 from rae_bench.leaderboard.verify.verifier import verify
@@ -71,6 +75,37 @@ def test_a_gain_of_a_thousand_is_not_on_the_board(tmp_path: Path) -> None:
     assert [row["entry"] for row in after["tasks"]["biped2quad"]["rows"]] == ["fe"]
 
 
+@pytest.mark.parametrize("weights", [True, False])
+def test_bad_clips_are_not_left_blank(forged: Forger, tmp_path: Path, weights: bool) -> None:
+    """A clip without a value would not count. The result is the mean of those that are left; the board sees it too."""
+    path = forged.cell.with_suffix(".csv")
+    table = pd.read_csv(path)
+    worst = table["reconstruction_error"].idxmax()
+    table.loc[worst, "foot_sliding" if weights else "reconstruction_error"] = float("nan")
+    table.to_csv(path, index=False)
+    what = "foot_sliding" if weights else "reconstruction_error"
+    (cell,) = (cell for cell in load_entry(forged.folder).cells if cell.path == forged.cell)
+    if not weights:
+        assert f"{what}: a clip has no value" in str(next(check_table(cell)))
+    assert f"cold-f0.05-s1.csv: {what}: a clip has no value" in forged.form_findings()
+
+
+def test_a_column_that_ranks_may_not_be_left_out(forged: Forger) -> None:
+    """Without it no clip contradicts a result of 0."""
+    path = forged.cell.with_suffix(".csv")
+    pd.read_csv(path).drop(columns=["foot_sliding"]).to_csv(path, index=False)
+    forged.edit(lambda r: r["metrics"]["foot_sliding"].update(value=0.0))
+    (cell,) = (cell for cell in load_entry(forged.folder).cells if cell.path == forged.cell)
+    assert "has no column foot_sliding" in str(next(check_table(cell)))
+
+
+def test_columns_are_metrics(forged: Forger) -> None:
+    path = forged.cell.with_suffix(".csv")
+    pd.read_csv(path).assign(**{"<b>": 1}).to_csv(path, index=False)
+    (cell,) = (cell for cell in load_entry(forged.folder).cells if cell.path == forged.cell)
+    assert "<b>: is no metric" in str(next(check_table(cell)))
+
+
 # ---- hashes ------------------------------------------------------------------------------------------------------
 
 
@@ -109,6 +144,50 @@ def test_retargeted_sources_have_data_of_their_own(tiny_task: Path) -> None:
 def test_yardsticks_are_those_of_the_task(forged: Forger, key: str, value: object) -> None:
     forged.edit(lambda result: result.update({key: value}))
     assert f"cold-f0.05-s1.json: {key}: is {value}; the task has" in forged.form_findings()
+
+
+@pytest.mark.parametrize("value", ["1.5", -1, 0, None, 100.0])
+@pytest.mark.parametrize("whose", ["truth", "mann"])
+def test_one_entry_does_not_change_the_scale_of_all(tmp_path: Path, value: object, whose: str) -> None:
+    """Scores are shares of the rig's height, which the truth's result says: 100 m would make all errors vanish."""
+    for name in ("truth", "hold", "fe", "mann"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    for path in (tmp_path / "entries" / whose / "cells").rglob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"rig_height": value}))
+    assert [row["entry"] for row in read_board(tmp_path).data["left_out"]] == [whose]
+
+
+@pytest.mark.parametrize("track", ["control", "nothing", ["control"], None])
+def test_an_entry_of_another_track_spoils_no_board(tmp_path: Path, track: object) -> None:
+    for name in ("truth", "hold", "fe", "mann"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    for path in (tmp_path / "entries" / "mann" / "cells").rglob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"track": track}))
+    data = read_board(tmp_path).data
+    assert [row["entry"] for row in data["left_out"]] == ["mann"]
+    assert [row["entry"] for row in data["tasks"]["biped2quad"]["rows"]] == ["fe"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
+def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    """It is named in a form that the board's files can hold."""
+    for name in ("truth", "hold", "fe"):
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+    for odd in (b"/\xff", b"/\xfe"):
+        os.mkdir(os.fsencode(tmp_path / "entries") + odd)
+    board = read_board(tmp_path)
+    assert [row["entry"] for row in board.data["left_out"]] == ["\\udcfe", "\\udcff"]
+    write_board(board, tmp_path)
+    assert stale_files(read_board(tmp_path), tmp_path) == {}
+
+
+def test_a_key_of_many_dots(tmp_path: Path) -> None:
+    """Reading 40 kB of it took 18 s, the more the longer with the square."""
+    folder = make_entry(tmp_path, "mann", tasks=["biped2quad"])
+    path = folder / "entry.toml"
+    path.write_text(".".join(20_000 * "a") + " = 1\n" + path.read_text())
+    with pytest.raises(UserError, match="nested too deep"):
+        load_entry(folder)
 
 
 # ---- controls ----------------------------------------------------------------------------------------------------
@@ -167,6 +246,33 @@ def test_a_model_of_the_package_has_the_capabilities_of_the_package(tmp_path: Pa
     folder = write_entry(tmp_path, "fe", {("biped2quad", "cold", 0.05, 0): {"reconstruction_error": 1.0}},
                          regime="cold", card={"capabilities": []}, identity={"model": {"fe": 1}})  # fmt: skip
     assert "is not what fe of this installation has" in str(next(check_card(load_entry(folder))))
+
+
+def test_a_model_that_learns_is_no_control(forged: Forger) -> None:
+    path = forged.folder / "entry.toml"
+    path.write_text(path.read_text().replace("learns = true", "learns = false"))
+    assert "card.learns is false, and the model is no control" in forged.form_findings()
+
+
+@pytest.mark.parametrize("name", ["nsm", "mine"])
+def test_a_plug_in_does_not_become_a_reference_by_its_name(tmp_path: Path, name: str) -> None:
+    """The best reference entry is what others are compared with: a bad one of that name makes them look better."""
+    cells = {("biped2quad", "cold", 0.05, 0): {"reconstruction_error": 1.0}}
+    card = {"model": "nsm", "title": "nsm"}
+    theirs = load_entry(write_entry(tmp_path / "a", name, cells, card=card, identity={"model": "a" * 64}))
+    assert "reads like 'nsm', which is kept for that model" in str(next(check_names(theirs, [])))
+    ours = load_entry(write_entry(tmp_path / "b", "nsm", cells, card=card, identity={"model": {"nsm": 1}}))
+    assert list(check_names(ours, [])) == []
+
+
+def test_a_day_that_is_none(tmp_path: Path) -> None:
+    record = {"schema": "rae-bench.level/2", "tasks": {"biped2quad": {
+        "level": "reproduced", "sha256": "0" * 64, "package": "1", "rerun": [
+            {"cell": "finetune-f0.05-s0", "off": 0.0, "date": "2026-02-30", "machine": "Linux"}]}}}  # fmt: skip
+    with pytest.raises(UserError, match=r"level.json: not as expected"):
+        read_record(json.dumps(record).encode())
+    record["tasks"]["biped2quad"]["rerun"][0]["date"] = "2026-02-28"  # type: ignore[index]
+    assert read_record(json.dumps(record).encode()).tasks
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
