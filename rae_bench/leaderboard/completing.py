@@ -13,7 +13,7 @@ from rae_bench.leaderboard.entries.entry import Card, Entry
 from rae_bench.leaderboard.entries.rules import CellKey, missing_cells, required_cells
 from rae_bench.model.plugins.plugin import is_path, portable_spec
 from rae_bench.model.regimes import COLD, FULL, ROWS, percent
-from rae_bench.task.task import Task, builtin_tasks, load_task
+from rae_bench.task.task import Task, is_builtin_task, load_task
 
 
 def missing_commands(
@@ -85,4 +85,4 @@ def _task(name: str, files: Sequence[str | Path]) -> Task | None:
 def _task_word(name: str, files: Sequence[str | Path]) -> str:
     """Return how the command line finds a task: built in, or a file of that name."""
     given = [str(file) for file in files if Path(file).stem == name]
-    return given[0] if given else name if name in builtin_tasks() else f"{name}.toml"
+    return given[0] if given else name if is_builtin_task(name) else f"{name}.toml"

@@ -332,6 +332,12 @@ def builtin_tasks() -> dict[str, Path]:
     return {Path(str(f)).stem: Path(str(f)) for f in sorted(folder.iterdir(), key=str) if f.name.endswith(".toml")}
 
 
+def is_builtin_task(name: str) -> bool:
+    """Whether a task comes with the package, in the track of its file or in another one, as its name says then."""
+    base, _, track = name.rpartition("-")
+    return name in builtin_tasks() or (base in builtin_tasks() and track in TRACKS)
+
+
 def load_task(name: str | Path) -> Task:
     """A task by name, or a task file by path (anything ending in .toml).
 

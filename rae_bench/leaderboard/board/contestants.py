@@ -20,7 +20,7 @@ from rae_bench.results.clips import ClipTable
 from rae_bench.results.files import SAME_IDENTITY, part_hash
 from rae_bench.results.rows import rig_height, track_of
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.task import Task, builtin_tasks, load_task
+from rae_bench.task.task import Task, builtin_tasks, is_builtin_task, load_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
     Raises:
         UserError: an unknown task; a control twice.
     """
-    if name not in builtin_tasks():
+    if not is_builtin_task(name):
         known = ", ".join(builtin_tasks())
         raise UserError(f"task '{one_line(name)}' is none of {known}; install the version that has it")
     task = load_task(name)

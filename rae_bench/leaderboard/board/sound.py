@@ -19,7 +19,7 @@ from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.files import SAME_IDENTITY, part_hash, reported_number
 from rae_bench.task.cells import TRUTH, fold_of
-from rae_bench.task.task import builtin_tasks, load_task
+from rae_bench.task.task import is_builtin_task, load_task
 
 COMPARED = (*SAME_IDENTITY, "engine")
 """The parts of an identity that all cells of a task must share."""
@@ -69,7 +69,7 @@ def sort_out(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, str]]:
 def _fault(entry: Entry) -> str:
     """What of an entry is of no task of this version, or contradicts itself; "" where nothing does."""
     for task in entry.tasks:
-        if task not in builtin_tasks():
+        if not is_builtin_task(task):
             return f"task '{one_line(task)}' is none of this version; install the one that has it"
     finding = next((finding for cell in entry.cells for finding in _findings(entry, cell)), None)
     return str(finding) if finding else ""

@@ -52,7 +52,7 @@ def site(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_task_of_control_has_the_columns_of_control(tmp_path: Path) -> None:
     for name in ("truth", "hold", "fe"):
-        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad-control"])
     primary = {"limbs": primaries("limbs"), "control": primaries("control")}
     for path in (tmp_path / "entries").rglob("cells/*/*"):
         text = path.read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def test_a_task_of_control_has_the_columns_of_control(tmp_path: Path) -> None:
                 metric["unit"] = METRICS[name].unit
             path.write_text(json.dumps(result), encoding="utf-8")
     pages = site_pages(read_board(tmp_path))
-    for page in ("tasks/biped2quad.html", "entries/fe.html"):
+    for page in ("tasks/biped2quad-control.html", "entries/fe.html"):
         heads = [METRICS[name].label.capitalize() for name in primary["control"].values()]
         heads = heads if page.startswith("tasks") else [METRICS[name].title for name in primary["control"].values()]
         assert all(head in pages[page] for head in heads), page
