@@ -314,7 +314,8 @@ def test_estimates_come_from_earlier_cells(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     cost = {"core_seconds": 10.0, "total_core_seconds": 13.0, "budget": {"updates": 100}}
     named = {"model": "m", "task": "t", "regime": "cold", "fraction": 0.05, "seed": 0, "reason": ""}
-    result = {"schema": "rae-bench.result/2", "status": "ok", **named, "identity": {}, "metrics": {}, "cost": cost}
+    known = {"identity": {"config": "0"}, "options": {}, "metrics": {}, "cost": cost}
+    result = {"schema": "rae-bench.result/2", "status": "ok", **named, **known}
     (folder / "cold-f0.05-s0.json").write_text(json.dumps(result))
     there, other = folder / "cold-f0.05-s1.json", tmp_path / "m-00000000" / "u" / "cold-f1-s0.json"
     jobs = [
