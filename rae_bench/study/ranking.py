@@ -136,8 +136,12 @@ def measured(task: Task, outcomes: Iterable[Outcome]) -> Measured:
     for outcome in outcomes:
         target = target or outcome.target
         by_model.setdefault(outcome.plan.spec.model.name, []).extend(outcome.results)
-    fixed = {r["model"] + str(r["fraction"]) + str(r["seed"]): r for found in by_model.values() for r in found
-             if r["model"] in (TRUTH, *CONTROLS)}  # fmt: skip
+    fixed = {
+        (r["model"], r["fraction"], r["seed"]): r
+        for found in by_model.values()
+        for r in found
+        if r["model"] in (TRUTH, *CONTROLS)
+    }
     for name, found in by_model.items():
         own = [r for r in found if r["model"] not in (TRUTH, *CONTROLS)]
         if name != FEEDFORWARD:
