@@ -25,6 +25,7 @@ class Layout:
     Attributes:
         origin: (3) the pelvis on the ground, world, metres; y is 0.
         forward: (3) where the body faces, world, unit; y is 0.
+        place: origin and forward.
         turn: (3) root motion since the last frame: dx and dz in its root space, metres; dyaw, radians.
         rise: (1) pelvis height, metres.
         root: turn and rise.
@@ -35,6 +36,7 @@ class Layout:
 
     origin: ClassVar[slice] = slice(0, 3)
     forward: ClassVar[slice] = slice(3, 6)
+    place: ClassVar[slice] = slice(0, 6)
     turn: ClassVar[slice] = slice(6, 9)
     rise: ClassVar[slice] = slice(9, 10)
     root: ClassVar[slice] = slice(6, 10)

@@ -19,7 +19,7 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.results.clips import write_clips
 from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.task.cells import cell_name
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 PRIMARIES = tuple(primaries().values())
 HEIGHT = 1.5
