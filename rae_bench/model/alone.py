@@ -100,7 +100,7 @@ class Training(lightning.LightningModule):
     def _first_carry(self, batch: Batch, share: float) -> Carry:
         """What the first frame of each window starts from: memory and noise last as long as a stream does.
 
-        A roll-out that is too far off starts afresh. One that is out of step has the true pose in its own place.
+        A roll-out that is too far off starts afresh. One that is out of step has the true pose on its own course.
         """
         state, phase, rows = batch.states[:, 0], batch.start, len(batch.states)
         memory = state.new_zeros(rows, self.needs.memory)
@@ -112,10 +112,10 @@ class Training(lightning.LightningModule):
         on = ~batch.fresh & (apart <= LOST) & (away <= LOST)
         own = on & (batch.coins[:, 0] < share)
         in_step = (own & (apart <= self.config.in_step))[:, None]
-        place = torch.where(own[:, None], before.state, state)[:, Layout.place]
-        placed = torch.cat([place, state[:, Layout.place.stop :]], 1)
+        course = torch.where(own[:, None], before.state, state)[:, Layout.course]
+        posed = torch.cat([course, state[:, Layout.course.stop :]], 1)
         return Carry(
-            torch.where(in_step, before.state, placed),
+            torch.where(in_step, before.state, posed),
             torch.where(in_step, before.phase, phase),
             torch.where(on[:, None], before.memory, memory),
             torch.where(on[:, None], before.noise, noise),

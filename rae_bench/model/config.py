@@ -32,7 +32,7 @@ class TrainConfig:
         core_rate: rate of that core after its rest, as a share of the rate of everything else.
         ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
         in_step: rig heights by which the joints of a roll-out may be off in root space, on average. Beyond it, the
-            roll-out takes over the true pose and goes on from its own place. It counts where a path is all that is
+            roll-out takes over the true pose and goes on along its own course. It counts where a path is all that is
             asked: nothing says at which point of its stride a body is, and a roll-out that is out of step with the
             truth can only learn the mean of all poses, which glides.
         coin: `fair`, or `gaussian`: the coin of the thesis, by which that probability rises from .5 to .84 only.
@@ -49,7 +49,7 @@ class TrainConfig:
     rest: float = 0.0
     core_rate: float = 1.0
     ramp: float = 0.1
-    in_step: float = 0.06
+    in_step: float = 0.04
     coin: str = "fair"
     position: float = 20.0
     rotation: float = 10.0

@@ -26,8 +26,8 @@ from rae_bench.model.engine.function import call
 from rae_bench.model.features import SLOTS, Skeleton
 from rae_bench.objectives.path import HORIZONS
 
-PLACE, ROOT = 4, 8
-"""Numbers of a body that say where it is and faces, and numbers before p."""
+COURSE, ROOT = 7, 8
+"""Numbers of a body that say where it is, where it faces and how both go on, and numbers before p."""
 
 
 class BodyPlan:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import PLACE, window_losses
+from rae_bench.model.engine.geometry import COURSE, window_losses
 from rae_bench.model.engine.recording import PlacedDraws, Recording
 from rae_bench.model.engine.stack import Stack
 from rae_bench.model.engine.windows import CellBatch, CellStreams, Drawn
@@ -57,7 +57,7 @@ class RigTraining:
         self._config, self.draws, self._hook = config, draws, hook
         plan = self._plan = streams.plan
         lead = (len(stack), streams.count)
-        self._place = (torch.arange(plan.size, device=plan.chain.device) < PLACE)[:, None]
+        self._course = (torch.arange(plan.size, device=plan.chain.device) < COURSE)[:, None]
         self._carried = Carry(
             *(torch.zeros(shape, device=plan.chain.device) for shape in (
                 (lead[0], plan.size, lead[1]), (*lead, PHASES), (*lead, needs.memory), (*lead, needs.noise)
@@ -118,7 +118,7 @@ class RigTraining:
     def _first_carry(self, batch: CellBatch, share: float | Tensor) -> Carry:
         """What the first frame of each window starts from: memory and noise last as long as a stream does.
 
-        A roll-out that is too far off starts afresh. One that is out of step has the true pose in its own place.
+        A roll-out that is too far off starts afresh. One that is out of step has the true pose on its own course.
         """
         state, phase, before = batch.first, batch.start, self._carried
         noise = self.draws.normal(phase.shape[1], self._needs.noise)
@@ -127,7 +127,7 @@ class RigTraining:
         own = on & (batch.coins[:, :, 0] < share)
         in_step = own & (apart <= self._config.in_step)
         return Carry(
-            torch.where(in_step[:, None] | (own[:, None] & self._place), before.state, state),
+            torch.where(in_step[:, None] | (own[:, None] & self._course), before.state, state),
             torch.where(in_step[..., None], before.phase, phase),
             before.memory.masked_fill(~on[..., None], 0),
             torch.where(on[..., None], before.noise, noise),
