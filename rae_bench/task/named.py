@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rae_bench.errors import unknown
+from rae_bench.errors import UserError, unknown
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.storage import read_toml
 from rae_bench.task.reading import task_from_table
@@ -33,7 +33,7 @@ def load_task(name: str | Path) -> Task:
     """
     if str(name).endswith(".toml"):
         path = Path(name)
-        return task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
+        return _task_of_file(path)
     tasks = builtin_tasks()
     base, _, track = str(name).rpartition("-")
     if str(name) in tasks:
@@ -43,9 +43,25 @@ def load_task(name: str | Path) -> Task:
         if pair is None:
             raise unknown("task", str(name), tasks)
         return adhoc_task(*pair)
-    path = tasks[base]
-    task = task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
+    task = _task_of_file(tasks[base])
     return task.in_track(track) if track else task
+
+
+def _task_of_file(path: Path) -> Task:
+    """Return the task of a file. `reverse` names a task of the package whose sides it exchanges."""
+    table = dict(read_toml(path, "no such task file"))
+    if "reverse" not in table:
+        return task_from_table(path.stem, table, path.name)
+    other, tasks = table.pop("reverse"), builtin_tasks()
+    if not isinstance(other, str) or other not in tasks:
+        raise UserError(f"{path.name}: reverse: {unknown('task', str(other), tasks)}")
+    if "source" in table or "target" in table:
+        raise UserError(f"{path.name}: a task has either `reverse` or the tables [source] and [target]")
+    sides = read_toml(tasks[other], "no such task file")
+    if not isinstance(sides.get("source"), dict) or "reverse" in sides:
+        raise UserError(f"{path.name}: reverse = {other!r} needs to be a task with one source of its own")
+    sides = {"source": sides["target"], "target": sides["source"]}
+    return task_from_table(path.stem, {**table, **sides}, path.name)
 
 
 def _two_domains(name: str) -> tuple[str, str] | None:

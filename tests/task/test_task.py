@@ -242,3 +242,20 @@ def test_a_table_of_a_track_that_makes_no_sense_is_refused(own: Any, words: str)
 def test_a_table_of_the_tasks_own_track_is_refused() -> None:
     with pytest.raises(UserError, match="another track than that of the task"):
         task_from_table("t", {**TABLE, "limbs": {}}, "t.toml")
+
+
+def test_a_task_may_be_another_one_reversed(tmp_path: Path) -> None:
+    there, back = load_task("human2dog"), load_task("dog2human")
+    assert (back.source, back.target) == (there.target, there.source)
+    assert back.name == "dog2human"
+    assert task_from_table("dog2human", back.table(), "t").content_hash == back.content_hash
+    for words, message in (
+        ('reverse = "human2god"', "t.toml: reverse: unknown task 'human2god'"),
+        ("reverse = 3", "unknown task '3'"),
+        ('reverse = "dog2human"', "needs to be a task with one source of its own"),
+        ('reverse = "leave-one-out-quad"', "needs to be a task with one source of its own"),
+        ('reverse = "human2dog"\n[source]\nkind = "builtin"\nrig = "r1"', "either `reverse` or the tables"),
+    ):
+        (tmp_path / "t.toml").write_text(words)
+        with pytest.raises(UserError, match=message):
+            load_task(tmp_path / "t.toml")
