@@ -9,8 +9,9 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from rae_bench.baselines.controls import Hold, Interpolate, minimum_jerk
+from rae_bench.baselines.controls import Hold, Interpolate
 from rae_bench.baselines.feedforward import FeedForward
+from rae_bench.baselines.planning import minimum_jerk
 from rae_bench.model import HORIZONS, Context, Domain, ModelCard, Prompt, Trajectory, make_motion, quat, solve_ik
 
 SMOOTHING = 0.06
