@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from rae_bench.model.config import TrainConfig
 from rae_bench.model.control import CONTROL, PATH_SIZE, SCALES
 from rae_bench.model.engine.function import call
 from rae_bench.model.features import SLOTS, Skeleton
@@ -127,18 +126,6 @@ def advance_bodies(body: Tensor, change: Tensor, usual: Tensor, plan: BodyPlan) 
     return call(_Advance, body, change, usual, plan)
 
 
-def window_losses(made: Tensor, true: Tensor, stance: Tensor, plan: BodyPlan, config: TrainConfig) -> Tensor:
-    """(K,) `rae_bench.model.training.window_loss`, all but its phases, of bodies that were made.
-
-    Args:
-        made, true: (K, T, D, B).
-        stance: (K, T, C, B) 1 where a contact joint stands in this frame and the one before, else 0.
-        plan: of the rig.
-        config: the weights.
-    """
-    return call(_WindowLoss, made, true, stance, plan, config)
-
-
 class _Pose(Function):
     @staticmethod
     def forward(ctx: Any, body: Tensor, mean: Tensor, std: Tensor, plan: BodyPlan) -> Tensor:
@@ -156,7 +143,7 @@ class _Keys(Function):
     @staticmethod
     def forward(ctx: Any, body: Tensor, plan: BodyPlan) -> Tensor:
         cells, _, rows = body.shape
-        _, _, _, p, v, c = _parts(body, plan.joints)
+        _, _, _, p, v, c = body_parts(body, plan.joints)
         made = torch.empty(cells, SLOTS, 12, rows, dtype=body.dtype, device=body.device)
         entries = made.view(cells, SLOTS, 4, 3, rows).permute(2, 0, 3, 1, 4)  # four times (K, axis, slot, B)
         scale = plan.mask / plan.height
@@ -174,7 +161,7 @@ class _Keys(Function):
         plan: BodyPlan = ctx.plan
         cells, _, _, rows = grad.shape
         out = torch.zeros(cells, plan.size, rows, dtype=grad.dtype, device=grad.device)
-        _, _, _, gp, gv, gc = _parts(out, plan.joints)
+        _, _, _, gp, gv, gc = body_parts(out, plan.joints)
         place, first, second, moved = grad.reshape(cells, SLOTS, 4, 3, rows).permute(2, 0, 3, 1, 4).unbind()
         scale = plan.mask / plan.height
         gp.index_add_(2, plan.keys, place * scale)
@@ -183,7 +170,7 @@ class _Keys(Function):
         return out, None
 
 
-def _parts(body: Tensor, joints: int) -> tuple[Tensor, ...]:
+def body_parts(body: Tensor, joints: int) -> tuple[Tensor, ...]:
     """Views of origin (K, 2, B), forward (K, 2, B), turn and rise (K, 4, B), p, v (K, 3, J, B), (K, 3, 3, J, B)."""
     k, _, rows = body.shape
     o, f, root, p, v, c = body.split([2, 2, 4, 3 * joints, 3 * joints, 9 * joints], 1)
@@ -205,9 +192,9 @@ class _Advance(Function):
         joints, fps = plan.joints, plan.fps
         change = (change * usual).transpose(1, 2).index_select(1, plan.change)
         cells, _, rows = body.shape
-        o, f, root, p, _, c = _parts(body, joints)
+        o, f, root, p, _, c = body_parts(body, joints)
         made = torch.empty_like(body)
-        o2, f2, root2, p2, v2, c2 = _parts(made, joints)
+        o2, f2, root2, p2, v2, c2 = body_parts(made, joints)
         torch.add(root, change[:, :4], out=root2)
         u = change[:, 4:].view(cells, 3, joints, rows)
         # Rotations: C' = C + w (u x C + u x (u x C)), w = 2 / (1 + |u|^2).
@@ -246,10 +233,10 @@ class _Advance(Function):
         joints, fps = plan.joints, plan.fps
         body, u, once, both, weight, step, cy, sy, qx, qz = ctx.saved_tensors
         cells, _, rows = body.shape
-        _, f, _, _, _, c = _parts(body, joints)
-        go2, gf2, groot2, gp2, gv2, gc2 = _parts(grad.contiguous(), joints)
+        _, f, _, _, _, c = body_parts(body, joints)
+        go2, gf2, groot2, gp2, gv2, gc2 = body_parts(grad.contiguous(), joints)
         out = torch.empty_like(body)
-        go, gf, groot, gp, gv, gc = _parts(out, joints)
+        go, gf, groot, gp, gv, gc = body_parts(out, joints)
         (dx, dz), (s, cs) = step.unbind(1), f.unbind(1)
         y, z = cy[:, None], sy[:, None]
         # Velocities.
@@ -299,7 +286,7 @@ class _Control(Function):
     @staticmethod
     def forward(ctx: Any, body: Tensor, frames: Tensor, flags: Tensor, path: Tensor, plan: BodyPlan) -> Tensor:
         cells, _, rows = body.shape
-        o, f, _, p, _, c = _parts(body, plan.joints)
+        o, f, _, p, _, c = body_parts(body, plan.joints)
         (s, cs), tall = f.unbind(1), 1 / plan.height
         keys = plan.keys
         made = torch.empty(cells, CONTROL.size * SLOTS + PATH_SIZE, rows, dtype=body.dtype, device=body.device)
@@ -341,7 +328,7 @@ class _Control(Function):
         cells, _, rows = grad.shape
         (s, cs), tall = f.unbind(1), 1 / plan.height
         out = torch.zeros(cells, plan.size, rows, dtype=grad.dtype, device=grad.device)
-        go, gf, _, gp, _, gc = _parts(out, plan.joints)
+        go, gf, _, gp, _, gc = body_parts(out, plan.joints)
         slots, local, cost, way = _asked(grad.contiguous())
         gcost = cost * on[:, None]
         gcost[:, 0].addcmul_(slots[:, 18:21], rate)
@@ -376,93 +363,3 @@ def _asked(made: Tensor) -> tuple[Tensor, ...]:
     target, cost = (entries[:, part].transpose(2, 3) for part in (slice(0, 3), slice(3, 6)))
     path = made[:, CONTROL.size * SLOTS :].view(cells, len(HORIZONS), 2, 2, rows).permute(0, 2, 3, 1, 4)
     return slots.transpose(1, 2), target, cost, path
-
-
-class _WindowLoss(Function):
-    @staticmethod
-    def forward(
-        ctx: Any, made: Tensor, true: Tensor, stance: Tensor, plan: BodyPlan, config: TrainConfig
-    ) -> Tensor:
-        cells, frames, size, rows = made.shape
-        joints, tall = plan.joints, 1 / plan.height
-        grad = torch.empty_like(made)
-        o, f, _, p, v, c = _parts(made.view(-1, size, rows), joints)
-        to, tf, _, tp, tv, tc = _parts(true.view(-1, size, rows), joints)
-        go, gf, groot, gp, gv, gc = _parts(grad.view(-1, size, rows), joints)
-        axes, true_axes = _axes(f), _axes(tf)
-
-        def per_cell(values: Tensor) -> Tensor:
-            return values.reshape(cells, -1).sum(1)
-
-        def apart(gap: Tensor) -> tuple[Tensor, Tensor]:
-            """Lengths (.., J, B) of gaps (.., 3, J, B) in heights, which become the gradients of these."""
-            gap *= tall
-            length = (gap * gap).sum(1).add_(1e-8).sqrt_()
-            gap *= (tall / length)[:, None]
-            return length, gap
-
-        share = 1 / (frames * joints * rows)
-        gap = _to_world(p, axes) - _to_world(tp, true_axes)
-        gap[:, ::2] += (o - to)[:, :, None]
-        length, gap = apart(gap)
-        loss = per_cell(length) * (config.position * share)
-        gap *= config.position * share
-        torch.sum(gap[:, ::2], 2, out=go)
-        gs, gcs = _from_world(gap, p, axes, gp)
-        length, gap = apart(_to_world(v, axes) - _to_world(tv, true_axes))
-        loss += per_cell(length) * (config.velocity * share)
-        gap *= config.velocity * share
-        vs, vcs = _from_world(gap, v, axes, gv)
-        torch.add(gs, vs, out=gf[:, 0])
-        torch.add(gcs, vcs, out=gf[:, 1])
-
-        turned = torch.sub(c, tc, out=gc)
-        loss += per_cell(turned.abs()) * (config.rotation * share / 9)
-        turned.sign_().mul_(config.rotation * share / 9)
-
-        feet = v[:, ::2].index_select(2, plan.contacts) * tall
-        speed = (feet * feet).sum(1).add_(1e-8).sqrt_()
-        stands = stance.reshape(-1, *stance.shape[2:])
-        weight = config.slide / per_cell(stance).clamp_(min=1)
-        loss += per_cell(speed * stands) * weight
-        pull = (stands / speed).view(cells, -1) * (weight * tall)[:, None]
-        feet *= pull.view(len(feet), 1, -1, rows)
-        gv[:, ::2].index_add_(2, plan.contacts, feet)
-        groot.zero_()
-        ctx.save_for_backward(grad)
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (known,) = ctx.saved_tensors
-        return known * grad[:, None, None, None], None, None, None, None
-
-
-def _axes(forward: Tensor) -> tuple[Tensor, Tensor]:
-    """Sine and cosine (K, 1, B) of headings, of forward vectors (K, 2, B)."""
-    return forward[:, :1], forward[:, 1:]
-
-
-def _to_world(local: Tensor, axes: tuple[Tensor, Tensor]) -> Tensor:
-    """Vectors (K, 3, J, B) in root space, along the world's axes."""
-    s, c = axes
-    x, y, z = local.unbind(1)
-    out = torch.empty_like(local)
-    torch.mul(c, x, out=out[:, 0]).addcmul_(s, z)
-    out[:, 1] = y
-    torch.mul(c, z, out=out[:, 2]).addcmul_(s, x, value=-1)
-    return out
-
-
-def _from_world(world: Tensor, local: Tensor, axes: tuple[Tensor, Tensor], out: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of what `_to_world` was given: those of the vectors to `out`; of sine and cosine (K, B), returned."""
-    s, c = axes
-    x, _, z = local.unbind(1)
-    gx, gy, gz = world.unbind(1)
-    torch.mul(c, gx, out=out[:, 0]).addcmul_(s, gz, value=-1)
-    out[:, 1] = gy
-    torch.mul(s, gx, out=out[:, 2]).addcmul_(c, gz)
-    sine = (gx * z).addcmul_(gz, x, value=-1).sum(1)
-    cosine = (gx * x).addcmul_(gz, z).sum(1)
-    return sine, cosine

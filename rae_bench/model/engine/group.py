@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import COURSE, window_losses
+from rae_bench.model.engine.geometry import COURSE
+from rae_bench.model.engine.loss import window_losses
 from rae_bench.model.engine.recording import PlacedDraws, Recording
 from rae_bench.model.engine.stack import Stack
 from rae_bench.model.engine.windows import CellBatch, CellStreams, Drawn
