@@ -147,6 +147,7 @@ def _ranking(
     from rae_bench.results.files import strict
     from rae_bench.study import budgets as series_study
     from rae_bench.study import ranking as study
+    from rae_bench.study import ranking_tables as shown
 
     specs = study.ranking_specs(task, names, seeds=seeds, out=where.out, data_root=where.data_root)
     outcomes = where.outcomes(specs)
@@ -163,10 +164,10 @@ def _ranking(
     )
     verdict = study.judge(found, series_study.choose(series).unsettled)
     if as_json:
-        click.echo(json.dumps(strict(study.facts(found, verdict)), indent=1, allow_nan=False))
+        click.echo(json.dumps(strict(shown.facts(found, verdict)), indent=1, allow_nan=False))
         return 0
-    for title, columns, rows in study.tables(found):
+    for title, columns, rows in shown.tables(found):
         print_table(columns, rows, title, wide=wide)
-    print_facts(study.condition_facts(verdict), 9)
+    print_facts(shown.condition_facts(verdict), 9)
     next_steps(f"write this below [ranking] of {task.name}.toml", f"rae-bench show task {task.name}")
     return 0

@@ -49,7 +49,7 @@ def view(
     begin(f"view {what}", brief=True)
 
     from rae_bench.viewer.choice import Choice, pick_clips
-    from rae_bench.viewer.film import find_encoder, write_gif, write_mp4
+    from rae_bench.viewer.encoding import find_encoder, write_gif, write_mp4
     from rae_bench.viewer.gather import domain_scene, names_result, open_domain, open_result, result_scene
     from rae_bench.viewer.page import write_page
     from rae_bench.viewer.plots import domain_sheet, exam_sheet

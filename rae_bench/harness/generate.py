@@ -18,18 +18,13 @@ from rae_bench.model.api import Context, Prompt
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.motion.resample import resample
 from rae_bench.motion.root import RootSpace
+from rae_bench.objectives.from_written import frames_to_generate, to_objectives, to_path
 from rae_bench.objectives.objectives import KEYFRAME, Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.phases import local_phases
 from rae_bench.objectives.tracks import CONTROL, LIMBS
 from rae_bench.objectives.walk import with_walk
-from rae_bench.objectives.written import (
-    WrittenObjectives,
-    frames_to_generate,
-    read_objectives,
-    to_objectives,
-    to_path,
-)
+from rae_bench.objectives.written import WrittenObjectives, read_objectives
 from rae_bench.rigs.rig import ROLES, Rig
 
 SAME_OFFSET = 0.02

@@ -19,8 +19,8 @@ from typing import Any
 
 from rae_bench.errors import UserError
 from rae_bench.files import read_text
-from rae_bench.harness.cell import checked_trajectory
 from rae_bench.harness.events import DataWanted
+from rae_bench.harness.generating import checked_trajectory
 from rae_bench.harness.identity import identity
 from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.harness.isolation.models import Models, describe, isolated

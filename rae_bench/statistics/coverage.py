@@ -8,7 +8,6 @@ the ratio of two entries varies by .18 and .06 between groups, and by .06 and .0
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -28,7 +27,6 @@ from rae_bench.statistics.intervals import (
     mean_interval,
 )
 from rae_bench.statistics.ranks import pair_tests
-from rae_bench.statistics.significance import SIGNIFICANT, holm
 from rae_bench.task.cells import FOLDS
 
 DATA_SETS = 1000
@@ -313,83 +311,4 @@ RANK_METHODS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
 }
 
 
-def one_test_set(s: Scenario, entries: int, sets: int, rng: np.random.Generator) -> float:
-    """Return how many pairs of equal entries version 1 called apart: t over seeds that all had the same test groups."""
-    groups = s.group * standard(s.shape, (sets, entries, 1, FOLDS * s.groups), rng).mean(-1)
-    values = (groups + s.seed * standard(s.shape, (sets, entries, s.seeds), rng)) / math.sqrt(2)
-    one, other = np.triu_indices(entries, 1)
-    called = 0
-    for scores in values:
-        differences = scores[other] - scores[one]
-        error = differences.std(1, ddof=1) / math.sqrt(s.seeds)
-        from scipy import stats
-
-        called += int((2 * stats.t.sf(np.abs(differences.mean(1)) / error, s.seeds - 1) < SIGNIFICANT).sum())
-    return called / sets
-
-
-def equal_entries(sets: int = DATA_SETS, entries: int = 10) -> pd.DataFrame:
-    """Return how many pairs of equal entries are called apart after Holm's adjustment, at five seeds and one task.
-
-    Returns:
-        Columns varies (whether the first entry varies as the others or three times as much), method, pairs (the mean
-        number called apart), any (the share of data sets with one or more); each the greatest over `SHAPES`, `SPREADS`,
-        `FRACTIONS` and 1, 3 and 10 groups.
-    """
-    rows = []
-    for first in (1.0, 3.0):
-        rng = np.random.default_rng([11, int(first)])
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in RANK_METHODS}
-        for shape, (group, seed), fraction, count in product(SHAPES, SPREADS[::3], FRACTIONS, (1, 3, 10)):
-            data = draw_entries(Scenario(group, seed, shape, count, fraction), entries, sets, rng, first)
-            for name, method in RANK_METHODS.items():
-                calls = [int((holm(method(values, fraction).tolist()) < SIGNIFICANT).sum()) for values in data]
-                found[name].append((float(np.mean(calls)), float(np.mean(np.array(calls) > 0))))
-        words = "as the others" if first == 1 else "three times as much"
-        rows += [(words, name, *np.max(one, 0)) for name, one in found.items()]
-    return pd.DataFrame(rows, columns=["varies", "method", "pairs", "any"])
-
-
 # ---- tables ----------------------------------------------------------------------------------------------------------
-
-
-def coverage_table(found: pd.DataFrame) -> str:
-    """Return coverage in percent as Markdown."""
-    lines = ["| shape | groups a fold | " + " | ".join(PUBLISHED) + " |", "|---" * (2 + len(PUBLISHED)) + "|"]
-    for row in found.to_dict("records"):
-        cells = [f"{100 * row[name]:.1f}" for name in PUBLISHED]
-        lines.append(f"| {row['shape']} | {row['groups']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def methods_table(found: pd.DataFrame) -> str:
-    """Return coverage in percent, with the width in brackets, as Markdown."""
-    lines = ["| shape | groups a fold | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]
-    for (shape, count), rows in found.groupby(["shape", "groups"], sort=False):
-        known = rows.set_index("method")
-        cells = [f"{100 * known.coverage[name]:.1f} ({known.width[name]:.2f})" for name in METHODS]
-        lines.append(f"| {shape} | {count} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def entries_table(found: pd.DataFrame) -> str:
-    """Return how many pairs of equal entries are called apart as Markdown."""
-    lines = ["| the first varies | variance | pairs apart, of 45 | any apart, % |", "|---|---|---|---|"]
-    for row in found.to_dict("records"):
-        lines.append(f"| {row['varies']} | {row['method']} | {row['pairs']:.2f} | {100 * row['any']:.1f} |")
-    return "\n".join(lines)
-
-
-def main(sets: int) -> None:
-    """Print the tables of docs/statistics.md."""
-    for seeds in (FOLDS, 3):
-        print(f"\nCoverage, {seeds} seeds:\n\n{coverage_table(coverage(seeds=seeds, sets=sets))}", flush=True)
-    print(f"\nOne pair, five seeds:\n\n{methods_table(compare_methods(sets=sets))}", flush=True)
-    print(f"\nTen equal entries, five seeds:\n\n{entries_table(equal_entries(max(2, sets // 4)))}")
-    print(f"\nGap closed by bootstrap: {100 * gap_bootstrap(sets=max(2, sets // 5)):.1f} % at the least")
-    old = one_test_set(Scenario(*SPREADS[0], groups=1), 10, sets, np.random.default_rng(0))
-    print(f"\nVersion 1's test (one set of five groups for all seeds): {old:.1f} of 45 pairs")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else DATA_SETS)

@@ -15,7 +15,6 @@ from rae_bench.metrics import primaries
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL, percent
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.rows import Row, rows
-from rae_bench.results.text_table import SECTION, Cells, TextColumn
 from rae_bench.statistics.headroom import (
     LEAST_END,
     LEAST_ERRORS,
@@ -24,7 +23,6 @@ from rae_bench.statistics.headroom import (
     paired_standard_error,
     score_lead,
 )
-from rae_bench.statistics.intervals import level_interval
 from rae_bench.task.cells import NEAREST, TRUTH
 from rae_bench.task.contents import contents_of_fractions
 from rae_bench.task.task import FULL_BUDGET, Task
@@ -175,7 +173,7 @@ def measured(task: Task, outcomes: Iterable[Outcome]) -> Measured:
     )  # fmt: skip
 
 
-def _at_full(found: Measured) -> dict[str, float]:
+def scores_at_full(found: Measured) -> dict[str, float]:
     """Return the mean score of every entry and control with all data."""
     return {key[0]: float(score.mean()) for key, score in found.scores.items() if key[2] == 1}
 
@@ -188,7 +186,7 @@ def best_two(found: Measured) -> tuple[str, str]:
     """
     if len(found.learned) < 2:
         raise UserError("a task is judged by two entries at least; name more of them with --models")
-    at_full = _at_full(found)
+    at_full = scores_at_full(found)
     a, b = sorted(found.learned, key=lambda name: (at_full[name], name))[:2]
     return a, b
 
@@ -206,7 +204,7 @@ def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
         UserError: fewer than two entries that learn motion.
     """
     a, b = best_two(found)
-    at_full, seeds = _at_full(found), found.seeds
+    at_full, seeds = scores_at_full(found), found.seeds
 
     def errors(fraction: float) -> list[np.ndarray]:
         label = FULL if fraction == 1 else COLD
@@ -278,77 +276,3 @@ def _holds_enough(found: Measured, fraction: float) -> Condition:
     return Condition(
         "enough in the fraction", not found.blocks and count >= least and seconds >= LEAST_SECONDS, words
     )
-
-
-def tables(found: Measured) -> list[tuple[str, list[TextColumn], list[Cells | None]]]:
-    """Return title, columns and rows of the tables: reconstruction error and score of every entry and control."""
-    columns = _columns(found)
-    heads = [TextColumn("entry", right=False), *(_head(label, f) for label, f in columns)]
-    seeds = f"{len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}, half of the 95 % interval over folds"
-    parts = (("reconstruction error, cm", found.reconstruction, 2), ("score, 0 is the truth", found.scores, 3))
-    return [
-        (f"{found.task}: {words}; {seeds}", heads, [*_table_rows(found, values, columns, digits)])
-        for words, values, digits in parts
-    ]
-
-
-def _head(label: str, fraction: float) -> TextColumn:
-    if label == FULL:
-        return TextColumn(FULL)
-    return TextColumn(f"{label} {percent(fraction)}", f"{label}\n{percent(fraction)}")
-
-
-def _columns(found: Measured) -> list[tuple[str, float]]:
-    first = found.fractions[0]
-    return [*((COLD, f) for f in found.fractions), (COLD_LONG, first), (FULL, 1.0)]
-
-
-def _table_rows(
-    found: Measured, values: Mapping[Key, np.ndarray], columns: Sequence[tuple[str, float]], digits: int
-) -> list[Cells | None]:
-    """Return the rows: entries by their score at `full`, then the controls, whose values stand below `cold`."""
-
-    def cell(entry: str, label: str, fraction: float) -> str:
-        found_here = values.get((entry, label, fraction))
-        if found_here is None and entry in CONTROLS and label != COLD_LONG:
-            found_here = values.get((entry, entry, fraction if entry == NEAREST else 1.0))
-        if found_here is None:
-            return "-"
-        mean = level_interval(found.seeds, found_here)
-        half = mean.high - mean.estimate
-        return f"{mean.estimate:.{digits}f}" + ("" if math.isnan(half) else f" ±{half:.{digits}f}")
-
-    learned = dict.fromkeys(key[0] for key in values if key[0] not in CONTROLS)
-    at_full = _at_full(found)
-    ordered = sorted(learned, key=lambda name: (at_full[name], name))
-    controls = [name for name in CONTROLS if any(key[0] == name for key in values)]
-
-    def row(name: str) -> Cells:
-        return [name, *(cell(name, label, fraction) for label, fraction in columns)]
-
-    return [*map(row, ordered), SECTION, *map(row, controls)]
-
-
-def condition_facts(verdict: Verdict) -> list[tuple[str, str]]:
-    """Return each condition in words, and last the verdict: (heading, text)."""
-    lines = [("ok" if c.holds else "MISSED", f"{c.name}: {c.words}") for c in verdict.conditions]
-    where = ", ".join(map(percent, verdict.ranked))
-    end = f"ranked at {where}" if where else "not ranked"
-    room = [f"{r:.2f} [{low:.2f}, {high:.2f}] at {percent(f)}" for f, (r, low, high) in verdict.headroom.items()]
-    words = f"{end}; cold / full of the two best entries ({' and '.join(verdict.best)}) is {', '.join(room)}"
-    return [*lines, ("verdict", words)]
-
-
-def facts(found: Measured, verdict: Verdict) -> dict[str, Any]:
-    """Return everything as numbers, ready for JSON."""
-
-    def listed(table: Mapping[Key, np.ndarray]) -> list[dict[str, Any]]:
-        return [{"entry": e, "row": r, "fraction": f, "values": v.tolist()} for (e, r, f), v in table.items()]
-
-    return {
-        "task": found.task, "seeds": list(found.seeds), "best": list(verdict.best), "ranked": list(verdict.ranked),
-        "headroom": {f"{f:g}": list(ends) for f, ends in verdict.headroom.items()},
-        "unsettled": list(verdict.unsettled),
-        "conditions": [vars(condition) for condition in verdict.conditions],
-        "reconstruction": listed(found.reconstruction), "scores": listed(found.scores),
-    }  # fmt: skip

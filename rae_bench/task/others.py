@@ -10,7 +10,8 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.motion.motion import Motion
-from rae_bench.task.sides import MINIMUM_GENERATED, HeldOutClips, Side
+from rae_bench.task.held_out import MINIMUM_GENERATED, HeldOutClips
+from rae_bench.task.sides import Side
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rae_bench.kinematics import quat
-from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, Context, ModelCard, Prompt, Trajectory
+from rae_bench.model.api import MULTIPLE_SOURCES, SAMPLES, Budget, Context, ModelCard, Trajectory
 from rae_bench.model.regimes import COLD, FROZEN, REGIMES, RETARGET, ZERO_SHOT
-from rae_bench.objectives.objectives import CONTACT, KEYFRAME, Objectives
-from rae_bench.objectives.path import RootPath
 from rae_bench.objectives.tracks import CONTROL
 from rae_bench.testing.check import Skipped
 from rae_bench.testing.faults import (
@@ -26,6 +23,7 @@ from rae_bench.testing.faults import (
     shape_fault,
     unit_fault,
 )
+from rae_bench.testing.prompts import only, with_other_objectives, with_other_path
 from rae_bench.testing.subject import PROTOCOL, Subject
 from rae_bench.testing.subject import material as material_of
 
@@ -103,14 +101,6 @@ def batch_split(subject: Subject) -> str:
     return ""
 
 
-def only(prompt: Prompt, clips: np.ndarray) -> Prompt:
-    """Some clips as they would come alone, with objectives that are no longer than theirs."""
-    part = prompt[clips]
-    rows = part.history.root_positions.shape[1] + int(part.frames.max())
-    path = None if part.path is None else part.path.cut(0, rows)
-    return replace(part, objectives=part.objectives.cut(0, rows), path=path)
-
-
 def no_future_objectives(subject: Subject) -> str:
     """What becomes current later does not change what comes earlier; for cards with access `causal`."""
     if subject.card.access != "causal":
@@ -128,22 +118,6 @@ def no_future_objectives(subject: Subject) -> str:
                 f"{where}; frame t + 1 may use rows up to t alone, or the card says access='offline'"
             )
     return ""
-
-
-def with_other_objectives(prompt: Prompt, row: int) -> Prompt:
-    """The same prompt, whose objectives are elsewhere, turned, later and of another kind in the rows from `row` on."""
-    old = prompt.objectives
-    late = np.arange(old.kinds.shape[1])[:, None] >= row
-    moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, 0.2, -0.5], np.float32)
-    turned = quat.mul(np.broadcast_to(quat.from_yaw(np.array(1.0)), old.rotations.shape), old.rotations)
-    kinds = np.where(old.kinds == CONTACT, KEYFRAME, np.where(old.kinds == KEYFRAME, CONTACT, old.kinds))
-    new = Objectives(
-        np.where(late[..., None], moved, old.positions).astype(np.float32),
-        np.where(late[..., None], turned, old.rotations).astype(np.float32),
-        np.where(late, old.arrivals + 5, old.arrivals).astype(old.arrivals.dtype),
-        np.where(late, kinds, old.kinds).astype(old.kinds.dtype),
-    )
-    return replace(prompt, objectives=new)
 
 
 def control_track(subject: Subject) -> str:
@@ -165,19 +139,6 @@ def control_track(subject: Subject) -> str:
                 "frame t + 1 may use rows up to t alone, or the card says access='offline'"
             )
     return ""
-
-
-def with_other_path(prompt: Prompt, row: int) -> Prompt:
-    """The same prompt, whose path is elsewhere and faces elsewhere in the rows from `row` on."""
-    assert prompt.path is not None
-    old = prompt.path
-    late = np.arange(old.headings.shape[1])[:, None] >= row
-    moved = old.positions + np.float32(prompt.rig.height) * np.array([0.7, -0.5], np.float32)
-    new = RootPath(
-        np.where(late[..., None], moved, old.positions).astype(np.float32),
-        np.where(late, old.headings + 1, old.headings).astype(np.float32),
-    )
-    return replace(prompt, path=new)
 
 
 def inputs_unchanged(subject: Subject) -> str:

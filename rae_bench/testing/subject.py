@@ -22,7 +22,8 @@ from rae_bench.motion.motion import make_motion
 from rae_bench.objectives.asked import asked_of
 from rae_bench.objectives.tracks import LIMBS
 from rae_bench.rigs.file import load_rig
-from rae_bench.task.sides import Side, cut_clips
+from rae_bench.task.held_out import cut_clips
+from rae_bench.task.sides import Side
 from rae_bench.task.task import Protocol
 
 SOURCE_RIG, TARGET_RIG = "r4", "quad"

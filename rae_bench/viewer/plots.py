@@ -18,7 +18,7 @@ from rae_bench.viewer.kinds import COLOURS, kind_of
 if TYPE_CHECKING:
     from rae_bench.data.corpus import Corpus
     from rae_bench.harness.run import Outcome
-    from rae_bench.task.sides import HeldOutClips
+    from rae_bench.task.held_out import HeldOutClips
 
 ON_PAPER = {kind: light for kind, (light, _) in COLOURS.items()}
 """Kind of a row -> its colour on white paper."""

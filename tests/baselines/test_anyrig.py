@@ -22,7 +22,8 @@ from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.phases import local_phases
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig, make_rig
-from rae_bench.task.sides import Side, cut_clips
+from rae_bench.task.held_out import cut_clips
+from rae_bench.task.sides import Side
 from rae_bench.task.task import Protocol
 from rae_bench.testing import list_checks
 

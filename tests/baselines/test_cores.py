@@ -28,7 +28,7 @@ from rae_bench.model.step import Carry, Frame, Next, StepNetwork
 from rae_bench.model.streams import statistics
 from rae_bench.model.training import sizes_for
 from rae_bench.objectives.objectives import key_transforms
-from rae_bench.task.sides import cut_clips
+from rae_bench.task.held_out import cut_clips
 
 Walk = Callable[..., list[Next]]
 ROWS = 6

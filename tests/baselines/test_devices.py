@@ -30,7 +30,7 @@ from rae_bench.model.registry import CONTROLS, list_models, make_model
 from rae_bench.model.step import run_step
 from rae_bench.model.streams import Streams
 from rae_bench.model.training import sizes_for
-from rae_bench.task.sides import cut_clips
+from rae_bench.task.held_out import cut_clips
 
 CONFIG = TrainConfig(windows=6, length=5)
 GPU = torch.device("cuda", 0)

@@ -27,8 +27,9 @@ from rae_bench.harness.kept import kept_folder, read_kept
 from rae_bench.harness.run import Outcome
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.from_written import to_objectives
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME
-from rae_bench.objectives.written import check_objectives, to_objectives
+from rae_bench.objectives.written import check_objectives
 from rae_bench.rigs.rig import ROLES, make_rig
 
 EXAMPLE = DOCS / "objectives.toml"

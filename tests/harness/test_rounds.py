@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from helpers.walking import walk
 
-from rae_bench.harness.cell import _in_rounds
+from rae_bench.harness.generating import _in_rounds
 from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.model.api import Prompt
 from rae_bench.model.trajectory import Trajectory
 from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.task.held_out import cut_clips
 from rae_bench.task.named import load_task
-from rae_bench.task.sides import Side, cut_clips, load_side
+from rae_bench.task.sides import Side, load_side
 
 ROUNDS = np.array([0, 1, 0, 2, 1])
 

@@ -5,7 +5,7 @@ from helpers.walking import as_trajectory, noisy, walk
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
-from rae_bench.task.sides import HeldOutClips, SingleSteps, cut_clips
+from rae_bench.task.held_out import HeldOutClips, SingleSteps, cut_clips
 
 HISTORY = 10
 

@@ -10,8 +10,9 @@ import pytest
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
+from rae_bench.objectives.from_written import to_path
 from rae_bench.objectives.path import GRAIN
-from rae_bench.objectives.written import check_objectives, to_path
+from rae_bench.objectives.written import check_objectives
 from rae_bench.rigs.file import load_rig
 
 POINT = {"time": 2.0, "position": [0.0, 2.0]}

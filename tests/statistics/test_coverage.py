@@ -12,16 +12,13 @@ from rae_bench.statistics.coverage import (
     Scenario,
     compare_methods,
     coverage,
-    coverage_table,
     draw,
     draw_effects,
     draw_entries,
-    entries_table,
-    equal_entries,
-    methods_table,
-    one_test_set,
     standard,
 )
+from rae_bench.statistics.coverage_entries import equal_entries, one_test_set
+from rae_bench.statistics.coverage_tables import coverage_table, entries_table, methods_table
 from rae_bench.statistics.intervals import fold_values
 
 LEAST = 93.0

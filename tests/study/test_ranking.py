@@ -12,7 +12,8 @@ import pytest
 
 from rae_bench.cli import main
 from rae_bench.errors import UserError
-from rae_bench.study.ranking import Key, Measured, Verdict, best_two, judge, tables
+from rae_bench.study.ranking import Key, Measured, Verdict, best_two, judge
+from rae_bench.study.ranking_tables import tables
 
 SEEDS = (0, 1, 2, 3, 4)
 ENTRIES = ("mann", "fe", "rtn")

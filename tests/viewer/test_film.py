@@ -16,7 +16,8 @@ from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome
 from rae_bench.viewer import Scene, run_scene
 from rae_bench.viewer import film as films
-from rae_bench.viewer.film import HEIGHT, WIDTH, Camera, find_encoder, frames, write_gif, write_mp4
+from rae_bench.viewer.encoding import find_encoder, write_gif, write_mp4
+from rae_bench.viewer.film import HEIGHT, WIDTH, Camera, frames
 from rae_bench.viewer.page import Clip
 
 SECONDS, HISTORY = 0.6, 10

@@ -22,8 +22,9 @@ from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
 from rae_bench.task.cells import TRUTH, Cell, fold_of
+from rae_bench.task.held_out import HeldOutClips
 from rae_bench.task.others import other_real_clips
-from rae_bench.task.sides import HeldOutClips, Side, load_sides
+from rae_bench.task.sides import Side, load_sides
 from rae_bench.task.task import Task
 
 HASHES = ("task", "data", "split")

@@ -27,7 +27,8 @@ from rae_bench.metrics.evaluation import samples
 from rae_bench.model.api import Trajectory
 from rae_bench.results.clips import ClipTable
 from rae_bench.task.cells import fold_of
-from rae_bench.task.sides import HeldOutClips, Side, load_side
+from rae_bench.task.held_out import HeldOutClips
+from rae_bench.task.sides import Side, load_side
 from rae_bench.task.task import Task
 
 SHARE = 0.1

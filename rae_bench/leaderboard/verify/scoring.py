@@ -19,7 +19,7 @@ from rae_bench.model.regimes import NO_REGIME
 from rae_bench.model.registry import CONTROLS, make_model
 from rae_bench.results.files import reported_number
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.sides import HeldOutClips
+from rae_bench.task.held_out import HeldOutClips
 
 CLIP_SLACK = 10.0
 """Single clips have this many times the tolerance: a foot that crosses a threshold counts for more in one clip."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from rae_bench.model.control import ARRIVAL_SCALE
-from rae_bench.model.engine.geometry import Asked, BodyPlan, advance_bodies, control_of, keys_of, pose_of
+from rae_bench.model.engine.asking import Asked, control_of
+from rae_bench.model.engine.geometry import BodyPlan, advance_bodies, keys_of, pose_of
 from rae_bench.model.step import Carry, Draw, Draws, Frame, Normal
 
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from rae_bench.model.api import Prompt
 from rae_bench.model.control import control_targets
+from rae_bench.model.engine.asking import Asked
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import Asked, BodyPlan
+from rae_bench.model.engine.geometry import BodyPlan
 from rae_bench.model.engine.stack import ALIGNED, Stack
 from rae_bench.model.engine.windows import asked_of_targets
 from rae_bench.model.features import make_skeleton, states

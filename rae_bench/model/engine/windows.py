@@ -11,7 +11,8 @@ from torch import Tensor
 
 from rae_bench.model.api import Domain
 from rae_bench.model.control import ControlTargets
-from rae_bench.model.engine.geometry import Asked, BodyPlan
+from rae_bench.model.engine.asking import Asked
+from rae_bench.model.engine.geometry import BodyPlan
 from rae_bench.model.features import SLOTS
 from rae_bench.model.streams import WindowSet, windows
 from rae_bench.objectives.path import HORIZONS

@@ -11,7 +11,8 @@ from rae_bench.model import Budget, Context, Domain, Prompt
 from rae_bench.model.engine.learn import Lesson
 from rae_bench.model.lightning import LightningModel
 from rae_bench.model.registry import make_model
-from rae_bench.task.sides import Side, cut_clips
+from rae_bench.task.held_out import cut_clips
+from rae_bench.task.sides import Side
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,9 @@ from rae_bench.model import (
 )
 from rae_bench.model import control as control_module
 from rae_bench.model import features as features_module
+from rae_bench.model.engine.asking import Asked, control_of
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import Asked, BodyPlan, advance_bodies, control_of, keys_of, pose_of, window_losses
+from rae_bench.model.engine.geometry import BodyPlan, advance_bodies, keys_of, pose_of, window_losses
 from rae_bench.model.streams import Batch
 
 CELLS, ROWS, FRAMES = 2, 3, 4

@@ -1,0 +1,94 @@
+"""The check of a ranking as tables, lines and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rae_bench.model.regimes import COLD, COLD_LONG, FULL, percent
+from rae_bench.model.registry import CONTROLS
+from rae_bench.results.text_table import SECTION, Cells, TextColumn
+from rae_bench.statistics.intervals import level_interval
+from rae_bench.study.ranking import Key, Measured, Verdict, scores_at_full
+from rae_bench.task.cells import NEAREST
+
+if TYPE_CHECKING:
+    pass
+
+
+
+def tables(found: Measured) -> list[tuple[str, list[TextColumn], list[Cells | None]]]:
+    """Return title, columns and rows of the tables: reconstruction error and score of every entry and control."""
+    columns = _columns(found)
+    heads = [TextColumn("entry", right=False), *(_head(label, f) for label, f in columns)]
+    seeds = f"{len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}, half of the 95 % interval over folds"
+    parts = (("reconstruction error, cm", found.reconstruction, 2), ("score, 0 is the truth", found.scores, 3))
+    return [
+        (f"{found.task}: {words}; {seeds}", heads, [*_table_rows(found, values, columns, digits)])
+        for words, values, digits in parts
+    ]
+
+
+def _head(label: str, fraction: float) -> TextColumn:
+    if label == FULL:
+        return TextColumn(FULL)
+    return TextColumn(f"{label} {percent(fraction)}", f"{label}\n{percent(fraction)}")
+
+
+def _columns(found: Measured) -> list[tuple[str, float]]:
+    first = found.fractions[0]
+    return [*((COLD, f) for f in found.fractions), (COLD_LONG, first), (FULL, 1.0)]
+
+
+def _table_rows(
+    found: Measured, values: Mapping[Key, np.ndarray], columns: Sequence[tuple[str, float]], digits: int
+) -> list[Cells | None]:
+    """Return the rows: entries by their score at `full`, then the controls, whose values stand below `cold`."""
+
+    def cell(entry: str, label: str, fraction: float) -> str:
+        found_here = values.get((entry, label, fraction))
+        if found_here is None and entry in CONTROLS and label != COLD_LONG:
+            found_here = values.get((entry, entry, fraction if entry == NEAREST else 1.0))
+        if found_here is None:
+            return "-"
+        mean = level_interval(found.seeds, found_here)
+        half = mean.high - mean.estimate
+        return f"{mean.estimate:.{digits}f}" + ("" if math.isnan(half) else f" ±{half:.{digits}f}")
+
+    learned = dict.fromkeys(key[0] for key in values if key[0] not in CONTROLS)
+    at_full = scores_at_full(found)
+    ordered = sorted(learned, key=lambda name: (at_full[name], name))
+    controls = [name for name in CONTROLS if any(key[0] == name for key in values)]
+
+    def row(name: str) -> Cells:
+        return [name, *(cell(name, label, fraction) for label, fraction in columns)]
+
+    return [*map(row, ordered), SECTION, *map(row, controls)]
+
+
+def condition_facts(verdict: Verdict) -> list[tuple[str, str]]:
+    """Return each condition in words, and last the verdict: (heading, text)."""
+    lines = [("ok" if c.holds else "MISSED", f"{c.name}: {c.words}") for c in verdict.conditions]
+    where = ", ".join(map(percent, verdict.ranked))
+    end = f"ranked at {where}" if where else "not ranked"
+    room = [f"{r:.2f} [{low:.2f}, {high:.2f}] at {percent(f)}" for f, (r, low, high) in verdict.headroom.items()]
+    words = f"{end}; cold / full of the two best entries ({' and '.join(verdict.best)}) is {', '.join(room)}"
+    return [*lines, ("verdict", words)]
+
+
+def facts(found: Measured, verdict: Verdict) -> dict[str, Any]:
+    """Return everything as numbers, ready for JSON."""
+
+    def listed(table: Mapping[Key, np.ndarray]) -> list[dict[str, Any]]:
+        return [{"entry": e, "row": r, "fraction": f, "values": v.tolist()} for (e, r, f), v in table.items()]
+
+    return {
+        "task": found.task, "seeds": list(found.seeds), "best": list(verdict.best), "ranked": list(verdict.ranked),
+        "headroom": {f"{f:g}": list(ends) for f, ends in verdict.headroom.items()},
+        "unsettled": list(verdict.unsettled),
+        "conditions": [vars(condition) for condition in verdict.conditions],
+        "reconstruction": listed(found.reconstruction), "scores": listed(found.scores),
+    }  # fmt: skip
