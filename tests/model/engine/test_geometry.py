@@ -34,7 +34,8 @@ from rae_bench.model import control as control_module
 from rae_bench.model import features as features_module
 from rae_bench.model.engine.asking import Asked, control_of
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import BodyPlan, advance_bodies, keys_of, pose_of, window_losses
+from rae_bench.model.engine.geometry import BodyPlan, advance_bodies, keys_of, pose_of
+from rae_bench.model.engine.loss import window_losses
 from rae_bench.model.streams import Batch
 
 CELLS, ROWS, FRAMES = 2, 3, 4
