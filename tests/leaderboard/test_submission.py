@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_an_entry_is_made_and_verified(
     capsys.readouterr()
     words = ("verify", entry.folder, "--trajectories", "sway-trajectories.zip", "--task", tiny_task)
     assert _call(*words, "--record") == 0
-    assert capsys.readouterr().out == "sway: tiny rescored\n"
+    assert re.fullmatch(r"sway: tiny rescored on (\d+) of \1 clips\n", capsys.readouterr().out)
     assert load_entry(entry.folder).level("tiny") == "rescored"
     path = entry.folder / "cells" / "tiny" / "cold-f1-s0.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 0.5'))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rae_bench.leaderboard.entries.entry import Card, Entry, EntryCell
+from rae_bench.leaderboard.entries.card import Card
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import REPRODUCED, Again
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
@@ -92,14 +94,18 @@ def evidence(again: Iterable[Again], entry: Entry, task: Task) -> Evidence | Non
 
 def recorded_evidence(entry: Entry, task: Task) -> Evidence | None:
     """Return what a reproduced level of a task rests on, as it was recorded; None at other levels."""
-    known = entry.recorded(task.name)
-    return evidence(known.rerun, entry, task) if known and entry.level(task.name) == REPRODUCED else None
+    if entry.level(task.name) != REPRODUCED:
+        return None
+    return evidence([again for again, _ in entry.again(task.name)], entry, task)
 
 
 def evidence_words(entry: Entry, task: Task) -> str:
-    """Say what a reproduced level of a task rests on; "" at other levels."""
-    found = recorded_evidence(entry, task)
-    return found.words() if found else ""
+    """Say what a recorded level of a task rests on, such as "35 of 1,057 clips"; "" for one that nobody checked."""
+    found, known = recorded_evidence(entry, task), entry.recorded(task.name)
+    if known is None:
+        return ""
+    clips = "{:,} of {:,} clips".format(*known.clips)
+    return f"{found.words()}; {clips} rescored" if found else clips
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:

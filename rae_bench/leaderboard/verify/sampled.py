@@ -14,7 +14,8 @@ import numpy as np
 from scipy import stats
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import SAMPLE
 from rae_bench.leaderboard.entries.finding import Finding, Refused
 from rae_bench.leaderboard.entries.packing import FARTHEST, Pack, member
