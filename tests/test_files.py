@@ -103,6 +103,7 @@ ALLOWED = {
     "files",  # the helper itself
     "storage", "harness.machine", "harness.ray.cluster",  # /proc
     "viewer.page", "viewer.report_page", "rigs.builtin", "leaderboard.site.write",  # files of the package
+    "leaderboard.verify.known_sources",  # the same
     "model.lightning", "baselines.feedforward", "baselines.controls",  # copies that the harness made of a folder
     "baselines.match", "baselines.patches",  # the same
     "baselines.catalogue",  # files of the package

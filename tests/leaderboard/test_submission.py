@@ -261,6 +261,7 @@ def test_rerun(forged: Forger, model: str, capsys: pytest.CaptureFixture[str]) -
     assert "what was trained again agrees" in captured.err
     assert (forged.folder / "level.json").read_bytes() == record
     (forged.folder / "level.json").unlink()
+    shutil.rmtree(forged.folder / "reruns")
     # Trajectories that the code does not make: the model grown better overnight, with every number to match.
     path = Path(model.rpartition(":")[0])
     honest = path.read_text(encoding="utf-8")

@@ -99,13 +99,22 @@ def recorded_evidence(entry: Entry, task: Task) -> Evidence | None:
     return evidence([again for again, _ in entry.again(task.name)], entry, task)
 
 
-def evidence_words(entry: Entry, task: Task) -> str:
-    """Say what a recorded level of a task rests on, such as "35 of 1,057 clips"; "" for one that nobody checked."""
-    found, known = recorded_evidence(entry, task), entry.recorded(task.name)
-    if known is None:
+def evidence_words(entry: Entry, *tasks: Task) -> str:
+    """Say what a recorded level rests on, such as "35 of 1,057 clips"; "" for one that nobody checked.
+
+    Of several tasks these are sums, the worst difference, and the last day with its machine.
+    """
+    known = [entry.recorded(task.name) for task in tasks]
+    counts = [level.clips for level in known if level is not None]
+    if not tasks or len(counts) < len(tasks):
         return ""
-    clips = "{:,} of {:,} clips".format(*known.clips)
-    return f"{found.words()}; {clips} rescored" if found else clips
+    clips = "{:,} of {:,} clips".format(*map(sum, zip(*counts, strict=True)))
+    found = [rests for task in tasks if (rests := recorded_evidence(entry, task)) is not None]
+    if len(found) < len(tasks):
+        return clips
+    last, off = max(found, key=lambda one: one.date), max(one.off for one in found)
+    cells, ranked = sum(one.cells for one in found), sum(one.ranked for one in found)
+    return f"{Evidence(cells, ranked, off, last.date, last.machine).words()}; {clips} rescored"
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:

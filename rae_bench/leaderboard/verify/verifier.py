@@ -133,12 +133,14 @@ def verify(
             Finding(f"{LEVEL}: {task}", "something was edited after it had been verified",
                     f"undo the edit, or remove {LEVEL} and verify again with --record")
         )  # fmt: skip
+    graders: Mapping[str, Grader] = {}
     try:
         with _opened(entry, trajectories, report) as pack:
-            _score(entry, pack, {t: known[t] for t in entry.tasks if t in known}, data_root, report, progress)
+            graders = _graders(entry, known, data_root, report, progress)
+            _score(entry, pack, graders, report, progress)
     except Refused as refused:
         report.findings.append(refused.finding)
-    _score_sample(entry, known, data_root, report, progress)
+    _score_sample(entry, known, graders, data_root, report, progress)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
     if levels:
@@ -222,7 +224,7 @@ def record(report: Report, rerun: Mapping[str, Sequence[Trained]]) -> None:
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
     """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
-    ours = [load_task(name).in_track(track) for name in builtin_tasks() for track in TRACKS]
+    ours = [task.in_track(track) for task in map(load_task, builtin_tasks()) for track in TRACKS]
     return {task.name: task for task in (*ours, *given)}
 
 
@@ -246,23 +248,24 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     return open_pack(entry, path)
 
 
-def _score(
-    entry: Entry,
-    pack: Pack | None,
-    tasks: Mapping[str, Task],
-    data_root: Path | None,
-    report: Report,
-    progress: Say,
-) -> None:
-    """Check everything that needs a task's data. What has its motion here, packed or made here, is rescored."""
-    for name, task in tasks.items():
+def _graders(
+    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
+) -> dict[str, Grader]:
+    """Make or find the data of an entry's tasks, as far as they are here."""
+    found = {}
+    for name in (name for name in entry.tasks if name in tasks):
         progress(f"{name}: data")
         try:
-            grader = Grader.of(task, data_root)
+            found[name] = Grader.of(tasks[name], data_root)
         except Unavailable as missing:
             report.notes.append(f"{name} stays {CLAIMED}: {missing}")
             report.without_data.add(name)
-            continue
+    return found
+
+
+def _score(entry: Entry, pack: Pack | None, graders: Mapping[str, Grader], report: Report, progress: Say) -> None:
+    """Check everything that needs a task's data. What has its motion here, packed or made here, is rescored."""
+    for name, grader in graders.items():
         report.findings += score_cells(grader, list(entry.of(name)), pack, progress)
         again = [cell for cell in entry.reruns if cell.task == name]
         report.findings += score_cells(grader, again, None, progress)  # nobody kept their motion
@@ -273,10 +276,11 @@ def _score(
 
 
 def _score_sample(
-    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
-) -> None:
+    entry: Entry, tasks: Mapping[str, Task], graders: Mapping[str, Grader], data_root: Path | None, report: Report,
+    progress: Say,
+) -> None:  # fmt: skip
     """Measure the clips that the entry carries, which is less than its whole trajectories are."""
-    sampled = check_sample(entry, tasks, data_root, progress)
+    sampled = check_sample(entry, tasks, graders, data_root, progress)
     report.findings += sampled.findings
     report.notes += sampled.notes
     for task, (clips, total) in sampled.clips.items():

@@ -12,7 +12,7 @@ from helpers.made_entries import make_entry, write_entry, write_reproduced, writ
 from rae_bench.leaderboard.board.build import board_files, read_board
 from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.level import Again
+from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import evidence_words, ranked_cells
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.leaderboard.verify.rerun import pick_cells
@@ -58,6 +58,24 @@ def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
     assert all(said in pages[name] for name in ("tasks/biped2quad.html", "entries/mine.html"))
     assert words(again[2:]) == ("rescored", "35 of 1,057 clips")  # nothing that ranks it was trained again
     assert words([]) == ("rescored", "35 of 1,057 clips")
+
+
+def test_a_level_over_tasks_says_sums_and_the_worst(tmp_path: Path) -> None:
+    folder = make_entry(tmp_path / "entries", "mine")
+    make_entry(tmp_path / "entries", "truth")
+    make_entry(tmp_path / "entries", "hold")
+    names = ("biped2quad", "reach-biped2monster")
+    levels: dict[str, TaskLevel] = {}
+    for name, factor, day in zip(names, (1.004, 1.01), ("2026-01-05", "2026-01-02"), strict=True):
+        found = write_rerun(folder, name, "finetune-f0.05-s0", factor, day)
+        sha256 = load_entry(folder).hash_of(name)
+        levels[name] = TaskLevel("reproduced", sha256, "0.1.0", (35, 1057), [found])
+    write_record(folder, Record("rae-bench.level/3", levels))
+    (row,) = read_board(tmp_path).data["overall"]["rows"]
+    assert row["level"] == "reproduced"
+    assert row["evidence"] == (
+        "2 of 12 ranked cells, off by 1 %, 2026-01-05, Linux x86_64, torch 2.13.0; 70 of 2,114 clips rescored"
+    )
 
 
 def _references(folder: Path, noise: float) -> None:

@@ -160,7 +160,7 @@ def test_a_result_that_is_no_mean_of_its_table(forged: Forger) -> None:
             arrays = trajectory.root_positions[0, chosen.clip, :frames], trajectory.rotations[0, chosen.clip, :frames]
             made.append(on_grid(*arrays, 24))
     sample.write_sample(forged.folder, made)
-    assert "says 0.9; the mean over its table is" in _findings(forged)
+    assert "says 0.9; the mean over the clips of its table is" in _findings(forged)
 
 
 def test_a_sample_is_there_and_whole(forged: Forger) -> None:

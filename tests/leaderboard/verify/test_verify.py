@@ -361,7 +361,7 @@ def test_verify_imports_no_torch(honest: Forger) -> None:
         "import sys; from rae_bench.leaderboard.verify.verifier import verify; from pathlib import Path;"
         "r = verify(sys.argv[1], Path(sys.argv[2]), tasks=[sys.argv[3]]); assert not r.findings;"
         "import rae_bench.cli.verify, rae_bench.cli.submit, rae_bench.leaderboard.submission;"
-        "print([m for m in ('torch', 'pytorch_lightning', 'ray') if m in sys.modules])"
+        "print([m for m in ('torch', 'pytorch_lightning', 'ray', 'pandas', 'scipy.stats') if m in sys.modules])"
     )
     words = [sys.executable, "-c", code, honest.folder, honest.packed, honest.task]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "[]"
