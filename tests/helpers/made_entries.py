@@ -133,6 +133,7 @@ def make_entry(
             level = dict(zip(PRIMARIES, map(float, _level(name, skill, key, gain)), strict=True))
             rng = np.random.default_rng(zlib.crc32(f"{name} {task.name} {cell_name(*key)}".encode()))
             spread = np.exp(0.1 * rng.standard_normal((10, 3)))
+            spread /= spread.mean(0)  # a result is the mean of its clips
             clips = {metric: level[metric] * spread[:, i] for i, metric in enumerate(PRIMARIES[:3])}
             identity = HASHES | {"task": task.content_hash, "split": "f" * 64}
             cost = {"pretrain_core_seconds": 60.0}

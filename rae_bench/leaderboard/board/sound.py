@@ -17,7 +17,7 @@ from rae_bench.leaderboard.entries.entry import Entry, load_entry
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.plausibility import check_numbers
-from rae_bench.leaderboard.verify.recorded import check_reruns
+from rae_bench.leaderboard.verify.recorded import check_reruns, check_strays
 from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.files import SAME_IDENTITY, part_hash, reported_number
@@ -76,7 +76,7 @@ def _fault(entry: Entry, entries: Sequence[Entry]) -> str:
             return f"task '{one_line(task)}' is none of this version; install the one that has it"
     own = (finding for cell in entry.cells for finding in _findings(entry, cell))
     trained = (finding for task in entry.tasks for finding in check_reruns(entry, load_task(task), entries))
-    finding = next(chain(own, trained), None)
+    finding = next(chain(own, check_strays(entry), trained), None)
     return str(finding) if finding else ""
 
 

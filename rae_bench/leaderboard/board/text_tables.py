@@ -188,7 +188,7 @@ def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cell
         return [
             formatting.rank(row), row["ties"], one_line(row["entry"]) + formatting.budget_note(row), row["regime"],
             number(score and score["value"], SCORE.digits), ends(score, SCORE.digits), *values(row),
-            number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), row["level"],
+            number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), formatting.level(row),
         ]  # fmt: skip
 
     def control(row: Mapping[str, Any]) -> list[str]:

@@ -82,10 +82,6 @@ def check_reruns(entry: Entry, task: Task, others: Sequence[Entry]) -> Iterator[
         others: the entries beside it, of which tolerances are taken.
     """
     record = entry.record.tasks.get(task.name) if entry.record else None
-    named = {one.cell for one in record.rerun} if record else set()
-    for cell in entry.reruns:
-        if cell.task == task.name and cell.name not in named:
-            yield Finding(cell.where, f"is no cell that {LEVEL} names", REMOVE)
     if record is None or entry.recorded(task.name) is None:
         return
     there = {again.cell: found for again, found in entry.again(task.name)}
@@ -101,6 +97,15 @@ def check_reruns(entry: Entry, task: Task, others: Sequence[Entry]) -> Iterator[
             yield Finding(where, f"was trained again on {again.date}, a day to come", TRAIN)
         else:
             yield from _compare(entry, own[again.cell], there[again.cell], again, task, others)
+
+
+def check_strays(entry: Entry) -> Iterator[Finding]:
+    """Check that a record names each result of a cell that was trained again."""
+    levels = entry.record.tasks if entry.record else {}
+    named = {(task, again.cell) for task, level in levels.items() for again in level.rerun}
+    for cell in entry.reruns:
+        if (cell.task, cell.name) not in named:
+            yield Finding(cell.where, f"is no cell that {LEVEL} names", REMOVE)
 
 
 def _compare(

@@ -35,7 +35,7 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
-from rae_bench.leaderboard.verify.recorded import Trained, check_reruns, record_task, remove_strays
+from rae_bench.leaderboard.verify.recorded import Trained, check_reruns, check_strays, record_task, remove_strays
 from rae_bench.leaderboard.verify.sampled import check_sample
 from rae_bench.leaderboard.verify.scoring import Say, score_cells
 from rae_bench.model.registry import CONTROLS
@@ -116,7 +116,7 @@ def verify(
     copies, notes = check_copies_within(entry)
     report.findings += copies
     report.notes += notes
-    report.findings += check_twins(entry, report.others)
+    report.findings += [*check_twins(entry, report.others), *check_strays(entry)]
     for task in entry.tasks:
         report.levels[task] = CLAIMED
         if task not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,38 @@ def test_a_result_that_no_record_names(forged: Forger, again: Again) -> None:
     (forged.folder / "level.json").unlink()
     assert f"reruns/tiny/{CELL}.json: is no cell that level.json names" in forged.form_findings()
     assert load_entry(forged.folder).level("tiny") == "claimed"
+
+
+def test_a_result_of_another_task(forged: Forger, again: Again) -> None:
+    """The entry has no cell of that task, so no check of a task would look at it."""
+    other = forged.folder / "reruns" / "other" / f"{CELL}.json"
+    other.parent.mkdir()
+    result = json.loads(_result(forged).read_text()) | {"task": "other"}
+    other.write_text(json.dumps(result))
+    other.with_suffix(".csv").write_bytes(_result(forged).with_suffix(".csv").read_bytes())
+    assert f"reruns/other/{CELL}.json: is no cell that level.json names" in forged.form_findings()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "no table", "number", "deep", "name"])
+def test_hostile_results_are_refused(forged: Forger, again: Again, kind: str) -> None:
+    """They are read like the entry's own: regular files of known names, no larger than they may be."""
+    path = _result(forged)
+    if kind == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    elif kind == "link":
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    elif kind == "no table":
+        path.with_suffix(".csv").unlink()
+    elif kind == "number":
+        path.write_text(path.read_text().replace('"core_seconds": 31.25', '"core_seconds": 1e308'))
+    elif kind == "deep":
+        (path.parent / "more").mkdir()
+    else:
+        (forged.folder / "reruns" / "notes.txt").write_text("x")
+    with pytest.raises(UserError, match=r"reruns/.*: (is|has|.* is|cost)"):
+        load_entry(forged.folder)
 
 
 def test_results_keep_to_their_room(
