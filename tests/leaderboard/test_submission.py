@@ -249,6 +249,11 @@ def test_rerun(forged: Forger, model: str, capsys: pytest.CaptureFixture[str]) -
     assert entry.level("tiny") == "reproduced"
     assert entry.record is not None
     assert [again.cell for again in entry.record.tasks["tiny"].rerun] == ["cold-f0.2-s1"]
+    # What the training gave lies in the entry now, and is enough for whoever trains nothing.
+    assert _call(*words[: words.index("--rerun")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("sway: tiny reproduced: 1 of 6 ranked cells, off by 0 %, 20")
+    assert "no cell was trained here" in " ".join(captured.err.split())
     assert _call(*words, "--cell", "cold-f9-s9") == 2
     assert "unknown finished cell of sway 'cold-f9-s9'" in capsys.readouterr().err
     # Without trajectories it is trained again all the same, and nothing more than that is known; the record stays, and

@@ -26,8 +26,8 @@ A model was trained on one rig. How well does it move another of which it has se
 - in brackets: 95 % intervals over folds: other training, other held-out motion
 - a **rank** is an interval; entries with a letter in common in **tied** do not differ by more than chance explains
 - \\*: provisional, by fewer than five seeds
-- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again: how many of
-  the cells that rank the entry, by how much the worst was off, when, and on what machine
+- **level**: `claimed` by its authors, `rescored` from its trajectories on so many clips, `reproduced` by training
+  again: how many of the cells that rank the entry, by how much the worst was off, when, and on what machine
 - (budget undeclared): nobody says what some training used; (over budget): more than the task allows
 - controls learn nothing and have no rank
 """

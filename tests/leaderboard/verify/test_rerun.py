@@ -56,6 +56,7 @@ def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
     assert f"reproduced: {markdown(said)} |" in board_files(board.data)["README.md"]
     pages = site_pages(board)
     assert all(said in pages[name] for name in ("tasks/biped2quad.html", "entries/mine.html"))
+    assert '<span class="brief">reproduced: 2 of 6 ranked cells</span>' in pages["tasks/biped2quad.html"]  # on a phone
     assert words(again[2:]) == ("rescored", "35 of 1,057 clips")  # nothing that ranks it was trained again
     assert words([]) == ("rescored", "35 of 1,057 clips")
 
