@@ -44,11 +44,13 @@ class Sampled:
 
     Attributes:
         clips: task -> how many clips agree, and how many all finished cells of the task have.
+        several: tasks whose clips all have several continuations, so that none was compared.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     clips: dict[str, tuple[int, int]] = field(default_factory=dict)
+    several: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +250,8 @@ def _check_task(
         done.findings += found
         good += agree
     done.clips[name] = good, total
+    if several == len(those):
+        done.several.add(name)
     if several:
         done.notes.append(
             f"{name}: {several} clips of the sample have several continuations each, and tables hold means over all of "

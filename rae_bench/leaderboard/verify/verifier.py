@@ -56,7 +56,8 @@ class Report:
         notes: what was not verified, and why; these are no faults.
         others: the entries beside it.
         evidence: task -> what `reproduced` rests on.
-        without_data: tasks whose recordings are not here.
+        unmeasured: tasks of which nothing here can measure a clip: recordings are missing, or each clip of the sample
+            is one of several continuations.
     """
 
     entry: Entry | None = None
@@ -66,7 +67,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
-    without_data: set[str] = field(default_factory=set)
+    unmeasured: set[str] = field(default_factory=set)
 
     def grouped(self) -> list[tuple[Finding, int]]:
         """Return findings that say the same of many cells once, with their number."""
@@ -169,9 +170,9 @@ def check_levels(report: Report, tasks: Mapping[str, Task]) -> None:
             level = report.levels[task] = REPRODUCED
             report.evidence[task] = rests
             report.notes.append(f"{task}: results of cells trained again lie in {RERUNS}; no cell was trained here")
-        elif rests and task in report.without_data:
+        elif rests and task in report.unmeasured:
             text = f"{task}: {LEVEL} says {REPRODUCED}, and results of cells trained again bear it out"
-            report.notes.append(f"{text} as far as that needs no recordings: {rests.words()}")
+            report.notes.append(f"{text}, but no clip could be measured here: {rests.words()}")
             continue
         if said and LEVELS.index(said.level) > LEVELS.index(level):
             wanted = {RESCORED: "its trajectories", REPRODUCED: "its trajectories and --rerun"}
@@ -259,7 +260,7 @@ def _graders(
             found[name] = Grader.of(tasks[name], data_root)
         except Unavailable as missing:
             report.notes.append(f"{name} stays {CLAIMED}: {missing}")
-            report.without_data.add(name)
+            report.unmeasured.add(name)
     return found
 
 
@@ -283,6 +284,7 @@ def _score_sample(
     sampled = check_sample(entry, tasks, graders, data_root, progress)
     report.findings += sampled.findings
     report.notes += sampled.notes
+    report.unmeasured |= {task for task in sampled.several if report.levels.get(task) != RESCORED}
     for task, (clips, total) in sampled.clips.items():
         if report.levels.get(task) != RESCORED and clips:
             report.clips[task] = clips, total

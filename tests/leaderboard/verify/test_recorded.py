@@ -216,7 +216,7 @@ def test_recordings_that_are_not_here(tmp_path: Path, trained: bool) -> None:
     report = verify(folder, data_root=tmp_path)
     of_level = [str(finding) for finding in report.findings if "level.json" in str(finding)]
     assert of_level, "an entry with other findings has no level"
-    alone = Report(load_entry(folder), levels={"human2dog": "claimed"}, without_data={"human2dog"})
+    alone = Report(load_entry(folder), levels={"human2dog": "claimed"}, unmeasured={"human2dog"})
     check_levels(alone, known_tasks([]))
     assert alone.levels == {"human2dog": "claimed"}
     assert bool(alone.findings) != trained
