@@ -41,7 +41,9 @@ class Mode:
 CORRECTED, PAPER = MODES
 MODE = {
     CORRECTED: Mode({"output": "change"}),
-    PAPER: Mode({"output": "absolute", "length": 2, "coin": "gaussian"}, pooled_scale=True, as_published=True),
+    PAPER: Mode(
+        {"output": "absolute", "length": 2, "coin": "gaussian", "in_step": 0.3}, pooled_scale=True, as_published=True
+    ),
 }
 """All that the published protocol changes of a model (docs/study.md); what it changes of a task is the task's."""
 

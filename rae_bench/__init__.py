@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rae_bench.results.files import load_results
     from rae_bench.rigs.file import load_rig
     from rae_bench.rigs.rig import Rig
-    from rae_bench.task.task import Task, load_task
+    from rae_bench.task.named import load_task
+    from rae_bench.task.task import Task
     from rae_bench.testing import check_model
 
 _PLACES = {
@@ -37,7 +38,7 @@ _PLACES = {
     "load_clips": "rae_bench.results.clips",
     "load_results": "rae_bench.results.files",
     "load_rig": "rae_bench.rigs.file",
-    "load_task": "rae_bench.task.task",
+    "load_task": "rae_bench.task.named",
     "make_motion": "rae_bench.motion.motion",
     "read_bvh": "rae_bench.data.formats.bvh",
     "run": "rae_bench.notebook.run",

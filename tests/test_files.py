@@ -20,7 +20,7 @@ from rae_bench.results.files import read_result
 from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.file import read_rig
 from rae_bench.storage import read_json, read_toml
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 ZERO = Path("/dev/zero")
 pytestmark = pytest.mark.skipif(not ZERO.exists() or not hasattr(os, "mkfifo"), reason="needs /dev/zero and pipes")

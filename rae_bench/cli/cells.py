@@ -112,7 +112,7 @@ def wanted_cells(
     The task is None where `source` and `target` name two domains.
     """
     from rae_bench.model.registry import CONTROLS, list_models
-    from rae_bench.task.task import builtin_tasks
+    from rae_bench.task.named import builtin_tasks
 
     learned = [name for name in list_models() if name not in CONTROLS]
     names = expand("model", split(models), learned)

@@ -134,9 +134,9 @@ def check_metrics(
     from rae_bench.metrics import adversarial
     from rae_bench.model.api import Trajectory
     from rae_bench.study import robustness
+    from rae_bench.task.named import load_task
     from rae_bench.task.others import other_real_clips
     from rae_bench.task.sides import load_sides
-    from rae_bench.task.task import load_task
 
     if plot_path:
         check_place(plot_path)

@@ -68,7 +68,7 @@ def check_task(
     begin(f"check task {Path(name).stem}")
 
     from rae_bench.cli.values import split
-    from rae_bench.task.task import load_task
+    from rae_bench.task.named import load_task
 
     task = load_task(name)
     if task.protocol.published:

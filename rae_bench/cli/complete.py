@@ -32,7 +32,7 @@ def _models() -> Iterable[str]:
 
 
 def _tasks() -> Iterable[str]:
-    from rae_bench.task.task import builtin_tasks
+    from rae_bench.task.named import builtin_tasks
 
     return builtin_tasks()
 

@@ -161,7 +161,7 @@ def get(name: str, root: Path | None, yes: bool) -> None:
     """
     from rae_bench.data.importing.file_list import downloads_folder
     from rae_bench.task import download
-    from rae_bench.task.task import builtin_tasks
+    from rae_bench.task.named import builtin_tasks
 
     place = root or downloads_folder()
     for recordings in download.recordings_of(name):

@@ -174,7 +174,7 @@ def _recordings(data_root: Path | None) -> Iterator[Condition]:
     """The folder of recordings, and a line for each set of them that a task of the package lists."""
     from rae_bench.data.importing.file_list import DATA_ROOT, find_recordings
     from rae_bench.errors import UserError
-    from rae_bench.task.task import builtin_tasks, load_task
+    from rae_bench.task.named import builtin_tasks, load_task
 
     root = data_root or (Path(os.environ[DATA_ROOT]) if os.environ.get(DATA_ROOT) else None)
     if root is not None:

@@ -31,7 +31,7 @@ def list_(kinds: tuple[str, ...], as_json: bool) -> None:
     from rae_bench.objectives.tracks import TRACKS
     from rae_bench.rigs.builtin import rig_descriptions
     from rae_bench.storage import list_domains
-    from rae_bench.task.task import builtin_tasks, load_task
+    from rae_bench.task.named import builtin_tasks, load_task
 
     for kind in kinds:
         if kind not in KINDS:
@@ -161,7 +161,7 @@ def show_task(name: str, folds: bool, data: Path | None, as_json: bool) -> None:
     """Print what task NAME (or a task file) asks, or what its folds hold."""
     from rae_bench.cli.show_folds import fold_facts, fold_lines
     from rae_bench.errors import UserError
-    from rae_bench.task.task import load_task
+    from rae_bench.task.named import load_task
 
     task = load_task(name)
     if folds:

@@ -12,7 +12,8 @@ import msgspec
 
 from rae_bench.model.regimes import is_retargeted
 from rae_bench.task.cells import Cell
-from rae_bench.task.task import FULL_BUDGET, Task, task_from_table
+from rae_bench.task.reading import task_from_table
+from rae_bench.task.task import FULL_BUDGET, Task
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):

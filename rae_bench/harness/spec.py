@@ -14,7 +14,8 @@ from rae_bench.harness.preset import read_preset
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, REGIMES, ROWS
 from rae_bench.model.registry import CONTROLS, ModelRef, config_hash, resolve_model
 from rae_bench.task.cells import NEAREST, TRUTH, Cell
-from rae_bench.task.task import QUICK_BUDGET, Task, adhoc_task, load_task
+from rae_bench.task.named import adhoc_task, load_task
+from rae_bench.task.task import QUICK_BUDGET, Task
 
 DEVICES = {"cpu": "cpu", "gpu": "cuda"}
 """What torch calls an accelerator."""

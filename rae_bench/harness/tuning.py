@@ -38,8 +38,9 @@ from rae_bench.model.registry import ModelRef, config_hash, model_name, resolve_
 from rae_bench.results.files import strict
 from rae_bench.storage import scratch
 from rae_bench.task.cells import Cell
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import QUICK_BUDGET, Protocol, load_task
+from rae_bench.task.task import QUICK_BUDGET, Protocol
 
 RUNGS = (1, 3, 9)
 """Ninths of the budget after which ASHA compares; of three trials one goes on."""

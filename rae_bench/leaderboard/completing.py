@@ -13,7 +13,8 @@ from rae_bench.leaderboard.entries.entry import Card, Entry
 from rae_bench.leaderboard.entries.rules import CellKey, missing_cells, required_cells
 from rae_bench.model.plugins.plugin import is_path, portable_spec
 from rae_bench.model.regimes import COLD, FULL, ROWS, percent
-from rae_bench.task.task import Task, is_builtin_task, load_task
+from rae_bench.task.named import is_builtin_task, load_task
+from rae_bench.task.task import Task
 
 
 def missing_commands(

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from rae_bench.model.api import Context
-from rae_bench.model.config import TrainConfig
+from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.control import ControlTargets
 from rae_bench.model.features import Layout, Skeleton
 from rae_bench.model.step import Carry, Draws, Frame, Normal, needs_of, run_step
 from rae_bench.model.streams import Batch, Streams, TurnTakingStreams
-from rae_bench.model.training import LOST, Loss, Optimiser, core_of, share_predicted, warm_adamw, window_loss
+from rae_bench.model.training import Loss, Optimiser, core_of, share_predicted, warm_adamw, window_loss
 
 
 class Training(lightning.LightningModule):
@@ -98,28 +98,35 @@ class Training(lightning.LightningModule):
         return Frame(carry, given.at(t), self.skeleton, self.normal, following, index / self.updates, self.draws)
 
     def _first_carry(self, batch: Batch, share: float) -> Carry:
-        """What the first frame of each window starts from: memory and noise last as long as a stream does."""
+        """What the first frame of each window starts from: memory and noise last as long as a stream does.
+
+        A roll-out that is too far off starts afresh. One that is out of step has the true pose on its own course.
+        """
         state, phase, rows = batch.states[:, 0], batch.start, len(batch.states)
         memory = state.new_zeros(rows, self.needs.memory)
         noise = self.draws.normal(rows, self.needs.noise)
         if self.carried is None:
             return Carry(state, phase, memory, noise)
         before = self.carried
-        on = ~batch.fresh & ~self._lost(before.state, state)
-        use = (on & (batch.coins[:, 0] < share))[:, None]
+        apart, away = self._off(before.state, state)
+        on = ~batch.fresh & (apart <= LOST) & (away <= LOST)
+        own = on & (batch.coins[:, 0] < share)
+        in_step = (own & (apart <= self.config.in_step))[:, None]
+        course = torch.where(own[:, None], before.state, state)[:, Layout.course]
+        posed = torch.cat([course, state[:, Layout.course.stop :]], 1)
         return Carry(
-            torch.where(use, before.state, state),
-            torch.where(use, before.phase, phase),
+            torch.where(in_step, before.state, posed),
+            torch.where(in_step, before.phase, phase),
             torch.where(on[:, None], before.memory, memory),
             torch.where(on[:, None], before.noise, noise),
         )
 
-    def _lost(self, state: Tensor, true: Tensor) -> Tensor:
-        """(B,) whether a stream is too far from the truth to learn anything from going on."""
+    def _off(self, state: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) how far joints are from the truth in root space, on average, and roots, in rig heights."""
         part, tall = self.skeleton.layout.p, self.skeleton.height
         apart = (state[:, part] - true[:, part]).unflatten(1, (-1, 3)).norm(dim=-1).mean(-1)
         away = (state[:, Layout.origin] - true[:, Layout.origin]).norm(dim=1)
-        return (apart > LOST * tall) | (away > LOST * tall)
+        return apart / tall, away / tall
 
     def configure_optimizers(self) -> Any:
         """What the hook `optimiser` gives for all parameters that train."""

@@ -9,6 +9,8 @@ from typing import Any
 from rae_bench.errors import UserError, unknown
 
 COINS = ("fair", "gaussian")
+LOST = 0.3
+"""Rig heights that a carried-over roll-out may be off, in place or mean pose, before its stream starts afresh."""
 MODES = ("corrected", "paper")
 """Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 
@@ -29,6 +31,10 @@ class TrainConfig:
             learns to speak to it.
         core_rate: rate of that core after its rest, as a share of the rate of everything else.
         ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
+        in_step: rig heights by which the joints of a roll-out may be off in root space, on average. Beyond it, the
+            roll-out takes over the true pose and goes on along its own course. It counts where a path is all that is
+            asked: nothing says at which point of its stride a body is, and a roll-out that is out of step with the
+            truth can only learn the mean of all poses, which glides.
         coin: `fair`, or `gaussian`: the coin of the thesis, by which that probability rises from .5 to .84 only.
         position, rotation, velocity, slide, phase: weight of the loss term of that name, in rig heights and seconds.
     """
@@ -43,6 +49,7 @@ class TrainConfig:
     rest: float = 0.0
     core_rate: float = 1.0
     ramp: float = 0.1
+    in_step: float = 0.04
     coin: str = "fair"
     position: float = 20.0
     rotation: float = 10.0
@@ -62,6 +69,8 @@ def train_config(model: str, defaults: TrainConfig, options: Mapping[str, Any]) 
         raise UserError(f"model '{model}': windows must be at least 0, length at least 2")
     if not 0 <= config.rest <= 1 or config.core_rate < 0:
         raise UserError(f"model '{model}': rest must be from 0 to 1, core_rate 0 or more")
+    if not 0 <= config.in_step <= LOST:
+        raise UserError(f"model '{model}': in_step must be from 0 to {LOST} rig heights")
     if config.coin not in COINS:
         raise unknown(f"coin of model '{model}'", config.coin, COINS)
     return config

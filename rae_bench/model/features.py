@@ -26,6 +26,7 @@ class Layout:
         origin: (3) the pelvis on the ground, world, metres; y is 0.
         forward: (3) where the body faces, world, unit; y is 0.
         turn: (3) root motion since the last frame: dx and dz in its root space, metres; dyaw, radians.
+        course: origin, forward and turn: where the body is, and how it goes on.
         rise: (1) pelvis height, metres.
         root: turn and rise.
         body: everything after them: p, v and the columns.
@@ -36,6 +37,7 @@ class Layout:
     origin: ClassVar[slice] = slice(0, 3)
     forward: ClassVar[slice] = slice(3, 6)
     turn: ClassVar[slice] = slice(6, 9)
+    course: ClassVar[slice] = slice(0, 9)
     rise: ClassVar[slice] = slice(9, 10)
     root: ClassVar[slice] = slice(6, 10)
     body: ClassVar[slice] = slice(10, None)

@@ -21,8 +21,6 @@ from rae_bench.model.control import CONTROL_SIZE
 from rae_bench.model.features import PHASES, Layout, Skeleton, frame_of
 from rae_bench.model.streams import Batch
 
-LOST = 0.3
-"""Rig heights that a carried-over roll-out may be off, in place or mean pose, before its stream starts afresh."""
 LEAST_RATE = 0.02
 
 Loss = Callable[[Tensor, Tensor, Batch, Skeleton], Tensor]

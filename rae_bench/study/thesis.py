@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rae_bench.model.regimes import COLD, FULL
 from rae_bench.study.claims import MODELS, TRANSFER
 from rae_bench.study.published import RIGS
-from rae_bench.task.task import MODES, QUICK_BUDGET, Protocol, Task, load_task
+from rae_bench.task.named import load_task
+from rae_bench.task.task import MODES, QUICK_BUDGET, Protocol, Task
 
 if TYPE_CHECKING:
     import pandas as pd

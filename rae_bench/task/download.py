@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from rae_bench.data.importing.file_list import RecordingFile, download_addresses, is_https, is_intact, read_file_list
 from rae_bench.errors import UserError, unknown
 from rae_bench.storage import whole_file
-from rae_bench.task.task import Task, builtin_tasks, load_task
+from rae_bench.task.named import builtin_tasks, load_task
+from rae_bench.task.task import Task
 
 CHUNK = 1 << 16
 """Bytes that are read at a time."""

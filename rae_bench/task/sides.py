@@ -317,8 +317,16 @@ class SingleSteps(NamedTuple):
 
 
 def cut_clips(
-    motion: Motion, history: int, ids: list[str], groups: list[str], actions: list[str], objectives: Objectives,
-    path: RootPath | None = None, *, stance: np.ndarray | None = None, rounds: np.ndarray | None = None,
+    motion: Motion,
+    history: int,
+    ids: list[str],
+    groups: list[str],
+    actions: list[str],
+    objectives: Objectives,
+    path: RootPath | None = None,
+    *,
+    stance: np.ndarray | None = None,
+    rounds: np.ndarray | None = None,
 ) -> HeldOutClips:
     """Cut clips into history and truth. The phase at the last history frame comes from the history alone.
 

@@ -110,8 +110,13 @@ def deal_by_frames(
 
 
 def make_folds(
-    groups: Sequence[str], actions: Sequence[str], takes: Sequence[str], frames: np.ndarray, fps: float,
-    combinations: Sequence[str] = (), where: str = "domain",
+    groups: Sequence[str],
+    actions: Sequence[str],
+    takes: Sequence[str],
+    frames: np.ndarray,
+    fps: float,
+    combinations: Sequence[str] = (),
+    where: str = "domain",
 ) -> Folds:
     """Deal the groups of a corpus into folds; cut it into five blocks of time where it has fewer groups than that.
 

@@ -1,20 +1,16 @@
-"""Tasks: source domain, target domain, fractions, budgets. One TOML file each; reading one imports no torch."""
+"""Tasks: source domain, target domain, fractions, budgets. Nothing here imports torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from importlib import resources
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from rae_bench.errors import UserError, check_keys, unknown
+from rae_bench.errors import unknown
 from rae_bench.model.config import MODES
-from rae_bench.objectives.tracks import LIMBS, TRACKS
-from rae_bench.storage import read_toml
+from rae_bench.objectives.tracks import LIMBS
 
 FULL_BUDGET, QUICK_BUDGET = "full", "quick"
 BUDGETS = (QUICK_BUDGET, FULL_BUDGET)
@@ -101,6 +97,7 @@ class Task:
         sources, target: where motion comes from: {"kind": "builtin", "rig", "motion", ...}, {"kind": "recordings",
             "folder", ...recipe} or {"kind": "domain", "name"}.
         ranking: whether it is ranked; None where that has not been measured.
+        tracks: the same task in other tracks, where its file says what differs there.
     """
 
     name: str
@@ -111,6 +108,7 @@ class Task:
     protocol: Protocol
     demo: bool = False
     ranking: Ranking | None = None
+    tracks: Mapping[str, Task] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         sides = [str(s.get("rig") or s.get("name") or s.get("folder")) for s in (*self.sources, self.target)]
@@ -138,7 +136,7 @@ class Task:
         return self.sources[0]
 
     def table(self) -> dict[str, Any]:
-        """What `task_from_table` makes this task of, but for the choice of a budget."""
+        """What `task_from_table` makes this task of, but for the choice of a budget and its other tracks."""
         sources = [dict(source) for source in self.sources]
         protocol = asdict(self.protocol)
         del protocol["budget"]
@@ -158,6 +156,8 @@ class Task:
         """The same task in a track; its name says so where that is not the track of its file."""
         if track == self.protocol.track:
             return self
+        if track in self.tracks:
+            return self.tracks[track].at(self.budget)
         words = {"limbs": "touch-downs and targets", "control": "a path", "keyframes": "keyframes"}[track]
         protocol = replace(self.protocol, track=track)
         title = f"{self.title}, by {words}"
@@ -183,208 +183,3 @@ class Task:
 
         sides = [decisive(table[key]) for key in ("source", "target")]
         return hashlib.sha256(json.dumps([*sides, protocol], sort_keys=True).encode()).hexdigest()
-
-
-MOST_CLIPS = 1_000_000
-"""The most clips of built-in motion that a side may ask for; its tasks have some hundred."""
-KINDS: dict[str, tuple[str, set[str] | None]] = {
-    "builtin": ("rig", {"kind", "rig", "motion", "clips", "seed", "sweep", "swap_roles", "actions"}),
-    "recordings": ("folder", None),  # the other keys are checked by Recipe.from_table
-    "domain": ("name", {"kind", "name", "actions"}),
-}
-"""Kind of a side -> the key that it needs, and all that it may have."""
-
-
-def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
-    """A checked task; `source` is a table or a list of them. Raises `UserError` on unknown keys or missing sides."""
-    check_keys(table, {"title", "description", "source", "target", "protocol", "budget", "demo", "ranking"}, where)
-    if name.endswith(QUICK_SUFFIX):
-        raise UserError(f"{where}: a task's name must not end in {QUICK_SUFFIX}, as folders of quick results do")
-    sources = table.get("source")
-    if not isinstance(sources, (list, tuple)):
-        sources = [sources]
-    if not sources:
-        raise UserError(f"{where}: no table [source]; it says where the source's motion comes from")
-    for number, side in enumerate(sources, 1):
-        _check_side(side, "source", f"[[source]] number {number}" if len(sources) > 1 else "[source]", where)
-    _check_side(table.get("target"), "target", "[target]", where)
-    if not isinstance(table.get("demo", False), bool):
-        raise UserError(f"{where}: demo = {table['demo']!r} needs to be true or false")
-    for word in ("protocol", "budget"):
-        if not isinstance(table.get(word, {}), Mapping):
-            raise UserError(f"{where}: {word} = {table[word]!r} needs to be a table [{word}]")
-    protocol, budget = dict(table.get("protocol", {})), dict(table.get("budget", {}))
-    _check_no_old_budget(protocol, where)
-    check_keys(protocol, {field.name for field in fields(Protocol)} - {*BUDGET_KEYS, "budget"}, f"{where}: [protocol]")
-    check_keys(budget, BUDGET_KEYS, f"{where}: [budget]")
-    for title, part in (("protocol", protocol), ("budget", budget)):
-        for key in part:
-            part[key] = _checked(key, part[key], f"{where}: [{title}]")
-    numbers = Protocol(**protocol, **budget)
-    if numbers.quick_updates > numbers.full_updates:
-        raise UserError(
-            f"{where}: [budget]: quick_updates = {numbers.quick_updates} is more than "
-            f"full_updates = {numbers.full_updates}; choose about a tenth of it"
-        )
-    return Task(
-        name,
-        str(table.get("title", name)),
-        str(table.get("description", "")),
-        tuple(sources),
-        table["target"],
-        numbers,
-        table.get("demo", False),
-        _ranking(table["ranking"], numbers, where) if "ranking" in table else None,
-    )
-
-
-def _ranking(table: Any, protocol: Protocol, where: str) -> Ranking:
-    """Return what [ranking] says. Raise `UserError` where it is no table of numbers that fit the task."""
-    where = f"{where}: [ranking]"
-    if not isinstance(table, Mapping):
-        raise UserError(f"{where} needs to be a table")
-    check_keys(table, {field.name for field in fields(Ranking)}, where)
-    numbers = {}
-    for key in ("fractions", "headroom"):
-        value = table.get(key, [])
-        if not isinstance(value, (list, tuple)) or not all(_is_positive(item) for item in value):
-            raise UserError(f"{where}: {key} = {value!r} needs to be a list of numbers above 0")
-        numbers[key] = tuple(float(item) for item in value)
-    strange = [f for f in numbers["fractions"] if f not in protocol.fractions or f >= 1]
-    if strange:
-        raise UserError(f"{where}: fractions = {strange[0]:g} is none of the fractions below 1 of [protocol]")
-    if numbers["headroom"] and len(numbers["headroom"]) != 3:
-        raise UserError(f"{where}: headroom needs three numbers: cold / full, and the ends of its interval")
-    reason = table.get("reason", "")
-    if not isinstance(reason, str) or bool(reason) == bool(numbers["fractions"]):
-        raise UserError(f"{where}: a task has either the fractions at which it is ranked, or the reason why it is not")
-    return Ranking(tuple(sorted(numbers["fractions"])), numbers["headroom"], reason)
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _check_no_old_budget(protocol: Mapping[str, Any], where: str) -> None:
-    for key in ("adapt_updates", "pretrain_updates", "frames_per_update"):
-        if key in protocol:
-            raise UserError(
-                f"{where}: [protocol]: {key} is of benchmark version 1; now a table [budget] has "
-                f"{', '.join(BUDGET_KEYS)}, and pre-training has twice the updates of an adaptation"
-            )
-
-
-def _check_side(side: Any, word: str, name: str, where: str) -> None:
-    if not isinstance(side, dict):
-        raise UserError(f"{where}: no table [{word}]; it says where the {word}'s motion comes from")
-    kind = side.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise UserError(f"{where}: {name}: {unknown('kind', str(kind), KINDS)}")
-    needed, allowed = KINDS[kind]
-    if allowed is not None:
-        check_keys(side, allowed, f"{where}: {name}")
-    if not isinstance(side.get(needed), str):
-        raise UserError(f"{where}: {name}: kind \"{kind}\" needs `{needed}`, a name")
-    if not side[needed].isprintable():
-        raise UserError(f"{where}: {name}: {needed} = {side[needed][:60]!r} holds a character that no name may have")
-    if "sweep" in side and side.get("motion", "locomotion") != "locomotion":
-        raise UserError(f"{where}: {name}: `sweep` belongs to the motion 'locomotion', not to '{side['motion']}'")
-    for key in ("sweep", "swap_roles"):
-        if not isinstance(side.get(key, False), bool):
-            raise UserError(f"{where}: {name}: {key} = {side[key]!r} needs to be true or false")
-    for key in ("clips", "seed") if kind == "builtin" else ():
-        number = side.get(key, 1)
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise UserError(f"{where}: {name}: {key} = {number!r} needs to be a whole number")
-        if key == "clips" and number > MOST_CLIPS:
-            raise UserError(f"{where}: {name}: clips = {number} needs to be at most {MOST_CLIPS:,}")
-    if not isinstance(side.get("motion", ""), str):
-        raise UserError(f"{where}: {name}: motion = {side['motion']!r} needs to be a name")
-    actions = side.get("actions", ["any"])
-    if not isinstance(actions, (list, tuple)) or not actions or not all(isinstance(word, str) for word in actions):
-        raise UserError(f"{where}: {name}: actions = {actions!r} needs to be a list of words")
-
-
-def _checked(key: str, value: Any, where: str) -> Any:
-    if key in ("fractions", "roles"):
-        kind = str if key == "roles" else (int, float)
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, kind) for item in value):
-            words = "names" if key == "roles" else "numbers"
-            raise UserError(f"{where}: {key} = {value!r} needs to be a list of {words}")
-        return tuple(value)
-    if key == "track":
-        if value not in TRACKS:
-            raise UserError(f"{where}: {unknown('track', str(value), TRACKS)}")
-        return value
-    if key == "mode":
-        if value not in MODES:
-            raise UserError(f"{where}: {unknown('mode', str(value), MODES)}")
-        return value
-    whole = key.endswith("updates") or key == "frames_per_update"
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value <= 0:
-        raise UserError(f"{where}: {key} = {value!r} needs to be a {'whole ' if whole else ''}number above 0")
-    return value
-
-
-def builtin_tasks() -> dict[str, Path]:
-    """Names and files of the tasks that come with the package."""
-    folder = resources.files("rae_bench.tasks")
-    return {Path(str(f)).stem: Path(str(f)) for f in sorted(folder.iterdir(), key=str) if f.name.endswith(".toml")}
-
-
-def is_builtin_task(name: str) -> bool:
-    """Whether a task comes with the package, in the track of its file or in another one, as its name says then."""
-    base, _, track = name.rpartition("-")
-    return name in builtin_tasks() or (base in builtin_tasks() and track in TRACKS)
-
-
-def load_task(name: str | Path) -> Task:
-    """A task by name, or a task file by path (anything ending in .toml).
-
-    A task's name with a track behind it, such as `biped2quad-control`, is the same task in that track. SOURCE-to-TARGET
-    is the task of two domains by name, as `adhoc_task` makes it.
-    """
-    if str(name).endswith(".toml"):
-        path = Path(name)
-        return task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
-    tasks = builtin_tasks()
-    base, _, track = str(name).rpartition("-")
-    if str(name) in tasks:
-        base, track = str(name), ""
-    elif base not in tasks or track not in TRACKS:
-        pair = _two_domains(str(name))
-        if pair is None:
-            raise unknown("task", str(name), tasks)
-        return adhoc_task(*pair)
-    path = tasks[base]
-    task = task_from_table(path.stem, read_toml(path, "no such task file"), path.name)
-    return task.in_track(track) if track else task
-
-
-def _two_domains(name: str) -> tuple[str, str] | None:
-    """Return source and target where a name is SOURCE-to-TARGET of domains that are there; names may hold "-to-"."""
-    from rae_bench.rigs.builtin import is_builtin
-    from rae_bench.storage import list_domains
-
-    cuts = [at for at in range(len(name)) if name.startswith("-to-", at)]
-    known = list_domains() if cuts else []
-    for source, target in ((name[:at], name[at + 4 :]) for at in cuts):
-        if all(side in known or is_builtin(side) for side in (source, target)):
-            return source, target
-    return None
-
-
-def adhoc_task(source: str, target: str) -> Task:
-    """A task of two domains by name: imported ones, or a built-in rig's `locomotion` by the rig's name."""
-    from rae_bench.rigs.builtin import builtin_rigs, is_builtin
-    from rae_bench.storage import list_domains
-
-    def side(name: str) -> dict[str, Any]:
-        if name in list_domains():
-            return {"kind": "domain", "name": name}
-        if is_builtin(name):
-            return {"kind": "builtin", "rig": name, "motion": "locomotion"}
-        raise unknown("domain", name, [*list_domains(), *builtin_rigs()])
-
-    table = {"title": f"{source} to {target}", "source": side(source), "target": side(target)}
-    return task_from_table(f"{source}-to-{target}", table, f"--source {source} --target {target}")

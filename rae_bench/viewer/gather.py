@@ -23,8 +23,9 @@ from rae_bench.results.trajectories import load_trajectory
 from rae_bench.rigs.correspondence import match
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import TRUTH
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import HeldOutClips, Side, load_side, load_sides
-from rae_bench.task.task import Protocol, Task, load_task
+from rae_bench.task.task import Protocol, Task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
 from rae_bench.viewer.kinds import COLOURS
 from rae_bench.viewer.page import Actor, Clip, Scene

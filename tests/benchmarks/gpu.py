@@ -21,8 +21,8 @@ from rae_bench.model.engine import learn as engine
 from rae_bench.model.engine import recording
 from rae_bench.model.engine.learn import Lesson, learn
 from rae_bench.model.registry import make_model
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import load_sides
-from rae_bench.task.task import load_task
 
 FRAMES, FULL = 128, 3200
 EVERY, ROUNDS = 40, 4

@@ -16,8 +16,9 @@ import numpy as np
 
 from rae_bench.motion.motion import Motion
 from rae_bench.rigs.builtin import builtin_rigs
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import Protocol, load_task
+from rae_bench.task.task import Protocol
 
 FRACTIONS = (0.05, 0.2, 1.0)
 WINDOW, SAMPLED = 1.0, 10.0

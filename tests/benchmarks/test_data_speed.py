@@ -25,9 +25,9 @@ from rae_bench.motion.motion import Motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import CONTACT, KEYFRAME, NONE, slot_contacts
 from rae_bench.objectives.phases import FREQUENCIES, local_phases
+from rae_bench.task.named import load_task
 from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import load_sides
-from rae_bench.task.task import load_task
 
 pytestmark = pytest.mark.slow
 

@@ -25,8 +25,8 @@ from rae_bench.model.registry import make_model
 from rae_bench.model.step import Carry, Frame, run_step
 from rae_bench.model.streams import Streams, statistics
 from rae_bench.model.training import sizes_for
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import cut_clips, load_sides
-from rae_bench.task.task import load_task
 
 pytestmark = pytest.mark.slow
 

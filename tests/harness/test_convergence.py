@@ -10,8 +10,8 @@ from rae_bench.metrics import evaluate
 from rae_bench.model.alone import Training
 from rae_bench.model.api import Budget, Context
 from rae_bench.model.registry import make_model
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import HeldOutClips, load_sides
-from rae_bench.task.task import load_task
 
 
 def _error(model: Any, exam: HeldOutClips, ctx: Context) -> float:

@@ -32,8 +32,8 @@ from rae_bench.harness.run import Outcome
 from rae_bench.model.api import Trajectory
 from rae_bench.model.registry import resolve_model
 from rae_bench.task.cells import fold_of
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_sides
-from rae_bench.task.task import load_task
 
 SEEKER = f"{TESTS / 'helpers' / 'seeker.py'}:Seeker"
 METHODS = {"__init__", "pretrain", "adapt", "generate", "save", "load"}
@@ -159,7 +159,7 @@ import numpy as np
 sys.path.insert(0, {str(TESTS)!r})
 from helpers.seeker import Search
 from rae_bench.task.sides import load_sides
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 _, target = load_sides(load_task({str(tiny_task)!r}))
 search = Search(np.load({str(needles)!r}))
 np.savez("file.npz", a=target.corpus.motion.root_positions)

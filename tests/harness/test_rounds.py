@@ -16,8 +16,8 @@ from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.model.api import Prompt
 from rae_bench.model.trajectory import Trajectory
 from rae_bench.objectives.keyframes import keyframe_objectives
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, cut_clips, load_side
-from rae_bench.task.task import load_task
 
 ROUNDS = np.array([0, 1, 0, 2, 1])
 

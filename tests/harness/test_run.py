@@ -500,7 +500,7 @@ def test_the_published_protocol_looks_at_single_frames_alone(tiny_task: Path, tm
     """Nothing is rolled out, so a model that runs away has its single frames measured all the same."""
     from dataclasses import replace
 
-    from rae_bench.task.task import load_task
+    from rae_bench.task.named import load_task
 
     task = load_task(tiny_task)
     task = replace(task, protocol=replace(task.protocol, mode="paper"))

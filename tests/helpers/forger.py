@@ -19,7 +19,7 @@ from rae_bench.leaderboard.verify.verifier import Report, verify
 from rae_bench.model.api import Trajectory
 from rae_bench.results.clips import write_clips
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 MODEL = '''
 """A model without torch: it holds the last pose and sways, the less the more clips it has seen."""

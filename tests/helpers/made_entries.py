@@ -24,7 +24,7 @@ from rae_bench.model.registry import CONTROLS
 from rae_bench.results.clips import read_clips, write_clips
 from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.task.cells import cell_name
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 PRIMARIES = tuple(primaries().values())
 HEIGHT = 1.5

@@ -14,7 +14,7 @@ from rae_bench.cli import main
 from rae_bench.leaderboard.board.build import read_board, stale_files
 from rae_bench.leaderboard.entries.rules import REFERENCES, missing_cells
 from rae_bench.leaderboard.site.write import site_pages
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 FOLDER = ROOT / "leaderboard"
 TASK = "biped2quad"

@@ -24,9 +24,9 @@ from rae_bench.results.rows import rows
 from rae_bench.results.text_table import text_table
 from rae_bench.study import robustness
 from rae_bench.task.cells import Cell
+from rae_bench.task.named import load_task
 from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import Side, load_sides
-from rae_bench.task.task import load_task
 
 CLIPS, FRAMES = 24, 60
 TASKS = ("biped2quad", "quad2biped", "reach-biped2monster", "loco-r1-r2")

@@ -22,8 +22,10 @@ from rae_bench.model.registry import list_models, make_model, resolve_model
 from rae_bench.model.training import sizes_for
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import Cell, skip_reason
+from rae_bench.task.named import load_task
+from rae_bench.task.reading import task_from_table
 from rae_bench.task.sides import Side
-from rae_bench.task.task import Protocol, load_task, task_from_table
+from rae_bench.task.task import Protocol
 
 PROTOCOL = Protocol(seconds=2.5)
 TABLE: dict[str, Any] = {

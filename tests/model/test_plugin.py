@@ -13,8 +13,8 @@ from rae_bench.model.api import Budget, Context
 from rae_bench.model.registry import make_model
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.rigs.file import load_rig
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, cut_clips
-from rae_bench.task.task import load_task
 from rae_bench.testing import assert_model
 from rae_bench.testing.faults import arrays_of
 

@@ -32,7 +32,7 @@ from rae_bench.model.plugins.plugin import (
 )
 from rae_bench.model.plugins.syntax import parse
 from rae_bench.model.registry import make_model, resolve_model
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 def code_of(spec: str) -> object:

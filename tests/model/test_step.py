@@ -11,7 +11,7 @@ from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.model import LightningModel, Sizes
 from rae_bench.model.alone import Training
 from rae_bench.model.api import Budget, Context, Domain, ModelCard
-from rae_bench.model.config import TrainConfig
+from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import make_skeleton, states
 from rae_bench.model.step import Carry, Frame, Next, StepNetwork
@@ -77,7 +77,8 @@ def test_memory_lasts_as_long_as_a_stream(domain: Domain, held: bool) -> None:
     for index, batch in enumerate(Streams(domain, config, 40, seed=0)):
         on = ~batch.fresh
         if training.carried is not None:
-            on &= ~training._lost(training.carried.state, batch.states[:, 0])
+            apart, away = training._off(training.carried.state, batch.states[:, 0])
+            on &= (apart <= LOST) & (away <= LOST)
         network.seen.clear()
         training.training_step(batch, index)
         opened = network.seen[0]

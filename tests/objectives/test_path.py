@@ -11,8 +11,8 @@ from scipy.ndimage import uniform_filter1d
 from rae_bench.motion.course import course_of, smooth_takes
 from rae_bench.motion.motion import Motion
 from rae_bench.objectives.path import GRAIN, HORIZONS, RootPath, path_of
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import load_task
 
 LAGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Seconds into the past at which the regression reads path rows."""

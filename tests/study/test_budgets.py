@@ -12,7 +12,7 @@ import pytest
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.study.budgets import Series, choose, doubling, draw_series, table_lines, verdict_lines, with_updates
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 def series(*tables: list[list[float]], start: int = 200, cap: int = 3200, beyond: bool = False) -> Series:

@@ -24,8 +24,10 @@ from rae_bench.study.published import ERRORS, ratio
 from rae_bench.study.report import report_lines
 from rae_bench.study.thesis import CORRECTED, PAPER, SWAPPED, arms
 from rae_bench.task.cells import budget_of
+from rae_bench.task.named import load_task
+from rae_bench.task.reading import task_from_table
 from rae_bench.task.sides import Side
-from rae_bench.task.task import Protocol, load_task, task_from_table
+from rae_bench.task.task import Protocol
 
 HALF, SAME = math.log(2), 0.0
 

@@ -21,8 +21,8 @@ from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.recordings import INCOMPLETE, import_folder
 from rae_bench.errors import UserError
 from rae_bench.task import download
+from rae_bench.task.named import builtin_tasks, load_task
 from rae_bench.task.sides import load_side
-from rae_bench.task.task import builtin_tasks, load_task
 
 CONTENT = {"walk.bvh": b"walk " * 40_000, "my run.bvh": b"run " * 300}
 

@@ -9,7 +9,7 @@ import pytest
 from rae_bench.cli import main
 from rae_bench.data.importing.file_list import is_https
 from rae_bench.errors import UserError
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 TASK = """
 title = "A stranger's"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rae_bench.errors import UserError
+from rae_bench.task.named import load_task
 from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import Side, load_sides
-from rae_bench.task.task import load_task
 
 
 @pytest.fixture(scope="module")

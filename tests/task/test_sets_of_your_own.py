@@ -21,8 +21,8 @@ from rae_bench.cli.show import show
 from rae_bench.data.corpus import Corpus
 from rae_bench.data.store import load_domain
 from rae_bench.errors import UserError
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import load_task
 
 WRITERS = {
     "100style2dog": public_sets.hundred_style,

@@ -13,8 +13,9 @@ from rae_bench.model.api import Budget
 from rae_bench.objectives.tracks import KEYFRAMES, LIMBS, TRACKS
 from rae_bench.rigs.file import load_rig
 from rae_bench.task.cells import Cell, budget_of
+from rae_bench.task.reading import task_from_table
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import Protocol, task_from_table
+from rae_bench.task.task import Protocol
 
 TABLE = {"source": {"kind": "builtin", "rig": "r4"}, "target": {"kind": "builtin", "rig": "quad"}}
 

@@ -9,7 +9,9 @@ from rae_bench.errors import UserError
 from rae_bench.model.regimes import REGIMES
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
-from rae_bench.task.task import Protocol, adhoc_task, builtin_tasks, load_task, task_from_table
+from rae_bench.task.named import adhoc_task, builtin_tasks, load_task
+from rae_bench.task.reading import task_from_table
+from rae_bench.task.task import Protocol
 
 TABLE = {
     "source": {"kind": "builtin", "rig": "r1"},
@@ -197,3 +199,46 @@ def test_a_task_says_at_which_fractions_it_is_ranked() -> None:
 def test_a_ranking_that_makes_no_sense_is_refused(ranking: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         ranked(**ranking)
+
+
+def test_what_differs_in_a_track_stands_in_a_table_of_its_name() -> None:
+    own = {
+        "title": "By a path",
+        "protocol": {"fractions": [0.1, 0.2], "default_fraction": 0.1},
+        "budget": {"full_updates": 1600},
+        "ranking": {"fractions": [0.1], "headroom": [2.5, 2.1, 3.0]},
+    }
+    base = {**TABLE, "budget": {"quick_updates": 200}, "ranking": {"reason": "a control leads"}}
+    task = task_from_table("t", {**base, "control": own}, "t.toml")
+    control = task.in_track("control")
+    assert (control.name, control.title, control.protocol.track) == ("t-control", "By a path", "control")
+    assert control.protocol.fractions == (0.1, 0.2)
+    assert (control.protocol.full_updates, control.protocol.quick_updates) == (1600, 200)
+    assert control.ranking is not None
+    assert control.ranking.fractions == (0.1,)
+    assert (control.source, control.target) == (task.source, task.target)
+    assert task.at("quick").in_track("control").budget == "quick"
+    assert task_from_table("t-control", control.table(), "t").content_hash == control.content_hash
+    assert task.protocol == task_from_table("t", base, "t.toml").protocol
+    assert task.in_track("keyframes").ranking is None
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (7, r"t.toml: \[control\] needs to be a table"),
+        ({"source": {}}, r"unknown key.*source"),
+        ({"protocol": 3}, r"control.protocol = 3 needs to be a table"),
+        ({"protocol": {"track": "keyframes"}}, "another track than that of the task"),
+        ({"protocol": {"fractions": 1}}, r"\[control\]: \[protocol\]: fractions = 1"),
+        ({"ranking": {"fractions": [0.3]}}, "fractions = 0.3 is none of the fractions"),
+    ],
+)
+def test_a_table_of_a_track_that_makes_no_sense_is_refused(own: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        task_from_table("t", {**TABLE, "control": own}, "t.toml")
+
+
+def test_a_table_of_the_tasks_own_track_is_refused() -> None:
+    with pytest.raises(UserError, match="another track than that of the task"):
+        task_from_table("t", {**TABLE, "limbs": {}}, "t.toml")

@@ -21,7 +21,8 @@ from rae_bench.results.clips import ClipTable
 from rae_bench.results.files import SAME_IDENTITY, part_hash
 from rae_bench.results.rows import rig_height, track_of
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.task import Task, builtin_tasks, is_builtin_task, load_task
+from rae_bench.task.named import builtin_tasks, is_builtin_task, load_task
+from rae_bench.task.task import Task
 
 
 @dataclass(frozen=True, eq=False)

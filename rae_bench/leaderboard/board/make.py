@@ -26,7 +26,7 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.entries.rules import TASKS, evidence_words
 from rae_bench.leaderboard.verify.budgets import budget_status
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 FAMILY = "rae-bench.board/"
 SCHEMA = FAMILY + "2"

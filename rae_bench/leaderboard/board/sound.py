@@ -22,7 +22,7 @@ from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.files import SAME_IDENTITY, part_hash, reported_number
 from rae_bench.task.cells import TRUTH, fold_of
-from rae_bench.task.task import is_builtin_task, load_task
+from rae_bench.task.named import is_builtin_task, load_task
 
 COMPARED = (*SAME_IDENTITY, "engine")
 """The parts of an identity that all cells of a task must share."""

@@ -41,7 +41,8 @@ from rae_bench.leaderboard.verify.scoring import Say, score_cells
 from rae_bench.model.registry import CONTROLS
 from rae_bench.objectives.tracks import TRACKS
 from rae_bench.task.cells import TRUTH
-from rae_bench.task.task import Task, builtin_tasks, load_task
+from rae_bench.task.named import builtin_tasks, load_task
+from rae_bench.task.task import Task
 
 
 @dataclass

@@ -26,8 +26,8 @@ from rae_bench.model.engine.function import call
 from rae_bench.model.features import SLOTS, Skeleton
 from rae_bench.objectives.path import HORIZONS
 
-ROOT = 8
-"""Numbers of a body before p."""
+COURSE, ROOT = 7, 8
+"""Numbers of a body that say where it is, where it faces and how both go on, and numbers before p."""
 
 
 class BodyPlan:

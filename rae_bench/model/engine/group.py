@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rae_bench.model.config import TrainConfig
+from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.engine.frame import BodyFrame, CellNormals
-from rae_bench.model.engine.geometry import window_losses
+from rae_bench.model.engine.geometry import COURSE, window_losses
 from rae_bench.model.engine.recording import PlacedDraws, Recording
 from rae_bench.model.engine.stack import Stack
 from rae_bench.model.engine.windows import CellBatch, CellStreams, Drawn
 from rae_bench.model.features import PHASES
 from rae_bench.model.step import Carry, Draws, StepNetwork, put
 from rae_bench.model.streams import Batch
-from rae_bench.model.training import LOST, Loss, share_predicted
+from rae_bench.model.training import Loss, share_predicted
 
 
 class CannotGroup(Exception):
@@ -57,6 +57,7 @@ class RigTraining:
         self._config, self.draws, self._hook = config, draws, hook
         plan = self._plan = streams.plan
         lead = (len(stack), streams.count)
+        self._course = (torch.arange(plan.size, device=plan.chain.device) < COURSE)[:, None]
         self._carried = Carry(
             *(torch.zeros(shape, device=plan.chain.device) for shape in (
                 (lead[0], plan.size, lead[1]), (*lead, PHASES), (*lead, needs.memory), (*lead, needs.noise)
@@ -115,22 +116,22 @@ class RigTraining:
         return torch.vmap(one, randomness="error")(plan.windows(made), phases, *batch.flat(plan))
 
     def _first_carry(self, batch: CellBatch, share: float | Tensor) -> Carry:
-        """What the first frame of each window starts from: memory and noise last as long as a stream does."""
+        """What the first frame of each window starts from: memory and noise last as long as a stream does.
+
+        A roll-out that is too far off starts afresh. One that is out of step has the true pose on its own course.
+        """
         state, phase, before = batch.first, batch.start, self._carried
         noise = self.draws.normal(phase.shape[1], self._needs.noise)
-        on = ~batch.fresh & ~self._lost(before.state, state)
-        use = on & (batch.coins[:, :, 0] < share)
+        apart, away = (distance / self._plan.height for distance in self._plan.apart(before.state, state))
+        on = ~batch.fresh & (apart <= LOST) & (away <= LOST)
+        own = on & (batch.coins[:, :, 0] < share)
+        in_step = own & (apart <= self._config.in_step)
         return Carry(
-            torch.where(use[:, None], before.state, state),
-            torch.where(use[..., None], before.phase, phase),
+            torch.where(in_step[:, None] | (own[:, None] & self._course), before.state, state),
+            torch.where(in_step[..., None], before.phase, phase),
             before.memory.masked_fill(~on[..., None], 0),
             torch.where(on[..., None], before.noise, noise),
         )
-
-    def _lost(self, state: Tensor, true: Tensor) -> Tensor:
-        """(K, B) whether a stream is too far from the truth to learn anything from going on."""
-        apart, away = self._plan.apart(state, true)
-        return (apart > LOST * self._plan.height) | (away > LOST * self._plan.height)
 
 
 class Steps:

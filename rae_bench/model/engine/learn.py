@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rae_bench.errors import UserError
 from rae_bench.model.api import Context, Domain
-from rae_bench.model.config import TrainConfig
+from rae_bench.model.config import LOST, TrainConfig
 from rae_bench.model.engine.frame import CellNormals
 from rae_bench.model.engine.geometry import BodyPlan
 from rae_bench.model.engine.group import CannotGroup, Program, RigTraining, Steps, run
@@ -82,11 +82,14 @@ class Lesson:
 
     @property
     def config(self) -> TrainConfig:
-        """How it trains, with as many windows as the budget has room for."""
+        """How it trains: windows as many as the budget has room for, in step where a path is all that is asked.
+
+        An objective says when a limb arrives. A roll-out that is out of step reads from it how to get back.
+        """
         config, budget = self.model.config, self.ctx.budget
-        if config.windows:
-            return config
-        return replace(config, windows=max(1, budget.frames // max(1, budget.updates) // (config.length - 1)))
+        room = max(1, budget.frames // max(1, budget.updates) // (config.length - 1))
+        asks_path = all(domain.path is not None for domain in self.domains)
+        return replace(config, windows=config.windows or room, in_step=config.in_step if asks_path else LOST)
 
     @property
     def rests(self) -> bool:

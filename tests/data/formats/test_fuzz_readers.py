@@ -58,7 +58,7 @@ from rae_bench.results.files import read_result
 from rae_bench.results.trajectories import load_trajectory, save_trajectory
 from rae_bench.rigs.file import read_rig, rig_to_toml
 from rae_bench.rigs.rig import Rig
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 SECONDS = 5.0
 """Far above what any of these small files takes, and far below what a loop over a huge count would. What takes longer

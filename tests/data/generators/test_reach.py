@@ -20,8 +20,8 @@ from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import TARGET
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import make_rig
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side
-from rae_bench.task.task import load_task
 
 RIGS = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod", "arm")
 MAN = 1.75  # metres; the thesis' lengths, speed and acceleration hold for a man

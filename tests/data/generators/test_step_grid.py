@@ -25,8 +25,10 @@ from rae_bench.kinematics import quat
 from rae_bench.kinematics.inverse import limit_angles
 from rae_bench.motion.motion import make_motion
 from rae_bench.rigs.file import load_rig
+from rae_bench.task.named import load_task
+from rae_bench.task.reading import task_from_table
 from rae_bench.task.sides import Side, load_side
-from rae_bench.task.task import Protocol, load_task, task_from_table
+from rae_bench.task.task import Protocol
 
 NAMES = ("r1", "r2", "r3", "r4", "r5", "quad", "hexapod")
 CLIPS, SECONDS, FPS = 120, 4.0, 60.0

@@ -22,8 +22,8 @@ from rae_bench.motion.course import course_of
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import Rig
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import load_side
-from rae_bench.task.task import load_task
 
 SECONDS = 5.0
 

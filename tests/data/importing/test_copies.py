@@ -14,8 +14,8 @@ from rae_bench.data.importing.copies import mirrored_alike, without_copies
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.file import load_rig
+from rae_bench.task.named import load_task
 from rae_bench.task.sides import load_side
-from rae_bench.task.task import load_task
 
 
 def mirrored(motion: Motion) -> Motion:

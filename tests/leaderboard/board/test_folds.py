@@ -29,7 +29,7 @@ from rae_bench.leaderboard.entries.rules import CellKey
 from rae_bench.metrics import category_scores
 from rae_bench.model.regimes import COLD_LONG, RETARGET
 from rae_bench.statistics.intervals import half_width
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 TASK = "biped2quad"
 SCALES = (1.0, 2.0, 0.5, 1.0, 1.0)

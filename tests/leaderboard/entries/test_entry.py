@@ -23,7 +23,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.level import Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import REFERENCES, CellKey, missing_cells, required_cells
 from rae_bench.model.registry import CONTROLS, resolve_model
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 CELLS = {
     ("biped2quad", "cold", 0.05, 0): {"reconstruction_error": 2.0, "foot_sliding": math.nan},

@@ -261,8 +261,8 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
     """A cell whose trajectory is the truth's own motion; one at a fraction that does not count, which is not shown."""
     from rae_bench.model.api import Trajectory
     from rae_bench.results.trajectories import save_trajectory
+    from rae_bench.task.named import load_task
     from rae_bench.task.sides import Side, load_side
-    from rae_bench.task.task import load_task
 
     board = make_board_of(tmp_path)
     task = load_task("biped2quad")

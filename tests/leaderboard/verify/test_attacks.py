@@ -31,7 +31,7 @@ from rae_bench.leaderboard.verify.grading import Grader
 from rae_bench.leaderboard.verify.plausibility import check_card, check_names, check_numbers
 from rae_bench.leaderboard.verify.verifier import verify
 from rae_bench.model.regimes import COLD, RETARGET
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 def _scale_table(path: Path, factor: float) -> None:

@@ -19,7 +19,7 @@ from rae_bench.leaderboard.verify.copies import copied_clips
 from rae_bench.leaderboard.verify.grading import FoldGrader, Grader
 from rae_bench.leaderboard.verify.plausibility import check_copies_within
 from rae_bench.model.api import Trajectory
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 def test_copy_of_another_entry(honest: Forger, tmp_path: Path) -> None:

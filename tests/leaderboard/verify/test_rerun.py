@@ -18,7 +18,7 @@ from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.leaderboard.verify.rerun import pick_cells
 from rae_bench.leaderboard.verify.tolerances import CAPS, USUAL, allowed, reference_spread
 from rae_bench.leaderboard.verify.unseen import worse
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 ERROR, LIKENESS = "reconstruction_error", "adversarial_score"
 TASK = load_task("biped2quad")

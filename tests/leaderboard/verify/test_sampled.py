@@ -25,7 +25,7 @@ from rae_bench.leaderboard.verify import sampled
 from rae_bench.leaderboard.verify.sampled import Exams, allowances, measured_alone
 from rae_bench.leaderboard.verify.verifier import Report, known_tasks, verify
 from rae_bench.results.trajectories import load_trajectory
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 @pytest.fixture(scope="module")

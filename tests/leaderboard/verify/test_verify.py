@@ -23,7 +23,7 @@ from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.leaderboard.verify.plausibility import check_required
 from rae_bench.leaderboard.verify.verifier import record, verify
 from rae_bench.model.api import Trajectory
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 
 def test_an_honest_entry_passes(forged: Forger) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.lessons import UPDATES, Lessons
+from helpers.lessons import FRAMES, UPDATES, Lessons
+from helpers.tiny_model import side
 from my_model import MyModel
 from torch import Tensor, nn
 
-from rae_bench.model import Domain, Frame, LightningModel, ModelCard, Next, Sizes, StepNetwork
+from rae_bench.model import Budget, Context, Domain, Frame, LightningModel, ModelCard, Next, Sizes, StepNetwork
 from rae_bench.model.alone import Training
 from rae_bench.model.engine import learn as engine
 from rae_bench.model.engine.group import CannotGroup
@@ -100,6 +101,35 @@ def test_a_group_rests_its_cores_as_one_does_alone(lessons: Lessons, monkeypatch
     torch.testing.assert_close(torch.tensor(losses).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
     core = got[0].networks[0].core.state_dict()  # type: ignore[union-attr]
     assert not all(torch.equal(v, got[0].core[k]) for k, v in core.items())
+
+
+@pytest.mark.usefixtures("every_update")
+def test_a_roll_out_that_is_out_of_step_takes_the_true_pose_where_a_path_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a group as alone. Objectives say where limbs are to be: there a roll-out finds its step by itself."""
+
+    def asked(track: str, in_step: float) -> list[Lesson]:
+        target = side("quad", track)
+        options = {"in_step": in_step, "ramp": 0.0, "windows": 12}
+        return [
+            Lesson(
+                make_model("mann", dict(options)), (target.domain(target.fraction(seed, 1.0)),),
+                Context("cold", 1.0, Budget(UPDATES, UPDATES * FRAMES), seed),
+            )
+            for seed in range(2)
+        ]  # fmt: skip
+
+    got = losses_of(asked("control", 0.001))
+    far = losses_of(asked("control", 0.3))
+    assert torch.equal(torch.tensor(got)[:, 0], torch.tensor(far)[:, 0])  # the first windows are true
+    assert not torch.isclose(torch.tensor(got)[:, 2:], torch.tensor(far)[:, 2:], rtol=1e-3).any()
+    assert losses_of(asked("limbs", 0.001)) == losses_of(asked("limbs", 0.3))
+    alone = asked("control", 0.001)
+    monkeypatch.setattr(engine, "train_together", cannot)
+    monkeypatch.setattr(Training, "training_step", listened(Training.training_step, heard := []))
+    learn(alone)
+    torch.testing.assert_close(torch.tensor(got).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
 
 
 def cannot(*_: Any) -> None:
