@@ -9,7 +9,7 @@ from rae_bench.leaderboard.entries.rules import TASKS
 from rae_bench.leaderboard.verify import known_sources
 from rae_bench.leaderboard.verify.known_sources import FILE, sources_as_made
 from rae_bench.objectives.tracks import CONTROL, LIMBS
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 RANKED = [(name, track) for name in TASKS for track in (LIMBS, CONTROL)]
 """Tasks and tracks whose sources are known."""

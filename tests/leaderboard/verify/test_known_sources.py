@@ -14,7 +14,7 @@ from rae_bench.leaderboard.verify.grading import HASHES, Grader
 from rae_bench.leaderboard.verify.known_sources import known_sources, sources_as_made
 from rae_bench.model.regimes import COLD, RETARGET
 from rae_bench.task.cells import TRUTH, Cell
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 STALE = "python tests/golden/known_sources.py writes it anew"
 

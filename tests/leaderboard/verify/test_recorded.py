@@ -23,7 +23,7 @@ from rae_bench.leaderboard.rescore import rescore
 from rae_bench.leaderboard.verify.recorded import Trained, machine_of
 from rae_bench.leaderboard.verify.tolerances import largest_share
 from rae_bench.leaderboard.verify.verifier import Report, check_levels, known_tasks, record, verify
-from rae_bench.task.task import load_task
+from rae_bench.task.named import load_task
 
 CELL = "cold-f0.05-s0"
 Change = Callable[[dict[str, Any]], object]
