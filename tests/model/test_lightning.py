@@ -16,8 +16,8 @@ from rae_bench.errors import UserError
 from rae_bench.model import Batch, Budget, Context, Domain, LightningModel, ModelCard, Prompt, Sizes, Skeleton
 from rae_bench.model.api import one_a_rig
 from rae_bench.model.features import FASTEST, HIGHEST, LOWEST
-from rae_bench.model.step import FAR
 from rae_bench.model.registry import make_model
+from rae_bench.model.step import FAR
 
 
 @pytest.fixture(scope="module")
