@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.bvh import bvh
 from helpers.places import ROOT
 
 from rae_bench import files
@@ -56,15 +57,25 @@ def test_special_files_among_results_count_as_none(tmp_path: Path, kind: str) ->
 
 
 def test_commands_end_at_special_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["leaderboard", "diff", "/dev/zero", "/dev/zero"], ["show", "task", "/dev/zero/x.toml"],
-                    ["data", "import", str(tmp_path), "--name", "x"]):  # fmt: skip
-        if command[0] == "data":
-            (tmp_path / "walk.bvh").write_text("HIERARCHY\n")
-            (tmp_path / "manifest.json").symlink_to(ZERO)
+    """Each would wait or read for ever; what lies beside the special file is sound."""
+    takes, results = tmp_path / "takes", tmp_path / "results"
+    for folder in (takes, results):
+        folder.mkdir()
+    for take in range(5):
+        (takes / f"walk{take}.bvh").write_text(bvh([f"{10 + n} 90 {take} 0 0 0 0 0 0" for n in range(90)]))
+    (takes / "manifest.json").symlink_to(ZERO)
+    os.mkfifo(results / "cold-f0.05-s0.json")
+    for words, what in (
+        ("leaderboard diff /dev/zero /dev/zero", "/dev/zero"), ("show task /dev/zero/x.toml", "/dev/zero"),
+        (f"data import {takes} --name x --manifest manifest.json", "manifest.json: cannot be read (no regular file)"),
+        (f"rescore {results}", "cold-f0.05-s0.json: no regular file"),
+    ):  # fmt: skip
         with pytest.raises(SystemExit) as ended:
-            main(command)
-        assert ended.value.code == 2, command
-        assert len(capsys.readouterr().err.strip().splitlines()) <= 2
+            main(words.split())
+        assert ended.value.code == 2, words
+        said = capsys.readouterr().err.strip()
+        assert what in said
+        assert len(said.splitlines()) <= 2
 
 
 def test_a_file_that_grows_while_it_is_read_is_cut_at_the_limit(tmp_path: Path) -> None:
@@ -92,6 +103,7 @@ ALLOWED = {
     "files",  # the helper itself
     "storage", "harness.machine", "harness.ray.cluster",  # /proc
     "viewer.page", "viewer.report_page", "rigs.builtin", "leaderboard.site.write",  # files of the package
+    "leaderboard.verify.known_sources",  # the same
     "model.lightning", "baselines.feedforward", "baselines.controls",  # copies that the harness made of a folder
     "baselines.match", "baselines.patches",  # the same
     "baselines.catalogue",  # files of the package

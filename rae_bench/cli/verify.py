@@ -11,7 +11,7 @@ from rae_bench.cli.screen import next_steps, print_notes
 from rae_bench.cli.status import begin, status_line
 from rae_bench.cli.values import writing
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.level import CLAIMED, RESCORED
+from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED
 
 if TYPE_CHECKING:
     from rae_bench.leaderboard.verify.verifier import Report
@@ -101,9 +101,9 @@ def _print(report: Report, entry: Path) -> None:
         return
     for task, level in report.levels.items():
         clips, total = report.clips.get(task, (0, 0))
-        part = f" on {clips:,} of {total:,} clips" if level == RESCORED and clips else ""
-        rests = f": {report.evidence[task].words()}" if task in report.evidence else ""
-        click.echo(f"{entry.name}: {task} {level}{part}{rests}")
+        part = f" on {clips:,} of {total:,} clips" if clips else ""
+        rests = f"{REPRODUCED}: {report.evidence[task].words()}; " if task in report.evidence else ""
+        click.echo(f"{entry.name}: {task} {rests}{RESCORED}{part}" if clips else f"{entry.name}: {task} {level}")
     if CLAIMED in report.levels.values():
         click.echo("note: claimed is its authors' word: no trajectories were there to recompute metrics from", err=True)
         next_steps(f"rae-bench verify {entry} --fetch")

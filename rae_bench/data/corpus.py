@@ -103,13 +103,19 @@ def with_swapped_roles(corpus: Corpus) -> Corpus:
     return replace(corpus, motion=replace(corpus.motion, rig=swapped), identity=identity, targets=targets)
 
 
-def save_corpus(corpus: Corpus, folder: Path) -> None:
-    """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all."""
+def save_corpus(corpus: Corpus, folder: Path, *, packed: bool = True) -> None:
+    """Write `rig.toml`, `corpus.json` and `motion.npz` under `folder`; the folder appears whole or not at all.
+
+    Args:
+        packed: whether the numbers are compressed. Files of built-in motion are half as large then, or a third, and
+            take as long to write as the motion takes to make.
+    """
     with whole_folder(folder) as part:
         part.mkdir()
         motion, targets = corpus.motion, corpus.targets.arrays() if corpus.targets else {}
         (part / "rig.toml").write_text(rig_to_toml(motion.rig), encoding="utf-8")
-        np.savez_compressed(
+        save = np.savez_compressed if packed else np.savez
+        save(
             part / "motion.npz",
             lengths=motion.lengths.astype(np.int32),
             root_positions=motion.root_positions,

@@ -69,5 +69,5 @@ def keep_generated(name: str, identity: str, make: Callable[[], Corpus]) -> Corp
         except UserError:  # damaged, or of an older schema: as good as absent
             pass
     corpus = make()
-    save_corpus(corpus, folder)
+    save_corpus(corpus, folder, packed=False)
     return corpus

@@ -40,27 +40,39 @@ def identity(
     Args:
         model: None for the truth.
     """
-    split = hashlib.sha256()
-    for side, part in (
-        *((source, source.split(cell.seed).train) for source in sources),
-        (target, target.fraction(cell.seed, cell.fraction)),
-        (target, target.held_out(cell.seed, cell.fraction)),
-    ):
-        split.update(side.hash_of(part).encode())
     return {
         **installation(model, options),
         "config": config_hash(options),
         "task": task.content_hash,
         "data": data_hash(sources, target, cell.regime),
-        "split": split.hexdigest(),
+        "split": split_hash([source.hash_of(source.split(cell.seed).train) for source in sources], target, cell),
     }
+
+
+def split_hash(trained: Sequence[str], target: Side, cell: Cell) -> str:
+    """Return what tells the segments of a cell from others, sha256.
+
+    Args:
+        trained: the hash of each source's training segments.
+        target, cell: the fraction and the test segments are those of the cell.
+    """
+    parts = target.fraction(cell.seed, cell.fraction), target.held_out(cell.seed, cell.fraction)
+    return _joined((*trained, *map(target.hash_of, parts)))
 
 
 def data_hash(sources: Sequence[Side], target: Side, regime: str) -> str:
     """Return what tells the motion of both sides from other motion under the same names, sha256."""
     rig = target.corpus.motion.rig if is_retargeted(regime) else None
-    corpora = [side.identity_on(rig) for side in sources]
-    return hashlib.sha256("".join((*corpora, target.corpus.identity)).encode()).hexdigest()
+    return corpora_hash([side.identity_on(rig) for side in sources], target)
+
+
+def corpora_hash(sources: Sequence[str], target: Side) -> str:
+    """Return `data_hash` of the sources' identities, those of their retargeted corpora where they are retargeted."""
+    return _joined((*sources, target.corpus.identity))
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
 def installation(model: ModelRef | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def environment() -> dict[str, Any]:
     return {
         "rae_bench": version("rae-bench"),
         "python": platform.python_version(),
+        "system": platform.system(),
         "machine": platform.machine(),
         "numpy": np.__version__,
         "torch": version("torch"),

@@ -25,6 +25,7 @@ from rae_bench.leaderboard.entries.level import SCHEMA, Record, write_record
 from rae_bench.leaderboard.entries.packing import open_pack
 from rae_bench.leaderboard.entries.sample import room_for
 from rae_bench.leaderboard.verify.grading import Graded, Grader, within_tolerance
+from rae_bench.leaderboard.verify.recorded import remove_strays
 from rae_bench.leaderboard.verify.sampled import make_sample
 from rae_bench.leaderboard.verify.scoring import CLIP_SLACK
 from rae_bench.leaderboard.verify.verifier import known_tasks
@@ -146,6 +147,8 @@ def _rescore_entry(
             write_record(folder, Record(SCHEMA, dict(kept)))
         else:
             (folder / LEVEL).unlink()
+        remove_strays(folder, kept)
+
     if entry.trajectories is not None and trajectories is None:
         raise UserError(f"{folder}: name the file that submit packed with --trajectories, or download it with --fetch")
     with open_pack(entry, trajectories) if entry.trajectories and trajectories else nullcontext() as pack:

@@ -233,6 +233,13 @@ class Side:
         return subset_hash([self.corpus.ids[i] for i in indices])
 
 
+def load_target(task: Task, data_root: Path | None = None) -> Side:
+    """Return the target of a task, checked for the roles that it needs."""
+    corpus = load_side(task.target, task.protocol, data_root)
+    corpus.motion.rig.require_roles(task.protocol.roles, f"task '{task.name}'")
+    return Side(corpus, task.protocol)
+
+
 def load_sides(task: Task, data_root: Path | None = None) -> tuple[tuple[Side, ...], Side]:
     """Sources and target of a task, checked for the roles that it needs."""
     tables = (*task.sources, task.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,16 @@ import numpy as np
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.leaderboard.entries.card import Card, Trajectories
-from rae_bench.leaderboard.entries.entry import write_entry_file
-from rae_bench.leaderboard.entries.entry_files import CELLS
+from rae_bench.leaderboard.entries.entry import load_entry, write_entry_file
+from rae_bench.leaderboard.entries.entry_files import CELLS, RERUNS
+from rae_bench.leaderboard.entries.level import SCHEMA as LEVEL_SCHEMA
+from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import CellKey, required_cells
+from rae_bench.leaderboard.verify.recorded import machine_of
+from rae_bench.leaderboard.verify.tolerances import largest_share
 from rae_bench.metrics import METRICS, primaries
 from rae_bench.model.registry import CONTROLS
-from rae_bench.results.clips import write_clips
+from rae_bench.results.clips import read_clips, write_clips
 from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.task.cells import cell_name
 from rae_bench.task.named import load_task
@@ -128,6 +133,7 @@ def make_entry(
             level = dict(zip(PRIMARIES, map(float, _level(name, skill, key, gain)), strict=True))
             rng = np.random.default_rng(zlib.crc32(f"{name} {task.name} {cell_name(*key)}".encode()))
             spread = np.exp(0.1 * rng.standard_normal((10, 3)))
+            spread /= spread.mean(0)  # a result is the mean of its clips
             clips = {metric: level[metric] * spread[:, i] for i, metric in enumerate(PRIMARIES[:3])}
             identity = HASHES | {"task": task.content_hash, "split": "f" * 64}
             cost = {"pretrain_core_seconds": 60.0}
@@ -145,3 +151,32 @@ def _level(name: str, skill: float, key: CellKey, gain: float) -> np.ndarray:
     share = (max(key.fraction, 0.02) / 0.05) ** -0.18
     level = np.array(LEVELS["model"]) * skill * share / better * np.exp(0.04 * rng.standard_normal(4))
     return np.minimum(level, [np.inf, np.inf, np.inf, 1.0])
+
+
+def write_rerun(folder: Path, task: str, cell: str, factor: float = 1.0, date: str = "2026-01-01") -> Again:
+    """Write what training a cell of an entry again gave: its numbers times `factor`, and times of its own.
+
+    Returns:
+        what a record says of it.
+    """
+    name = f"{RERUNS}/{task}/{cell}.json"
+    own = folder / CELLS / task / f"{cell}.json"
+    result = json.loads(own.read_text(encoding="utf-8"))
+    for fact in result["metrics"].values():
+        fact["value"] *= factor
+    result["cost"] |= {"core_seconds": 31.25, "total_core_seconds": 41.5}
+    result["environment"] |= {"system": "Linux"}
+    write_json(folder / name, result)
+    table = read_clips(own.with_suffix(".csv"))
+    scaled = {metric: factor * values for metric, values in table.values.items()}
+    write_clips((folder / name).with_suffix(".csv"), table.clips, table.groups, table.actions, scaled)
+    entry = load_entry(folder)
+    (mine,) = (one for one in entry.of(task) if one.name == cell)
+    (found,) = (one for one in entry.reruns if (one.task, one.name) == (task, cell))
+    return Again(cell, largest_share(mine, found.metrics), date, machine_of(found.result), found.sha256)
+
+
+def write_reproduced(folder: Path, task: str, rerun: Sequence[Again], clips: tuple[int, int] = (35, 1057)) -> None:
+    """Write a record that says that a task is reproduced."""
+    level = TaskLevel("reproduced", load_entry(folder).hash_of(task), "0.1.0", clips, list(rerun))
+    write_record(folder, Record(LEVEL_SCHEMA, {task: level}))

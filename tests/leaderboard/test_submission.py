@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_an_entry_is_made_and_verified(
     capsys.readouterr()
     words = ("verify", entry.folder, "--trajectories", "sway-trajectories.zip", "--task", tiny_task)
     assert _call(*words, "--record") == 0
-    assert capsys.readouterr().out == "sway: tiny rescored\n"
+    assert re.fullmatch(r"sway: tiny rescored on (\d+) of \1 clips\n", capsys.readouterr().out)
     assert load_entry(entry.folder).level("tiny") == "rescored"
     path = entry.folder / "cells" / "tiny" / "cold-f1-s0.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 0.5'))
@@ -248,6 +249,11 @@ def test_rerun(forged: Forger, model: str, capsys: pytest.CaptureFixture[str]) -
     assert entry.level("tiny") == "reproduced"
     assert entry.record is not None
     assert [again.cell for again in entry.record.tasks["tiny"].rerun] == ["cold-f0.2-s1"]
+    # What the training gave lies in the entry now, and is enough for whoever trains nothing.
+    assert _call(*words[: words.index("--rerun")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("sway: tiny reproduced: 1 of 6 ranked cells, off by 0 %, 20")
+    assert "no cell was trained here" in " ".join(captured.err.split())
     assert _call(*words, "--cell", "cold-f9-s9") == 2
     assert "unknown finished cell of sway 'cold-f9-s9'" in capsys.readouterr().err
     # Without trajectories it is trained again all the same, and nothing more than that is known; the record stays, and
@@ -260,6 +266,7 @@ def test_rerun(forged: Forger, model: str, capsys: pytest.CaptureFixture[str]) -
     assert "what was trained again agrees" in captured.err
     assert (forged.folder / "level.json").read_bytes() == record
     (forged.folder / "level.json").unlink()
+    shutil.rmtree(forged.folder / "reruns")
     # Trajectories that the code does not make: the model grown better overnight, with every number to match.
     path = Path(model.rpartition(":")[0])
     honest = path.read_text(encoding="utf-8")

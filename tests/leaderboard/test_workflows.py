@@ -135,6 +135,40 @@ def test_entries_are_checked_by_the_code_of_the_base() -> None:
     assert "working-directory: pull" in text
 
 
+LISTING = """#!/bin/sh
+if [ "$1" = list ]; then echo '{"models": {"fe": {}, "mann": {}}}'; else echo "called: $@"; fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 0, "called: verify leaderboard/entries/my-fe --rerun"),
+        (["", "finetune-f0.05-s1"], 0, "called: verify leaderboard/entries/my-fe --rerun --cell finetune-f0.05-s1"),
+        (["my-fe"], 0, "called: verify leaderboard/entries/my-fe --rerun"),
+        (["plugin"], 2, "plugin is no entry of a model of this package"), (["hold"], 2, "hold is no entry of a model"),
+        (["../my-fe"], 2, "a name has letters"), (["my-fe", "x; touch y"], 2, "a name has letters"),
+    ],
+)  # fmt: skip
+def test_a_cell_is_trained_again_of_a_model_of_the_package_alone(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    """The code of others is not there, and CI runs none of it."""
+    _clone(tmp_path)
+    program = tmp_path / "bin" / "rae-bench"
+    program.write_text(LISTING)
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    for name, model, learns in (("my-fe", "fe", "true"), ("plugin", "Mine", "true"), ("hold", "hold", "false")):
+        _entry(tmp_path, name, f'[card]\nmodel = "{model}"\nlearns = {learns}\n')
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", SCRIPTS / "rerun-one", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    if not code:
+        assert done.stdout == f"== my-fe\n{said}\n"
+
+
 def test_zizmor_finds_nothing_in_the_workflows() -> None:
     program = shutil.which("zizmor", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if program is None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.entries.rules import SEEDS, CellKey, compared_fractions, missing_cells, ranked_fractions
 from rae_bench.metrics import primaries

@@ -12,7 +12,7 @@ from rae_bench.leaderboard.board.estimates import mean_of_all, over_tasks, seed_
 from rae_bench.leaderboard.board.task_rows import TaskRows, gain_estimate, head, place, rank_columns, ranks_of
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import LEVELS
-from rae_bench.leaderboard.entries.rules import TASKS
+from rae_bench.leaderboard.entries.rules import TASKS, evidence_words
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import FULL
 from rae_bench.model.registry import CONTROLS
@@ -44,8 +44,7 @@ def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[s
                     entry, min((row["level"] for row in on_tasks), key=LEVELS.index),
                     [cell for task in tasks for cell in entry.of(task.name)],
                 ),
-                "evidence": "; ".join(f"{r.name}: {row['evidence']}" for r, row in zip(tasks, on_tasks, strict=True)
-                                      if row["evidence"]),
+                "evidence": evidence_words(entry, *(task.cells.task for task in tasks)),
                 **rank_columns(ranks[entry.name], controls),
                 "seeds": min(row["seeds"] for row in on_tasks),
                 "seed_scores": {t.name: row["seed_scores"] for t, row in zip(tasks, on_tasks, strict=True)},

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell, load_entry
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry, load_entry
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.plausibility import check_numbers
+from rae_bench.leaderboard.verify.recorded import check_reruns, check_strays
 from rae_bench.model.regimes import is_retargeted
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.files import SAME_IDENTITY, part_hash, reported_number
@@ -52,7 +55,7 @@ def read_entries(folder: Path) -> tuple[list[Entry], dict[str, str]]:
 
 def sort_out(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, str]]:
     """Return the entries that can stand in tables together, and name -> why another cannot."""
-    left = {entry.name: fault for entry in entries if (fault := _fault(entry))}
+    left = {entry.name: fault for entry in entries if (fault := _fault(entry, entries))}
     kept = [entry for entry in entries if entry.name not in left]
     usual = _usual(kept)
     first: dict[str, str] = {}
@@ -66,12 +69,14 @@ def sort_out(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, str]]:
     return [entry for entry in kept if entry.name not in left], left
 
 
-def _fault(entry: Entry) -> str:
+def _fault(entry: Entry, entries: Sequence[Entry]) -> str:
     """What of an entry is of no task of this version, or contradicts itself; "" where nothing does."""
     for task in entry.tasks:
         if not is_builtin_task(task):
             return f"task '{one_line(task)}' is none of this version; install the one that has it"
-    finding = next((finding for cell in entry.cells for finding in _findings(entry, cell)), None)
+    own = (finding for cell in entry.cells for finding in _findings(entry, cell))
+    trained = (finding for task in entry.tasks for finding in check_reruns(entry, load_task(task), entries))
+    finding = next(chain(own, check_strays(entry), trained), None)
     return str(finding) if finding else ""
 
 

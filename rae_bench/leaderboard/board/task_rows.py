@@ -25,7 +25,8 @@ from rae_bench.leaderboard.board.estimates import (
     reference_colds,
     transfer_at,
 )
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.rules import REFERENCES, evidence_words
 from rae_bench.leaderboard.verify.budgets import budget_status
 from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries

@@ -26,8 +26,8 @@ A model was trained on one rig. How well does it move another of which it has se
 - in brackets: 95 % intervals over folds: other training, other held-out motion
 - a **rank** is an interval; entries with a letter in common in **tied** do not differ by more than chance explains
 - \\*: provisional, by fewer than five seeds
-- **level**: `claimed` by its authors, `rescored` from its trajectories, `reproduced` by training again: how many of
-  the cells that rank the entry, by how much the worst was off, when, and on what machine
+- **level**: `claimed` by its authors, `rescored` from its trajectories on so many clips, `reproduced` by training
+  again: how many of the cells that rank the entry, by how much the worst was off, when, and on what machine
 - (budget undeclared): nobody says what some training used; (over budget): more than the task allows
 - controls learn nothing and have no rank
 """
@@ -188,7 +188,7 @@ def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cell
         return [
             formatting.rank(row), row["ties"], one_line(row["entry"]) + formatting.budget_note(row), row["regime"],
             number(score and score["value"], SCORE.digits), ends(score, SCORE.digits), *values(row),
-            number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), row["level"],
+            number(gain and gain["value"], OVER_COLD.digits), ends(gain, OVER_COLD.digits), formatting.level(row),
         ]  # fmt: skip
 
     def control(row: Mapping[str, Any]) -> list[str]:

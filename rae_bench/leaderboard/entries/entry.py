@@ -1,39 +1,31 @@
 """Entries: a model's cells on the leaderboard with its card, read without trusting them, and written.
 
 `leaderboard/entries/<name>/` holds `entry.toml` (card, division, where the trajectories are), `cells/<task>/` (results
-and their tables of clips as `run` writes them) and, once verified, `level.json` (see `level.py`).
+and their tables of clips as `run` writes them) and, once verified, `level.json` (see `level.py`), with `reruns/<task>/`
+where cells were trained again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
-import numpy as np
-from msgspec import Meta
 
-from rae_bench.benchmark import BENCHMARK_VERSION, other_version, version_of
-from rae_bench.errors import UserError
+from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.leaderboard.entries import entry_files
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
+from rae_bench.leaderboard.entries.cells import EntryCell, check_version, convert, read_cell
 from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED, Record, TaskLevel, read_record
-from rae_bench.leaderboard.entries.text import LARGEST, SMALLEST, check_link, check_number, check_words, decode_json
-from rae_bench.model.regimes import NO_REGIME, REGIMES
-from rae_bench.objectives.tracks import KEYFRAMES, TRACKS
-from rae_bench.results.clips import ClipTable, parse_clips
-from rae_bench.results.files import SCHEMA as RESULT
+from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED, Again, Record, TaskLevel, read_record
+from rae_bench.leaderboard.entries.text import check_link
 from rae_bench.storage import parse_toml, whole_file
-from rae_bench.task.cells import TRUTH, cell_name
-from rae_bench.task.task import FULL_BUDGET
+from rae_bench.task.cells import TRUTH
 
 SCHEMA = "rae-bench.entry/1"
 Struct = TypeVar("Struct")
@@ -50,87 +42,6 @@ class _EntryFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trajectories: Trajectories | None = None
 
 
-class _Metric(msgspec.Struct):
-    value: float | None
-    unit: str
-    direction: Literal["lower", "higher", "none"]
-
-
-class _ResultFile(msgspec.Struct):
-    schema: str
-    status: Literal["ok", "skipped"]
-    model: str
-    task: str
-    regime: str
-    fraction: Annotated[float, Meta(ge=0, le=1)]
-    seed: Annotated[int, Meta(ge=0, lt=10**9)]
-    identity: dict[str, str | int | dict[str, int]]
-    metrics: Annotated[dict[str, _Metric], Meta(max_length=500)]
-    cost: dict[str, Any]
-    environment: dict[str, Any]
-    reason: str
-    benchmark: int
-    budget: Literal["quick", "full"]
-    options: dict[str, Any] = {}
-    track: str = KEYFRAMES
-    rig_height: Annotated[float, Meta(gt=0)] | None = None
-    fps: Annotated[float, Meta(gt=0)] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class EntryCell:
-    """One cell of an entry.
-
-    Attributes:
-        path: the JSON file. Unless the cell was skipped, its table of clips lies beside it and ends in .csv.
-        status: `ok`, or `skipped` for the `reason`.
-        metrics: name -> value; NaN for null.
-        result: all of the JSON.
-        sha256: the hash of the JSON and the table of clips.
-    """
-
-    path: Path
-    task: str
-    regime: str
-    fraction: float
-    seed: int
-    status: str
-    reason: str
-    identity: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    result: Mapping[str, Any] = field(repr=False)
-    sha256: str = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The file name without its ending, such as `finetune-f0.05-s0`."""
-        return cell_name(self.regime, self.fraction, self.seed)
-
-    @property
-    def where(self) -> str:
-        """The name of the JSON file within the entry."""
-        return f"{entry_files.CELLS}/{self.task}/{self.name}.json"
-
-    @property
-    def table(self) -> str:
-        """The name of the table of clips within the entry."""
-        return f"{entry_files.CELLS}/{self.task}/{self.name}.csv"
-
-    @cached_property
-    def clips(self) -> ClipTable:
-        """The table of clips of a finished cell. Raises `Refused` where the file is none."""
-        data = entry_files.read_bytes(self.path.with_suffix(".csv"), self.table)
-        try:
-            table = parse_clips(data)
-        except UserError as error:
-            raise Refused(self.table, error, "put the file there as run wrote it") from None
-        for name, values in table.values.items():
-            odd = (np.abs(values) > LARGEST) | ((np.abs(values) < SMALLEST) & (np.signbit(values) | (values != 0)))
-            for clip in np.flatnonzero(odd)[:1].tolist():
-                check_number(float(values[clip]), f"{self.table}: {name[:60]} of clip {clip}")
-        return table
-
-
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A model's cells on the leaderboard.
@@ -142,6 +53,7 @@ class Entry:
         trajectories: the packed trajectories; None for the truth.
         cells: in the order of task, regime, fraction, seed.
         record: what a verifier has written; None where nobody has verified the entry.
+        reruns: what a verifier's training of some cells gave.
     """
 
     name: str
@@ -153,6 +65,7 @@ class Entry:
     trajectories: Trajectories | None
     cells: tuple[EntryCell, ...]
     record: Record | None = None
+    reruns: tuple[EntryCell, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -178,14 +91,22 @@ class Entry:
     def level(self, task: str) -> str:
         """Return `claimed`, `rescored` or `reproduced`, as recorded.
 
-        An entry is reproduced where cells that rank it were trained again: those of the regime that it declares.
+        An entry is reproduced where cells that rank it were trained again: those of the regime that it declares. Their
+        results have to be there.
         """
         known = self.recorded(task)
         if known is None:
             return CLAIMED
         own = {cell.name for cell in self.of(task) if cell.regime == self.regime and cell.status == "ok"}
-        ranked = any(again.cell in own for again in known.rerun)
+        ranked = any(again.cell in own for again, _ in self.again(task))
         return RESCORED if known.level == REPRODUCED and not ranked else known.level
+
+    def again(self, task: str) -> list[tuple[Again, EntryCell]]:
+        """Return the recorded cells of a task that were trained again and whose results are there, as recorded."""
+        known = self.recorded(task)
+        there = {(cell.task, cell.name, cell.sha256): cell for cell in self.reruns}
+        keys = {(task, one.cell, one.sha256): one for one in (known.rerun if known else ())}
+        return [(one, there[key]) for key, one in keys.items() if key in there]
 
     @property
     def edited(self) -> tuple[str, ...]:
@@ -208,16 +129,21 @@ def load_entry(folder: str | Path) -> Entry:
         raise Refused(folder, "no such entry", "name a folder of leaderboard/entries")
     names = entry_files.list_files(folder)
     facts = _entry_file(folder, names)
-    cells = [_cell(folder, name, names, facts) for name in names if name.startswith(entry_files.CELLS + "/")]
-    found = tuple(sorted((c for c in cells if c), key=lambda c: (c.task, c.regime, c.fraction, c.seed)))
+    found, reruns = (_cells(folder, place, names, facts) for place in (entry_files.CELLS, entry_files.RERUNS))
     if not found:
         raise Refused(entry_files.CELLS, "holds no result", "make the entry with rae-bench submit")
     level = entry_files.LEVEL
     record = read_record(entry_files.read_bytes(folder / level, level)) if level in names else None
     return Entry(
         facts.name, folder, facts.division, tuple(facts.external), facts.regime, facts.card, facts.trajectories, found,
-        record,
+        record, reruns,
     )  # fmt: skip
+
+
+def _cells(folder: Path, place: str, names: Mapping[str, int], facts: _EntryFile) -> tuple[EntryCell, ...]:
+    """Read the results of a folder of an entry, in the order of task, regime, fraction, seed."""
+    read = [read_cell(folder, name, names, facts.card, facts.regime) for name in names if name.startswith(f"{place}/")]
+    return tuple(sorted((c for c in read if c), key=lambda c: (c.task, c.regime, c.fraction, c.seed)))
 
 
 def load_entries(folder: str | Path) -> list[Entry]:
@@ -232,8 +158,8 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
         table = parse_toml(entry_files.read_bytes(folder / entry_files.ENTRY, entry_files.ENTRY).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
         raise Refused(entry_files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
-    _check_version(table, folder / entry_files.ENTRY, "this entry")
-    facts = _convert(table, _EntryFile, entry_files.ENTRY)
+    check_version(table, folder / entry_files.ENTRY, "this entry")
+    facts = convert(table, _EntryFile, entry_files.ENTRY)
     if not entry_files.is_slug(facts.name) or facts.name != folder.name:
         mend = "use letters, digits, - and _ in both"
         raise Refused(entry_files.ENTRY, f"name '{facts.name}' is not the folder's", mend)
@@ -243,67 +169,6 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
     elif facts.card.model != TRUTH:
         raise Refused(entry_files.ENTRY, "has no [trajectories]", "make the entry with rae-bench submit")
     return facts
-
-
-def _check_version(table: Mapping[str, Any], path: Path, what: str) -> None:
-    """Raise `UserError` where a file of an entry is of another version of the benchmark; that is no fault of it."""
-    wrong = other_version(version_of(table), what)
-    if wrong:
-        raise UserError(f"{path}: {wrong}")
-
-
-def _cell(folder: Path, name: str, names: Mapping[str, int], facts: _EntryFile) -> EntryCell | None:
-    path = folder / name
-    if path.suffix == ".csv":
-        if name.removesuffix(".csv") + ".json" not in names:
-            raise Refused(name, "has no result beside it", "remove it, or put the JSON there")
-        return None
-    data = entry_files.read_bytes(path, name)
-    try:
-        result = decode_json(data)
-    except (ValueError, RecursionError) as error:
-        raise Refused(name, f"not strict JSON ({error})", "put the file there as run wrote it") from None
-    if isinstance(result, dict):
-        _check_version(result, path, "this result")
-    read = _convert(result, _ResultFile, name)
-    if read.budget != FULL_BUDGET:
-        raise Refused(name, "is of the quick budget, which is not for the board", "run it with --budget full")
-    if read.schema != RESULT:
-        raise Refused(name, f"has the schema {read.schema}, not {RESULT}", "run the cell again with this version")
-    if read.regime not in (*REGIMES, NO_REGIME):
-        raise Refused(name, f"has the unknown regime {read.regime}", "put the file there as run wrote it")
-    if read.track not in TRACKS:
-        raise Refused(name, f"has the unknown track {read.track}", "put the file there as run wrote it")
-    check_words(result, name)
-    wanted = f"{entry_files.CELLS}/{read.task}/{cell_name(read.regime, read.fraction, read.seed)}.json"
-    if name != wanted:
-        raise Refused(name, f"holds the result of {wanted}", "put it there under that name")
-    if (read.model, read.identity.get("config")) != (facts.card.model, facts.card.config):
-        raise Refused(
-            name, f"is of model {read.model}, config {read.identity.get('config')}",
-            f"an entry is one model with one set of options, here {facts.card.model} {facts.card.config}",
-        )  # fmt: skip
-    if read.regime == NO_REGIME and facts.regime != NO_REGIME:
-        raise Refused(name, "has the regime of controls, and the entry is none", "remove it")
-    digest = hashlib.sha256(hashlib.sha256(data).digest())
-    clips = name.removesuffix(".json") + ".csv"
-    if (clips in names) != (read.status == "ok"):
-        fault = "is missing" if read.status == "ok" else "is there, but the cell was skipped"
-        raise Refused(clips, fault, "a finished cell has a table of its clips, a skipped one has none")
-    if read.status == "ok":
-        digest.update(hashlib.sha256(entry_files.read_bytes(folder / clips, clips)).digest())
-    metrics = {key: math.nan if m.value is None else m.value for key, m in read.metrics.items()}
-    return EntryCell(
-        path, read.task, read.regime, read.fraction, read.seed, read.status, read.reason, read.identity, metrics,
-        result, digest.hexdigest(),
-    )  # fmt: skip
-
-
-def _convert(value: Any, kind: type[Struct], where: str) -> Struct:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise Refused(where, f"not as expected: {error}", "see docs/submitting.md for the format") from None
 
 
 def write_entry_file(

@@ -15,11 +15,15 @@ SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}")
 """Names of entries and tasks, which become file names and addresses."""
 WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
 CELL_FILE = re.compile(r"[a-z-]{1,20}-f[0-9.e-]{1,20}-s[0-9]{1,9}\.(?:json|csv)")
-ENTRY, LEVEL, CELLS, SAMPLE = "entry.toml", "level.json", "cells", "sample.npz"
+ENTRY, LEVEL, SAMPLE = "entry.toml", "level.json", "sample.npz"
+CELLS, RERUNS = "cells", "reruns"
+"""The folders of results: the author's, and those of cells that a verifier trained again."""
 MAX_SAMPLE = 1_500_000
 """The most bytes of the sample of an entry's motion."""
 LIMITS = {".toml": 1 << 16, ".json": 1 << 18, ".csv": 1 << 22, ".npz": MAX_SAMPLE}
 """The most bytes of a file, by its ending. A level's record grows with tasks, not with cells."""
+MAX_RERUNS = 4_000_000
+"""The most bytes of all files of `reruns` together."""
 MAX_FILES = 20_000
 MAX_BYTES = 1 << 30
 """The most bytes of all files of an entry together."""
@@ -41,6 +45,9 @@ def list_files(folder: Path) -> dict[str, int]:
     _walk(folder, "", sizes)
     if sum(sizes.values()) > MAX_BYTES:
         raise Refused(folder.name, f"{sum(sizes.values())} bytes of files", f"at most {MAX_BYTES} are read")
+    again = sum(size for name, size in sizes.items() if name.startswith(f"{RERUNS}/"))
+    if again > MAX_RERUNS:
+        raise Refused(RERUNS, f"{again} bytes of files", f"at most {MAX_RERUNS} are read; remove some cells")
     return dict(sorted(sizes.items()))
 
 
@@ -52,8 +59,10 @@ def _walk(folder: Path, within: str, sizes: dict[str, int]) -> None:
                 raise Refused(name, "is a symbolic link", "put the file itself there")
             if item.is_dir(follow_symlinks=False):
                 depth = within.count("/")
-                if (depth == 0 and item.name != CELLS) or (depth == 1 and not is_slug(item.name)) or depth > 1:
-                    raise Refused(name, "is no folder of an entry", f"remove it; cells lie in {CELLS}/<task>/")
+                known = item.name in (CELLS, RERUNS) if depth == 0 else depth == 1 and is_slug(item.name)
+                if not known:
+                    mend = f"remove it; results lie in {CELLS}/<task>/ and {RERUNS}/<task>/"
+                    raise Refused(name, "is no folder of an entry", mend)
                 _walk(Path(item.path), name + "/", sizes)
                 continue
             facts = item.stat(follow_symlinks=False)
@@ -71,7 +80,7 @@ def _walk(folder: Path, within: str, sizes: dict[str, int]) -> None:
 def _check_name(name: str) -> None:
     parts = name.split("/")
     if not (name in (ENTRY, LEVEL, SAMPLE) or (len(parts) == 3 and CELL_FILE.fullmatch(parts[2]))):
-        known = f"{ENTRY}, {LEVEL}, {SAMPLE} and {CELLS}/<task>/"
+        known = f"{ENTRY}, {LEVEL}, {SAMPLE}, {CELLS}/<task>/ and {RERUNS}/<task>/"
         raise Refused(name, "is no file of an entry", f"remove it; there are {known}")
 
 

@@ -1,7 +1,7 @@
 """How far an entry was checked, with the hashes of what was checked, so that a later edit shows.
 
 The record is a plain file that anybody could write. So `verify` takes a level that it cannot bear out itself for a
-finding, and anyone who doubts a level runs `verify` again.
+finding, and anyone who doubts a level runs `verify` again. Results of cells that were trained again lie beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.text import check_words, decode_json
 from rae_bench.storage import whole_file
 
-SCHEMA: Final = "rae-bench.level/2"
+SCHEMA: Final = "rae-bench.level/3"
 CLAIMED: Final = "claimed"
 RESCORED: Final = "rescored"
 REPRODUCED: Final = "reproduced"
@@ -27,6 +27,8 @@ LEVELS = (CLAIMED, RESCORED, REPRODUCED)
 """Only the author has checked it; metrics were recomputed from the trajectories; cells were also trained again."""
 
 ShortText = Annotated[str, Meta(max_length=100)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
 
 
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,12 +39,14 @@ class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         off: the largest difference of a primary metric from what the entry says, as a share.
         date: the day.
         machine: system and libraries, such as `Linux x86_64, torch 2.13.0`.
+        sha256: of its result and table of clips, which lie under `reruns`.
     """
 
     cell: ShortText
     off: Annotated[float, Meta(ge=0, le=10)]
     date: Annotated[str, Meta(pattern="^20[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     machine: ShortText
+    sha256: Sha256
 
 
 class TaskLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,19 +55,21 @@ class TaskLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         sha256: `Entry.hash_of` at the time of the check.
         package: the version of rae-bench that checked.
+        clips: how many clips were measured again, and how many the finished cells have.
         rerun: the cells that were trained again.
     """
 
     level: Literal["rescored", "reproduced"]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     package: ShortText
+    clips: tuple[Count, Count]
     rerun: Annotated[list[Again], Meta(max_length=1000)] = []
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a verifier found, by task."""
 
-    schema: Literal["rae-bench.level/2"]
+    schema: Literal["rae-bench.level/3"]
     tasks: Annotated[dict[ShortText, TaskLevel], Meta(max_length=200)]
 
 

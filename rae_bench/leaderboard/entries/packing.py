@@ -18,7 +18,8 @@ from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.card import MAX_TRAJECTORIES
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Refused, one_line
 from rae_bench.model.trajectory import Trajectory, trajectory_fault

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rae_bench.leaderboard.entries.entry import Card, Entry, EntryCell
+from rae_bench.leaderboard.entries.card import Card
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import REPRODUCED, Again
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
@@ -92,14 +94,27 @@ def evidence(again: Iterable[Again], entry: Entry, task: Task) -> Evidence | Non
 
 def recorded_evidence(entry: Entry, task: Task) -> Evidence | None:
     """Return what a reproduced level of a task rests on, as it was recorded; None at other levels."""
-    known = entry.recorded(task.name)
-    return evidence(known.rerun, entry, task) if known and entry.level(task.name) == REPRODUCED else None
+    if entry.level(task.name) != REPRODUCED:
+        return None
+    return evidence([again for again, _ in entry.again(task.name)], entry, task)
 
 
-def evidence_words(entry: Entry, task: Task) -> str:
-    """Say what a reproduced level of a task rests on; "" at other levels."""
-    found = recorded_evidence(entry, task)
-    return found.words() if found else ""
+def evidence_words(entry: Entry, *tasks: Task) -> str:
+    """Say what a recorded level rests on, such as "35 of 1,057 clips"; "" for one that nobody checked.
+
+    Of several tasks these are sums, the worst difference, and the last day with its machine.
+    """
+    known = [entry.recorded(task.name) for task in tasks]
+    counts = [level.clips for level in known if level is not None]
+    if not tasks or len(counts) < len(tasks):
+        return ""
+    clips = "{:,} of {:,} clips".format(*map(sum, zip(*counts, strict=True)))
+    found = [rests for task in tasks if (rests := recorded_evidence(entry, task)) is not None]
+    if len(found) < len(tasks):
+        return clips
+    last, off = max(found, key=lambda one: one.date), max(one.off for one in found)
+    cells, ranked = sum(one.cells for one in found), sum(one.ranked for one in found)
+    return f"{Evidence(cells, ranked, off, last.date, last.machine).words()}; {clips} rescored"
 
 
 def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:

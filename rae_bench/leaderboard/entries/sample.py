@@ -19,7 +19,8 @@ import numpy as np
 from rae_bench.data.formats.archive import Archive
 from rae_bench.data.formats.source import Source
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import MAX_SAMPLE, SAMPLE, read_bytes
 from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.quantised import GRIDS, PLANES, OnGrid, differences, summed

@@ -19,7 +19,8 @@ from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.board.sheet import board_csv
 from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, category_digits
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
 from rae_bench.metrics.base import Column

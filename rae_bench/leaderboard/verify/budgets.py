@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rae_bench.leaderboard.entries.entry import EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.model.regimes import NO_REGIME, is_pretrained
 from rae_bench.results.files import reported_number

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from rae_bench.leaderboard.entries.entry import EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.finding import Finding, Refused, one_line
 from rae_bench.leaderboard.entries.text import check_line
 from rae_bench.leaderboard.verify.copies import CLIP_FLOOR

@@ -15,16 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from rae_bench.errors import UserError
-from rae_bench.harness.identity import identity
+from rae_bench.harness.identity import corpora_hash, identity, split_hash
+from rae_bench.leaderboard.verify.known_sources import KnownSource, known_sources
 from rae_bench.leaderboard.verify.traces import Forger
 from rae_bench.metrics import METRICS, adversarial, measure
 from rae_bench.metrics.evaluation import samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
+from rae_bench.model.regimes import is_retargeted
 from rae_bench.task.cells import TRUTH, Cell, fold_of
 from rae_bench.task.held_out import HeldOutClips
 from rae_bench.task.others import other_real_clips
-from rae_bench.task.sides import Side, load_sides
+from rae_bench.task.sides import Side, load_sides, load_target
 from rae_bench.task.task import Task
 
 HASHES = ("task", "data", "split")
@@ -77,38 +79,61 @@ class Graded:
 
 @dataclass(frozen=True, eq=False)
 class Grader:
-    """The data of a task, made or found on this machine."""
+    """The data of a task, made or found on this machine.
+
+    Attributes:
+        known: what is known of the sources without their motion; None where they are loaded.
+    """
 
     task: Task
-    sources: tuple[Side, ...]
     target: Side
+    known: tuple[KnownSource, ...] | None = None
+    loaded: tuple[Side, ...] = ()
 
     @classmethod
     def of(cls, task: Task, data_root: Path | None = None) -> Grader:
-        """Load a task's data. Raise `Unavailable` where recordings are missing."""
+        """Load a task's data, as far as checks need it. Raise `Unavailable` where recordings are missing."""
+        known = known_sources(task)
+        if known is not None:
+            return cls(task, load_target(task, data_root), known)
         try:
-            return cls(task, *load_sides(task, data_root))
+            sources, target = load_sides(task, data_root)
+            return cls(task, target, None, sources)
         except UserError as error:
             if is_builtin(task):
                 raise
             raise Unavailable(str(error)) from None
 
     @cached_property
-    def _folds(self) -> dict[int, FoldGrader]:
+    def sources(self) -> tuple[Side, ...]:
+        """The sources, which training needs."""
+        return self.loaded if self.known is None else load_sides(self.task)[0]
+
+    @cached_property
+    def folds(self) -> dict[int, FoldGrader]:
+        """Fold -> what grades motion of its test clips, as far as anybody has asked for it."""
         return {}
 
     def on(self, seed: int) -> FoldGrader:
         """Return what grades motion of a seed's test clips."""
         fold = fold_of(seed)
-        if fold not in self._folds:
-            self._folds[fold] = FoldGrader(self.target, self.target.held_out_clips(self.target.split(seed).test))
-        return self._folds[fold]
+        if fold not in self.folds:
+            self.folds[fold] = FoldGrader(self.target, self.target.held_out_clips(self.target.split(seed).test))
+        return self.folds[fold]
 
     def hashes(self, regime: str, fraction: float, seed: int) -> dict[str, str]:
         """Return what a cell's identity must say of task, data and split."""
         cell = Cell(TRUTH, {}, regime, fraction, seed)
-        facts = identity(None, {}, self.task, self.sources, self.target, cell)
-        return {key: facts[key] for key in HASHES}
+        if self.known is None:
+            facts = identity(None, {}, self.task, self.sources, self.target, cell)
+            return {key: facts[key] for key in HASHES}
+        corpora = [source.on_target if is_retargeted(regime) else source.identity for source in self.known]
+        trained = [source.train[fold_of(seed)] for source in self.known]
+        return {
+            "task": self.task.content_hash,
+            "data": corpora_hash(corpora, self.target),
+            "split": split_hash(trained, self.target, cell),
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from itertools import combinations
 
 from rae_bench.harness.identity import can_rescore, identity_changes
 from rae_bench.harness.versions import cell_metric_versions, engine_versions
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import ENTRY
 from rae_bench.leaderboard.entries.finding import Finding, one_line
 from rae_bench.leaderboard.entries.rules import REFERENCES, SEEDS, missing_cells

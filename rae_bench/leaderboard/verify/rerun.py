@@ -6,11 +6,9 @@ shows what a model knows of the public test clips.
 
 from __future__ import annotations
 
-import datetime
-import platform
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,26 +20,24 @@ from rae_bench.harness.jobs import Progress
 from rae_bench.harness.plan import jobs_of, make_plan
 from rae_bench.harness.pool import Pool
 from rae_bench.harness.spec import RunSpec
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import Finding
-from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, Again
+from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED
 from rae_bench.leaderboard.entries.rules import evidence, ranked_cells
 from rae_bench.leaderboard.verify.grading import Grader, Unavailable, is_builtin
+from rae_bench.leaderboard.verify.recorded import Trained
 from rae_bench.leaderboard.verify.scoring import Say, check_hashes
-from rae_bench.leaderboard.verify.tolerances import USUAL, allowed, reference_spread
+from rae_bench.leaderboard.verify.tolerances import USUAL, differences, reference_spread
 from rae_bench.leaderboard.verify.unseen import compare_unseen
 from rae_bench.leaderboard.verify.verifier import Report, check_levels, known_tasks
-from rae_bench.metrics import METRICS, primaries
 from rae_bench.model.registry import resolve_model
 from rae_bench.results.clips import read_clips
 from rae_bench.results.files import read_result
-from rae_bench.results.rows import ERROR, track_of
+from rae_bench.results.rows import ERROR, metric_values
 from rae_bench.storage import scratch
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.task import Task
-
-MOST_OFF = 10.0
-"""What a record says of a difference at most, as a share."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def rerun(
     tasks: Sequence[str | Path] = (),
     data_root: Path | None = None,
     progress: Say = lambda text: None,
-) -> dict[str, list[Again]]:
+) -> dict[str, list[Trained]]:
     """Train cells of an entry again, and add what does not agree to the report.
 
     This needs the model's code and no trajectories. A task that was not rescored stays `claimed`.
@@ -109,12 +105,12 @@ def rerun(
     entry = report.entry
     assert entry is not None
     spec = model or entry.card.model
-    agreed: dict[str, list[Again]] = {}
+    agreed: dict[str, list[Trained]] = {}
+    known = known_tasks(tasks)
     if entry.card.model == TRUTH:
         report.notes.append("the truth is not trained")
-        check_levels(report)
+        check_levels(report, known)
         return agreed
-    known = known_tasks(tasks)
     picked = {name: pick_cells(entry, known[name], cells, names) for name in entry.tasks}
     if names and not any(picked.values()):
         raise unknown(f"finished cell of {entry.name}", names[0], sorted({c.name for c in entry.cells}))
@@ -144,12 +140,13 @@ def rerun(
                 )
             elif done:
                 agreed[name] = done
-                rests = evidence(done, entry, known[name])
+                before = [again for again, _ in entry.again(name)]
+                rests = evidence([*before, *(one.again() for one in done)], entry, known[name])
                 if rests is not None:
                     report.levels[name], report.evidence[name] = REPRODUCED, rests
                 else:
                     report.notes.append(f"{name}: no cell that ranks the entry was trained again; the level stays")
-    check_levels(report)
+    check_levels(report, known)
     return agreed
 
 
@@ -172,22 +169,22 @@ def _secret(task: Task, seed: int) -> Task:
 
 def _task(
     entry: Entry, grader: Grader, cells: Sequence[EntryCell], retraining: Retraining, report: Report
-) -> tuple[list[Finding], list[Again]]:
+) -> tuple[list[Finding], list[Trained]]:
     """Train cells again on the task's own data. Return what does not agree, and the cells that do."""
-    findings, agreed = [], []
+    findings: list[Finding] = []
+    agreed: list[Trained] = []
     for cell in cells:
         found = list(check_hashes(cell, grader.hashes(cell.regime, cell.fraction, cell.seed)))
         if not found:
             where = f"{cell.task} {cell.name}, trained again"
-            result, _, reason = retraining.train(cell, grader)
+            result, path, reason = retraining.train(cell, grader)
             if result is None or result["status"] != "ok":
                 mend = "make the model run from the entry's options alone"
                 found = [Finding(where, f"failed: {reason or 'no result'}", mend)]
             else:
-                found, off = _same_data(entry, cell, result, grader.task, where, report)
-                found += _made(result, where)
+                found = [*_same_data(entry, cell, result, grader.task, where, report), *_made(result, where)]
                 if not found:
-                    agreed.append(Again(cell.name, min(off, MOST_OFF), _today(), _machine(result)))
+                    agreed.append(Trained.read(cell, result, path))
         findings += found
     return findings, agreed
 
@@ -202,21 +199,14 @@ def _made(result: Mapping[str, Any], where: str) -> list[Finding]:
 
 def _same_data(
     entry: Entry, cell: EntryCell, result: Mapping[str, Any], task: Task, where: str, report: Report
-) -> tuple[list[Finding], float]:
-    """Compare the primary metrics. Return the findings and the largest difference, as a share."""
-    out, most = [], 0.0
-    for name in primaries(track_of([result])).values():
-        value, claimed = float(result["metrics"][name]["value"]), cell.metrics[name]
-        limit = allowed(name, claimed, *reference_spread(name, task, report.others, entry.name))
-        unit = 1.0 if METRICS[name].category == "adversarial" else max(abs(claimed), 1e-9)
-        most = max(most, abs(value - claimed) / unit)
-        report.notes.append(f"{where}: {name} {value:.4g}, the entry says {claimed:.4g} (± {limit:.2g})")
-        if abs(value - claimed) > limit:
-            out.append(
-                Finding(f"{where}: {name}", f"is {value:.4g}; the entry says {claimed:.4g}, ± {limit:.2g} passes",
-                        "submit cells that the published code makes")
-            )  # fmt: skip
-    return out, most
+) -> Iterator[Finding]:
+    """Compare the primary metrics."""
+    for one in differences(cell, metric_values(result), task, report.others, entry.name):
+        said = f"{one.value:.4g}, the entry says {one.claimed:.4g}"
+        report.notes.append(f"{where}: {one.name} {said} (± {one.limit:.2g})")
+        if not abs(one.value - one.claimed) <= one.limit:
+            text = f"is {one.value:.4g}; the entry says {one.claimed:.4g}, ± {one.limit:.2g} passes"
+            yield Finding(f"{where}: {one.name}", text, "submit cells that the published code makes")
 
 
 def _unseen(
@@ -233,12 +223,3 @@ def _unseen(
     note, found = compare_unseen(entry, cell, grader, unseen, read_clips(path.with_suffix(".csv")), scatter)
     report.notes.append(note)
     return [*_made(result, where), *found]
-
-
-def _today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def _machine(result: Mapping[str, Any]) -> str:
-    facts = result["environment"]
-    return f"{platform.system()} {facts['machine']}, torch {facts['torch']}"[:100]

@@ -11,21 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from rae_bench.errors import UserError
-from rae_bench.leaderboard.entries.entry import Entry, EntryCell
+from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import SAMPLE
 from rae_bench.leaderboard.entries.finding import Finding, Refused
 from rae_bench.leaderboard.entries.packing import FARTHEST, Pack, member
 from rae_bench.leaderboard.entries.quantised import GRIDS, OnGrid, off_grid, on_grid
 from rae_bench.leaderboard.entries.sample import ENOUGH, Chosen, choose_clips, fit, read_sample, write_sample
-from rae_bench.leaderboard.verify.grading import is_builtin, tolerance, within_tolerance
+from rae_bench.leaderboard.verify.clip_tables import check_means
+from rae_bench.leaderboard.verify.grading import FoldGrader, Grader, is_builtin, tolerance
 from rae_bench.metrics import METRICS, measure
-from rae_bench.metrics.base import Sums
-from rae_bench.metrics.evaluation import samples
 from rae_bench.model.api import Trajectory
 from rae_bench.results.clips import ClipTable
+from rae_bench.statistics.intervals import half_width
 from rae_bench.task.cells import fold_of
 from rae_bench.task.held_out import HeldOutClips
 from rae_bench.task.sides import Side, load_side
@@ -37,6 +36,7 @@ SLACK = 10.0
 """Single clips have this many times the tolerance of a whole cell."""
 AGAIN = "make the entry again with rae-bench submit"
 Say = Callable[[str], None]
+ClipValues = dict[str, np.ndarray]
 
 
 @dataclass
@@ -45,11 +45,13 @@ class Sampled:
 
     Attributes:
         clips: task -> how many clips agree, and how many all finished cells of the task have.
+        several: tasks whose clips all have several continuations, so that none was compared.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     clips: dict[str, tuple[int, int]] = field(default_factory=dict)
+    several: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,34 +59,49 @@ class Exams:
     """The test clips of a task's target, by fold. The sources are not needed."""
 
     target: Side
-    known: dict[int, HeldOutClips] = field(default_factory=dict)
+    known: dict[int, FoldGrader] = field(default_factory=dict)
 
     @classmethod
     def of(cls, task: Task, data_root: Path | None) -> Exams:
         """Make or find the motion of a task's target. Raise `UserError` where recordings are missing."""
         return cls(Side(load_side(task.target, task.protocol, data_root), task.protocol))
 
-    def on(self, seed: int) -> HeldOutClips:
-        """Return the test clips of a seed."""
+    def grader(self, seed: int) -> FoldGrader:
+        """Return what measures motion of a seed's test clips."""
         fold = fold_of(seed)
         if fold not in self.known:
-            self.known[fold] = self.target.held_out_clips(self.target.split(seed).test)
+            exam = self.target.held_out_clips(self.target.split(seed).test)
+            self.known[fold] = FoldGrader(self.target, exam)
         return self.known[fold]
+
+    def on(self, seed: int) -> HeldOutClips:
+        """Return the test clips of a seed."""
+        return self.grader(seed).exam
+
+
+def measured(exam: HeldOutClips, clips: Sequence[int], made: Sequence[tuple[np.ndarray, np.ndarray]]) -> ClipValues:
+    """Return metric -> value of each generated test clip, (M,); NaN where it has nothing to measure.
+
+    Args:
+        clips: M indices of test clips; one may stand there more than once.
+        made: roots (T, 3) in metres and unit rotations (T, J, 4) of each, of its own number of frames T.
+    """
+    frames = exam.truth.lengths[list(clips)].astype(int)
+    truth = exam.truth[list(clips)].cut(0, int(frames.max()))
+    roots, rotations = (np.stack([_held(one[k], int(frames.max())) for one in made])[None] for k in (0, 1))
+    objectives = exam.objectives[list(clips)].cut(0, int(frames.max()))
+    found = measure(Trajectory(roots, rotations), truth, objectives)
+    return {name: sums.per_clip() for name, sums in found.items()}
+
+
+def _held(values: np.ndarray, frames: int) -> np.ndarray:
+    """Repeat the last of T frames, which no metric reads, up to a number of frames."""
+    return np.concatenate([values, np.repeat(values[-1:], frames - len(values), 0)])
 
 
 def measured_alone(exam: HeldOutClips, clip: int, roots: np.ndarray, rotations: np.ndarray) -> dict[str, float]:
-    """Return the metrics of one generated test clip; NaN where it has nothing to measure.
-
-    Args:
-        clip: which one.
-        roots: (T, 3) metres.
-        rotations: (T, J, 4), unit quaternions.
-    """
-    frames = int(exam.truth.lengths[clip])
-    truth = exam.truth[[clip]].cut(0, frames)
-    trajectory = Trajectory(roots[None, None], rotations[None, None])
-    found = measure(trajectory, truth, exam.objectives[[clip]].cut(0, frames))
-    return {name: float(sums.per_clip()[0]) for name, sums in found.items()}
+    """Return the metrics of one generated test clip, as `measured` does of several."""
+    return {name: float(values[0]) for name, values in measured(exam, [clip], [(roots, rotations)]).items()}
 
 
 def allowances(table: ClipTable) -> dict[str, float]:
@@ -99,7 +116,7 @@ def allowances(table: ClipTable) -> dict[str, float]:
         count = np.bincount(groups[known])
         means = (np.bincount(groups[known], values[known]) / np.maximum(count, 1))[count > 0]
         error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else 0.0
-        found[name] = SHARE * float(error * stats.t.ppf(0.975, max(len(means) - 1, 1)))
+        found[name] = SHARE * float(error) * half_width(max(len(means) - 1, 1))
     return found
 
 
@@ -166,8 +183,18 @@ def make_sample(
     return len(made)
 
 
-def check_sample(entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, progress: Say) -> Sampled:
-    """Measure the sample of an entry and compare it with the tables of clips, and these with the results."""
+def check_sample(
+    entry: Entry, tasks: Mapping[str, Task], graders: Mapping[str, Grader], data_root: Path | None, progress: Say
+) -> Sampled:
+    """Measure the sample of an entry and compare it with the tables of clips.
+
+    Args:
+        entry: the entry.
+        tasks: name -> task.
+        graders: name -> data of a task, where they are loaded; there tables were compared with results already.
+        data_root: the folder that holds the recordings that a task names.
+        progress: is called with what is being done.
+    """
     done = Sampled()
     try:
         order = choose_clips(entry, tasks)
@@ -194,13 +221,19 @@ def check_sample(entry: Entry, tasks: Mapping[str, Task], data_root: Path | None
     for name, those in sorted(by_task.items()):
         progress(f"{name}: sample")
         try:
-            exams = Exams.of(tasks[name], data_root)
+            known = graders.get(name)
+            exams = Exams.of(tasks[name], data_root) if known is None else Exams(known.target, known.folds)
         except UserError as missing:
             if is_builtin(tasks[name]):
                 raise
             done.notes.append(f"{name}: the sample was not measured: {missing}")
             continue
         _check_task(entry, name, exams, those, done)
+        if known is None:
+            for cell in {chosen.cell.where: chosen.cell for chosen, _ in those}.values():
+                fold = exams.grader(cell.seed)
+                if cell.clips.clips == tuple(fold.exam.ids):
+                    done.findings += check_means(cell, fold.weights)
     return done
 
 
@@ -208,69 +241,73 @@ def _check_task(
     entry: Entry, name: str, exams: Exams, those: Sequence[tuple[Chosen, OnGrid]], done: Sampled
 ) -> None:
     total = sum(len(cell.clips.clips) for cell in entry.of(name) if cell.status == "ok")
-    good, several = 0, 0
+    several = sum(has_several_samples(chosen.cell.clips) for chosen, _ in those)
+    by_seed: dict[int, list[tuple[Chosen, OnGrid]]] = defaultdict(list)
     for chosen, clip in those:
-        exam = exams.on(chosen.cell.seed)
-        found = list(_check_clip(exam, chosen, clip))
+        by_seed[chosen.cell.seed].append((chosen, clip))
+    good = 0
+    for seed, some in by_seed.items():
+        found, agree = _check_clips(exams.on(seed), some)
         done.findings += found
-        if has_several_samples(chosen.cell.clips):
-            several += 1
-        elif not found:
-            good += 1
+        good += agree
     done.clips[name] = good, total
+    if several == len(those):
+        done.several.add(name)
     if several:
         done.notes.append(
             f"{name}: {several} clips of the sample have several continuations each, and tables hold means over all of "
             "them, which one cannot give; --trajectories or --fetch checks them"
         )
-    for cell in {chosen.cell.where: chosen.cell for chosen, _ in those}.values():
-        done.findings += _check_means(exams.on(cell.seed), cell)
 
 
-def _check_clip(exam: HeldOutClips, chosen: Chosen, clip: OnGrid) -> Iterator[Finding]:
-    """Compare a clip of the sample with its row of the table."""
-    cell, table = chosen.cell, chosen.cell.clips
-    where = f"{SAMPLE}: {cell.task} {cell.name}, {table.clips[chosen.clip][:60]}"
+def _check_clips(exam: HeldOutClips, some: Sequence[tuple[Chosen, OnGrid]]) -> tuple[list[Finding], int]:
+    """Compare clips of the sample, all of one seed, with their rows of the tables. Return how many agree, too."""
+    findings: list[Finding] = []
+    kept: list[tuple[Chosen, tuple[np.ndarray, np.ndarray]]] = []
+    for chosen, clip in some:
+        fault, motion = _form(exam, chosen, clip)
+        if fault is not None:
+            findings.append(fault)
+        elif not has_several_samples(chosen.cell.clips):
+            kept.append((chosen, motion))
+    if not kept:
+        return findings, 0
+    values = measured(exam, [chosen.clip for chosen, _ in kept], [motion for _, motion in kept])
+    allowed = {chosen.cell.where: allowances(chosen.cell.clips) for chosen, _ in kept}
+    faults = [
+        _compare(chosen, {name: float(found[row]) for name, found in values.items()}, allowed[chosen.cell.where])
+        for row, (chosen, _) in enumerate(kept)
+    ]
+    found = [fault for fault in faults if fault is not None]
+    return findings + found, len(kept) - len(found)
+
+
+def _where(chosen: Chosen) -> str:
+    return f"{SAMPLE}: {chosen.cell.task} {chosen.cell.name}, {chosen.cell.clips.clips[chosen.clip][:60]}"
+
+
+def _form(
+    exam: HeldOutClips, chosen: Chosen, clip: OnGrid
+) -> tuple[Finding | None, tuple[np.ndarray, np.ndarray]]:
+    """Return what is wrong with the form of a clip of the sample, if anything is, and its motion."""
+    cell, table, motion = chosen.cell, chosen.cell.clips, off_grid(clip)
     if (table.clips, table.groups, table.actions) != (tuple(exam.ids), tuple(exam.groups), tuple(exam.actions)):
-        yield Finding(cell.table, "its clips are not the task's test clips", "run the cell again")
-        return
+        return Finding(cell.table, "its clips are not the task's test clips", "run the cell again"), motion
     if clip.largest.shape != (int(exam.truth.lengths[chosen.clip]), len(exam.truth.rig)):
-        yield Finding(where, f"has {len(clip.largest)} frames of {clip.largest.shape[1]} joints, not its clip's", AGAIN)
-        return
-    roots, rotations = off_grid(clip)
-    if not np.abs(roots).max() <= FARTHEST:
-        yield Finding(where, f"is more than {FARTHEST:g} m away", AGAIN)
-        return
-    if has_several_samples(table):
-        return
-    allowed = allowances(table)
-    for name, value in measured_alone(exam, chosen.clip, roots, rotations).items():
+        text = f"has {len(clip.largest)} frames of {clip.largest.shape[1]} joints, not its clip's"
+        return Finding(_where(chosen), text, AGAIN), motion
+    if not np.abs(motion[0]).max() <= FARTHEST:
+        return Finding(_where(chosen), f"is more than {FARTHEST:g} m away", AGAIN), motion
+    return None, motion
+
+
+def _compare(chosen: Chosen, values: Mapping[str, float], allowed: Mapping[str, float]) -> Finding | None:
+    """Return where a clip's row of the table is not what its motion gives."""
+    table = chosen.cell.clips
+    for name, value in values.items():
         claimed = float(table.values[name][chosen.clip]) if name in table.values else np.nan
         off = abs(claimed - value) - allowed.get(name, 0.0)
         if not off <= SLACK * tolerance(name, value) and not (np.isnan(claimed) and np.isnan(value)):
-            yield Finding(f"{where}: {name}", f"the table says {claimed:.6g}; the motion gives {value:.6g}", AGAIN)
-            return
-
-
-def _check_means(exam: HeldOutClips, cell: EntryCell) -> Iterator[Finding]:
-    """Compare a result with the mean of its table, where the weights of clips are known: one for each clip."""
-    for name, sums in _weights(exam).items():
-        if name not in cell.clips.values or name not in cell.metrics or sums.weights.shape[1] != 1:
-            continue
-        values, weights = cell.clips.values[name], sums.weights[:, 0]
-        known = weights > 0
-        if len(values) != len(weights) or not known.any():
-            continue
-        mean = float(np.sum(values[known] * weights[known]) / weights[known].sum())
-        if not within_tolerance(name, cell.metrics[name], mean, SLACK):
-            yield Finding(
-                f"{cell.where}: {name}", f"says {cell.metrics[name]:.6g}; the mean over its table is {mean:.6g}",
-                "put both files there as run wrote them",
-            )  # fmt: skip
-
-
-def _weights(exam: HeldOutClips) -> dict[str, Sums]:
-    """Return the primary metrics of the truth by itself: what is averaged depends on the truth alone."""
-    (motion,) = samples(Trajectory.of(exam.truth), exam.truth)
-    infos = [info for info in METRICS.values() if info.primary and info.measure is not None]
-    return {info.name: info.measure(motion, exam.truth, exam.objectives) for info in infos if info.measure}
+            text = f"the table says {claimed:.6g}; the motion gives {value:.6g}"
+            return Finding(f"{_where(chosen)}: {name}", text, AGAIN)
+    return None

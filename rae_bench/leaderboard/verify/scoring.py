@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from rae_bench.harness.identity import NOT_RECOMPUTED
-from rae_bench.leaderboard.entries.entry import EntryCell
+from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.finding import Finding, Refused
 from rae_bench.leaderboard.entries.packing import Pack, member
 from rae_bench.leaderboard.verify.clip_tables import check_means

@@ -7,14 +7,17 @@ different that is, is measured on the reference entries; an author's own rows co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.rules import REFERENCES, ranked_cells
 from rae_bench.leaderboard.verify.grading import tolerance
-from rae_bench.metrics import METRICS
+from rae_bench.metrics import METRICS, primaries
+from rae_bench.results.rows import track_of
 from rae_bench.statistics.intervals import half_width
 from rae_bench.task.task import Task
 
@@ -26,6 +29,8 @@ absolute difference."""
 USUAL: Mapping[str, float] = {"reconstruction": 0.065, "feet": 0.18, "objective": 0.28, "adversarial": 0.03}
 """Category -> the spread of one cell where there are no reference entries to measure it on: that of seven of them on
 biped2quad at the quick budget, `finetune` at 5 and 20 %, two seeds, 13 degrees of freedom."""
+MOST_OFF = 10.0
+"""What a record says of a difference at most, as a share."""
 ENOUGH = 4
 """Degrees of freedom with which a spread is taken from reference entries."""
 
@@ -79,3 +84,41 @@ def reference_spread(name: str, task: Task, entries: Sequence[Entry], without: s
         return None, 0
     left = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
     return math.sqrt(float(np.square(left).sum()) / degrees), degrees
+
+
+class Difference(NamedTuple):
+    """A primary metric of a cell that was trained again: its value, what the entry says, how far apart they may be."""
+
+    name: str
+    value: float
+    claimed: float
+    limit: float
+
+
+def differences(
+    cell: EntryCell, values: Mapping[str, float], task: Task, entries: Sequence[Entry], without: str
+) -> Iterator[Difference]:
+    """Yield the primary metrics of a cell that was trained again.
+
+    Args:
+        cell: the entry's own.
+        values: metric -> value of the training; NaN where one is missing.
+        task, entries, without: as for `reference_spread`.
+    """
+    for name in primaries(track_of([cell.result])).values():
+        claimed = cell.metrics[name]
+        limit = allowed(name, claimed, *reference_spread(name, task, entries, without))
+        yield Difference(name, values.get(name, math.nan), claimed, limit)
+
+
+def largest_share(cell: EntryCell, values: Mapping[str, float]) -> float:
+    """Return the largest difference of a primary metric, as a share of what the entry says, and at most `MOST_OFF`.
+
+    The adversarial score, which may be 0, is compared as it is.
+    """
+    most = 0.0
+    for name in primaries(track_of([cell.result])).values():
+        claimed = cell.metrics[name]
+        unit = 1.0 if METRICS[name].category == "adversarial" else max(abs(claimed), 1e-9)
+        most = max(most, abs(values.get(name, math.nan) - claimed) / unit)
+    return min(most, MOST_OFF)

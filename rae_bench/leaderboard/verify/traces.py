@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from rae_bench.kinematics import quat
 
@@ -93,6 +92,8 @@ class Forger:
 
         Seen from the joint, and from its parent.
         """
+        from scipy.ndimage import gaussian_filter1d
+
         last = self.truth.shape[1] - 1
         index = np.arange(last + 1)
         speed = turns(self.truth[:, np.maximum(index - 1, 0)], self.truth[:, np.minimum(index + 1, last)]) / 2

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.entries.entry import Entry, load_entry
-from rae_bench.leaderboard.entries.entry_files import ENTRY, LEVEL
+from rae_bench.leaderboard.entries.entry_files import ENTRY, LEVEL, RERUNS
 from rae_bench.leaderboard.entries.finding import Finding, Refused, one_line
 from rae_bench.leaderboard.entries.level import (
     CLAIMED,
@@ -18,13 +17,12 @@ from rae_bench.leaderboard.entries.level import (
     REPRODUCED,
     RESCORED,
     SCHEMA,
-    Again,
     Record,
     TaskLevel,
     write_record,
 )
 from rae_bench.leaderboard.entries.packing import Pack, open_pack
-from rae_bench.leaderboard.entries.rules import Evidence
+from rae_bench.leaderboard.entries.rules import Evidence, recorded_evidence
 from rae_bench.leaderboard.verify.budgets import check_cost
 from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.grading import Grader, Unavailable
@@ -37,6 +35,7 @@ from rae_bench.leaderboard.verify.plausibility import (
     check_required,
     check_twins,
 )
+from rae_bench.leaderboard.verify.recorded import Trained, check_reruns, check_strays, record_task, remove_strays
 from rae_bench.leaderboard.verify.sampled import check_sample
 from rae_bench.leaderboard.verify.scoring import Say, score_cells
 from rae_bench.model.registry import CONTROLS
@@ -58,6 +57,8 @@ class Report:
         notes: what was not verified, and why; these are no faults.
         others: the entries beside it.
         evidence: task -> what `reproduced` rests on.
+        unmeasured: tasks of which nothing here can measure a clip: recordings are missing, or each clip of the sample
+            is one of several continuations.
     """
 
     entry: Entry | None = None
@@ -67,6 +68,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    unmeasured: set[str] = field(default_factory=set)
 
     def grouped(self) -> list[tuple[Finding, int]]:
         """Return findings that say the same of many cells once, with their number."""
@@ -116,7 +118,7 @@ def verify(
     copies, notes = check_copies_within(entry)
     report.findings += copies
     report.notes += notes
-    report.findings += check_twins(entry, report.others)
+    report.findings += [*check_twins(entry, report.others), *check_strays(entry)]
     for task in entry.tasks:
         report.levels[task] = CLAIMED
         if task not in known:
@@ -125,33 +127,54 @@ def verify(
         report.findings += check_required(entry, known[task])
         for cell in entry.of(task):
             report.findings += [*check_numbers(cell), *check_cost(cell, known[task]), *check_table(cell)]
+        report.findings += check_reruns(entry, known[task], report.others)
+        for cell in (cell for cell in entry.reruns if cell.task == task):
+            report.findings += check_cost(cell, known[task])
     for task in entry.edited:
         report.findings.append(
             Finding(f"{LEVEL}: {task}", "something was edited after it had been verified",
                     f"undo the edit, or remove {LEVEL} and verify again with --record")
         )  # fmt: skip
+    graders: Mapping[str, Grader] = {}
     try:
         with _opened(entry, trajectories, report) as pack:
-            _score(entry, pack, {t: known[t] for t in entry.tasks if t in known}, data_root, report, progress)
+            graders = _graders(entry, known, data_root, report, progress)
+            _score(entry, pack, graders, report, progress)
     except Refused as refused:
         report.findings.append(refused.finding)
-    _score_sample(entry, known, data_root, report, progress)
+    _score_sample(entry, known, graders, data_root, report, progress)
     if report.findings:
         report.levels = dict.fromkeys(report.levels, CLAIMED)
     if levels:
-        check_levels(report)
+        check_levels(report, known)
     return report
 
 
-def check_levels(report: Report) -> None:
-    """Add a finding for each recorded level that what was checked here does not bear out.
+def check_levels(report: Report, tasks: Mapping[str, Task]) -> None:
+    """Add a finding for each recorded level that what is at hand here does not bear out.
 
-    The record is a file that anybody could write, so its word is no evidence.
+    The record is a file that anybody could write, so its word is no evidence. The results of cells that were trained
+    again are: a task that was rescored here and has them is `reproduced`, by the word of whoever trained them.
+
+    Args:
+        report: the report, whose findings are complete but for these.
+        tasks: name -> task.
     """
     entry = report.entry
-    for task, level in report.levels.items() if entry else ():
-        assert entry is not None
+    if entry is None:
+        return
+    sound = not report.findings
+    for task, level in list(report.levels.items()):
         said = entry.recorded(task)
+        rests = recorded_evidence(entry, tasks[task]) if said and sound and task in tasks else None
+        if rests and level == RESCORED:
+            level = report.levels[task] = REPRODUCED
+            report.evidence[task] = rests
+            report.notes.append(f"{task}: results of cells trained again lie in {RERUNS}; no cell was trained here")
+        elif rests and task in report.unmeasured:
+            text = f"{task}: {LEVEL} says {REPRODUCED}, and results of cells trained again bear it out"
+            report.notes.append(f"{text}, but no clip could be measured here: {rests.words()}")
+            continue
         if said and LEVELS.index(said.level) > LEVELS.index(level):
             wanted = {RESCORED: "its trajectories", REPRODUCED: "its trajectories and --rerun"}
             needs = "--rerun" if level == RESCORED else wanted[said.level]
@@ -159,12 +182,28 @@ def check_levels(report: Report) -> None:
                 Finding(f"{LEVEL}: {task}", f"says {said.level}; by what is at hand here it is {level}",
                         f"verify with {needs}, or remove {LEVEL}")
             )  # fmt: skip
+        elif said and sound:
+            _check_clips(report, entry, task, said.clips)
 
 
-def record(report: Report, rerun: Mapping[str, Sequence[Again]]) -> None:
+def _check_clips(report: Report, entry: Entry, task: str, said: tuple[int, int]) -> None:
+    """Check how many clips a record says were measured. Where nobody hosts the others, nobody can measure more."""
+    here = report.clips.get(task, (0, 0))
+    if said <= here and said[1] == here[1]:
+        return
+    text = "says that {:,} of {:,} clips were rescored; here {:,} of {:,} were".format(*said, *here)
+    if said[1] == here[1] and entry.trajectories and entry.trajectories.url:
+        report.notes.append(f"{LEVEL}: {task}: {text} (--fetch measures all)")
+    else:
+        mend = f"verify with --trajectories, or remove {LEVEL} and verify again with --record"
+        report.findings.append(Finding(f"{LEVEL}: {task}", text, mend))
+
+
+def record(report: Report, rerun: Mapping[str, Sequence[Trained]]) -> None:
     """Write the levels of a report without findings beside the entry; `claimed` is not recorded.
 
-    A level that was reached before stays where nothing that it vouches for has changed.
+    A level that was reached before stays where nothing that it vouches for has changed. The results of cells that were
+    trained again are written to `reruns`.
 
     Args:
         report: the report of `verify`.
@@ -175,22 +214,19 @@ def record(report: Report, rerun: Mapping[str, Sequence[Again]]) -> None:
     levels: dict[str, TaskLevel] = {}
     for task, level in report.levels.items():
         known = entry.recorded(task)
-        if known and LEVELS.index(known.level) > LEVELS.index(level):
+        if level != CLAIMED:
+            levels[task] = record_task(entry, task, level, report.clips[task], rerun.get(task, ()))
+        elif known:
             levels[task] = known
-        elif level != CLAIMED:
-            cells = {one.cell: one for one in (*(known.rerun if known else ()), *rerun.get(task, ()))}
-            levels[task] = TaskLevel(
-                REPRODUCED if level == REPRODUCED else RESCORED, entry.hash_of(task), version("rae-bench"),
-                [cells[name] for name in sorted(cells)],
-            )  # fmt: skip
     if levels:
         write_record(entry.folder, Record(SCHEMA, levels))
+        remove_strays(entry.folder, levels)
 
 
 def known_tasks(paths: Sequence[str | Path]) -> Mapping[str, Task]:
     """Return the tasks of the package and those of the given files, by name."""
     given = [load_task(path) for path in paths]
-    ours = [load_task(name).in_track(track) for name in builtin_tasks() for track in TRACKS]
+    ours = [task.in_track(track) for task in map(load_task, builtin_tasks()) for track in TRACKS]
     return {task.name: task for task in (*ours, *given)}
 
 
@@ -214,37 +250,43 @@ def _opened(entry: Entry, path: Path | None, report: Report) -> Pack | nullconte
     return open_pack(entry, path)
 
 
-def _score(
-    entry: Entry,
-    pack: Pack | None,
-    tasks: Mapping[str, Task],
-    data_root: Path | None,
-    report: Report,
-    progress: Say,
-) -> None:
-    """Check everything that needs a task's data. What has its motion here, packed or made here, is rescored."""
-    for name, task in tasks.items():
+def _graders(
+    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
+) -> dict[str, Grader]:
+    """Make or find the data of an entry's tasks, as far as they are here."""
+    found = {}
+    for name in (name for name in entry.tasks if name in tasks):
         progress(f"{name}: data")
         try:
-            grader = Grader.of(task, data_root)
+            found[name] = Grader.of(tasks[name], data_root)
         except Unavailable as missing:
             report.notes.append(f"{name} stays {CLAIMED}: {missing}")
-            continue
+            report.unmeasured.add(name)
+    return found
+
+
+def _score(entry: Entry, pack: Pack | None, graders: Mapping[str, Grader], report: Report, progress: Say) -> None:
+    """Check everything that needs a task's data. What has its motion here, packed or made here, is rescored."""
+    for name, grader in graders.items():
         report.findings += score_cells(grader, list(entry.of(name)), pack, progress)
+        again = [cell for cell in entry.reruns if cell.task == name]
+        report.findings += score_cells(grader, again, None, progress)  # nobody kept their motion
         if pack is not None or entry.card.model in (TRUTH, *CONTROLS):
             report.levels[name] = RESCORED
+            total = sum(len(cell.clips.clips) for cell in entry.of(name) if cell.status == "ok")
+            report.clips[name] = total, total
 
 
 def _score_sample(
-    entry: Entry, tasks: Mapping[str, Task], data_root: Path | None, report: Report, progress: Say
-) -> None:
+    entry: Entry, tasks: Mapping[str, Task], graders: Mapping[str, Grader], data_root: Path | None, report: Report,
+    progress: Say,
+) -> None:  # fmt: skip
     """Measure the clips that the entry carries, which is less than its whole trajectories are."""
-    sampled = check_sample(entry, tasks, data_root, progress)
+    sampled = check_sample(entry, tasks, graders, data_root, progress)
     report.findings += sampled.findings
     report.notes += sampled.notes
+    report.unmeasured |= {task for task in sampled.several if report.levels.get(task) != RESCORED}
     for task, (clips, total) in sampled.clips.items():
-        if report.levels.get(task) == RESCORED:
-            report.clips[task] = total, total
-        elif clips:
+        if report.levels.get(task) != RESCORED and clips:
             report.clips[task] = clips, total
             report.levels[task] = RESCORED

@@ -76,8 +76,8 @@ def test_a_cell_of_another_version_is_refused_for_that(folder: Path) -> None:
 def test_a_level_holds_until_something_is_edited(folder: Path) -> None:
     entry = load_entry(folder)
     assert entry.level("biped2quad") == "claimed"
-    level = TaskLevel("rescored", entry.hash_of("biped2quad"), "0.1.0")
-    write_record(folder, Record("rae-bench.level/2", {"biped2quad": level}))
+    level = TaskLevel("rescored", entry.hash_of("biped2quad"), "0.1.0", (2, 9))
+    write_record(folder, Record("rae-bench.level/3", {"biped2quad": level}))
     assert load_entry(folder).level("biped2quad") == "rescored"
     assert not load_entry(folder).edited
     clips = folder / f"{COLD}.csv"

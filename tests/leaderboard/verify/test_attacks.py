@@ -266,9 +266,9 @@ def test_a_plug_in_does_not_become_a_reference_by_its_name(tmp_path: Path, name:
 
 
 def test_a_day_that_is_none(tmp_path: Path) -> None:
-    record = {"schema": "rae-bench.level/2", "tasks": {"biped2quad": {
-        "level": "reproduced", "sha256": "0" * 64, "package": "1", "rerun": [
-            {"cell": "finetune-f0.05-s0", "off": 0.0, "date": "2026-02-30", "machine": "Linux"}]}}}  # fmt: skip
+    record = {"schema": "rae-bench.level/3", "tasks": {"biped2quad": {
+        "level": "reproduced", "sha256": "0" * 64, "package": "1", "clips": [1, 2], "rerun": [
+            {"cell": "finetune-f0.05-s0", "off": 0.0, "date": "2026-02-30", "machine": "Linux", "sha256": "0" * 64}]}}}
     with pytest.raises(UserError, match=r"level.json: not as expected"):
         read_record(json.dumps(record).encode())
     record["tasks"]["biped2quad"]["rerun"][0]["date"] = "2026-02-28"  # type: ignore[index]

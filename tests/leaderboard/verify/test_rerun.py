@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.made_entries import make_entry, write_entry
+from helpers.made_entries import make_entry, write_entry, write_reproduced, write_rerun
 
 from rae_bench.leaderboard.board.build import board_files, read_board
+from rae_bench.leaderboard.board.escape import markdown
 from rae_bench.leaderboard.entries.entry import load_entry
 from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
 from rae_bench.leaderboard.entries.rules import evidence_words, ranked_cells
@@ -37,25 +38,45 @@ def test_a_rerun_draws_ranked_cells_first(tmp_path: Path) -> None:
 def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
     folder = make_entry(tmp_path / "entries", "mine", tasks=["biped2quad"])
     again = [
-        Again("finetune-f0.05-s0", 0.004, "2026-01-01", "Linux x86_64"),
-        Again("finetune-f0.2-s1", 0.008, "2026-01-02", "Linux arm64"),
-        Again("cold-f1-s0", 0.5, "2026-01-03", "a machine"),
+        write_rerun(folder, "biped2quad", "finetune-f0.05-s0", 1.004, "2026-01-01"),
+        write_rerun(folder, "biped2quad", "finetune-f0.2-s1", 0.992, "2026-01-02"),
+        write_rerun(folder, "biped2quad", "cold-f1-s0", 1.0, "2026-01-03"),
     ]
 
     def words(rerun: list[Again]) -> tuple[str, str]:
-        level = TaskLevel("reproduced", load_entry(folder).hash_of("biped2quad"), "0.1.0", rerun)
-        write_record(folder, Record("rae-bench.level/2", {"biped2quad": level}))
+        write_reproduced(folder, "biped2quad", rerun)
         entry = load_entry(folder)
         return entry.level("biped2quad"), evidence_words(entry, TASK)
 
-    said = "2 of 6 ranked cells, off by 0.8 %, 2026-01-02, Linux arm64"
+    machine = "2026-01-02, Linux x86_64, torch 2.13.0; 35 of 1,057 clips rescored"
+    said = f"2 of 6 ranked cells, off by 0.8 %, {machine}"
     assert words(again) == ("reproduced", said)
     board = read_board(tmp_path)
-    assert f"reproduced: {said} |" in board_files(board.data)["README.md"]
+    assert board.data["left_out"] == []
+    assert f"reproduced: {markdown(said)} |" in board_files(board.data)["README.md"]
     pages = site_pages(board)
     assert all(said in pages[name] for name in ("tasks/biped2quad.html", "entries/mine.html"))
-    assert words(again[2:]) == ("rescored", "")  # nothing that ranks it was trained again
-    assert words([]) == ("rescored", "")
+    assert '<span class="brief">reproduced: 2 of 6 ranked cells</span>' in pages["tasks/biped2quad.html"]  # on a phone
+    assert words(again[2:]) == ("rescored", "35 of 1,057 clips")  # nothing that ranks it was trained again
+    assert words([]) == ("rescored", "35 of 1,057 clips")
+
+
+def test_a_level_over_tasks_says_sums_and_the_worst(tmp_path: Path) -> None:
+    folder = make_entry(tmp_path / "entries", "mine")
+    make_entry(tmp_path / "entries", "truth")
+    make_entry(tmp_path / "entries", "hold")
+    names = ("biped2quad", "reach-biped2monster")
+    levels: dict[str, TaskLevel] = {}
+    for name, factor, day in zip(names, (1.004, 1.01), ("2026-01-05", "2026-01-02"), strict=True):
+        found = write_rerun(folder, name, "finetune-f0.05-s0", factor, day)
+        sha256 = load_entry(folder).hash_of(name)
+        levels[name] = TaskLevel("reproduced", sha256, "0.1.0", (35, 1057), [found])
+    write_record(folder, Record("rae-bench.level/3", levels))
+    (row,) = read_board(tmp_path).data["overall"]["rows"]
+    assert row["level"] == "reproduced"
+    assert row["evidence"] == (
+        "2 of 12 ranked cells, off by 1 %, 2026-01-05, Linux x86_64, torch 2.13.0; 70 of 2,114 clips rescored"
+    )
 
 
 def _references(folder: Path, noise: float) -> None:

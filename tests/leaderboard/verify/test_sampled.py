@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.forger import Forger
+from helpers.made_entries import write_reproduced, write_rerun
 
 from rae_bench.cli import main
 from rae_bench.errors import UserError
@@ -20,6 +21,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.quantised import GRIDS, differences, off_grid, on_grid, summed
 from rae_bench.leaderboard.rescore import rescore
 from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
+from rae_bench.leaderboard.verify import sampled
 from rae_bench.leaderboard.verify.sampled import Exams, allowances, measured_alone
 from rae_bench.leaderboard.verify.verifier import Report, known_tasks, verify
 from rae_bench.results.trajectories import load_trajectory
@@ -160,7 +162,7 @@ def test_a_result_that_is_no_mean_of_its_table(forged: Forger) -> None:
             arrays = trajectory.root_positions[0, chosen.clip, :frames], trajectory.rotations[0, chosen.clip, :frames]
             made.append(on_grid(*arrays, 24))
     sample.write_sample(forged.folder, made)
-    assert "says 0.9; the mean over its table is" in _findings(forged)
+    assert "says 0.9; the mean over the clips of its table is" in _findings(forged)
 
 
 def test_a_sample_is_there_and_whole(forged: Forger) -> None:
@@ -256,3 +258,17 @@ def test_rescoring_makes_the_sample_anew(forged: Forger) -> None:
     written = (forged.folder / SAMPLE).stat().st_mtime_ns
     rescore(forged.folder, forged.packed, tasks=[forged.task])
     assert (forged.folder / SAMPLE).stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_level_of_clips_with_several_continuations(
+    forged: Forger, monkeypatch: pytest.MonkeyPatch, trained: bool
+) -> None:
+    """One continuation cannot give the mean over all, so only a kept training bears a level out."""
+    again = [write_rerun(forged.folder, "tiny", "cold-f0.05-s0")] if trained else []
+    write_reproduced(forged.folder, "tiny", again)
+    monkeypatch.setattr(sampled, "has_several_samples", lambda table: True)
+    report = _offline(forged)
+    assert report.levels == {"tiny": "claimed"}
+    assert bool(report.findings) != trained
+    assert any("no clip could be measured here" in note for note in report.notes) == trained

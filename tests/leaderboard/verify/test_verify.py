@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.forger import Forger, npz
-from helpers.made_entries import write_entry
+from helpers.made_entries import write_entry, write_reproduced
 
 from rae_bench.kinematics import quat
 from rae_bench.leaderboard.entries.entry import load_entry
-from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
+from rae_bench.leaderboard.entries.level import Again
 from rae_bench.leaderboard.verify.budgets import check_cost
 from rae_bench.leaderboard.verify.grading import FoldGrader
 from rae_bench.leaderboard.verify.plausibility import check_required
@@ -229,10 +229,12 @@ def test_costs_of_the_table(forged: Forger, tmp_path: Path) -> None:
 
 
 def test_a_level_that_nobody_found_is_a_finding(forged: Forger) -> None:
-    again = Again("cold-f0.05-s0", 0.0, "2026-01-01", "Linux")
-    level = TaskLevel("reproduced", load_entry(forged.folder).hash_of("tiny"), "0.1.0", [again])
-    write_record(forged.folder, Record("rae-bench.level/2", {"tiny": level}))
-    assert load_entry(forged.folder).level("tiny") == "reproduced"
+    again = Again("cold-f0.05-s0", 0.0, "2026-01-01", "Linux", "0" * 64)
+    write_reproduced(forged.folder, "tiny", [again])
+    assert load_entry(forged.folder).level("tiny") == "rescored"  # nothing bears out more
+    findings = list(map(str, forged.verify().findings))
+    assert findings[0].startswith("level.json: tiny cold-f0.05-s0: says that it was trained again, and reruns has no")
+    write_reproduced(forged.folder, "tiny", [])
     (finding,) = forged.verify().findings
     assert str(finding).startswith("level.json: tiny: says reproduced; by what is at hand here it is rescored")
     (finding,) = verify(forged.folder, tasks=[forged.task]).findings
@@ -359,7 +361,7 @@ def test_verify_imports_no_torch(honest: Forger) -> None:
         "import sys; from rae_bench.leaderboard.verify.verifier import verify; from pathlib import Path;"
         "r = verify(sys.argv[1], Path(sys.argv[2]), tasks=[sys.argv[3]]); assert not r.findings;"
         "import rae_bench.cli.verify, rae_bench.cli.submit, rae_bench.leaderboard.submission;"
-        "print([m for m in ('torch', 'pytorch_lightning', 'ray') if m in sys.modules])"
+        "print([m for m in ('torch', 'pytorch_lightning', 'ray', 'pandas', 'scipy.stats') if m in sys.modules])"
     )
     words = [sys.executable, "-c", code, honest.folder, honest.packed, honest.task]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "[]"
