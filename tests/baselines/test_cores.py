@@ -68,7 +68,8 @@ def test_overfits_one_segment(core: str, domains: dict[str, Domain]) -> None:
     )
     exam = cut_clips(one.motion, 30, [one.ids[0]], [one.groups[0]], [""], one.objectives)
     updates = 2000
-    model = make_model(core, {"windows": 24})
+    predicted = make_model(core, {}).config.length - 1
+    model = make_model(core, {"windows": 96 // predicted})
     ctx = Context("cold", 1.0, Budget(updates, 10**9), 0)
     model.adapt(one, ctx)
 
