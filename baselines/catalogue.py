@@ -1,8 +1,8 @@
 """Which reference entries there are: any codec with any core, such as `fe+mann` and `fc-vae-cat+rtn`.
 
 A codec alone is on `omg-moe`, a core alone is behind `raw`. A codec's variants may be left out from the right: `fc` is
-`fc-vae-cat`. Codecs and cores are the files in `codecs/` and `cores/`. Each has the literals ABOUT and PRESETS, which
-are read without running the file, so that listing imports no torch.
+`fc-vae-cat`. Codecs and cores are the files in `codecs/` and `cores/`. Each has the literals ABOUT and PRESETS, and a
+core may have TRAINING. They are read without running the file, so that listing imports no torch.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ class PairPart:
         kind: `codecs` or `cores`, the folder of its file.
         about: the literal ABOUT of its file.
         presets: the literal PRESETS of its file, preset -> arguments of its class.
+        training: the literal TRAINING of a core's file: what it needs of `TrainConfig` where no option says otherwise.
     """
 
     kind: str
     name: str
     about: Mapping[str, Any] = field(compare=False)
     presets: Mapping[str, dict[str, Any]] = field(compare=False)
+    training: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def load(self) -> Any:
         """Its class (imports torch)."""
@@ -72,14 +74,14 @@ def parts(kind: str) -> dict[str, PairPart]:
     """The codecs or cores by name."""
     out = {}
     for path in sorted((FOLDER / kind).glob("[a-z]*.py")):
-        said = {}
+        said: dict[str, Any] = {"TRAINING": {}}
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
-                if name in ("ABOUT", "PRESETS"):
+                if name in ("ABOUT", "PRESETS", "TRAINING"):
                     said[name] = ast.literal_eval(node.value)
         name = path.stem.replace("_", "-")
-        out[name] = PairPart(kind, name, said["ABOUT"], said["PRESETS"])
+        out[name] = PairPart(kind, name, said["ABOUT"], said["PRESETS"], said["TRAINING"])
     return out
 
 

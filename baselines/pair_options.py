@@ -81,7 +81,7 @@ def choose(pair: Pair, options: Mapping[str, Any]) -> PairOptions:
     if mode not in MODE:
         raise unknown(f"mode of model '{model}'", mode, MODE)
     given = {key: value for key, value in options.items() if key != "output" or value is not None}
-    chosen = {"preset": "small", **MODE[mode].defaults, **given}
+    chosen = {"preset": "small", **pair.core.training, **MODE[mode].defaults, **given}
     training = {key: value for key, value in chosen.items() if key not in ("preset", "mode", "output")}
     config = train_config(model, TrainConfig(), training)
     preset, output = chosen["preset"], chosen["output"]

@@ -6,14 +6,17 @@ an MLP (512-512-K) on the phase times (1, distance to the goal, angle to the goa
 character's and in the goal's frame ("bidirectional control"). The root follows a blend of both, in which the goal's
 frame counts more the nearer the goal is.
 
-Mapped onto objectives, a goal is a role's objective. The gate reads, for each role, its local phase vector times
-(1, distance, angle): 48 entries. For each key joint the network gives how it moves in its objective's frame; where the
-joint truly is at the next frame is an additional loss. The pelvis' prediction is a step of the root. It is blended with
-the step that the codec decodes by w = exp(-distance / 0.5), in rig heights, and by 0 without an objective.
+Mapped onto objectives, a goal is a role's objective. For each role the gate reads (its local phase vector, whether it
+has an objective) times (1, distance, angle), 72 entries, and what the path asks. For each key joint the network gives
+how it moves in its objective's frame; where the joint truly is at the next frame is an additional loss. The pelvis'
+prediction is a step of the root. It is blended with the step that the codec decodes by w = exp(-distance / 0.5), in rig
+heights, and by 0 without an objective.
 
-This departs from the paper in four points. There is no scene, so there are no environment and interaction encoders.
-There are no trajectory or action labels and no contact output. The blend is of the root's place alone, not of its
-direction, and w is our choice. Phases are updated as by `omg-moe`. Dropout (0.3) is in `paper` alone.
+This departs from the paper in five points. Its phase is a point of the unit circle. A local phase is zero where nothing
+repeats, so goals and path reach the gate by themselves too, and not times a phase alone. There is no scene, so there
+are no environment and interaction encoders. There are no trajectory samples, action labels and contact output. The
+blend is of the root's place alone, not of its direction, and w is our choice. Phases are updated as by `omg-moe`.
+Dropout (0.3) is in `paper` alone.
 """
 
 from __future__ import annotations
@@ -21,18 +24,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model import CONTROL, ROLES, Frame
+from rae_bench.model import CONTROL, PATH_SIZE, ROLES, Frame
 
 from ..layers import MixedStack, mlp
 from ..parts import Core, CoreOutput, Widths, join, next_phase
 
 ABOUT = {
     "class": "Nsm",
-    "version": 1,
+    "version": 2,
     "paper": "Neural State Machine for Character-Scene Interactions, SIGGRAPH Asia 2019",
     "licence": "MIT",
     "description": "neural state machine with outputs in the goals' frames",
-    "parameters": 370_181,
+    "parameters": 372_485,
 }
 PRESETS = {
     "small": {"hidden": 128, "goal": 64, "width": 128, "experts": 4, "gate": 64, "dropout": 0.0},
@@ -42,6 +45,8 @@ REACH = 0.5
 """Rig heights over which the weight of the goal's frame falls to 1 / e."""
 GOAL_LOSS = 10.0
 PELVIS, SLOTS = ROLES.index("pelvis"), len(ROLES)
+GATED = 9 * SLOTS + PATH_SIZE
+"""Inputs of the gate: nine for each role, and the path."""
 
 
 def columns_of(pair: Tensor) -> Tensor:
@@ -63,7 +68,11 @@ def goal_frames(asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def gate_inputs(frame: Frame) -> Tensor:
-    """(B, 48) each role's phase vector times 1, distance to its objective, and angle to it in radians."""
+    """(B, 84) what the gate reads.
+
+    For each role its phase vector, and whether it has an objective, each times 1, the distance to its objective and the
+    angle to it in radians (72); then the path (12), in rig heights.
+    """
     asked = frame.asked
     distance = asked[..., CONTROL.position_cost].norm(dim=-1)
     target, cost = CONTROL.target_rotation, CONTROL.rotation_cost
@@ -71,7 +80,9 @@ def gate_inputs(frame: Frame) -> Tensor:
     cosine = (turned.sum((-2, -1)) - 1) / 2
     angle = frame.active * torch.acos(cosine.clamp(-1 + 1e-5, 1 - 1e-5))
     scale = torch.stack([torch.ones_like(distance), distance, angle], -1)
-    return (frame.phase.unflatten(-1, (SLOTS, 2))[..., None] * scale[..., None, :]).flatten(-3)
+    state = torch.cat([frame.phase.unflatten(-1, (SLOTS, 2)), frame.active[..., None]], -1)
+    goals = (state[..., None] * scale[..., None, :]).flatten(-3)
+    return torch.cat([goals, frame.path.flatten(-2)], -1)
 
 
 class Nsm(Core):
@@ -87,7 +98,7 @@ class Nsm(Core):
         self.split = [widths.embedding, widths.phase, 3 * SLOTS]
         self.pose = nn.Sequential(mlp(widths.given + widths.extra, hidden, hidden), nn.ELU())
         self.goal = nn.Sequential(mlp(widths.control, goal, goal), nn.ELU())
-        self.gate = mlp(6 * SLOTS, gate, gate, experts)
+        self.gate = mlp(GATED, gate, gate, experts)
         self.mixture = MixedStack(experts, hidden + goal, width, sum(self.split), widths.extra, dropout)
 
     def forward(

@@ -95,6 +95,19 @@ def test_cards_say_how_many_parameters(name: str) -> None:
     assert list_models()[name].about["parameters"] == sum(p.numel() for p in network(name).parameters())
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "length"),
+    [
+        ("fe", {}, 5), ("mann", {}, 5), ("rtn", {}, 17), ("fe+omg-lstm", {}, 17), ("rtn", {"length": 9}, 9),
+        ("omg-lstm", {"mode": "paper"}, 2),
+    ],
+)  # fmt: skip
+def test_a_core_may_need_longer_windows(name: str, options: dict[str, Any], length: int) -> None:
+    """Its file says so; a mode and an option come before it, and the resolved options have it."""
+    assert make_model(name, options).config.length == length
+    assert resolve_model(name).resolved(options)["length"] == length
+
+
 # Shapes and gradients.
 
 
