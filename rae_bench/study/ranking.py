@@ -141,7 +141,7 @@ def measured(task: Task, outcomes: Iterable[Outcome]) -> Measured:
         if r["model"] in (TRUTH, *CONTROLS)
     }
     for name, found in by_model.items():
-        own = [r for r in found if r["model"] not in (TRUTH, *CONTROLS)]
+        own = [r for r in found if r["model"] not in (TRUTH, *CONTROLS) and r["status"] != "skipped"]
         if name != FEEDFORWARD:
             learned.append(name)
         for row in rows([*fixed.values(), *own]):

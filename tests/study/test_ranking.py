@@ -120,14 +120,15 @@ def call(*words: object) -> int:
 
 
 def test_the_command_judges_a_tiny_task(tiny_task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["check", "task", tiny_task, "--ranking", "--models", "mann,rtn", "--seeds", 2, "--out", tmp_path]
+    words = ["check", "task", tiny_task, "--ranking", "--models", "mann,patches", "--seeds", 2, "--out", tmp_path]
     assert call(*words, "--workers", 1, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["seeds"] == [0, 1]
     assert found["ranked"] == []
     assert found["unsettled"] == [0.01, 0.05, 0.2]
     rows = {(row["entry"], row["row"], row["fraction"]) for row in found["scores"]}
-    assert {("mann", "cold", 0.2), ("rtn", "cold-long", 0.01), ("feedforward", "full", 1.0)} < rows
+    assert {("mann", "cold", 0.2), ("patches", "cold", 0.01), ("feedforward", "full", 1.0)} < rows
+    assert ("patches", "cold-long", 0.01) not in rows  # it makes no updates
     assert {("nearest", "nearest", 1.0), ("nearest", "nearest", 0.2), ("hold", "hold", 1.0)} < rows
     # The table comes from what is there, without training.
     assert call(*words, "--report-only") == 0
