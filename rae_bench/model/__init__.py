@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 FEATURES_VERSION = 2
 """Covers states, control, changes, statistics and what a network reads of a frame: raise it when these numbers move."""
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 """Covers batches, schedule, optimiser, loss, roll-out and `TrainConfig`: raise it when these numbers move."""
 
 if TYPE_CHECKING:

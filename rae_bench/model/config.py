@@ -15,6 +15,10 @@ MODES = ("corrected", "paper")
 """Protocols that a task and a reference entry may follow: ours, and the one of the thesis with its faults."""
 
 
+DECAY_SECONDS, MOST_DECAY = 600.0, 2.0
+"""Seconds of motion for which `TrainConfig.weight_decay` is meant, and the most decay that less motion makes of it."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a `LightningModel` trains.
@@ -23,7 +27,9 @@ class TrainConfig:
         windows: how many windows an update has; 0 takes as many as the budget's frames allow.
         length: frames in a window. The first is given, the others are predicted.
         rate: largest learning rate of AdamW.
-        weight_decay: weight decay of AdamW.
+        weight_decay: weight decay of AdamW on ten minutes of motion. Half the motion has twice the decay, up to
+            `MOST_DECAY`: a decay that is even in passes over the data (Wang and Aitchison 2024, arXiv:2405.13698) keeps
+            a small fraction, which is passed over often, from being learnt by heart.
         clip: largest norm of the gradient.
         warmup: share of the updates over which the rate rises linearly.
         fall: share of the updates by which the rate has fallen, as a cosine, to a fiftieth.
@@ -44,7 +50,7 @@ class TrainConfig:
     rate: float = 3e-3
     warmup: float = 0.05
     fall: float = 0.85
-    weight_decay: float = 0.01
+    weight_decay: float = 0.06
     clip: float = 1.0
     rest: float = 0.0
     core_rate: float = 1.0

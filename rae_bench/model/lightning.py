@@ -66,7 +66,7 @@ class LightningModel:
     train_defaults: ClassVar[TrainConfig] = TrainConfig()
     search_space: ClassVar[Space] = {
         "rate": ("log", 1e-3, 1e-2),
-        "weight_decay": ("log", 1e-3, 1e-1),
+        "weight_decay": ("log", 6e-3, 0.6),
         "ramp": ("uniform", 0.05, 0.5),
         "slide": ("log", 0.1, 1.6),
     }
@@ -136,6 +136,9 @@ class LightningModel:
 
     def optimiser(self, parameters: Sequence[nn.Parameter], updates: int) -> Any:
         """The optimiser of one training; by default AdamW with a warm-up and a cosine fall of the rate.
+
+        Where a class has none of its own, training takes the weight decay by the amount of motion
+        (`TrainConfig.weight_decay`).
 
         The gradient's norm is clipped to `config.clip` whatever the optimiser is.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rae_bench.errors import UserError
-from rae_bench.model.config import TrainConfig
+from rae_bench.model.config import DECAY_SECONDS, MOST_DECAY, TrainConfig
 from rae_bench.model.control import CONTROL_SIZE
 from rae_bench.model.features import PHASES, Layout, Skeleton, frame_of
 from rae_bench.model.streams import Batch
@@ -103,7 +103,7 @@ def warm_adamw(
     Args:
         parameters: what is trained.
         updates: how many there will be.
-        config: `rate`, `weight_decay`, `warmup`, `fall`, and for what was carried over `rest` and `core_rate`.
+        config: `rate`, `weight_decay` as it is, `warmup`, `fall`, and for what was carried over `rest` and `core_rate`.
         carried: those of the parameters that pre-training taught and that are to rest at first. A rate of 0 leaves
             them as they are, while the optimiser gets to know their gradients.
     """
@@ -133,6 +133,11 @@ def warm_adamw(
     optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True, capturable=on_gpu)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scales)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def decay_for(seconds: float, config: TrainConfig) -> float:
+    """The weight decay of a training on so many seconds of motion."""
+    return min(MOST_DECAY, config.weight_decay * DECAY_SECONDS / max(seconds, 1e-3))
 
 
 def share_predicted(index: int, updates: int, config: TrainConfig) -> float:

@@ -141,14 +141,17 @@ class Steps:
     Args:
         make: an optimiser of some parameters, as the hook `optimiser` of `LightningModel` gives it.
         each: whether every cell has one.
+        decays: (K, 1) weight decay of each cell, which is of its own amount of motion; None leaves it to the optimiser.
     """
 
-    def __init__(self, stack: Stack, make: Callable[[Sequence[Any]], Any], *, each: bool) -> None:
+    def __init__(
+        self, stack: Stack, make: Callable[[Sequence[Any]], Any], *, each: bool, decays: Tensor | None = None
+    ) -> None:
         if each:
             made = [make(stack.parameters_of(cell)) for cell in range(len(stack))]
         else:
             made = [make([block for section in stack.sections for block in section.blocks])]
-        self._stack = stack
+        self._stack, self._decays = stack, decays
         self._pairs = [optimiser_of(one) for one in made]
         self._each = each
 
@@ -175,7 +178,17 @@ class Steps:
         scale = (most / (torch.linalg.vector_norm(norms, dim=1) + 1e-6)).clamp_(max=1)[:, None]
         torch._foreach_mul_(used, [scale] * len(used))
         for optimizer, _ in self._pairs:
+            if self._decays is not None:
+                self._decay(optimizer, self._decays)
             optimizer.step()
+
+    @torch.no_grad()
+    def _decay(self, optimizer: torch.optim.Optimizer, decays: Tensor) -> None:
+        """Shrink the weights that are about to move, as AdamW does, each cell's by a decay of its own."""
+        for group in optimizer.param_groups:
+            moving = [block for block in group["params"] if block.grad is not None]
+            if moving:
+                torch._foreach_mul_(moving, [1 - group["lr"] * decays] * len(moving))
 
     def schedule(self) -> None:
         """Have the schedules take the rates of the next step."""

@@ -25,7 +25,7 @@ from rae_bench.model.features import Skeleton, make_skeleton
 from rae_bench.model.spending import Spending
 from rae_bench.model.step import Draws, Normal, needs_of
 from rae_bench.model.streams import Batch
-from rae_bench.model.training import Sizes, core_of, sizes_for, warm_adamw
+from rae_bench.model.training import Sizes, core_of, decay_for, sizes_for, warm_adamw
 
 
 class Trains(Protocol):
@@ -90,6 +90,11 @@ class Lesson:
         room = max(1, budget.frames // max(1, budget.updates) // (config.length - 1))
         asks_path = all(domain.path is not None for domain in self.domains)
         return replace(config, windows=config.windows or room, in_step=config.in_step if asks_path else LOST)
+
+    @property
+    def decay(self) -> float:
+        """Its weight decay, by how much motion there is to learn from."""
+        return decay_for(sum(float(one.motion.lengths.sum()) / one.motion.fps for one in self.domains), self.config)
 
     @property
     def rests(self) -> bool:
@@ -242,11 +247,12 @@ def program_of(group: Sequence[Lesson], device: torch.device) -> tuple[Program, 
     carried = stack.core_blocks if first.rests else []
 
     def make(parameters: Sequence[nn.Parameter]) -> Any:
-        if carried:
-            return warm_adamw(parameters, updates, config, carried=carried)
-        return model.optimiser(parameters, updates)
+        if each:
+            return model.optimiser(parameters, updates)
+        return warm_adamw(parameters, updates, replace(config, weight_decay=0.0), carried=carried)
 
-    steps = Steps(stack, make, each=each)
+    decays = None if each else torch.tensor([[lesson.decay] for lesson in group], device=device)
+    steps = Steps(stack, make, each=each, decays=decays)
     stack.train(first.frozen)
     return Program(stack, steps, config), rigs
 
@@ -263,8 +269,9 @@ def _alone(lesson: Lesson, device: torch.device) -> None:
         skeleton = make_skeleton(domain.rig, domain.motion.fps).to(device)
         network, normal = lesson.networks[i], lesson.normals[i]
         optimiser: Any = model.optimiser
-        if lesson.rests:
-            optimiser = partial(warm_adamw, config=config, carried=list(core_of(network).parameters()))
+        if not model.has_own("optimiser"):
+            carried = list(core_of(network).parameters()) if lesson.rests else []
+            optimiser = partial(warm_adamw, config=replace(config, weight_decay=lesson.decay), carried=carried)
         hooks: dict[str, Any] = {"loss": model.loss, "optimiser": optimiser, "draws": draws}
         parts.append(Training(network, normal, skeleton, config, updates, lesson.ctx, frozen=lesson.frozen, **hooks))
         streams.append(Streams(domain, config, updates, lesson.seed, device))

@@ -12,12 +12,25 @@ from helpers.tiny_model import side
 from my_model import MyModel
 from torch import Tensor, nn
 
-from rae_bench.model import Budget, Context, Domain, Frame, LightningModel, ModelCard, Next, Sizes, StepNetwork
+from rae_bench.model import (
+    Budget,
+    Context,
+    Domain,
+    Frame,
+    LightningModel,
+    ModelCard,
+    Next,
+    Sizes,
+    StepNetwork,
+    TrainConfig,
+)
 from rae_bench.model.alone import Training
+from rae_bench.model.config import MOST_DECAY
 from rae_bench.model.engine import learn as engine
 from rae_bench.model.engine.group import CannotGroup
 from rae_bench.model.engine.learn import Lesson, learn
 from rae_bench.model.registry import CONTROLS, list_models, make_model
+from rae_bench.model.training import decay_for
 
 ENTRIES = [name for name in list_models() if name not in (*CONTROLS, "feedforward", "match", "patches")]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in (*ENTRIES, "fc-rbf-in", "fc-dec-cat", "fe+rtn")]
@@ -79,6 +92,20 @@ def test_a_group_learns_what_one_does_alone(
     learn(alone)
     assert len(first) == UPDATES
     torch.testing.assert_close(torch.tensor(got).flatten(), torch.tensor(heard), rtol=2e-4, atol=1e-5)
+
+
+def test_less_motion_has_more_weight_decay(lessons: Lessons) -> None:
+    """Even in passes over the data; a group against one alone, above, has cells of different fractions."""
+    small, large = lessons("fe", [2, 12], weight_decay=0.001)
+
+    def seconds(lesson: Lesson) -> float:
+        return sum(float(one.motion.lengths.sum()) / one.motion.fps for one in lesson.domains)
+
+    assert seconds(small) < 0.5 * seconds(large)
+    assert small.decay / large.decay == pytest.approx(seconds(large) / seconds(small))
+    assert large.decay == pytest.approx(0.001 * 600 / seconds(large))
+    assert decay_for(1e-9, TrainConfig()) == MOST_DECAY
+    assert decay_for(600, TrainConfig(weight_decay=0.0)) == 0
 
 
 @pytest.mark.usefixtures("every_update")
