@@ -96,7 +96,7 @@ def test_networks_share_the_core_and_take_turns(sides: dict[str, Side]) -> None:
     sources = (domain(sides["r4"]), domain(sides["hexapod"]))
     cores = {}
     for updates, given in ((1, sources), (1, sources[:1]), (2, sources), (2, sources[:1])):
-        model = make_model("fe", {"windows": 4, "length": 3})
+        model = make_model("fe", {"windows": 4, "length": 3, "weight_decay": 0.0})
         model.pretrain(given[0], Context("pretrain", 1.0, Budget(updates, 10**6), 0, sources=given))
         cores[updates, len(given)] = model._core
     assert cores[1, 1].keys() == cores[1, 2].keys()
@@ -107,7 +107,7 @@ def test_networks_share_the_core_and_take_turns(sides: dict[str, Side]) -> None:
 
 def test_the_spent_budget_is_that_of_one_source(sides: dict[str, Side]) -> None:
     sources = (domain(sides["r4"]), domain(sides["hexapod"]))
-    model = make_model("fe", {"windows": 4, "length": 3})
+    model = make_model("fe", {"windows": 4, "length": 3, "weight_decay": 0.0})
     ctx = Context("pretrain", 1.0, Budget(4, 10**6), 0, sources=sources)
     model.pretrain(sources[0], ctx)
     assert (ctx.declared["updates"], ctx.declared["frames"]) == (4, 4 * 4 * 2)
