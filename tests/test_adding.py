@@ -187,7 +187,7 @@ def test_a_model(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_a_core(clone: Path) -> None:
     said = play("Adding a reference core or codec", clone)
     assert "  my-core " in said["rae-bench list models"]
-    assert said["python tests/golden/update.py my-core"] == "my-core: version 2, new\n"
+    assert said["python tests/golden/update.py my-core"] == "my-core: version 3, new\n"
 
 
 def test_a_task(clone: Path) -> None:
