@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,9 @@ from rae_bench.objectives.tracks import TRACKS
 from rae_bench.task.cells import TRUTH
 from rae_bench.task.named import builtin_tasks, load_task
 from rae_bench.task.task import Task
+
+TOGETHER = 2
+"""Tasks whose motion is made or found at a time: what they hold in memory adds up."""
 
 
 @dataclass
@@ -255,13 +259,15 @@ def _graders(
 ) -> dict[str, Grader]:
     """Make or find the data of an entry's tasks, as far as they are here."""
     found = {}
-    for name in (name for name in entry.tasks if name in tasks):
-        progress(f"{name}: data")
-        try:
-            found[name] = Grader.of(tasks[name], data_root)
-        except Unavailable as missing:
-            report.notes.append(f"{name} stays {CLAIMED}: {missing}")
-            report.unmeasured.add(name)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        wanted = {name: pool.submit(Grader.of, tasks[name], data_root) for name in entry.tasks if name in tasks}
+        for name, grader in wanted.items():
+            progress(f"{name}: data")
+            try:
+                found[name] = grader.result()
+            except Unavailable as missing:
+                report.notes.append(f"{name} stays {CLAIMED}: {missing}")
+                report.unmeasured.add(name)
     return found
 
 
