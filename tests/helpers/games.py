@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,34 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from rae_bench.baselines.controls import Hold, Interpolate
+from rae_bench.baselines.controls import Hold, Interpolate, Nearest
 from rae_bench.baselines.feedforward import FeedForward
 from rae_bench.baselines.planning import minimum_jerk
-from rae_bench.model import HORIZONS, Context, Domain, ModelCard, Prompt, Trajectory, make_motion, quat, solve_ik
+from rae_bench.metrics import (
+    adversarial,
+    category_scores,
+    evaluate,
+    evaluate_clips,
+    floored_scores,
+    headline_score,
+    primaries,
+)
+from rae_bench.metrics.headline import YARDSTICKS
+from rae_bench.model import (
+    HORIZONS,
+    Budget,
+    Context,
+    Domain,
+    ModelCard,
+    Prompt,
+    Trajectory,
+    make_motion,
+    quat,
+    solve_ik,
+)
+from rae_bench.task.held_out import HeldOutClips
+from rae_bench.task.others import other_real_clips
+from rae_bench.task.sides import Side
 
 SMOOTHING = 0.06
 """Seconds: standard deviation of the filter over rotations."""
@@ -127,3 +153,51 @@ class Kernel(FeedForward):
     def _made(self, net: Any, x: Tensor) -> Tensor:
         made = self._kernel(self._scaled(x.double())) @ self._weights + self._scales["y_mean"]
         return made.float()
+
+
+GAMES = {"locked": Locked, "drift": Drift, "kernel": Kernel}
+CONTROLS = {"hold": Hold, "interpolate": Interpolate, "nearest": Nearest}
+BEST = "best of controls"
+"""No model can be this: of each clip it takes the control that comes nearest to the truth."""
+
+
+def game_scores(target: Side, names: Sequence[str], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Headline scores with all of the target's data, by name (S,): of `GAMES`, of `CONTROLS` and of `BEST`."""
+    track = target.protocol.track
+    scaled: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for seed in seeds:
+        exam = target.held_out_clips(target.held_out(seed, 1.0))
+        others = other_real_clips(target, exam, seed)
+        domain, ctx = target.domain(target.fraction(seed, 1.0)), Context("cold", 1.0, Budget(0, 0), seed)
+        height = target.corpus.motion.rig.height
+
+        @cache
+        def made(name: str, exam: HeldOutClips = exam, domain: Domain = domain, ctx: Context = ctx) -> Trajectory:
+            model = {**GAMES, **CONTROLS}[name]()
+            model.adapt(domain, ctx)
+            return model.generate(exam.prompt, ctx)
+
+        def best(exam: HeldOutClips = exam, height: float = height) -> Trajectory:
+            clips = {name: evaluate_clips(made(name), exam.truth, exam.objectives) for name in CONTROLS}
+            kinds = {kind: name for kind, name in primaries(track).items() if kind in YARDSTICKS}
+            near = [
+                sum(np.nan_to_num(clips[name][metric]) / YARDSTICKS[kind] for kind, metric in kinds.items())
+                for name in CONTROLS
+            ]
+            chosen, number = np.argmin(near, 0), np.arange(len(exam.truth))
+            roots = np.stack([made(name).root_positions[0] for name in CONTROLS])[chosen, number]
+            turns = np.stack([made(name).rotations[0] for name in CONTROLS])[chosen, number]
+            return Trajectory(roots[None], turns[None])
+
+        def measured(trajectory: Trajectory, exam: HeldOutClips = exam, seed: int = seed) -> dict[str, float]:
+            values = evaluate(trajectory, exam.truth, exam.objectives)
+            return values | adversarial(
+                trajectory, exam.truth, others.motion, groups=others.held_out_groups,
+                other_groups=others.groups, seed=seed,
+            )  # fmt: skip
+
+        truth = measured(Trajectory.of(exam.truth))
+        for name in names:
+            values = measured(best() if name == BEST else made(name))
+            scaled[name].append(category_scores(values, truth, height, track))
+    return {name: np.array([headline_score([one]) for one in floored_scores(of)]) for name, of in scaled.items()}
