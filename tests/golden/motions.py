@@ -100,7 +100,7 @@ def preparation() -> Values:
     from helpers.recordings import RECIPE, header, walk
 
     from rae_bench.data.corpus import with_swapped_roles
-    from rae_bench.data.formats.bvh import write_bvh
+    from rae_bench.data.formats.bvh_write import write_bvh
     from rae_bench.data.importing.recipe import Recipe
     from rae_bench.data.importing.recordings import import_folder
 
