@@ -47,8 +47,8 @@ from rae_bench.data.formats.smpl import PARENTS as PARENTS_OF_SMPL
 from rae_bench.data.formats.smpl import average_body, is_smpl, read_smpl, read_smpl_body
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.file_list import download_addresses
+from rae_bench.data.importing.labels import read_labels
 from rae_bench.data.importing.recipe import Recipe, read_roles
-from rae_bench.data.importing.recordings import read_labels
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import FACTS, RIG, read_kept
 from rae_bench.model.api import Trajectory
