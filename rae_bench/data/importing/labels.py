@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from rae_bench.data.formats.take import Take
 from rae_bench.data.importing.file_list import LABELS
@@ -47,60 +48,62 @@ def read_labels(
     return labels, ""
 
 
-def take_names(sources: Sequence[str], takes: Sequence[Take], files: Sequence[str]) -> list[str]:
-    """Return the name of each take: its file's without the suffix, then its own where the file holds several.
+class TakeName(NamedTuple):
+    """How a take is called.
+
+    Attributes:
+        file: where it is from, relative to the folder.
+        own: its name in a file that holds several, else empty.
+        stem: its file's name without the suffix, then its own; unique.
+    """
+
+    file: str
+    own: str
+    stem: str
+
+
+def take_names(sources: Sequence[str], takes: Sequence[Take], files: Sequence[str]) -> list[TakeName]:
+    """Return how each take is called.
 
     Args:
         sources: the file of each take.
         takes: what was read.
-        files: other names, without two that are the same, for takes that would share one.
+        files: unique names, in place of a stem that several takes would share.
     """
-    of = zip(sources, takes, strict=True)
-    stems = [f"{_bare(file)}/{take.name}" if take.name else _bare(file) for file, take in of]
-    return [stem if stems.count(stem) == 1 else file for stem, file in zip(stems, files, strict=True)]
+    of = list(zip(sources, takes, files, strict=True))
+    stems = [f"{_bare(source)}/{take.name}" if take.name else _bare(source) for source, take, _ in of]
+    return [
+        TakeName(source, take.name, stem if stems.count(stem) == 1 else file)
+        for stem, (source, take, file) in zip(stems, of, strict=True)
+    ]
 
 
 def take_groups(
-    stems: Sequence[str],
-    sources: Sequence[str],
-    takes: Sequence[Take],
-    labels: Mapping[str, Mapping[str, str]],
-    recipe: Recipe,
+    names: Sequence[TakeName], labels: Mapping[str, Mapping[str, str]], recipe: Recipe
 ) -> tuple[list[str], str]:
     """Return the split group of each take, and which files share one as they are mirror images by name, in words.
 
     Args:
-        stems: the names of the takes.
-        sources: the file of each take.
-        takes: what was read.
+        names: how the takes are called.
         labels: file -> what `read_labels` says of it.
         recipe: how the folder is read.
     """
-    names = stems
-    if _file_is_group(sources, recipe):
-        names = [_bare(file) if take.name else stem for stem, file, take in zip(stems, sources, takes, strict=True)]
-    groups = [_group(name, labels[file], recipe) for name, file in zip(names, sources, strict=True)]
+    whole = _file_is_group([name.file for name in names], recipe)
+    groups = [
+        _group(_bare(name.file) if whole and name.own else name.stem, labels[name.file], recipe) for name in names
+    ]
+    stems = [name.stem for name in names]
     mirrors = mirrored_by_name(stems) if recipe.group_by == "names" else {}
     if not mirrors:
         return groups, ""
-    groups = [
-        groups[stems.index(mirrors[stem])] if stem in mirrors else group
-        for stem, group in zip(stems, groups, strict=True)
-    ]
+    groups = [groups[stems.index(mirrors.get(stem, stem))] for stem in stems]
     first = next(iter(mirrors))
     return groups, f"{len(mirrors)} files are mirror images by name and share a group with what they mirror, as {first}"
 
 
-def take_actions(
-    stems: Sequence[str],
-    sources: Sequence[str],
-    takes: Sequence[Take],
-    labels: Mapping[str, Mapping[str, str]],
-    recipe: Recipe,
-) -> list[str]:
+def take_actions(names: Sequence[TakeName], labels: Mapping[str, Mapping[str, str]], recipe: Recipe) -> list[str]:
     """Return the action of each take: its label or name, or what the pattern finds in it."""
-    of = zip(takes, stems, sources, strict=True)
-    return [_action(take.name or stem, labels[file], recipe) for take, stem, file in of]
+    return [_action(name.own or name.stem, labels[name.file], recipe) for name in names]
 
 
 def _bare(file: str) -> str:

@@ -86,18 +86,19 @@ def import_folder(
         recipe = _with_guessed_roles(recipe, motions)
     motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name, all_slides(takes))
 
-    stems = take_names(sources, takes, files)
+    called = take_names(sources, takes, files)
+    stems = [each.stem for each in called]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
-    group_of, mirrored = take_groups(stems, sources, takes, labels, recipe)
+    group_of, mirrored = take_groups(called, labels, recipe)
     told = "; ".join(text for text in (told, mirrored) if text)
     if recipe.action_by == "motion":
         done = actions.find_actions(motion, course)
     else:
-        action_of = take_actions(stems, sources, takes, labels, recipe)
+        action_of = take_actions(called, labels, recipe)
         done = tuple(action_of[owner] for owner, _ in owners)
     say("looking for copies")
     groups, copied = without_copies(
