@@ -163,41 +163,47 @@ BEST = "best of controls"
 
 def game_scores(target: Side, names: Sequence[str], seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Headline scores with all of the target's data, by name (S,): of `GAMES`, of `CONTROLS` and of `BEST`."""
-    track = target.protocol.track
-    scaled: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for seed in seeds:
-        exam = target.held_out_clips(target.held_out(seed, 1.0))
-        others = other_real_clips(target, exam, seed)
-        domain, ctx = target.domain(target.fraction(seed, 1.0)), Context("cold", 1.0, Budget(0, 0), seed)
-        height = target.corpus.motion.rig.height
+    found = [_categories(target, names, seed) for seed in seeds]
+    return {
+        name: np.array([headline_score([one]) for one in floored_scores([each[name] for each in found])])
+        for name in names
+    }
 
-        @cache
-        def made(name: str, exam: HeldOutClips = exam, domain: Domain = domain, ctx: Context = ctx) -> Trajectory:
-            model = {**GAMES, **CONTROLS}[name]()
-            model.adapt(domain, ctx)
-            return model.generate(exam.prompt, ctx)
 
-        def best(exam: HeldOutClips = exam, height: float = height) -> Trajectory:
-            clips = {name: evaluate_clips(made(name), exam.truth, exam.objectives) for name in CONTROLS}
-            kinds = {kind: name for kind, name in primaries(track).items() if kind in YARDSTICKS}
-            near = [
-                sum(np.nan_to_num(clips[name][metric]) / YARDSTICKS[kind] for kind, metric in kinds.items())
-                for name in CONTROLS
-            ]
-            chosen, number = np.argmin(near, 0), np.arange(len(exam.truth))
-            roots = np.stack([made(name).root_positions[0] for name in CONTROLS])[chosen, number]
-            turns = np.stack([made(name).rotations[0] for name in CONTROLS])[chosen, number]
-            return Trajectory(roots[None], turns[None])
+def _categories(target: Side, names: Sequence[str], seed: int) -> dict[str, dict[str, float]]:
+    """`category_scores` of one seed, by name."""
+    exam = target.held_out_clips(target.held_out(seed, 1.0))
+    others = other_real_clips(target, exam, seed)
+    domain, ctx = target.domain(target.fraction(seed, 1.0)), Context("cold", 1.0, Budget(0, 0), seed)
+    track, height = target.protocol.track, target.corpus.motion.rig.height
 
-        def measured(trajectory: Trajectory, exam: HeldOutClips = exam, seed: int = seed) -> dict[str, float]:
-            values = evaluate(trajectory, exam.truth, exam.objectives)
-            return values | adversarial(
-                trajectory, exam.truth, others.motion, groups=others.held_out_groups,
-                other_groups=others.groups, seed=seed,
-            )  # fmt: skip
+    @cache
+    def made(name: str) -> Trajectory:
+        if name == BEST:
+            return _best_of([made(control) for control in CONTROLS], exam, track)
+        model = {**GAMES, **CONTROLS}[name]()
+        model.adapt(domain, ctx)
+        return model.generate(exam.prompt, ctx)
 
-        truth = measured(Trajectory.of(exam.truth))
-        for name in names:
-            values = measured(best() if name == BEST else made(name))
-            scaled[name].append(category_scores(values, truth, height, track))
-    return {name: np.array([headline_score([one]) for one in floored_scores(of)]) for name, of in scaled.items()}
+    def measured(trajectory: Trajectory) -> dict[str, float]:
+        values = evaluate(trajectory, exam.truth, exam.objectives)
+        groups, other_groups = others.held_out_groups, others.groups
+        return values | adversarial(
+            trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=seed
+        )
+
+    truth = measured(Trajectory.of(exam.truth))
+    return {name: category_scores(measured(made(name)), truth, height, track) for name in names}
+
+
+def _best_of(made: Sequence[Trajectory], exam: HeldOutClips, track: str) -> Trajectory:
+    """Of each clip that trajectory whose errors, in yardsticks, are least."""
+    kinds = {kind: name for kind, name in primaries(track).items() if kind in YARDSTICKS}
+    each = [evaluate_clips(one, exam.truth, exam.objectives) for one in made]
+    errors = [
+        sum(np.nan_to_num(clips[metric]) / YARDSTICKS[kind] for kind, metric in kinds.items()) for clips in each
+    ]
+    chosen, number = np.argmin(errors, 0), np.arange(len(exam.truth))
+    roots = np.stack([one.root_positions[0] for one in made])[chosen, number]
+    turns = np.stack([one.rotations[0] for one in made])[chosen, number]
+    return Trajectory(roots[None], turns[None])
