@@ -202,7 +202,7 @@ def test_a_rig(clone: Path) -> None:
 
 
 def test_a_metric(clone: Path) -> None:
-    """Its own test finds it; that of docs/metrics.md, that it is registered, and where its line stands."""
+    """Its own test finds it; that of docs/reference/metrics.md, that it is registered, and where its line stands."""
     play("Adding a metric", clone)
     there("python -m pytest tests/golden/test_golden.py -k heading_error", clone)
     file = clone / "rae_bench/metrics/heading.py"

@@ -10,7 +10,7 @@ from helpers.places import ROOT
 
 from rae_bench.cli import cli
 
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
 
 
 def _blocks(page: str, language: str) -> list[str]:

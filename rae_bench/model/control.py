@@ -1,4 +1,4 @@
-"""What objectives ask of a pose, as tensors; docs/model.md draws the layout."""
+"""What objectives ask of a pose, as tensors; docs/guides/model.md draws the layout."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ class Results(list[dict[str, Any]]):
 
         Returns:
             The columns `model`, `task`, `row`, `fraction` (of the target's data; NaN where it plays no part) and
-            `seeds` (how many), then the figures: means over the seeds, of ratios geometric means. docs/metrics.md says
-            what they are, and in which units.
+            `seeds` (how many), then the figures: means over the seeds, of ratios geometric means.
+            docs/reference/metrics.md says what they are, and in which units.
         """
         return frame_of(self.outcomes, intervals=intervals)
 

@@ -15,7 +15,7 @@ A model is tried on two tiny built-in domains, with a few clips of 2.5 s each. T
 API, not whether it moves well. They run the model in this process, on what the benchmark would hand it: training
 domains to `pretrain` and `adapt`, and to `generate` a prompt and a context without domain or budget. They see outputs
 only, and cannot find out a model that looks for more: that a benchmark's model process holds no more is the
-benchmark's affair (docs/protocol.md#what-a-model-process-can-and-cannot-see).
+benchmark's affair (docs/concepts/protocol.md#what-a-model-process-can-and-cannot-see).
 """
 
 from __future__ import annotations

@@ -9,6 +9,6 @@ from helpers.places import DOCS
 
 
 def commands() -> list[list[str]]:
-    """The import commands of docs/importing.md, one for each folder."""
-    text = (DOCS / "importing.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    """The import commands of docs/guides/importing.md, one for each folder."""
+    text = (DOCS / "guides" / "importing.md").read_text(encoding="utf-8").replace("\\\n", " ")
     return [shlex.split(line) for line in re.findall(r"^rae-bench data import \$DATA/.*$", text, re.MULTILINE)]

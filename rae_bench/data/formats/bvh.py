@@ -1,4 +1,4 @@
-"""BVH files, in and out. docs/formats.md says what is understood of the ways in which exporters disagree."""
+"""BVH files, in and out. docs/reference/formats.md says what is understood of the ways in which exporters disagree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of BVH files: joints of the HIERARCHY, numbers of the MOTION. docs/formats.md says what is understood."""
+"""The text of BVH files: joints of the HIERARCHY, numbers of the MOTION. docs/reference/formats.md describes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format `npz`: recordings that hold positions of points. docs/formats.md describes the files.
+"""The format `npz`: recordings that hold positions of points. docs/reference/formats.md describes the files.
 
 `read_points` reads the points of a file. `fit_points` gives those of one skeleton their bones, and their rotations
 where a file does not hold them. `write_npz` writes a file, with rotations.

@@ -1,4 +1,4 @@
-"""Every trap that docs/importing.md says is caught, folder by folder, in what an import refuses or its report tells."""
+"""Every trap that docs/guides/importing.md says is caught, by folder, in what an import refuses or its report tells."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ TRAPS: dict[str, dict[str, list[Check]]] = {
 
 
 def documented() -> dict[str, dict[str, str]]:
-    """Folder -> trap -> yes, partly or no, of the table in docs/importing.md."""
-    text = (DOCS / "importing.md").read_text(encoding="utf-8")
+    """Folder -> trap -> yes, partly or no, of the table in docs/guides/importing.md."""
+    text = (DOCS / "guides" / "importing.md").read_text(encoding="utf-8")
     table: dict[str, dict[str, str]] = {}
     folder = ""
     for line in takewhile(str.strip, text[text.index("| folder | trap |") :].splitlines()[2:]):
