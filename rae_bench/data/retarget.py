@@ -1,6 +1,6 @@
 """Motion of one rig on another: the benchmark's own retargeting, by roles and inverse kinematics.
 
-What corresponds are roles: pelvis, head, hands and feet (docs/develop/design.md 2). A role that only one of the rigs
+What corresponds are roles: pelvis, head, hands and feet (docs/concepts/glossary.md). A role that only one of the rigs
 has is left out. What a character does is how its roles have moved away from the rest pose, seen from under the pelvis,
 so the rest pose of one rig becomes the rest pose of the other:
 

@@ -102,7 +102,8 @@ def check_model(
         options: keyword arguments of the model.
         updates: optimiser steps of each training; a handful is enough to see whether a model keeps to the API.
         seed: of the trainings.
-        begun, ended: are called with the name of each check before it, and with its result after it.
+        begun: is called with the name of each check before it.
+        ended: is called with the result of each check after it.
 
     Raises:
         UserError: there is no such model, or it does not take these options. Whatever else a model raises is a failed
