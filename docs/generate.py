@@ -269,11 +269,10 @@ ABOUT = {
 """First package of a layer -> what the layer does."""
 OUTSIDE = {
     "cli": ("you", "terminal, notebook"), "viewer": ("leaderboard/", "entries: data"),
-    "testing": ("baselines/", "and your model"), "task": ("tasks/", "one TOML file each"),
+    "task": ("tasks/", "one TOML file each"), "model": ("baselines/", "and your model"),
     "data": ("recordings", "yours"),
 }  # fmt: skip
 """First package of a layer -> what from outside meets it there."""
-MEETS = {"testing": "model"}
 
 
 def layers() -> list[list[str]]:
@@ -304,15 +303,14 @@ def picture() -> str:
             f'<text x="22" y="{y + 34}" font-size="12.5" fill="#3d4650">{escape(ABOUT[names[0]])}</text>'
         )
     for place, (name, text) in OUTSIDE.items():
-        y, to = top[place], top[MEETS.get(place, place)] + 21
+        y = top[place]
         parts.append(
             f'<rect x="{SIDE}" y="{y}" width="{WIDTH - SIDE - 12}" height="{ROW - 8}" rx="7" fill="#f6ecd9"/>'
             f'<text x="{SIDE + 10}" y="{y + 18}" font-size="14" font-weight="700" fill="#1b1f24">{escape(name)}</text>'
             f'<text x="{SIDE + 10}" y="{y + 34}" font-size="12" fill="#3d4650">{escape(text)}</text>'
         )
-        bend = f"M{SIDE} {y + 21}" + (f"H{SIDE - 14}V{to}" if to != y + 21 else "") + f"H{LEFT + 8}"
-        parts.append(f'<path d="{bend}" fill="none" stroke="#59626d" stroke-width="1.5"/>')
-        parts.append(f'<path d="M{LEFT + 2} {to}l8 -4v8z" fill="#59626d"/>')
+        parts.append(f'<path d="M{SIDE} {y + 21}H{LEFT + 8}" fill="none" stroke="#59626d" stroke-width="1.5"/>')
+        parts.append(f'<path d="M{LEFT + 2} {y + 21}l8 -4v8z" fill="#59626d"/>')
     parts.append(
         f'<text x="16" y="{height - 12}" font-size="12" fill="#59626d">'
         "baselines/ and your model import rae_bench.model alone.</text></svg>"

@@ -1,7 +1,7 @@
 """What MkDocs does beside turning `docs` into pages: pages of the repository, links to them, and reference from code.
 
 Links are written as GitHub reads them, from file to file. Where they leave `docs`, they lead to a page that is made of
-the file; a file that has no page is named and not linked.
+the file; a file that has no page is named and not linked. A link with the name of a file gets the title of its page.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import posixpath
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,16 @@ def _to_page(link: re.Match[str], here: str, files: Files) -> str:
         if file.startswith("docs/"):
             return link[0]  # dead: the build says so
         return text if (ROOT / file).exists() else link[0]
+    if re.fullmatch(r"[\w/-]+\.md", text):
+        text = _title(ROOT / file)
     relative = posixpath.relpath(target, posixpath.dirname(here) or ".")
     return f"{mark}[{text}]({relative}{'#' * bool(anchor)}{anchor})"
+
+
+@lru_cache
+def _title(page: Path) -> str:
+    found = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else page.name
 
 
 def _in_repository(uri: str) -> str:
