@@ -271,7 +271,7 @@ class AnyRig(LightningModel):
     """One network for every skeleton. Raise the card's version when its numbers move.
 
     Options:
-        preset: `small`, or `paper` with larger sizes, which need a budget of their own (docs/model.md).
+        preset: `small`, or `paper` with larger sizes, which need a budget of their own (docs/guides/model.md).
         variants: how many copies of sources on other bones pre-training adds.
         hide: the largest share of joints without a role that is hidden in training.
     """

@@ -1,4 +1,4 @@
-"""The reference entries: a codec around a core (docs/model.md says what they have in common, and why)."""
+"""The reference entries: a codec around a core (docs/guides/model.md says what they have in common, and why)."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class PairModel(LightningModel):
     """A codec and a core.
 
     Options:
-        preset: `small`, or `paper` with the published sizes, which need a budget of their own (docs/model.md).
+        preset: `small`, or `paper` with the published sizes, which need a budget of their own (docs/guides/model.md).
         output: one of `pair_options.OUTPUTS`; None takes that of the mode.
-        mode: `corrected`, or `paper` with those faults of the thesis that are the model's (docs/study.md).
+        mode: `corrected`, or `paper` with those faults of the thesis that are the model's (docs/reports/study.md).
     """
 
     pair: ClassVar[Pair]

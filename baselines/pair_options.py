@@ -19,7 +19,7 @@ change."""
 
 OPTION_TEXTS = {
     "preset": "small, or paper: the sizes of the papers",
-    "mode": "corrected, or paper: the thesis' published protocol with its faults (docs/study.md)",
+    "mode": "corrected, or paper: the thesis' published protocol with its faults (docs/reports/study.md)",
     "output": f"what the decoder gives: {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}",
 }
 """What the options do that are not of `TrainConfig`."""
@@ -47,7 +47,7 @@ MODE = {
         {"output": "absolute", "length": 2, "coin": "gaussian", "in_step": 0.3}, pooled_scale=True, as_published=True
     ),
 }
-"""All that the published protocol changes of a model (docs/study.md); what it changes of a task is the task's."""
+"""All that the published protocol changes of a model (docs/reports/study.md); its changes of a task are the task's."""
 
 
 @dataclass(frozen=True)

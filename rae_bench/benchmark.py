@@ -1,7 +1,7 @@
 """The version of the benchmark's rules, and what is said of numbers that another version made.
 
 It is raised where numbers stop to compare although no code of a cell is at fault: other rules of the protocol, of the
-score or of the board. docs/leaderboard.md has the policy.
+score or of the board. docs/concepts/leaderboard.md has the policy.
 """
 
 from __future__ import annotations

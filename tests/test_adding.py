@@ -1,4 +1,4 @@
-"""The pages of CONTRIBUTING.md about adding things: their files are written, their commands run, as they stand there.
+"""The pages of docs/develop about adding things: their files are written, their commands run, as they stand there.
 
 A page is played in a copy of the repository, where a contributor would be. A block without a language is commands, one
 a line. Any other belongs to the file named last before it: it is written where there is none, and is an excerpt of
@@ -13,25 +13,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from helpers.places import ROOT
+from helpers.documents import Block, blocks, commands_on, text_of
+from helpers.places import DOCS, ROOT
 
 from rae_bench.cli import main
 from rae_bench.storage import home
 
-PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COPIED = ("rae_bench", "baselines", "tasks", "tests", "docs")
-PAGES = tuple(title for title in re.findall(r"^## (.+)$", PAGE, re.MULTILINE) if title.startswith("Adding "))
+PAGES = tuple(sorted(str(page.relative_to(ROOT)) for page in (DOCS / "develop").glob("add-a-*.md")))
 
-ELSEWHERE = {
-    "Set-up": "makes an environment and runs all tests in it, as .ci/run does",
-    "Submitting an entry": "played by tests/leaderboard/test_contributing.py",
-}
-"""Pages with commands that are not run here, and why."""
 LONG = {
     "rae-bench check model fe+my-core": "trains an LSTM ten times: 20 s",
     "python -m pytest tests/baselines/test_pairs.py -k my-core": "10 s, and done for every core there is",
@@ -52,28 +46,6 @@ FEWER = {
     "[protocol]\n": "[budget]\nfull_updates = 6\nquick_updates = 6\n\n[protocol]\n", 'rig = "': 'clips = 24\nrig = "',
 }  # fmt: skip
 """... what is put into the file of a task."""
-
-
-class Block(NamedTuple):
-    """What the reader is to write or run; `names` stand in backticks in the paragraph before."""
-
-    language: str
-    names: list[str]
-    text: str
-
-
-def section(title: str) -> str:
-    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def blocks(title: str) -> Iterator[Block]:
-    fenced = re.findall(r"(.*?)^```(\w*)\n(.*?)^```\n", section(title), re.DOTALL | re.MULTILINE)
-    for before, language, text in fenced:
-        yield Block(language, re.findall(r"`([^`]+)`", before.rstrip().rpartition("\n\n")[2]), text)
-
-
-def commands(title: str) -> list[str]:
-    return [line for block in blocks(title) if not block.language for line in block.text.splitlines()]
 
 
 def write(block: Block, clone: Path) -> None:
@@ -131,10 +103,10 @@ def here(command: str, clone: Path) -> str:
     return ""
 
 
-def play(title: str, clone: Path, run: Callable[[str, Path], str] = there, *, long: bool = False) -> dict[str, str]:
+def play(page: str, clone: Path, run: Callable[[str, Path], str] = there, *, long: bool = False) -> dict[str, str]:
     """What each command of a page said."""
     said = {}
-    for block in blocks(title):
+    for block in blocks(text_of(page)):
         if block.language:
             write(block, clone)
             continue
@@ -165,18 +137,16 @@ def clone(tmp_path: Path, tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-def test_every_command_is_run_somewhere() -> None:
+def test_the_lists_are_of_these_pages() -> None:
     assert len(PAGES) == 5
-    titles = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
-    assert {title for title in titles if commands(title)} == {*PAGES, *ELSEWHERE}
-    assert set(LONG) <= {command for title in PAGES for command in commands(title)}
-    everything = " ".join(command for title in PAGES for command in commands(title))
+    assert set(LONG) <= {command for page in PAGES for command in commands_on(page)}
+    everything = " ".join(command for page in PAGES for command in commands_on(page))
     assert all(old in everything for old in SMALLER)
 
 
 def test_a_model(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(clone)
-    play("Adding a model", clone, here)
+    play("docs/develop/add-a-model.md", clone, here)
     said = capsys.readouterr().out
     assert "ok    no_future_objectives" in said
     assert "FAIL" not in said
@@ -185,25 +155,25 @@ def test_a_model(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_a_core(clone: Path) -> None:
-    said = play("Adding a reference core or codec", clone)
+    said = play("docs/develop/add-a-core-or-codec.md", clone)
     assert "  my-core " in said["rae-bench list models"]
     assert said["python tests/golden/update.py my-core"] == "my-core: version 3, new\n"
 
 
 def test_a_task(clone: Path) -> None:
-    said = play("Adding a task", clone)
+    said = play("docs/develop/add-a-task.md", clone)
     assert "rig hexapod" in said["rae-bench show task quad2hexapod"]
 
 
 def test_a_rig(clone: Path) -> None:
-    said = play("Adding a rig", clone)
+    said = play("docs/develop/add-a-rig.md", clone)
     assert said["rae-bench show rig stick"].splitlines()[1].startswith("15 joints, 27 degrees of freedom")
     assert (clone / "stick-view.html").stat().st_size > 100_000
 
 
 def test_a_metric(clone: Path) -> None:
-    """Its own test finds it; that of docs/metrics.md, that it is registered, and where its line stands."""
-    play("Adding a metric", clone)
+    """Its own test finds it; that of docs/reference/metrics.md, that it is registered, and where its line stands."""
+    play("docs/develop/add-a-metric.md", clone)
     there("python -m pytest tests/golden/test_golden.py -k heading_error", clone)
     file = clone / "rae_bench/metrics/heading.py"
     file.write_text(file.read_text(encoding="utf-8").replace("np.degrees(np.abs", "1.001 * np.degrees(np.abs"), "utf-8")
@@ -212,9 +182,9 @@ def test_a_metric(clone: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("title", [title for title in PAGES if LONG.keys() & set(commands(title))])
-def test_a_whole_page(title: str, clone: Path) -> None:
-    play(title, clone, long=True)
+@pytest.mark.parametrize("page", [page for page in PAGES if LONG.keys() & set(commands_on(page))])
+def test_a_whole_page(page: str, clone: Path) -> None:
+    play(page, clone, long=True)
 
 
 def test_an_excerpt_that_has_rotted_is_found() -> None:

@@ -1,4 +1,4 @@
-"""The repository is laid out as docs/design.md 9 says: imports point one way, and one package is installed."""
+"""The repository is laid out as docs/develop/design.md 9 says: imports point one way, and one package is installed."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_wheel_has_every_package() -> None:
 
 
 def test_the_contract_lists_the_same_layers() -> None:
-    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "develop" / "design.md").read_text(encoding="utf-8")
     block = text.split("A\ntest holds it.\n\n```text\n")[1].split("```")[0]
     listed = [tuple(layer.replace(",", " ").split()) for layer in block.split("->")]
     assert listed == [tuple(name for name in layer if name != "__main__") for layer in LAYERS]

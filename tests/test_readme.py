@@ -1,4 +1,4 @@
-"""The README keeps its promises: its model is the tested one, its commands and links exist."""
+"""Pages keep their promises: the model shown is the tested one, commands and options exist, links lead somewhere."""
 
 import re
 import shlex
@@ -6,11 +6,10 @@ import tomllib
 
 import click
 import pytest
+from helpers.documents import PAGES
 from helpers.places import ROOT
 
 from rae_bench.cli import cli
-
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
 
 
 def _blocks(page: str, language: str) -> list[str]:
@@ -28,7 +27,7 @@ def _blocks(page: str, language: str) -> list[str]:
 
 def test_the_model_shown_is_the_model_tested() -> None:
     mine = (ROOT / "tests" / "my_model.py").read_text(encoding="utf-8")
-    assert mine in _blocks("README.md", "python")
+    assert mine in _blocks("docs/guides/your-model.md", "python")
 
 
 def _commands(page: str) -> list[list[str]]:
@@ -70,8 +69,11 @@ def test_links_lead_somewhere(page: str) -> None:
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
 
 
-def test_readme_has_commands() -> None:
+def test_readme_is_short_and_has_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 130
     assert len(_commands("README.md")) > 5
+    assert "## Install and run the tests\n\n```\npython3 -m venv .venv && " in text
 
 
 @pytest.mark.parametrize("page", PAGES)

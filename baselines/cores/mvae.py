@@ -19,8 +19,9 @@ Two figures are reported with the costs: `kl` (nats, summed over dimensions, the
 `active_units` (dimensions in which the encoder's mean, as the prior sees it, varies by more than 0.01 over the rows;
 after Burda et al. 2016). No nats are free: the weight alone keeps the latent alive.
 
-The weight and the share of rows were chosen on the source's val part of `biped2quad` (docs/model.md has the figures):
-nine recipes besides the one of before, two seeds and 800 updates each in `control`, four of them in `limbs` too.
+The weight and the share of rows were chosen on the source's val part of `biped2quad` (docs/guides/model.md has the
+figures): nine recipes besides the one of before, two seeds and 800 updates each in `control`, four of them in `limbs`
+too.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ memory, and the comparison with the mixture says nothing. Here the hidden state 
 frame over a whole clip, and is learnt through all frames of a window, which are more than other cores have. As
 published, it is drawn anew in training, and has its mean, zero, in generation; windows are as long as the mode says.
 
-The length was chosen on the source's val part of `biped2quad-control` (docs/model.md): four recipes of three seeds and
-800 updates.
+The length was chosen on the source's val part of `biped2quad-control` (docs/guides/model.md): four recipes of three
+seeds and 800 updates.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ z' = z + MoE(phase, z, CostEnc(control)), with three blended layers and ELU betw
 local phases. The next phase is 0.9 times the predicted one and 0.1 times the old one. Weights are blended as by MANN.
 
 This departs from it in two points. Costs are recomputed from the generated pose instead of being predicted. And the
-generator gives the change of the embedding instead of the next embedding (docs/model.md).
+generator gives the change of the embedding instead of the next embedding (docs/guides/model.md).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ more, whose length grows. Here a window has 16 frames to predict, all learnt thr
 share of predicted ones grows to 1 over the first tenth of the updates, and with it the length of the roll-outs. A
 stream carries pose and memory on to its next window.
 
-Length and the reading of the path were chosen on the source's val part of `biped2quad-control` (docs/model.md): five
-recipes of three seeds and 800 updates, and seven of one seed and 400 updates.
+Length and the reading of the path were chosen on the source's val part of `biped2quad-control` (docs/guides/model.md):
+five recipes of three seeds and 800 updates, and seven of one seed and 400 updates.
 """
 
 from __future__ import annotations

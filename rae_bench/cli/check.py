@@ -119,7 +119,7 @@ def check_lafan1(path: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Draw the primaries over strength (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print every value as JSON.")
-@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, as docs/robustness.md has them.")
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, as docs/reports/robustness.md has them.")
 @wide_option
 def check_metrics(
     task_name: str, data: Path | None, plot_path: Path | None, as_json: bool, markdown: bool, wide: bool
@@ -172,4 +172,4 @@ def check_metrics(
         click.echo(f"FAIL  {failing}", err=True)
     if failings:
         raise click.exceptions.Exit(1)
-    next_steps("read docs/robustness.md, which says what each fault is")
+    next_steps("read docs/reports/robustness.md, which says what each fault is")

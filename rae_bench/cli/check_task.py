@@ -25,7 +25,7 @@ SERIES_MODELS, RANKING_MODELS = "mann,fe", "mann,lmp-moe,fe"
 """What each check trains unless it is told otherwise."""
 SERIES_SEEDS, RANKING_SEEDS = 1, 5
 VERDICT_SEEDS = 3
-"""Seeds that decide about a budget (docs/design.md 4.3)."""
+"""Seeds that decide about a budget (docs/develop/design.md 4.3)."""
 
 
 @click.command("task")

@@ -24,7 +24,7 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     """Put the motion of DOMAIN on the skeleton RIG, and keep it as the domain NAME.
 
     DOMAIN is an imported domain or a built-in rig. RIG is a built-in rig, a rig file (.toml), or an imported domain,
-    whose skeleton is taken. Roles say what corresponds (docs/retargeting.md); nothing of RIG's motion is needed.
+    whose skeleton is taken. Roles say what corresponds (docs/guides/retargeting.md); nothing of RIG's motion is needed.
     """
     begin(f"retarget {what} to {onto}")
 

@@ -1,8 +1,8 @@
 """Motion of one rig on another: the benchmark's own retargeting, by roles and inverse kinematics.
 
-What corresponds are roles: pelvis, head, hands and feet (docs/design.md 2). A role that only one of the rigs has is
-left out. What a character does is how its roles have moved away from the rest pose, seen from under the pelvis, so the
-rest pose of one rig becomes the rest pose of the other:
+What corresponds are roles: pelvis, head, hands and feet (docs/concepts/glossary.md). A role that only one of the rigs
+has is left out. What a character does is how its roles have moved away from the rest pose, seen from under the pelvis,
+so the rest pose of one rig becomes the rest pose of the other:
 
 1. **Places.** A role is as far from its place in the rest pose, in heights of its rig, as the source's is. The way over
    the ground is scaled alike.

@@ -97,7 +97,7 @@ def generate(
 
     Args:
         folder: what `run --keep` left.
-        objectives: TOML file; docs/formats.md describes it.
+        objectives: TOML file; docs/reference/formats.md describes it.
         history: BVH or glTF file whose end the motion continues, or "rest" to start from standing.
         unit: of a history in BVH, as `read_bvh` takes it; glTF is in metres.
         up: vertical axis of the history, as `read_bvh` takes it.

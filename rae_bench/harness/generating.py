@@ -63,7 +63,8 @@ def _continued(
     trajectories: list[Trajectory | None] = [None] * len(company)
     costs: list[dict[str, Any]] = [{} for _ in company]
     if not published:
-        # Where the path is all that is asked, many motions are right: who can, gives several (docs/design.md 6).
+        # Where the path is all that is asked, many motions are right: a model that can gives several
+        # (docs/develop/design.md 6).
         several = exam.path is not None and SAMPLES in model.card["capabilities"]
         prompt = replace(exam.prompt, num_samples=SEVERAL if several else 1)
         whole, seconds = _in_rounds(model, company, prompt, exam, ctxs, name)

@@ -1,8 +1,8 @@
 """What a result depends on: a finished cell is run again only when one of these changed.
 
 Integer versions stand for the pieces of code that make numbers. Each is pinned by a golden test, which fails where the
-numbers move and the version does not (docs/design.md 7.1). Content hashes stand for the task, the data, the split and
-the model's options. Comments, docstrings, the layout of the package and its version are not in it.
+numbers move and the version does not (docs/develop/design.md 7.1). Content hashes stand for the task, the data, the
+split and the model's options. Comments, docstrings, the layout of the package and its version are not in it.
 """
 
 from __future__ import annotations

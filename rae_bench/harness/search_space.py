@@ -36,7 +36,7 @@ def check_space(model: str, space: Any, fixed: Mapping[str, Any]) -> dict[str, t
         if kind in ("uniform", "log") and len(values) == 2:
             sound = values[0] < values[1] and (kind == "uniform" or values[0] > 0)
         if not sound:
-            raise UserError(f"model '{model}': search_space of {option} is {given!r}; see docs/sweep.md")
+            raise UserError(f"model '{model}': search_space of {option} is {given!r}; see docs/guides/sweep.md")
         if option not in fixed:
             out[option] = tuple(given)
     if not out:

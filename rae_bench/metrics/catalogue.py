@@ -1,8 +1,8 @@
 """All metrics in the order of the tables, collected from the modules of this folder.
 
 To add a metric, write two files: a module in this folder with a function `measure(generated, truth, objectives) ->
-Sums` and `METRICS = (MetricInfo(...),)`, and its test. Add its line to docs/metrics.md, and write its golden values
-with `python tests/golden/update.py NAME`.
+Sums` and `METRICS = (MetricInfo(...),)`, and its test. Add its line to docs/reference/metrics.md, and write its golden
+values with `python tests/golden/update.py NAME`.
 """
 
 from __future__ import annotations

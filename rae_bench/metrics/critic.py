@@ -1,8 +1,8 @@
 """Adversarial score: can a small critic tell generated windows of motion from real ones of other clips?
 
 The critic is a classifier two-sample test (Lopez-Paz and Oquab 2017) with a fixed recipe, solved in closed form.
-docs/metrics.md, "The critic", has the recipe and its reasons. Generated motion is never compared with the truth of the
-same clips: that would reward a low reconstruction error, and punish a model that moves well but otherwise.
+docs/reference/metrics.md, "The critic", has the recipe and its reasons. Generated motion is never compared with the
+truth of the same clips: that would reward a low reconstruction error, and punish a model that moves well but otherwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The headline score: one number from four categories, fixed in advance (docs/design.md 4.10).
+"""The headline score: one number from four categories, fixed in advance (docs/develop/design.md 4.10).
 
     reconstruction, feet, objective   e / (e + y) with e = max(0, error - error of the truth)
     adversarial                       as it is: the truth's is 0 already, and it is at most about 1

@@ -1,7 +1,7 @@
 """One-step error: single frames from true histories, as most papers report. Drift of a roll-out does not show.
 
 The histories, and the frames that are asked for, lie within the history that a model is given: no truth is shown for
-them. In the published protocol they lie half a second apart over the whole clip (docs/protocol.md).
+them. In the published protocol they lie half a second apart over the whole clip (docs/concepts/protocol.md).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The path: how far the generated root is from where it was asked to go, and how late it follows.
 
-The path is the true root on the ground, and its heading, low-passed by a Gaussian (docs/design.md 3). The same filter
-is used on the generated root. It is linear, so what is measured is the low-passed difference of both roots. Before the
-first frame the difference is 0, since the history is given; after the last frame it is continued by its last value. So
-the truth scores exactly 0, and nothing of the motion beyond the clip is needed.
+The path is the true root on the ground, and its heading, low-passed by a Gaussian (docs/develop/design.md 3). The same
+filter is used on the generated root. It is linear, so what is measured is the low-passed difference of both roots.
+Before the first frame the difference is 0, since the history is given; after the last frame it is continued by its last
+value. So the truth scores exactly 0, and nothing of the motion beyond the clip is needed.
 """
 
 from __future__ import annotations

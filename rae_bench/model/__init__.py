@@ -1,7 +1,7 @@
 """The door for people who write models: everything that a plug-in needs comes from here, and from nowhere else.
 
-Names load on first use, so that a model without torch needs none. docs/design.md 5 is the contract, docs/model.md says
-what a model sees and how to port one.
+Names load on first use, so that a model without torch needs none. docs/develop/design.md 5 is the contract,
+docs/guides/model.md says what a model sees and how to port one.
 """
 
 from __future__ import annotations

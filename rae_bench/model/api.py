@@ -1,4 +1,4 @@
-"""The plug-in API: what a model is given and what it gives back (docs/design.md 5).
+"""The plug-in API: what a model is given and what it gives back (docs/develop/design.md 5).
 
 All arrays are numpy float32 unless a docstring says otherwise. Shapes use N clips, T frames, J joints, K = 8 role slots
 (`ROLES`) and S samples.
@@ -317,4 +317,4 @@ class Model(Protocol):
 
 
 Space = Mapping[str, Sequence[Any]]
-"""What `search_space` of a model is: options that `rae-bench tune` may choose, and from what (docs/sweep.md)."""
+"""What `search_space` of a model is: options that `rae-bench tune` may choose, and from what (docs/guides/sweep.md)."""

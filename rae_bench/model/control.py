@@ -1,4 +1,4 @@
-"""What objectives ask of a pose, as tensors; docs/model.md draws the layout."""
+"""What objectives ask of a pose, as tensors; docs/guides/model.md draws the layout."""
 
 from __future__ import annotations
 
@@ -72,7 +72,12 @@ class PathLayout(NamedTuple):
     heading: slice = slice(2, 4)
 
 
-CONTROL, FLAGS, PATH = ControlLayout(), FlagLayout(), PathLayout()
+CONTROL = ControlLayout()
+"""Where the entries of a slot lie in `Frame.asked` and in a control row."""
+FLAGS = FlagLayout()
+"""Where the entries of a slot lie in `ControlTargets.flags`."""
+PATH = PathLayout()
+"""Where the entries of the path lie in `Frame.path`."""
 PATH_SIZE = 4 * len(HORIZONS)
 """How many numbers the path has in a control row."""
 CONTROL_SIZE = CONTROL.size * SLOTS + PATH_SIZE
@@ -87,13 +92,13 @@ CONTROL_SCALE = {
     "contact": 1.0,
     "time": 5.0,
 }
-PATH_SCALE = 2.0
-"""By what `Frame.control` multiplies the path."""
 """By what `Frame.control` multiplies each entry, as a pose is z-scored.
 
 A factor is about one over the spread of its entries within a slot of walks. The factors are the same for every rig,
 because the entries are in rig heights.
 """
+PATH_SCALE = 2.0
+"""By what `Frame.control` multiplies the path."""
 ARRIVAL_SCALE = 0.5
 """Seconds. Times to arrival are fed as t / (t + this), which keeps near arrivals apart and far ones bounded."""
 

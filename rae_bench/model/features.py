@@ -1,4 +1,4 @@
-"""States of a character as tensors, and how a state moves on; docs/model.md draws the layout."""
+"""States of a character as tensors, and how a state moves on; docs/guides/model.md draws the layout."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class LightningModel:
     with pose (B, sizes.pose) z-scored, control (B, sizes.control) and phase (B, sizes.phase). `change`
     (B, sizes.change) is how root and joints move in this frame, in units of their usual size: zeros hold the pose.
     `phase` is the next local phase. A network that remembers, samples, looks at the truth in training or has losses of
-    its own is a `StepNetwork` instead, called as `network(frame)`. docs/model.md shows both.
+    its own is a `StepNetwork` instead, called as `network(frame)`. docs/guides/model.md shows both.
 
     `frozen` carries `core` over and trains `codec` alone; `finetune` carries it over and trains everything. `retarget`
     carries over the whole network, which has learnt the source's motion on the target's rig, and the scales.
@@ -57,7 +57,7 @@ class LightningModel:
 
     Attributes:
         train_defaults: how the model trains where no option says otherwise.
-        search_space: which options `rae-bench tune` may choose, and from what (docs/sweep.md).
+        search_space: which options `rae-bench tune` may choose, and from what (docs/guides/sweep.md).
         widths: what a preset of the model stands for, JSON-ready; a part of its resolved options.
         config: how this instance trains.
     """

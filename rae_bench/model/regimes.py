@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Regime:
-    """One regime (docs/design.md 2).
+    """One regime (docs/concepts/glossary.md).
 
     Attributes:
         name: as it stands in results, tables and options.

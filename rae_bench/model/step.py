@@ -35,6 +35,7 @@ class KeyLayout(NamedTuple):
 
 
 KEYS = KeyLayout()
+"""Where the entries of a slot lie in `Frame.keys`."""
 TURN, PHASE = 1.0, 20.0
 """The largest Rodrigues parameter of a joint's turn in a frame of generated motion (a quarter turn), and of a phase."""
 FAR, SUDDEN = 5.0, 15.0

@@ -78,8 +78,8 @@ class Results(list[dict[str, Any]]):
 
         Returns:
             The columns `model`, `task`, `row`, `fraction` (of the target's data; NaN where it plays no part) and
-            `seeds` (how many), then the figures: means over the seeds, of ratios geometric means. docs/metrics.md says
-            what they are, and in which units.
+            `seeds` (how many), then the figures: means over the seeds, of ratios geometric means.
+            docs/reference/metrics.md says what they are, and in which units.
         """
         return frame_of(self.outcomes, intervals=intervals)
 
@@ -104,7 +104,8 @@ class Results(list[dict[str, Any]]):
             clips: how many clips; 4 unless given, or as many as there are names.
             names: clips or actions by name or glob, such as "trot*".
             regimes: which regimes and controls, such as "cold"; all unless given, with the controls hidden.
-            fraction, seed: of the roll-outs; the first ones unless given.
+            fraction: of the roll-outs; the first one unless given.
+            seed: of the roll-outs; the first one unless given.
             path: the file; `view.html` beside the results unless given.
 
         Raises:

@@ -106,10 +106,11 @@ def sweep(
 ) -> Results:
     """Run models on tasks, or what is missing of it. A cell's result is that of `run`, in the same place.
 
+    Parameters that are not listed here are those of `run`.
+
     Args:
-        models, tasks: names or paths, one or more of each; no task where `source` and `target` name two domains.
-        regimes, budget, out, options, preset, data_root, controls, force, keep, accelerator, progress,
-            observe: as of `run`.
+        models: names or paths, one or more.
+        tasks: names or paths, one or more; none where `source` and `target` name two domains.
         fractions: as of `run`; all of each task's unless told otherwise.
         seeds: how many, or which; 3 unless told otherwise.
         workers: cells at a time on this machine; as many as it has cores for unless told otherwise.

@@ -1,4 +1,4 @@
-"""What a track asks of true motion (docs/design.md 4.4)."""
+"""What a track asks of true motion (docs/develop/design.md 4.4)."""
 
 from __future__ import annotations
 

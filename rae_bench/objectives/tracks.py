@@ -1,4 +1,4 @@
-"""Tracks: what a task asks of a model (docs/design.md 4.4)."""
+"""Tracks: what a task asks of a model (docs/develop/design.md 4.4)."""
 
 from __future__ import annotations
 

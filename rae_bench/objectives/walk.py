@@ -1,7 +1,7 @@
 """A walk laid out along the pelvis' way: the `[walk]` table of an objectives file.
 
 Models learn with an objective for every role, and a person writes a few. The others are laid out here from the posture
-of the history. docs/formats.md says how.
+of the history. docs/reference/formats.md says how.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Objectives that a person writes down: a table of a TOML file becomes the `Objectives` of one clip.
 
-docs/formats.md describes the file.
+docs/reference/formats.md describes the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading and writing rig files, which are TOML. docs/formats.md describes them."""
+"""Reading and writing rig files, which are TOML. docs/reference/formats.md describes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rigs: what a skeleton is, and how one is built from names. docs/formats.md describes rig files."""
+"""Rigs: what a skeleton is, and how one is built from names. docs/reference/formats.md describes rig files."""
 
 from __future__ import annotations
 

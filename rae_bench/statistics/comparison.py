@@ -53,7 +53,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes:
         UserError: cells or clips that one side lacks, by name; nothing in common; a direction of "none".
     """
     if direction not in ("lower", "higher"):
-        raise UserError("neither more nor less of this metric is better; see docs/metrics.md")
+        raise UserError("neither more nor less of this metric is better; see docs/reference/metrics.md")
     pairings = list(pair(a, b, across_regimes=across_regimes))
     if not pairings:
         raise UserError("A and B have no task, regime and fraction in common")

@@ -1,8 +1,8 @@
 """How often an interval holds the true value, by simulation. `python -m rae_bench.statistics.coverage` prints it.
 
 A 95 % interval should hold the true value in 95 of 100 data sets; every published one must in 93 of 100, at five seeds,
-in every scenario. The spreads are those that version 1 measured on its two tasks (docs/version1.md): the logarithm of
-the ratio of two entries varies by .18 and .06 between groups, and by .06 and .03 between seeds.
+in every scenario. The spreads are those that version 1 measured on its two tasks (docs/reports/version1.md): the
+logarithm of the ratio of two entries varies by .18 and .06 between groups, and by .06 and .03 between seeds.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def entries_table(found: pd.DataFrame) -> str:
 
 
 def main(sets: int) -> None:
-    """Print the tables of docs/statistics.md."""
+    """Print the tables of docs/concepts/statistics.md."""
     for seeds in (FOLDS, 3):
         print(f"\nCoverage, {seeds} seeds:\n\n{coverage_table(coverage(seeds=seeds, sets=sets))}", flush=True)
     print(f"\nOne pair, five seeds:\n\n{methods_table(compare_methods(sets=sets))}", flush=True)

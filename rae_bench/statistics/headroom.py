@@ -1,4 +1,4 @@
-"""Whether a task can tell models apart: the conditions of docs/design.md 4.9 as functions of errors.
+"""Whether a task can tell models apart: the conditions of docs/develop/design.md 4.9 as functions of errors.
 
 Errors are the primaries of a cell without the adversarial one, (S, 3) for S seeds. Their geometric mean is compared, so
 that none of them weighs more for its unit.

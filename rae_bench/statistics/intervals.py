@@ -1,6 +1,6 @@
 """Intervals over folds and their groups of held-out clips that hold the true value as often as they say.
 
-docs/statistics.md, "The interval", has the reasons; `rae_bench.statistics.coverage` measures the intervals.
+docs/concepts/statistics.md, "The interval", has the reasons; `rae_bench.statistics.coverage` measures the intervals.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def level_interval(seeds: Sequence[int], values: Sequence[float] | np.ndarray) -
     """Return the interval of the mean over folds of a level, such as an error or a score, of S seeds.
 
     Levels have the correction of full data at every fraction: a group that is hard to move and hard to learn from moves
-    the errors of all folds alike (docs/statistics.md). In a difference of two models that cancels.
+    the errors of all folds alike (docs/concepts/statistics.md). In a difference of two models that cancels.
     """
     return mean_interval(fold_means(seeds, np.asarray(values, float)), FULL_OVERLAP)
 

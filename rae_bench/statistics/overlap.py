@@ -120,7 +120,7 @@ def shared(repeats: int = REPEATS) -> pd.DataFrame:
 
 
 def shared_table(found: pd.DataFrame) -> str:
-    """Return the table of docs/statistics.md: what folds share, with the coverage in percent in brackets."""
+    """Return the table of docs/concepts/statistics.md: what folds share, with the coverage in percent in brackets."""
     lines = ["| effect | drawn | groups a fold | " + " | ".join(f"{100 * f:g} %" for f in FRACTIONS) + " |"]
     lines.append("|---" * (3 + len(FRACTIONS)) + "|")
     for (effect, drawn, groups), rows in found.groupby(["effect", "drawn", "groups"]):

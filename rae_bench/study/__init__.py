@@ -7,5 +7,5 @@
     cost        training and roll-out side by side in one run
     report      Markdown, JSON and a figure
 
-`docs/study.md` says what the mode `paper` takes over of the published protocol, and what it leaves.
+`docs/reports/study.md` says what the mode `paper` takes over of the published protocol, and what it leaves.
 """

@@ -1,7 +1,7 @@
 """How long a task must train until its data is what is short: errors of cold starts over a doubling series of updates.
 
-docs/design.md 4.3 has the rule. A cell of the series is an ordinary cell of the task with another full budget, so a
-series goes on where an earlier one ended.
+docs/develop/design.md 4.3 has the rule. A cell of the series is an ordinary cell of the task with another full budget,
+so a series goes on where an earlier one ended.
 """
 
 from __future__ import annotations

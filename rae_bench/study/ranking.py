@@ -1,4 +1,4 @@
-"""Whether a task is ranked: what is run for that, and the conditions of docs/design.md 4.9 on what came of it."""
+"""Whether a task is ranked: what is run for that, and the conditions of docs/develop/design.md 4.9 on its results."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def best_two(found: Measured) -> tuple[str, str]:
 
 
 def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
-    """Apply docs/design.md 4.9.
+    """Apply docs/develop/design.md 4.9.
 
     The conditions are those of the smallest fraction at which the budget is enough. Where they all hold, the task is
     ranked at it and at every larger fraction at which the budget is enough.

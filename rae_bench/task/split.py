@@ -1,7 +1,7 @@
 """Folds of groups and nested fractions, from stable hashes: the same on every machine and for every model.
 
 A domain's groups are dealt into five folds. Seed s tests on fold s mod 5 and trains on the other four, so that five
-seeds test every group once (docs/design.md 4.1).
+seeds test every group once (docs/develop/design.md 4.1).
 """
 
 from __future__ import annotations

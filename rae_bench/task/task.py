@@ -25,7 +25,9 @@ QUICK_SUFFIX = "-quick"
 
 @dataclass(frozen=True)
 class Protocol:
-    """The numbers of a task: what is held out and what training may cost (docs/protocol.md, docs/design.md 4.3).
+    """The numbers of a task: what is held out and what training may cost.
+
+    docs/concepts/protocol.md and docs/develop/design.md 4.3 have the reasons.
 
     Attributes:
         fps: frames per second of every clip.
@@ -74,7 +76,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Whether a task is ranked, and the measurement that says so (docs/design.md 4.9, `rae-bench check task NAME`).
+    """Whether a task is ranked, and the measurement that says so (docs/develop/design.md 4.9).
 
     Attributes:
         fractions: of the target's data at which it is ranked, ascending; none where it is not ranked.

@@ -15,7 +15,7 @@ A model is tried on two tiny built-in domains, with a few clips of 2.5 s each. T
 API, not whether it moves well. They run the model in this process, on what the benchmark would hand it: training
 domains to `pretrain` and `adapt`, and to `generate` a prompt and a context without domain or budget. They see outputs
 only, and cannot find out a model that looks for more: that a benchmark's model process holds no more is the
-benchmark's affair (docs/protocol.md#what-a-model-process-can-and-cannot-see).
+benchmark's affair (docs/concepts/protocol.md#what-a-model-process-can-and-cannot-see).
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def check_model(
         options: keyword arguments of the model.
         updates: optimiser steps of each training; a handful is enough to see whether a model keeps to the API.
         seed: of the trainings.
-        begun, ended: are called with the name of each check before it, and with its result after it.
+        begun: is called with the name of each check before it.
+        ended: is called with the result of each check after it.
 
     Raises:
         UserError: there is no such model, or it does not take these options. Whatever else a model raises is a failed

@@ -1,4 +1,4 @@
-// What viewer/template.html uses of three.js; CONTRIBUTING.md says how three.bundle.js is made of it.
+// What viewer/template.html uses of three.js; docs/develop/architecture.md says how three.bundle.js is made of it.
 export {
   BufferAttribute, BufferGeometry, CylinderGeometry, Fog, DirectionalLight, Group, HemisphereLight,
   InstancedMesh, Line, LineBasicMaterial, LineSegments, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial,

@@ -1,6 +1,6 @@
 """Draw poses of the actions of the built-in motion `locomotion`, one sheet for each rig.
 
-    python tests/benchmarks/motion_sheets.py docs r1 quad hexapod
+    python tests/benchmarks/motion_sheets.py docs/concepts r1 quad hexapod
     python tests/benchmarks/motion_sheets.py --all FOLDER r2
 
 A sheet has a clip of each action that the documentation shows, with `--all` of every action.

@@ -1,6 +1,6 @@
 """How cost grows with segments and with cells: runs both at four sizes, prints core-seconds and draws them.
 
-    python tests/benchmarks/scaling.py docs/scaling.png
+    python tests/benchmarks/scaling.py docs/reports/scaling.png
 
 A minute or two of two cores for segments, three for cells; each size in a fresh
 result folder, segments in a fresh cache too.

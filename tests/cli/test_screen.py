@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.places import ROOT
+from helpers.places import DOCS
 
 from rae_bench.cli.result_table import LEAVING, print_rows, result_rows
 from rae_bench.cli.screen import print_facts, print_notes, wrapped
@@ -95,8 +95,8 @@ def test_columns_of_a_run_leave_in_the_stated_order(tiny_run: Outcome) -> None:
     assert gone[: len(stated)] == stated
     assert gone[len(stated) :] == ["adversarial", "objective", "foot sliding"]
     order = ", ".join(COLUMNS[name].label for name in LEAVING)
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"They leave in this order: {order}, then the errors from the right" in readme
+    page = " ".join((DOCS / "start" / "first-run.md").read_text(encoding="utf-8").split())
+    assert f"They leave in this order: {order}, then the errors from the right" in page
 
 
 def test_commands_keep_to_the_width(

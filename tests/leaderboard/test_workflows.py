@@ -98,7 +98,7 @@ def test_links_hide_no_entry_and_hold_nothing_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("others", "kind"),
     [
-        (["leaderboard/board.json", "docs/leaderboard.md", "CHANGELOG.md"], "entries"),
+        (["leaderboard/board.json", "docs/concepts/leaderboard.md", "CHANGELOG.md"], "entries"),
         (["rae_bench/x.py"], ""), (["tasks/x.toml"], ""), (["leaderboard/x.py"], ""), (["docs/conf.py"], ""),
         ([".github/scripts/verify-changed"], ""), ([".gitattributes"], ""),
     ],

@@ -1,4 +1,4 @@
-"""docs/metrics.md says of every metric what the code says, and of nothing else."""
+"""docs/reference/metrics.md says of every metric what the code says, and of nothing else."""
 
 import re
 
@@ -7,7 +7,7 @@ from helpers.places import DOCS
 from rae_bench.metrics import CATEGORIES, METRICS, primaries
 from rae_bench.objectives.tracks import TRACKS
 
-PAGE = DOCS / "metrics.md"
+PAGE = DOCS / "reference" / "metrics.md"
 
 
 def _rows() -> list[tuple[str, list[str]]]:

@@ -12,7 +12,7 @@ from helpers.places import ROOT, TESTS
 import rae_bench.model as door
 
 PLUGINS = [TESTS / "my_model.py", *sorted((ROOT / "baselines").rglob("*.py"))]
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/model.md"]
+PAGES = ["docs/guides/your-model.md", "docs/develop/add-a-model.md", "docs/guides/model.md"]
 MODELS = r"LightningModel|ModelCard|StepNetwork"
 
 

@@ -1,4 +1,4 @@
-"""docs/model.md keeps its promises: its models keep to the API and learn, its tables are those of the code."""
+"""docs/guides/model.md keeps its promises: its models keep to the API and learn, its tables are those of the code."""
 
 import re
 import runpy
@@ -17,7 +17,7 @@ from rae_bench.model.registry import make_model
 from rae_bench.task.sides import Side
 from rae_bench.testing import assert_model
 
-PAGE = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "model.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

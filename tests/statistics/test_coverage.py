@@ -79,7 +79,7 @@ def test_published_intervals_hold_and_naive_ones_do_not() -> None:
 
 
 def test_the_page_has_every_scenario_and_what_it_says_is_enough() -> None:
-    page = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    page = (DOCS / "concepts" / "statistics.md").read_text(encoding="utf-8")
     head = "| shape | groups a fold | " + " | ".join(PUBLISHED) + " |"
     assert page.count(head) == 2
     five = page.split(head)[1]

@@ -26,7 +26,7 @@ def test_a_group_that_is_hard_is_hard_to_learn_from() -> None:
 
 def test_the_page_says_no_more_is_shared_than_is_allowed() -> None:
     """But for gains at 5 % of four whole groups, which is less than one of them: there the allowance is for both."""
-    page = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    page = (DOCS / "concepts" / "statistics.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith(("| gain | ", "| level | "))]
     assert len(rows) == 4 * len(GROUPS)
     for effect, drawn, groups, *cells in rows:

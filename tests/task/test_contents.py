@@ -77,9 +77,9 @@ def test_command(tmp_path: Path) -> None:
 
 
 def test_the_folds_of_human2dog(recordings: Path) -> None:
-    """The table of docs/importing.md."""
+    """The table of docs/guides/importing.md."""
     shown = CliRunner().invoke(show, ["task", "human2dog", "--folds", "--data", str(recordings)])
     assert shown.exit_code == 0, shown.exception
     assert max(map(len, shown.output.splitlines())) <= 80
-    page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "importing.md").read_text(encoding="utf-8")
     assert shown.output.strip() in page

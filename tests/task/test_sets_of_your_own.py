@@ -47,8 +47,8 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _command(name: str) -> list[str]:
-    """The import command that docs/importing.md gives for a domain."""
-    text = (DOCS / "importing.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    """The import command that docs/guides/importing.md gives for a domain."""
+    text = (DOCS / "guides" / "importing.md").read_text(encoding="utf-8").replace("\\\n", " ")
     (line,) = re.findall(rf"^rae-bench data import \S+ --name {name} .*$", text, re.MULTILINE)
     return shlex.split(line)[4:]
 

@@ -1,4 +1,4 @@
-"""Reading BVH files. docs/formats.md says what is understood of the ways in which exporters disagree."""
+"""Reading BVH files. docs/reference/formats.md says what is understood of the ways in which exporters disagree."""
 
 from __future__ import annotations
 

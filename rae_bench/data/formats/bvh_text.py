@@ -1,4 +1,4 @@
-"""The text of BVH files, with the joints of the HIERARCHY. docs/formats.md says what is understood."""
+"""The text of BVH files, with the joints of the HIERARCHY. docs/reference/formats.md says what is understood."""
 
 from __future__ import annotations
 

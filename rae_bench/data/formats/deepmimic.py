@@ -1,6 +1,6 @@
 """DeepMimic clips and character files (Peng et al. 2018, doi:10.1145/3197517.3201311).
 
-docs/formats.md describes them.
+docs/reference/formats.md describes them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading glTF 2.0: the skeleton of a file and a take for each of its animations. docs/formats.md describes it."""
+"""Reading glTF 2.0: the skeleton of a file and a take for each of its animations (docs/reference/formats.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing glTF 2.0 as one binary file (.glb). docs/formats.md says what it holds."""
+"""Writing glTF 2.0 as one binary file (.glb). docs/reference/formats.md says what it holds."""
 
 from __future__ import annotations
 

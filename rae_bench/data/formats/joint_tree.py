@@ -1,4 +1,4 @@
-"""Names and parents of joints, for recordings that do not hold them. docs/formats.md describes the files."""
+"""Names and parents of joints, for recordings that do not hold them. docs/reference/formats.md describes the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format `npz`: recordings that hold positions of points. docs/formats.md describes the files.
+"""The format `npz`: recordings that hold positions of points. docs/reference/formats.md describes the files.
 
 `read_points` reads the points of a file, to which `fit_points.py` fits a skeleton. `write_npz` writes a file, with
 rotations.

@@ -1,8 +1,8 @@
 """Recordings of the body model SMPL and its successors SMPL+H and SMPL-X, as AMASS and pose estimators save them: npz.
 
-SMPL: Loper et al. 2015, doi:10.1145/2816795.2818013. AMASS: Mahmood et al. 2019, arXiv:1904.03278. docs/formats.md
-describes the files. The body models are not free to pass on, so nothing of them is in this package: `average_body` has
-proportions of its own.
+SMPL: Loper et al. 2015, doi:10.1145/2816795.2818013. AMASS: Mahmood et al. 2019, arXiv:1904.03278.
+docs/reference/formats.md describes the files. The body models are not free to pass on, so nothing of them is in this
+package: `average_body` has proportions of its own.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def read_smpl_body(path: str | Path) -> SmplBody:
         rig = read_rig(path)
         missing = [joint for joint in JOINTS if joint not in rig.joint_names]
         if missing:
-            raise source.fault(f"no joint {', '.join(missing[:4])}; a body for SMPL has the joints of docs/formats.md")
+            joints = ", ".join(missing[:4])
+            raise source.fault(f"no joint {joints}; a body for SMPL has the joints of docs/reference/formats.md")
         offsets = np.array([rig.offsets[rig.index(joint)] for joint in JOINTS], np.float64)
         offsets[0] = 0
         return SmplBody(offsets, np.zeros(3), path.name)

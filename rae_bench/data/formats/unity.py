@@ -1,4 +1,4 @@
-"""Recordings of the thesis' Unity recorder, JSON of the type `AnimationSequence`. docs/formats.md describes them."""
+"""Recordings of the thesis' Unity recorder, JSON of the type `AnimationSequence`. See docs/reference/formats.md."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Built-in motion: generators that make clips for any rig. docs/builtin-motion.md describes them."""
+"""Built-in motion: generators that make clips for any rig. docs/concepts/builtin-motion.md describes them."""

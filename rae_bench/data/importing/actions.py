@@ -1,8 +1,9 @@
 """Actions of recordings that nobody labelled: found from posture, speed and turning, by one rule for every rig.
 
-docs/importing.md has the rule in words. Heights are in legs, the height of the standing pelvis. Speed and turning are
-those of the course. Speed is a Froude number, v^2 / (g leg), by which animals of all sizes change gait alike (Alexander
-and Jayes 1983, A dynamic similarity hypothesis for the gaits of quadrupedal mammals, Journal of Zoology 201).
+docs/guides/importing.md has the rule in words. Heights are in legs, the height of the standing pelvis. Speed and
+turning are those of the course. Speed is a Froude number, v^2 / (g leg), by which animals of all sizes change gait
+alike (Alexander and Jayes 1983, A dynamic similarity hypothesis for the gaits of quadrupedal mammals, Journal of
+Zoology 201).
 
 A quarter of rest in a segment counts more than the walk after it, because a path does not tell whether a body that
 stays where it is stands, sits or lies.

@@ -33,7 +33,7 @@ _SHARED = ("smpl", "deepmimic", "unity")
 """Formats whose files have a suffix that others have too: only those that look like them are read."""
 ELSEWHERE = {
     (".fbx",): "FBX is read by way of glTF: --convert does that with Blender, FBX2glTF or assimp, where one is there",
-    (".pkl",): "pickles can run code and are not read; docs/importing.md says how to make npz of those that you trust",
+    (".pkl",): "pickles can run code and are not read; docs/guides/importing.md says how to make npz of them",
     (".zip", ".7z", ".rar", ".gz", ".tar", ".tgz"): "unpack the archive and give its folder",
     (".amc", ".asf"): "convert ASF/AMC to BVH first (amc2bvh, Blender)",
     (".c3d", ".trc"): "these hold markers: solve a skeleton for them first, and export BVH",

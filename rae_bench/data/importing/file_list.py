@@ -1,6 +1,6 @@
 """The files that a task's side lists: sha256 and labels, where they come from, and where they lie on this machine.
 
-docs/formats.md describes the tables.
+docs/reference/formats.md describes the tables.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a folder of recordings is to be read: the keys of a `roles.toml` or of a task's `[source]` and `[target]` tables.
 
-docs/formats.md lists the keys.
+docs/reference/formats.md lists the keys.
 """
 
 from __future__ import annotations

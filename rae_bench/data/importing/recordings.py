@@ -1,4 +1,4 @@
-"""From a folder of recordings to a corpus, and the cache that keeps it. docs/importing.md describes the steps."""
+"""From a folder of recordings to a corpus, and the cache that keeps it. docs/guides/importing.md has the steps."""
 
 from __future__ import annotations
 

@@ -184,7 +184,8 @@ def environment(home: Path, temporary: Path, threads: int) -> dict[str, str]:
         kept["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in kept["PYTHONPATH"].split(os.pathsep))
     if site.ENABLE_USER_SITE and site.USER_BASE:  # packages that were installed with --user are found by the home
         kept["PYTHONUSERBASE"] = site.USER_BASE
-    # Training works through more memory than caches hold: huge pages save a seventh of its time (docs/performance.md).
+    # Training works through more memory than caches hold: huge pages save a seventh of its time
+    # (docs/reports/performance.md).
     kept.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
     count = str(threads)
     own = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count)

@@ -214,7 +214,7 @@ def gains_of(
 
 
 def transfer_at(contestant: Contestant, fraction: float, fractions: Sequence[float]) -> dict[str, Any]:
-    """Return data saved, gap closed, and the seeds worse than their cold start, at a fraction (docs/statistics.md)."""
+    """Return data saved, gap closed, and seeds worse than cold at a fraction (docs/concepts/statistics.md)."""
     nothing = {"data_saved": None, "data_saved_words": "", "gap_closed": None, "gap_closed_words": "", "negative": None}
     if contestant.regime == COLD or fraction == 0:
         return nothing

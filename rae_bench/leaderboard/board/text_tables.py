@@ -17,7 +17,7 @@ from rae_bench.statistics.gains import GAINS
 README_HEAD = """<!-- Made by `rae-bench leaderboard build` from entries/. Do not edit: `leaderboard check` notices. -->
 # rae-bench leaderboard
 
-**Benchmark version {version}**, {entries}. [How to read it](../docs/leaderboard.md).
+**Benchmark version {version}**, {entries}. [How to read it](../docs/concepts/leaderboard.md).
 The same numbers: [CSV](board.csv), [JSON](board.json). Boards of other versions: [version 1](v1/README.md).
 
 A model was trained on one rig. How well does it move another of which it has seen {fractions} of the data?
@@ -39,7 +39,7 @@ FIRST_ENTRY = (
 """Commands that make an entry, for a board that has none."""
 NO_ENTRIES = """## No entries yet
 
-An entry is a model's finished cells with its card; [submitting](../docs/submitting.md) says what it needs. These
+An entry is a model's finished cells with its card; [submitting](../docs/guides/submitting.md) says what it needs. These
 commands make one:
 
 ```

@@ -186,4 +186,4 @@ def convert(value: Any, kind: type[Struct], where: str) -> Struct:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Refused(where, f"not as expected: {error}", "see docs/submitting.md for the format") from None
+        raise Refused(where, f"not as expected: {error}", "see docs/guides/submitting.md for the format") from None

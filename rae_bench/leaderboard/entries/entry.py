@@ -166,7 +166,7 @@ def _entry_file(folder: Path, names: Mapping[str, int]) -> _EntryFile:
     try:
         table = parse_toml(entry_files.read_bytes(folder / entry_files.ENTRY, entry_files.ENTRY).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # of text, of TOML, and of numbers with thousands of digits
-        raise Refused(entry_files.ENTRY, f"not TOML: {error}", "see docs/submitting.md") from None
+        raise Refused(entry_files.ENTRY, f"not TOML: {error}", "see docs/guides/submitting.md") from None
     check_version(table, folder / entry_files.ENTRY, "this entry")
     facts = convert(table, _EntryFile, entry_files.ENTRY)
     if not entry_files.is_slug(facts.name) or facts.name != folder.name:

@@ -1,8 +1,8 @@
 """The sample of an entry: generated motion of some test clips of its ranked cells, in the repository itself.
 
 Anybody can rescore these clips offline. Which clips they are follows from a slow hash of all results and tables of the
-entry and of its packed trajectories, so nobody knows them before the numbers are fixed. docs/submitting.md says what
-that is worth.
+entry and of its packed trajectories, so nobody knows them before the numbers are fixed. docs/guides/submitting.md says
+what that is worth.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trajectories that are copies of the truth, and cells that are copies of each other.
 
-docs/attacks.md says what is found, and what is not.
+docs/develop/attacks.md says what is found, and what is not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rae_bench.motion.motion import Motion
 
 NEAR, NEAR_SLOW, SAME = 0.06, 0.045, 0.02
 """A copy leaves less than these shares of what a held pose misses: of the fits of `traces.Left`, of that of slow turns,
-and of the error itself in some half second. docs/attacks.md has what honest cells leave."""
+and of the error itself in some half second. docs/develop/attacks.md has what honest cells leave."""
 BETTER, ALIGNED = 0.8, 0.6
 """A mix with a held pose has less than this share of a held pose's error; with more, it copies nothing worth having.
 The rest has less once each frame of the truth is taken at its best lag; a pose that is held has 0.7 in `reach`."""

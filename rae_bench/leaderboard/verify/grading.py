@@ -1,7 +1,7 @@
 """A task as the verifier knows it: hashes, test clips, the metrics of a trajectory, and how far they may be off.
 
 Trajectories are stored as they were generated, so a metric that is recomputed elsewhere differs only by that machine's
-rounding. docs/submitting.md has the measurements behind the tolerances.
+rounding. docs/guides/submitting.md has the measurements behind the tolerances.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def check_numbers(cell: EntryCell) -> Iterator[Finding]:
     if share < FLOOR and cell.result["model"] != TRUTH:
         yield Finding(
             cell.where, f"reconstruction error of {share:.3g} % of the rig's height is better than the truth allows",
-            f"whoever does not know the truth is above {FLOOR:g} %; see docs/submitting.md",
+            f"whoever does not know the truth is above {FLOOR:g} %; see docs/guides/submitting.md",
         )  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""The training engine: many cells as one tensor program (docs/performance.md)."""
+"""The training engine: many cells as one tensor program (docs/reports/performance.md)."""

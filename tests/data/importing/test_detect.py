@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers.bvh import bvh
 from helpers.deepmimic import ROWS, character
-from helpers.documents import DOCS, commands
+from helpers.documents import import_commands
+from helpers.places import DOCS
 from helpers.recordings import RECIPE, header, walk
 
 from rae_bench.cli.data import data
@@ -286,7 +287,7 @@ WHOLE = {"dog_full": "dog_mann", "human_full": "human_bandai"}
 
 def test_every_folder_has_a_command(recordings: Path) -> None:
     # Larger copies of a set (dog_full) are read as the set is.
-    assert {words[3] for words in commands()} == {
+    assert {words[3] for words in import_commands()} == {
         f"$DATA/{each.name}" for each in recordings.iterdir() if each.is_dir() and each.name not in WHOLE
     }
 
@@ -323,7 +324,7 @@ DOMAINS = {  # folder: (joints, pelvis height in metres, what the summary has to
 }
 
 
-@pytest.mark.parametrize("words", commands(), ids=lambda words: words[3])
+@pytest.mark.parametrize("words", import_commands(), ids=lambda words: words[3])
 def test_every_folder_of_recordings_imports(
     words: list[str], recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

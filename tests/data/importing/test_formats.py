@@ -161,7 +161,7 @@ def test_formats_are_told_apart(walks: Motion, tmp_path: Path) -> None:
     pickles.mkdir()
     (pickles / "gBR.pkl").write_bytes(b"\x80\x03}q\x00.")
     for recipe in (Recipe(), Recipe(include=("*.pkl",))):
-        with pytest.raises(UserError, match=r"pickles can run code and are not read; docs/importing\.md"):
+        with pytest.raises(UserError, match=r"pickles can run code and are not read; docs/guides/importing\.md"):
             resolve_recipe(pickles, recipe)
 
 

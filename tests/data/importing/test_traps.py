@@ -1,4 +1,4 @@
-"""Every trap that docs/importing.md says is caught, folder by folder, in what an import refuses or its report tells."""
+"""Every trap that docs/guides/importing.md says is caught, by folder, in what an import refuses or its report tells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from helpers.documents import DOCS, commands
+from helpers.documents import import_commands
+from helpers.places import DOCS
 
 from rae_bench.cli.data import data
 from rae_bench.errors import UserError
@@ -170,8 +171,8 @@ TRAPS: dict[str, dict[str, list[Check]]] = {
 
 
 def documented() -> dict[str, dict[str, str]]:
-    """Folder -> trap -> yes, partly or no, of the table in docs/importing.md."""
-    text = (DOCS / "importing.md").read_text(encoding="utf-8")
+    """Folder -> trap -> yes, partly or no, of the table in docs/guides/importing.md."""
+    text = (DOCS / "guides" / "importing.md").read_text(encoding="utf-8")
     table: dict[str, dict[str, str]] = {}
     folder = ""
     for line in takewhile(str.strip, text[text.index("| folder | trap |") :].splitlines()[2:]):
@@ -186,7 +187,7 @@ def documented() -> dict[str, dict[str, str]]:
 def test_what_the_table_says_is_caught_is_tested_here() -> None:
     caught = {folder: [trap for trap, word in traps.items() if word != "no"] for folder, traps in documented().items()}
     assert caught == {folder: list(traps) for folder, traps in TRAPS.items()}
-    assert {words[3].removeprefix("$DATA/") for words in commands()} == set(caught)
+    assert {words[3].removeprefix("$DATA/") for words in import_commands()} == set(caught)
 
 
 def without(words: list[str], options: tuple[str, ...]) -> list[str]:
@@ -208,7 +209,7 @@ def without(words: list[str], options: tuple[str, ...]) -> list[str]:
 @lru_cache(maxsize=64)
 def outcome(folder: str, options: tuple[str, ...], recordings: Path) -> str | tuple[str, Reports]:
     """What an import is refused with, or the text and the numbers of its domains' reports."""
-    words = without(next(each for each in commands() if each[3] == f"$DATA/{folder}"), options)
+    words = without(next(each for each in import_commands() if each[3] == f"$DATA/{folder}"), options)
     done = CliRunner().invoke(data, ["import", str(recordings / folder), *words[4:], "--json"])
     if done.exception:
         assert isinstance(done.exception, UserError), done.exception

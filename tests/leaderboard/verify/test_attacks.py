@@ -1,4 +1,4 @@
-"""What is not recomputed is checked against what is: each attack of docs/attacks.md on an entry that passes otherwise.
+"""What is not recomputed is checked against what is: attacks of docs/develop/attacks.md on an entry that else passes.
 
 No trajectories are at hand in these tests: who does not publish them does not get away with more.
 """

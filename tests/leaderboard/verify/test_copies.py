@@ -202,7 +202,7 @@ def test_honest_motion_is_no_copy(fold: FoldGrader) -> None:
 
 @pytest.mark.parametrize("hertz", [1.5, 3.0])
 def test_what_remains_possible(fold: FoldGrader, hertz: float) -> None:
-    """docs/attacks.md says so: turns of the joints as fast as the motion itself."""
+    """docs/develop/attacks.md says so: turns of the joints as fast as the motion itself."""
     truth = quat.continuous(fold.truth.rotations[0], 1)
     assert _kinds(fold, quat.mul(truth, _wobble(truth, 0.15, hertz))) == []
 

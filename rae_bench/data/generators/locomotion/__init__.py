@@ -1,6 +1,6 @@
 """The built-in motion `locomotion`: gaits with planted feet on any rig that stands on its feet, hands or middle legs.
 
-docs/builtin-motion.md#locomotion describes it. `locomotion.py` has the entry points.
+docs/concepts/builtin-motion.md#locomotion describes it. `locomotion.py` has the entry points.
 """
 
 LOCOMOTION_VERSION = 3

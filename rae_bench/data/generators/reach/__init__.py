@@ -1,6 +1,6 @@
 """The built-in motion `reach`: hands go for targets on a cylinder around the body, as in the thesis.
 
-docs/builtin-motion.md#reach describes it. `reach.py` has the entry points.
+docs/concepts/builtin-motion.md#reach describes it. `reach.py` has the entry points.
 """
 
 REACH_VERSION = 2
