@@ -13,14 +13,8 @@ from rae_bench.model.regimes import COLD, ZERO_SHOT
 from rae_bench.results.columns import primary_columns
 from rae_bench.rigs.rig import Rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.viewer.kinds import COLOURS
+from rae_bench.viewer.kinds import COLOURS, LINE_COLOURS
 
-LINE_COLOURS = (
-    ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),
-    ("#0e7490", "#22d3ee"), ("#a16207", "#facc15"), ("#be185d", "#f472b6"), ("#4d5b6b", "#a8b3c0"),
-    ("#4d7c0f", "#bef264"), ("#7f1d1d", "#fda4af"),
-)  # fmt: skip
-"""Colours of entries on a light and on a dark ground."""
 SHOWN_LINES = 5
 """The number of entries whose lines are shown from the start."""
 
