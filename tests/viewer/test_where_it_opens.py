@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.axe import serious_faults
 from helpers.browser import Browser
 from helpers.running import run_cells
 
@@ -217,3 +218,13 @@ def test_motion_alone_has_no_errors(browser: Browser, tmp_path: Path) -> None:
     browser.open(page.as_uri(), *SIZE, calm=True)
     assert browser.run("[$('strip').hidden, $('all').hidden, $('errors').hidden]") == [True, True, True]
     assert browser.run("state.at") == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_serious_fault(dark: bool, file: Path, browser: Browser) -> None:
+    width, height = (390, 844) if dark else SIZE
+    browser.open(file.as_uri(), width, height, dark=dark, calm=True)
+    assert serious_faults(browser) == []
+    browser.key("e")
+    assert not browser.run("$('clips').hidden")
+    assert serious_faults(browser) == []

@@ -6,13 +6,12 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
-from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.axe import serious_faults
 from helpers.browser import Browser
 from helpers.made_entries import make_entry
 
@@ -246,14 +245,8 @@ def test_curves_are_drawn(size: str, site: Path, browser: Browser) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("page", ["index.html", "tasks/biped2quad.html", "entries/mann.html", "entries/hostile.html"])
 def test_axe_finds_no_serious_fault(page: str, dark: bool, site: Path, browser: Browser) -> None:
-    """axe-core (MPL-2.0), as the package axe-core-python brings it for the tests."""
-    if find_spec("axe_core_python") is None:
-        pytest.skip("no axe-core here: pip install axe-core-python")
-    axe = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     look_at(browser, site / page, "phone" if dark else "desktop", dark)
-    browser.run(axe + "; 0")
-    found = browser.run("axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))")
-    assert [f for f in found if f[0] in ("serious", "critical")] == []
+    assert serious_faults(browser) == []
 
 
 @pytest.mark.slow
