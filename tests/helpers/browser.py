@@ -18,7 +18,10 @@ FLAGS = (
     "--disable-component-update --disable-sync --disable-extensions --use-gl=angle --use-angle=swiftshader "
     "--enable-unsafe-swiftshader --remote-debugging-pipe"
 )
-CODES = {" ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
+CODES = {
+    " ": 32, "Enter": 13, "Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37,
+    "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 
 
 def _pipe() -> tuple[int, int]:
@@ -150,7 +153,7 @@ class Browser:
     def key(self, name: str) -> None:
         """Press a key."""
         code = CODES.get(name) or ord(name.upper())
-        text = {"text": name} if len(name) == 1 else {}
+        text = {"text": name} if len(name) == 1 else {"text": "\r"} if name == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             press = text if kind == "keyDown" else {}
             self.send("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=code, **press)

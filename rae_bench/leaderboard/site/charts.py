@@ -1,4 +1,4 @@
-"""Pictures of a page: curves of error over the target's fraction as JSON for its script, and rigs as SVG."""
+"""What a page draws: curves of error over the target's fraction as data for `svg`, and rigs as SVG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import over_seeds
 from rae_bench.model.regimes import COLD, ZERO_SHOT
@@ -79,6 +80,21 @@ def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, An
         for category, column in primary.items()
     ]
     return {"panels": panels, "lines": list(lines), "controls": controls, "ticks": ticks}
+
+
+def number_rows(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return the numbers of a panel in words: each line with a cell for each tick."""
+
+    def write(point: Sequence[float | None] | None) -> str:
+        if point is None:
+            return formatting.NONE
+        return formatting.with_ends(dict(zip(("value", "low", "high"), point, strict=True)), panel["digits"])
+
+    rows = []
+    for line in chart["lines"]:
+        at = dict(zip(line["x"], line[panel["category"]], strict=True))
+        rows.append((line["label"], [write(at.get(x)) for x in chart["ticks"]]))
+    return rows
 
 
 def _short(value: float | None) -> float | None:
