@@ -34,7 +34,7 @@ from rae_bench.viewer.page import Actor, Clip, Scene, write_page
 CLIPS = 24
 """The most clips of a task's page. Those that most entries have come first."""
 SEEN = 2
-"""Figures that are shown from the start: the best entries'."""
+"""Entries that are shown from the start, each at its least fraction: the best ones."""
 
 Place = tuple[int, int]
 """Fold and number of a test clip."""
@@ -117,11 +117,12 @@ def sample_scene(board: Board, name: str, exams: Exams, found: Made) -> Scene | 
     clips = [_clip(exams.on(fold), number, fitting[fold, number], figures) for fold, number in places]
     names = list(dict.fromkeys(entry for entry, _ in figures))
     actors = [Actor(TRUTH, COLOURS[TRUTH])]
-    for number, (entry, fraction) in enumerate(figures):
+    seen = {next(figure for figure in figures if figure[0] == name) for name in names[:SEEN]}
+    for entry, fraction in figures:
         colours = LINE_COLOURS[names.index(entry) % len(LINE_COLOURS)]
-        actors.append(Actor(f"{entry} {percent(fraction)}", colours, shown=number < SEEN))
+        actors.append(Actor(f"{entry} {percent(fraction)}", colours, shown=(entry, fraction) in seen))
     worst = [worst_second([e for e in clip.errors if e], exams.target.corpus.motion.fps)[1] for clip in clips]
-    first = max(range(len(clips)), key=lambda k: (len(fitting[places[k]]), worst[k]))
+    first = max(range(len(clips)), key=lambda k: (len(seen & fitting[places[k]].keys()), worst[k]))
     task = board.tasks[name].task
     subtitle = f"rig {exams.target.corpus.motion.rig.name}; {len(clips)} clips that entries published, chosen by a hash"
     return Scene(
