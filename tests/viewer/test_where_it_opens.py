@@ -213,6 +213,16 @@ def test_a_figure_may_lack_a_clip(scene: Scene, browser: Browser, tmp_path: Path
     assert complaints(browser) == []
 
 
+def test_an_old_browser_is_told(file: Path, browser: Browser) -> None:
+    script = browser.send("Page.addScriptToEvaluateOnNewDocument", source="delete window.DecompressionStream")
+    try:
+        browser.send("Page.navigate", url=file.as_uri())
+        browser.until("!!document.getElementById('message')?.textContent")
+        assert "a browser of 2023 or later" in browser.run("document.getElementById('message').innerText")
+    finally:
+        browser.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+
+
 def test_motion_alone_has_no_errors(browser: Browser, tmp_path: Path) -> None:
     page = write_page(domain_scene(open_domain("arm"), Choice(clips=2)), tmp_path / "arm.html")
     browser.open(page.as_uri(), *SIZE, calm=True)

@@ -15,6 +15,7 @@ from helpers.axe import serious_faults
 from helpers.browser import Browser
 from helpers.made_entries import make_entry
 
+from rae_bench.cli import cli
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.build import read_board
 from rae_bench.leaderboard.board.make import Board
@@ -146,6 +147,29 @@ def test_pages_ask_nothing_of_the_network(site: Path) -> None:
 
 def test_the_same_bytes_again(board: Board) -> None:
     assert site_pages(board) == site_pages(board)
+
+
+def test_the_head_says_what_the_page_says(board: Board) -> None:
+    pages = site_pages(board)
+    for page, words in (("index.html", "fe has the best score"), ("tasks/biped2quad.html", "fe has the best score")):
+        about = re.search(r'<meta name="description" content="([^"]*)">', pages[page])
+        assert about is not None
+        assert words in about[1]
+        assert f'<meta property="og:description" content="{about[1]}">' in pages[page]
+    assert '<script>window' not in pages["entries/hostile.html"].partition("</head>")[0]
+
+
+def test_pages_link_to_a_repository_that_is_named(board: Board, tmp_path: Path) -> None:
+    linked = Tags()
+    linked.feed(site_pages(board, repository="https://github.com/x/y/")["index.html"])
+    for address in ("", "/tree/HEAD/docs", "/blob/HEAD/CONTRIBUTING.md"):
+        assert f"https://github.com/x/y{address}" in linked.addresses
+    assert not any("https://" in page for name, page in site_pages(board).items() if name == "index.html")
+    make_entry(tmp_path / "entries", "truth")
+    words = ["leaderboard", "build", "--folder", str(tmp_path), "--repository", "javascript:alert(1)"]
+    with pytest.raises(UserError, match="no https address"):
+        cli.main(words, standalone_mode=False)
+    assert not (tmp_path / "site").exists()
 
 
 def test_what_is_not_a_site_is_not_overwritten(board: Board, tmp_path: Path) -> None:
