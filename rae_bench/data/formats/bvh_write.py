@@ -1,4 +1,4 @@
-"""Writing BVH files. docs/formats.md says what they hold."""
+"""Writing BVH files. docs/reference/formats.md says what they hold."""
 
 from __future__ import annotations
 
