@@ -1,4 +1,4 @@
-"""The numbers of BVH files: frame count, frame rate and rows of the MOTION. docs/reference/formats.md says what is understood."""
+"""The numbers of BVH files: counts, rate and rows of the MOTION. docs/reference/formats.md says what is understood."""
 
 from __future__ import annotations
 
