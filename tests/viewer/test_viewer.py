@@ -24,7 +24,7 @@ from rae_bench.task.sides import load_side
 from rae_bench.task.task import Protocol
 from rae_bench.viewer import Scene, page, run_scene, write_page
 from rae_bench.viewer.choice import Choice, pick_clips
-from rae_bench.viewer.gather import domain_scene, open_domain, open_result, result_scene
+from rae_bench.viewer.gather import open_result, result_scene
 from rae_bench.viewer.packing import unpacked
 from rae_bench.viewer.page import page_data
 
@@ -175,14 +175,6 @@ def test_what_failed_is_named(tiny_run: Outcome, tiny_task: Path, tmp_path: Path
     assert "\n" not in str(refused.value)
 
 
-def test_motion_of_a_rig() -> None:
-    reaching = domain_scene(open_domain("arm"), Choice(clips=1))
-    assert reaching.clips[0].start == 0
-    assert (reaching.clips[0].objectives.kinds == 3).any()  # targets, which the motion alone does not show
-    with pytest.raises(UserError, match="cannot walk"):
-        open_domain("arm", "locomotion")
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -251,21 +243,6 @@ def test_results_of_a_domain_that_was_imported_again_are_refused(
     save_domain(replace(quad, name="dog", identity="another"))
     with pytest.raises(UserError, match="hold other motion now, as they were imported again; run it again"):
         open_result(folder)
-
-
-def test_a_page_may_open_at_a_frame(scene: Scene, browser: Browser, tmp_path: Path) -> None:
-    clips = [replace(scene.clips[0], opens=40), *scene.clips[1:]]
-    file = write_page(replace(scene, clips=clips, first=0), tmp_path / "page.html")
-    browser.open(file.as_uri(), *next(iter(SIZES.values())), calm=True)
-    assert browser.run("[state.at, state.playing]") == [40, False]
-    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["over", "over"]
-
-
-def test_a_page_of_two_sizes_opens_side_by_side(scene: Scene, browser: Browser, tmp_path: Path) -> None:
-    file = write_page(replace(scene, beside=True), tmp_path / "page.html")
-    browser.open(file.as_uri(), *next(iter(SIZES.values())))
-    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["beside", "beside"]
-    assert browser.run("stage.cells.length === seen().length && stage.cells.length > 1")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -132,6 +132,14 @@ def test_results_that_cannot_stand_together(tiny_run: Outcome, tiny_task: Path, 
     assert f"{twin.parent.name} cold 5 %" in names
 
 
+def test_motion_of_a_rig() -> None:
+    reaching = domain_scene(open_domain("arm"), Choice(clips=1))
+    assert reaching.clips[0].start == 0
+    assert (reaching.clips[0].objectives.kinds == 3).any()  # targets, which the motion alone does not show
+    with pytest.raises(UserError, match="cannot walk"):
+        open_domain("arm", "locomotion")
+
+
 # ---- in a browser ----------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +202,21 @@ def test_errors_below_the_scrubber_and_of_all_clips(scene: Scene, file: Path, br
     browser.select("#measure", "1")
     assert browser.run("data.measures[MEASURES[state.measure]]").startswith("distance of the root")
     assert complaints(browser) == []
+
+
+def test_a_page_may_open_at_a_frame(scene: Scene, browser: Browser, tmp_path: Path) -> None:
+    clips = [replace(scene.clips[0], opens=40), *scene.clips[1:]]
+    file = write_page(replace(scene, clips=clips, first=0), tmp_path / "page.html")
+    browser.open(file.as_uri(), *SIZE, calm=True)
+    assert browser.run("[state.at, state.playing]") == [40, False]
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["over", "over"]
+
+
+def test_a_page_of_two_sizes_opens_side_by_side(scene: Scene, browser: Browser, tmp_path: Path) -> None:
+    file = write_page(replace(scene, beside=True), tmp_path / "page.html")
+    browser.open(file.as_uri(), *SIZE)
+    assert browser.run("[state.layout, document.getElementById('layout').value]") == ["beside", "beside"]
+    assert browser.run("stage.cells.length === seen().length && stage.cells.length > 1")
 
 
 def test_a_figure_may_lack_a_clip(scene: Scene, browser: Browser, tmp_path: Path) -> None:

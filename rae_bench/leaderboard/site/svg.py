@@ -22,7 +22,7 @@ def curves_svg(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> Markup:
     """Draw a panel of a chart of `charts.task_chart` or `charts.entry_chart`."""
     ticks, category = chart["ticks"], panel["category"]
     top = highest(chart, category)
-    across = _log_scale(min(ticks) / 1.25, max(ticks) * 1.25)
+    across = _data_scale(ticks)
     up = _scale(0, top)
     parts = _frame([(x, percent(x)) for x in ticks], _steps(top), across, up)
     for control in chart["controls"]:
@@ -52,7 +52,8 @@ def highest(chart: Mapping[str, Any], category: str) -> float:
     if not tops:
         return 1.0
     middle = sorted(tops)[(len(tops) - 1) // 2]
-    return 1.12 * max(top for top, low in zip(tops, least, strict=True) if low <= BEYOND * middle) or 1.0
+    near = [top for top, low in zip(tops, least, strict=True) if low <= BEYOND * middle]
+    return 1.12 * max(near, default=0.0) if max(near, default=0.0) > 0 else 1.0
 
 
 def above(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> str:
@@ -80,13 +81,13 @@ def cost_svg(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     known = [
         (row["cost"]["adapt_core_seconds"], row["score"]["value"], row)
         for row in rows
-        if row["score"] and row["cost"].get("adapt_core_seconds")
+        if row["score"] and (row["cost"].get("adapt_core_seconds") or 0) > 0
     ]
     if not known:
         return None
     known.sort(key=lambda one: (one[0], one[1], one[2]["entry"]))
     seconds = [cost for cost, _, _ in known]
-    top = 1.08 * max(min(row["score"]["high"] or score, 2 * score) for _, score, row in known)
+    top = 1.08 * max(0.01, *(min(row["score"]["high"] or score, 2 * score) for _, score, row in known))
     across, up = _log_scale(min(seconds) / 1.6, max(seconds) * 2.2), _scale(0, top)
     marks = [(x, f"{x:,g} s") for x in _decades(min(seconds) / 1.6, max(seconds) * 2.2)]
     parts = _frame(marks, _steps(top), across, up)
@@ -139,6 +140,14 @@ def _scale(low: float, high: float) -> Any:
     """Return where a value stands on the axis that goes up; what lies beyond stands at the edge."""
     room = HEIGHT - TOP - BOTTOM
     return lambda value: TOP + room * (1 - min(max((value - low) / (high - low), 0.0), 1.0))
+
+
+def _data_scale(ticks: Sequence[float]) -> Any:
+    """Return where a share of the data stands, on a logarithmic axis; none at all stands to the left of the least."""
+    some = [x for x in ticks if x > 0] or [1.0]
+    least = min(some) / (2.5 if len(some) < len(ticks) else 1.25)
+    across = _log_scale(least, max(some) * 1.25)
+    return lambda x: across(x if x > 0 else 1.25 * least)
 
 
 def _log_scale(low: float, high: float) -> Any:

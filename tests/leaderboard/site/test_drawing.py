@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rae_bench.leaderboard.site.findings import found
-from rae_bench.leaderboard.site.svg import LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
+from rae_bench.leaderboard.site.svg import HEIGHT, LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
 
 PANEL = {"category": "error", "title": "error", "unit": "cm", "digits": 1}
 
@@ -66,6 +66,17 @@ def test_the_front_names_who_is_beaten_by_nobody() -> None:
     assert re.findall(r"<text [^>]*>([a-z]+)</text>", text) == ["cheap", "good"]
     assert text.count("<circle") == 3
     assert cost_svg([row("free", 0.2, None), row("none", 0, 3) | {"score": None}]) is None
+
+
+def test_odd_numbers_have_a_place() -> None:
+    """No data at all, a score of nothing, an error below 0: each is drawn within the picture."""
+    none = {**chart(line("a", [2, 1, 3], [1, 1, 1])), "ticks": [0.0, 100.0]}
+    none["lines"][0]["x"] = [0.0, 100.0]
+    below = chart(line("a", [-0.1, -0.2, 0.0], [-0.1, None, None]))
+    for text in (str(curves_svg(none, PANEL)), str(curves_svg(below, PANEL)), str(cost_svg([row("fe", 0.0, 1e-9)]))):
+        for x, y in re.findall(r'<circle cx="([^"]+)" cy="([^"]+)"', text):
+            assert LEFT <= float(x) <= WIDTH - RIGHT
+            assert TOP <= float(y) <= HEIGHT
 
 
 def test_names_stay_text_in_drawings() -> None:
