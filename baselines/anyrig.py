@@ -249,6 +249,7 @@ class AnyRigNetwork(StepNetwork):
         out = self.core(torch.cat(moving, 2), slots, rooted, graph, self.codec, hidden)
         per_frame = 30 / fps
         shift, u = out[:, graph.pelvis, ROOTS], out[..., TURNS].flatten(1)[..., None] * (TURN * per_frame)
+        shift = shift + frame.along[:, :4]
         go = out[:, graph.limbs, LIMBS]
         on, there = torch.sigmoid(go[..., 3:4]), torch.sigmoid(go[..., 4:] - 2)
         speed = on * v[:, graph.limbs] + there * rate + go[..., :3]
@@ -277,7 +278,7 @@ class AnyRig(LightningModel):
 
     card = ModelCard(
         name="anyrig",
-        version="3",
+        version="4",
         authors="rae-bench",
         paper="after Gat et al. 2025, AnyTop, and Lee et al. 2023, SAME",
         licence="MIT",

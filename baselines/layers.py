@@ -85,12 +85,11 @@ class MixedStack(nn.Module):
 
     def __init__(self, experts: int, wide: int, width: int, narrow: int, extra: int = 0, dropout: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            MixedLinear(experts, a + extra, b) for a, b in ((wide, width), (width, width), (width, narrow))
-        )
+        layers = [MixedLinear(experts, a + extra, b) for a, b in ((wide, width), (width, width), (width, narrow))]
+        self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(dropout)
         with torch.no_grad():
-            self.layers[-1].experts.weight.mul_(0.1)  # type: ignore[operator]
+            layers[-1].experts.weight.mul_(0.1)
 
     def forward(self, x: Tensor, gates: Tensor, extra: Tensor | None, draws: Draws | None) -> Tensor:
         """(..., B, narrow), of x (..., B, wide), gates (..., B, K) and extra (..., B, extra)."""

@@ -22,7 +22,7 @@ KEPT = 0.9
 class PairNetwork(StepNetwork):
     """Reads a frame into an embedding, lets the core change it, and decodes it to `output` (`pair_options.OUTPUTS`)."""
 
-    def __init__(self, codec: Codec, core: Core, output: str = "change", change: int = 0) -> None:
+    def __init__(self, codec: Codec, core: Core, output: str = "led", change: int = 0) -> None:
         super().__init__()
         self.codec, self.core, self.output = codec, core, output
         self.last = change if output == "momentum" else 0
@@ -37,7 +37,9 @@ class PairNetwork(StepNetwork):
         made = self.core(given, frame, following)
         embedding = given + made.change if self.core.residual else made.change
         change = self.codec.decode(embedding)
-        if self.output == "absolute":
+        if self.output == "led":
+            change = frame.along + change
+        elif self.output == "absolute":
             change = frame.change_to(change)
         elif self.output == "straight":
             change = frame.straight + change

@@ -10,9 +10,11 @@ from rae_bench.model import MODES, TrainConfig, train_config, train_values, unkn
 
 from .catalogue import Pair
 
-OUTPUTS = ("change", "absolute", "straight", "momentum")
-"""What the decoder gives: the change that leads to the next pose; that pose itself; what the change has over that of a
-pose that goes straight for its objectives (`Frame.straight`); or what it has over a share of the last change."""
+OUTPUTS = ("led", "change", "absolute", "straight", "momentum")
+"""What the decoder gives: what the change that leads to the next pose has over that of a root which goes along its path
+(`Frame.along`), the same as `change` where there is no path; that change; the next pose itself; what the change has
+over that of a pose that goes straight for its objectives (`Frame.straight`); or what it has over a share of the last
+change."""
 
 
 OPTION_TEXTS = {
@@ -40,7 +42,7 @@ class Mode:
 
 CORRECTED, PAPER = MODES
 MODE = {
-    CORRECTED: Mode({"output": "change"}),
+    CORRECTED: Mode({"output": "led"}),
     PAPER: Mode(
         {"output": "absolute", "length": 2, "coin": "gaussian", "in_step": 0.3}, pooled_scale=True, as_published=True
     ),

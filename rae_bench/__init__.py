@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rae_bench import metrics
-    from rae_bench.data.formats.bvh import read_bvh, write_bvh
-    from rae_bench.data.formats.gltf import write_glb
+    from rae_bench.data.formats.bvh import read_bvh
+    from rae_bench.data.formats.bvh_write import write_bvh
+    from rae_bench.data.formats.gltf_write import write_glb
     from rae_bench.errors import UserError
     from rae_bench.model.api import ModelCard
     from rae_bench.model.lightning import LightningModel
@@ -43,8 +44,8 @@ _PLACES = {
     "read_bvh": "rae_bench.data.formats.bvh",
     "run": "rae_bench.notebook.run",
     "sweep": "rae_bench.notebook.run",
-    "write_bvh": "rae_bench.data.formats.bvh",
-    "write_glb": "rae_bench.data.formats.gltf",
+    "write_bvh": "rae_bench.data.formats.bvh_write",
+    "write_glb": "rae_bench.data.formats.gltf_write",
 }
 
 __all__ = [

@@ -27,6 +27,8 @@ LAYERS = (
     ("cli", "notebook", "__main__"),
 )
 """From the lowest up. A package imports from its own layer and from those before it."""
+MOST_LINES = 350
+"""A file of Python fits in one sitting."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
@@ -87,6 +89,25 @@ def test_no_modules_import_each_other() -> None:
 
 def test_the_check_finds_a_cycle() -> None:
     assert _first_cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+
+
+def _too_long(root: Path, *folders: str) -> list[str]:
+    """Name the files of Python below these folders that have too many lines. A folder may be absent."""
+    paths = sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
+    counts = {path.relative_to(root).as_posix(): len(path.read_text("utf-8").splitlines()) for path in paths}
+    return [f"{name} has {count} lines, more than {MOST_LINES}" for name, count in counts.items() if count > MOST_LINES]
+
+
+def test_no_file_is_too_long() -> None:
+    """A longer one holds two concepts: give each a file of its own, with a name that says what lies there."""
+    assert _too_long(ROOT, "rae_bench", "baselines", "scripts") == []
+
+
+def test_the_check_finds_a_long_file(tmp_path: Path) -> None:
+    for name, count in (("fits", MOST_LINES), ("long", MOST_LINES + 1)):
+        (tmp_path / "package" / name).mkdir(parents=True)
+        (tmp_path / "package" / name / "a.py").write_text("x = 1\n" * count)
+    assert _too_long(tmp_path, "package", "absent") == ["package/long/a.py has 351 lines, more than 350"]
 
 
 def test_the_wheel_has_every_package() -> None:

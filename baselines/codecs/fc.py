@@ -190,7 +190,7 @@ class FeatureClustering(FeatureEncoding):
 class Clustered(Core):
     """A generator behind a clustering layer; both are shared by all rigs."""
 
-    def __init__(self, layer: nn.Module, generator: Core, use: str) -> None:
+    def __init__(self, layer: Rbf | Vae | Dec, generator: Core, use: str) -> None:
         super().__init__()
         self.layer, self.generator, self.use = layer, generator, use
         self.memory, self.noise, self.noise_held = generator.memory, generator.noise, generator.noise_held
@@ -199,7 +199,7 @@ class Clustered(Core):
 
     def as_published(self) -> None:
         """Take on the faults of the layer and of the generator."""
-        self.layer.as_published()  # type: ignore[operator]
+        self.layer.as_published()
         self.generator.as_published()
 
     def forward(

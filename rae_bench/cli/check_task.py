@@ -17,6 +17,7 @@ from rae_bench.cli.values import SeedsType
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
     from rae_bench.harness.spec import RunSpec
+    from rae_bench.study.ranking import Measured
     from rae_bench.task.task import Task
 
 PATH = click.Path(path_type=Path)
@@ -43,12 +44,15 @@ VERDICT_SEEDS = 3
 @click.option("--data", "data_root", type=PATH, help="Folder of recordings ($RAE_BENCH_DATA).")
 @click.option("--workers", type=click.IntRange(min=1), help="Cells at a time (as many as there are cores).")
 @click.option("--report-only", is_flag=True, help="Train nothing: judge by the cells that are there.")
+@click.option(
+    "--evidence", type=PATH, help="With --ranking: judge by the numbers that --json printed into this file.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @wide_option
 def check_task(
     name: str, budgets: bool, ranking: bool, models: tuple[str, ...], seeds: int | list[int] | None, start: int,
     cap: int, out: Path, plot_path: Path | None, data_root: Path | None, workers: int | None, report_only: bool,
-    as_json: bool, wide: bool,
+    evidence: Path | None, as_json: bool, wide: bool,
 ) -> int:
     """Check task NAME, or a task file.
 
@@ -65,6 +69,8 @@ def check_task(
 
     if budgets == ranking:
         raise UserError("say what to check of the task: --budgets or --ranking")
+    if evidence and budgets:
+        raise UserError("--evidence goes with --ranking")
     begin(f"check task {Path(name).stem}")
 
     from rae_bench.cli.values import split
@@ -75,8 +81,10 @@ def check_task(
         raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
     names = split(models or (RANKING_MODELS if ranking else SERIES_MODELS,))
     where = _Where(out, data_root, workers, report_only)
+    if evidence:
+        return _judge_evidence(task, evidence, as_json=as_json, wide=wide)
     if ranking:
-        return _ranking(task, names, seeds or RANKING_SEEDS, cap, where, as_json=as_json, wide=wide)
+        return _ranking(task, names, seeds or RANKING_SEEDS, where, as_json=as_json, wide=wide)
     return _budgets(task, name, names, seeds or SERIES_SEEDS, (start, cap), where, plot_path, as_json=as_json)
 
 
@@ -142,12 +150,10 @@ def _budgets(
 
 
 def _ranking(
-    task: Task, names: Sequence[str], seeds: int | list[int], cap: int, where: _Where, *, as_json: bool, wide: bool
+    task: Task, names: Sequence[str], seeds: int | list[int], where: _Where, *, as_json: bool, wide: bool
 ) -> int:
-    from rae_bench.results.files import strict
     from rae_bench.study import budgets as series_study
     from rae_bench.study import ranking as study
-    from rae_bench.study import ranking_tables as shown
 
     specs = study.ranking_specs(task, names, seeds=seeds, out=where.out, data_root=where.data_root)
     outcomes = where.outcomes(specs)
@@ -162,9 +168,33 @@ def _ranking(
     series = series_study.read_series(
         task, updates, where.there(doubled), seeds=VERDICT_SEEDS, cap=task.protocol.full_updates
     )
-    verdict = study.judge(found, series_study.choose(series).unsettled)
+    return _print_ranking(task, found, series_study.choose(series).unsettled, as_json=as_json, wide=wide)
+
+
+def _judge_evidence(task: Task, path: Path, *, as_json: bool, wide: bool) -> int:
+    from rae_bench.errors import UserError
+    from rae_bench.files import read_text
+    from rae_bench.study.ranking_tables import read_facts
+
+    try:
+        found, unsettled = read_facts(json.loads(read_text(path)))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: this is not what check task --ranking --json writes ({error!r})") from error
+    if found.task != task.name:
+        raise UserError(f"{path}: it is about {found.task}, not {task.name}")
+    return _print_ranking(task, found, unsettled, as_json=as_json, wide=wide)
+
+
+def _print_ranking(
+    task: Task, found: Measured, unsettled: Sequence[float], *, as_json: bool, wide: bool
+) -> int:
+    from rae_bench.results.files import strict
+    from rae_bench.study import ranking_tables as shown
+    from rae_bench.study.ranking import judge
+
+    verdict = judge(found, unsettled)
     if as_json:
-        click.echo(json.dumps(strict(shown.facts(found, verdict)), indent=1, allow_nan=False))
+        click.echo(json.dumps(strict(shown.facts(found, verdict)), allow_nan=False))
         return 0
     for title, columns, rows in shown.tables(found):
         print_table(columns, rows, title, wide=wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,10 +186,10 @@ def task_lines(task: Task) -> list[str]:
     from rae_bench.objectives.tracks import TRACK_WORDS
     from rae_bench.task.task import PRETRAINING_SHARE
 
-    def side(table: dict[str, object]) -> str:
+    def side(table: Mapping[str, Any]) -> str:
         words = {k: v for k, v in table.items() if k in ("rig", "motion", "folder", "name", "licence", "origin")}
         if "files" in table:
-            words["files"] = len(table["files"])  # type: ignore[arg-type]
+            words["files"] = len(table["files"])
         swept = ", sweep" if table.get("sweep") else ""
         return f"{table['kind']}: " + ", ".join(f"{k} {v}" for k, v in words.items()) + swept
 
@@ -198,8 +199,8 @@ def task_lines(task: Task) -> list[str]:
         f"{task.name}: {task.title}",
         task.description,
         *(["demo        shows that an import works; its rows are not ranked"] if task.demo else []),
-        *(f"source      {side(dict(source))}" for source in task.sources),
-        f"target      {side(dict(task.target))}",
+        *(f"source      {side(source)}" for source in task.sources),
+        f"target      {side(task.target)}",
         f"track       {p.track}: {TRACK_WORDS[p.track]}",
         f"segments    {p.seconds:g} s at {p.fps:g} fps, {p.history:g} s of them history",
         f"fractions   {fractions} and full; run takes {percent(p.default_fraction)}",

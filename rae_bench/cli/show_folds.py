@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rae_bench.task.sides import Side
     from rae_bench.task.task import Task
 
-WIDTH, LABEL, COLUMN = 80, 22, 9
-"""Characters of a line, of the first column, and of each of the six others."""
+WIDTH, LABEL, COLUMN, PAIR = 80, 22, 9, 11
+"""Characters of a line, of the first column, of each of the six others, and of each of five that hold two numbers."""
 
 
 def fold_lines(task: Task, sources: Sequence[Side], target: Side) -> list[str]:
@@ -40,9 +40,9 @@ def fold_facts(task: Task, sources: Sequence[Side], target: Side) -> dict[str, A
     }
 
 
-def _row(label: str, cells: Sequence[str]) -> str:
+def _row(label: str, cells: Sequence[str], column: int = COLUMN) -> str:
     label = label if len(label) <= LABEL else label[: LABEL - 1] + "…"
-    return f"{label:<{LABEL}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+    return f"{label:<{LABEL}}" + "".join(f"{cell:>{column}}" for cell in cells)
 
 
 def _notes(side: Side) -> list[str]:
@@ -84,8 +84,8 @@ def _fraction_lines(target: Side) -> list[str]:
     drawn = "segments" if target.folds.blocks or target.corpus.combinations else "takes"
     rows = contents_of_fractions(target)
     return [
-        _row(f"{drawn}, seconds", [f"seed {seed}" for seed in range(FOLDS)]),
-        *(_row(percent(f), [_drawn(each, drawn) for each in row]) for f, row in rows.items()),
+        _row(f"{drawn}, seconds", [f"seed {seed}" for seed in range(FOLDS)], PAIR),
+        *(_row(percent(f), [_drawn(each, drawn) for each in row], PAIR) for f, row in rows.items()),
     ]
 
 

@@ -114,6 +114,7 @@ def save_corpus(corpus: Corpus, folder: Path, *, packed: bool = True) -> None:
         part.mkdir()
         motion, targets = corpus.motion, corpus.targets.arrays() if corpus.targets else {}
         (part / "rig.toml").write_text(rig_to_toml(motion.rig), encoding="utf-8")
+        of_targets: dict[str, Any] = {f"target_{name}": array for name, array in targets.items()}
         save = np.savez_compressed if packed else np.savez
         save(
             part / "motion.npz",
@@ -122,7 +123,7 @@ def save_corpus(corpus: Corpus, folder: Path, *, packed: bool = True) -> None:
             rotations=motion.rotations,
             contacts=motion.contacts,
             course=corpus.course,
-            **{f"target_{name}": array for name, array in targets.items()},  # type: ignore[arg-type]
+            **of_targets,
         )
         meta = {
             "schema": SCHEMA,

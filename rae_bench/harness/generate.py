@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rae_bench.data.formats.bvh import end_sites, read_bvh_take
+from rae_bench.data.formats.bvh import read_bvh_take
+from rae_bench.data.formats.bvh_write import end_sites
 from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.take import Take
 from rae_bench.data.wording import as_length, first_few

@@ -144,8 +144,9 @@ class TurnTakingTraining(lightning.LightningModule):
     def training_step(self, batch: tuple[int, Batch], index: int) -> Tensor:
         """The loss on the domain whose turn it is."""
         which, window = batch
-        loss: Tensor = self.parts[which].training_step(window, index)  # type: ignore[operator]
-        return loss
+        part = self.parts[which]
+        assert isinstance(part, Training)
+        return part.training_step(window, index)
 
     def configure_optimizers(self) -> Any:
         """As for one domain."""

@@ -95,7 +95,8 @@ class ModelRef:
         """What its card says it can do besides `cold`; it is imported where that cannot be read otherwise."""
         if "capabilities" in self.about:
             return frozenset(self.about["capabilities"])
-        return frozenset(self.load().card.capabilities)  # type: ignore[attr-defined]
+        model: Any = self.load()
+        return frozenset(model.card.capabilities)
 
     def load(self) -> type:
         """Its class. Raises `UserError` where it cannot be imported or is no model."""

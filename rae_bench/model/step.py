@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rae_bench.model.control import ARRIVAL_SCALE, CONTROL, FLAGS, SCALES, Target, control_vector
+from rae_bench.model.control import ARRIVAL_SCALE, CONTROL, FLAGS, PATH, SCALES, Target, control_vector
 from rae_bench.model.features import SLOTS, Layout, Skeleton, advance, frame_of
 from rae_bench.model.outputs import change_to, pose_columns, straight_change
 from rae_bench.objectives.path import HORIZONS
@@ -246,6 +246,21 @@ class Frame:
     def straight(self) -> Tensor:
         """(B, 4 + 3 J) the change that goes straight for the objectives (`rae_bench.model.outputs.straight_change`)."""
         return straight_change(self._state, self.asked, self._flags, self._skeleton) / self._normal.change
+
+    @cached_property
+    def along(self) -> Tensor:
+        """(B, 4 + 3 J) the change by which the root goes for the first place of its path, at an even pace.
+
+        It is in units of the usual size. Only turn changes. Without a path it is zeros.
+        """
+        usual, mean, spread = (part[..., :3] for part in (self._normal.change, self._normal.mean, self._normal.std))
+        first = self.path[..., 0, :]
+        x, z = first[..., PATH.heading].split(1, -1)
+        there = (x != 0) | (z != 0)
+        place = first[..., PATH.position] * self._skeleton.height
+        turn = torch.cat([place, torch.atan2(x, torch.where(there, z, 1.0))], -1) / (HORIZONS[0] * self._skeleton.fps)
+        led = (turn - mean - self.pose[..., :3] * spread) / usual * there
+        return torch.nn.functional.pad(led, (0, self._normal.change.shape[-1] - 3))
 
     def held(self, made: Next) -> Next:
         """What a network gave, kept within what bodies do and what the training motion makes likely.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from rae_bench.statistics.intervals import level_interval
 from rae_bench.study.ranking import Key, Measured, Verdict, scores_at_full
 from rae_bench.task.cells import NEAREST
 
-if TYPE_CHECKING:
-    pass
-
+SCHEMA = "rae-bench.ranking/1"
 
 
 def tables(found: Measured) -> list[tuple[str, list[TextColumn], list[Cells | None]]]:
@@ -80,15 +78,40 @@ def condition_facts(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def facts(found: Measured, verdict: Verdict) -> dict[str, Any]:
-    """Return everything as numbers, ready for JSON."""
-
-    def listed(table: Mapping[Key, np.ndarray]) -> list[dict[str, Any]]:
-        return [{"entry": e, "row": r, "fraction": f, "values": v.tolist()} for (e, r, f), v in table.items()]
-
+    """Return everything as numbers, ready for JSON; `read_facts` takes them back."""
     return {
-        "task": found.task, "seeds": list(found.seeds), "best": list(verdict.best), "ranked": list(verdict.ranked),
+        "schema": SCHEMA, "task": found.task, "seeds": list(found.seeds), "fractions": list(found.fractions),
+        "learned": list(found.learned), "recorded": found.recorded, "blocks": found.blocks,
+        "least": {f"{f:g}": list(held) for f, held in found.least.items()},
+        "rows": [
+            {
+                "entry": e, "row": r, "fraction": f, "errors": found.errors[e, r, f].tolist(),
+                "scores": found.scores[e, r, f].tolist(), "reconstruction": found.reconstruction[e, r, f].tolist(),
+            }
+            for e, r, f in found.errors
+        ],
+        "unsettled": list(verdict.unsettled), "best": list(verdict.best), "ranked": list(verdict.ranked),
         "headroom": {f"{f:g}": list(ends) for f, ends in verdict.headroom.items()},
-        "unsettled": list(verdict.unsettled),
         "conditions": [vars(condition) for condition in verdict.conditions],
-        "reconstruction": listed(found.reconstruction), "scores": listed(found.scores),
     }  # fmt: skip
+
+
+def read_facts(given: Mapping[str, Any]) -> tuple[Measured, tuple[float, ...]]:
+    """Return what was measured, and at which fractions the budget is not enough: what `facts` wrote.
+
+    Raises:
+        AttributeError, LookupError, TypeError, ValueError: JSON of another kind.
+    """
+    if given["schema"] != SCHEMA:
+        raise ValueError(f"schema {given['schema']}, not {SCHEMA}")
+    rows = {(row["entry"], row["row"], float(row["fraction"])): row for row in given["rows"]}
+
+    def values(name: str) -> dict[Key, np.ndarray]:
+        return {key: np.asarray(row[name], float) for key, row in rows.items()}
+
+    least = {float(f): (int(held[0]), int(held[1]), float(held[2])) for f, held in given["least"].items()}
+    found = Measured(
+        given["task"], tuple(given["seeds"]), tuple(given["fractions"]), tuple(given["learned"]),
+        values("errors"), values("scores"), values("reconstruction"), least, given["recorded"], given["blocks"],
+    )  # fmt: skip
+    return found, tuple(given["unsettled"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -77,17 +78,17 @@ def other_real_clips(side: Side, exam: HeldOutClips, seed: int) -> OtherClips:
     picked = np.empty(len(exam.ids), int)
     used: Counter[int] = Counter()
     strangers = set()
+    wanted = (history + exam.truth.lengths).tolist()
+
+    def rank(n: int, i: int) -> tuple[int, int, str]:
+        """Order segments beside clip n: the least used first, then the longest up to what is wanted, then any."""
+        return used[i], -min(int(lengths[i]), wanted[n]), _order("other", str(seed), exam.ids[n], corpus.ids[i])
+
     for n in sorted(range(len(exam.ids)), key=lambda n: _order("held out", str(seed), exam.ids[n])):
         same = [i for i in pool if corpus.actions[i] == exam.actions[n]]
         if not same:
             strangers.add(exam.actions[n])
-        wanted = history + int(exam.truth.lengths[n])
-        picked[n] = min(
-            same or pool,
-            key=lambda i, n=n, wanted=wanted: (  # type: ignore[misc]
-                used[i], -min(int(lengths[i]), wanted), _order("other", str(seed), exam.ids[n], corpus.ids[i])
-            ),
-        )  # fmt: skip
+        picked[n] = min(same or pool, key=partial(rank, n))
         used[picked[n]] += 1
     motion = side.motion[picked].cut(history, history + exam.truth.root_positions.shape[1])
     ids, groups, actions = (tuple(column[i] for i in picked) for column in (corpus.ids, corpus.groups, corpus.actions))

@@ -24,6 +24,8 @@ KINDS: dict[str, tuple[str, set[str] | None]] = {
 
 WORDS, TABLES = ("title", "description"), ("protocol", "budget", "ranking")
 """Keys of a task that may differ from track to track."""
+WHO = ("kind", "rig", "motion", "folder", "name")
+"""Keys of the target that do not differ from track to track: it is the same character."""
 
 
 def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
@@ -78,14 +80,18 @@ def _in_track(track: str, own: Any, name: str, table: Mapping[str, Any], where: 
     within = f"{where}: [{track}]"
     if not isinstance(own, Mapping):
         raise UserError(f"{within} needs to be a table")
-    check_keys(own, {*WORDS, *TABLES}, within)
-    for key in TABLES:
+    check_keys(own, {*WORDS, *TABLES, "target"}, within)
+    for key in (*TABLES, "target"):
         if not isinstance(own.get(key, {}), Mapping):
             raise UserError(f"{where}: {track}.{key} = {own[key]!r} needs to be a table [{track}.{key}]")
+    changed = [key for key in WHO if key in own.get("target", {})]
+    if changed:
+        raise UserError(f"{where}: [{track}.target]: {changed[0]} is the same in every track; make it another task")
     protocol = {**table.get("protocol", {}), **own.get("protocol", {}), "track": track}
     if track == table.get("protocol", {}).get("track", Protocol.track) or "track" in own.get("protocol", {}):
         raise UserError(f"{within}: a table with the name of a track is for another track than that of the task")
-    common = {key: table[key] for key in (*WORDS, "source", "target", "demo") if key in table}
+    common = {key: table[key] for key in (*WORDS, "source", "demo") if key in table}
+    common["target"] = {**table["target"], **own.get("target", {})}
     budget = {**table.get("budget", {}), **own.get("budget", {})}
     given = {key: own[key] for key in (*WORDS, "ranking") if key in own}
     return task_from_table(f"{name}-{track}", {**common, **given, "protocol": protocol, "budget": budget}, within)

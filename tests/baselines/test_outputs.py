@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_model import side as controlled
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from rae_bench.baselines.cores.omg_lstm import OmgLstm
 from rae_bench.baselines.network import KEPT, PairNetwork
 from rae_bench.baselines.pair_options import OUTPUTS
 from rae_bench.errors import UserError
+from rae_bench.kinematics import quat
 from rae_bench.model.api import Budget, Context, Domain, Prompt
 from rae_bench.model.control import control_targets
 from rae_bench.model.features import changes, make_skeleton, states
@@ -21,17 +23,19 @@ from rae_bench.model.step import Carry, Draws, Frame, Next
 from rae_bench.model.streams import statistics
 from rae_bench.model.training import TrainConfig, sizes_for
 from rae_bench.objectives.objectives import key_transforms
+from rae_bench.objectives.path import HORIZONS
 from rae_bench.task.sides import Side
 
 Walk = Callable[..., list[Next]]
 
 
 def frames_of(domain: Domain, t: int) -> tuple[Frame, Tensor]:
-    """Frame t of every segment, and the whole path of states."""
+    """Frame t of every segment, and all of the states."""
     skeleton, path = make_skeleton(domain.rig, domain.motion.fps), states(domain.motion)
     rows = len(path)
     carry = Carry(path[:, t], torch.zeros(rows, 16), torch.zeros(rows, 0), torch.zeros(rows, 0))
-    return Frame(carry, control_targets(domain.objectives, domain.motion.fps).at(t), skeleton, statistics(domain)), path
+    targets = control_targets(domain.objectives, domain.motion.fps, domain.path)
+    return Frame(carry, targets.at(t), skeleton, statistics(domain)), path
 
 
 @pytest.mark.parametrize("rig", ["r4", "quad"])
@@ -76,6 +80,35 @@ def test_the_straight_way_arrives(domains: dict[str, Domain]) -> None:
     held = [j for j in range(len(domain.rig)) if j not in domain.rig.key_joints]
     before = path[:, t, skeleton.layout.columns].unflatten(1, (3, -1, 3))[:, :, held]
     torch.testing.assert_close(moved[:, skeleton.layout.columns].unflatten(1, (3, -1, 3))[:, :, held], before)
+
+
+def test_a_root_that_is_led_comes_to_its_path(domains: dict[str, Domain]) -> None:
+    """At an even pace: a tenth of a way of ten frames at each frame, wherever the root begins."""
+    side = controlled("quad", "control")
+    domain = side.domain(side.split(0).train)
+    frame, path = frames_of(domain, 20)
+    assert domain.path is not None
+    layout, place = make_skeleton(domain.rig, domain.motion.fps).layout, domain.path.positions[:, 20, 0]
+    frames = HORIZONS[0] * domain.motion.fps
+    moved = frame.moved(frame.along)
+    step = (moved[:, layout.origin] - path[:, 20, layout.origin])[:, ::2].double().numpy()
+    np.testing.assert_allclose(step, (place - path[:, 20, layout.origin][:, ::2].numpy()) / frames, atol=1e-5)
+    yaw = [torch.atan2(state[:, 3], state[:, 5]).double().numpy() for state in (path[:, 20], moved)]
+    wanted = quat.wrapped(domain.path.headings[:, 20, 0] - yaw[0]) / frames
+    np.testing.assert_allclose(quat.wrapped(yaw[1] - yaw[0]), wanted, atol=1e-5)
+    assert not frame.along[:, 3:].any()
+
+
+def test_nothing_leads_a_root_without_a_path(domains: dict[str, Domain], walk: Walk) -> None:
+    frame, _ = frames_of(domains["quad"], 20)
+    assert not frame.along.any()
+    # Nor does a gradient come from there that is no number.
+    carry = Carry(frame._state.clone().requires_grad_(), frame.phase, frame.memory, frame.noise)
+    again = Frame(carry, frame._target, frame._skeleton, frame._normal)
+    again.along.sum().backward()
+    assert carry.state.grad is None or carry.state.grad.isfinite().all()
+    led, plain = (walk(network(output, "quad", domains), "quad")[-1].change for output in ("led", "change"))
+    assert torch.equal(led, plain)
 
 
 def network(output: str, rig: str, domains: dict[str, Domain]) -> PairNetwork:
@@ -167,7 +200,7 @@ def test_unknown_options_are_refused() -> None:
 
 def test_a_given_output_is_kept() -> None:
     made = [make_model("fe", options) for options in ({}, {"mode": "paper"}, {"mode": "paper", "output": "change"})]
-    assert [m.chosen.output for m in made] == ["change", "absolute", "change"]  # type: ignore[attr-defined]
+    assert [m.chosen.output for m in made] == ["led", "absolute", "change"]  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"'gaussain'.*gaussian"):
         make_model("fe", {"coin": "gaussain"})
 

@@ -54,7 +54,7 @@ def test_bvh_of_100_000_frames(tmp_path: Path, benchmark: Any) -> None:
     import bvh
     import bvhio
 
-    from rae_bench.data.formats import bvh_text as ours
+    from rae_bench.data.formats import bvh_numbers as ours
 
     path, part = tmp_path / "long.bvh", tmp_path / "part.bvh"
     path.write_text(text_of(FRAMES) + "\n")

@@ -316,6 +316,14 @@ def test_ratios_and_levels_are_shown_with_their_intervals_and_small_headroom_in_
     )
 
 
+def test_columns_of_takes_and_seconds_stand_apart() -> None:
+    from rae_bench.cli.show_folds import PAIR, WIDTH, _row
+
+    line = _row("100 %", ["257, 1258"] * 5, PAIR)
+    assert len(line) <= WIDTH
+    assert len(re.split(r"(?<!,) +", line[22:].strip())) == 5
+
+
 def test_uneven_folds_are_told() -> None:
     from rae_bench.cli.run import fold_notes
     from rae_bench.task.split import make_folds

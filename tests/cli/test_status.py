@@ -19,7 +19,7 @@ from rae_bench.cli import progress as progress_module
 from rae_bench.cli.progress import RunProgress
 from rae_bench.cli.status import begin, finished_words, interruption, status_line, truthful
 from rae_bench.cli.sweep_progress import SweepProgress
-from rae_bench.data.formats.bvh import write_bvh
+from rae_bench.data.formats.bvh_write import write_bvh
 from rae_bench.data.generators.locomotion.locomotion import generate_locomotion
 from rae_bench.harness.events import Answered, Begun, Planned
 from rae_bench.harness.jobs import AnyJob, CellJob, Done, Failed, Progress

@@ -100,7 +100,7 @@ def preparation() -> Values:
     from helpers.recordings import RECIPE, header, walk
 
     from rae_bench.data.corpus import with_swapped_roles
-    from rae_bench.data.formats.bvh import write_bvh
+    from rae_bench.data.formats.bvh_write import write_bvh
     from rae_bench.data.importing.recipe import Recipe
     from rae_bench.data.importing.recordings import import_folder
 
@@ -141,7 +141,8 @@ def readers() -> Values:
 
     from rae_bench.data.formats.bvh import read_bvh
     from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
-    from rae_bench.data.formats.positions import fit_points, read_points
+    from rae_bench.data.formats.fit_points import fit_points
+    from rae_bench.data.formats.positions import read_points
     from rae_bench.data.formats.unity import read_unity
 
     with TemporaryDirectory() as place:

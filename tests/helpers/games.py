@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,34 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from rae_bench.baselines.controls import Hold, Interpolate
+from rae_bench.baselines.controls import Hold, Interpolate, Nearest
 from rae_bench.baselines.feedforward import FeedForward
 from rae_bench.baselines.planning import minimum_jerk
-from rae_bench.model import HORIZONS, Context, Domain, ModelCard, Prompt, Trajectory, make_motion, quat, solve_ik
+from rae_bench.metrics import (
+    adversarial,
+    category_scores,
+    evaluate,
+    evaluate_clips,
+    floored_scores,
+    headline_score,
+    primaries,
+)
+from rae_bench.metrics.headline import YARDSTICKS
+from rae_bench.model import (
+    HORIZONS,
+    Budget,
+    Context,
+    Domain,
+    ModelCard,
+    Prompt,
+    Trajectory,
+    make_motion,
+    quat,
+    solve_ik,
+)
+from rae_bench.task.held_out import HeldOutClips
+from rae_bench.task.others import other_real_clips
+from rae_bench.task.sides import Side
 
 SMOOTHING = 0.06
 """Seconds: standard deviation of the filter over rotations."""
@@ -127,3 +153,57 @@ class Kernel(FeedForward):
     def _made(self, net: Any, x: Tensor) -> Tensor:
         made = self._kernel(self._scaled(x.double())) @ self._weights + self._scales["y_mean"]
         return made.float()
+
+
+GAMES = {"locked": Locked, "drift": Drift, "kernel": Kernel}
+CONTROLS = {"hold": Hold, "interpolate": Interpolate, "nearest": Nearest}
+BEST = "best of controls"
+"""No model can be this: of each clip it takes the control that comes nearest to the truth."""
+
+
+def game_scores(target: Side, names: Sequence[str], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Headline scores with all of the target's data, by name (S,): of `GAMES`, of `CONTROLS` and of `BEST`."""
+    found = [_categories(target, names, seed) for seed in seeds]
+    return {
+        name: np.array([headline_score([one]) for one in floored_scores([each[name] for each in found])])
+        for name in names
+    }
+
+
+def _categories(target: Side, names: Sequence[str], seed: int) -> dict[str, dict[str, float]]:
+    """`category_scores` of one seed, by name."""
+    exam = target.held_out_clips(target.held_out(seed, 1.0))
+    others = other_real_clips(target, exam, seed)
+    domain, ctx = target.domain(target.fraction(seed, 1.0)), Context("cold", 1.0, Budget(0, 0), seed)
+    track, height = target.protocol.track, target.corpus.motion.rig.height
+
+    @cache
+    def made(name: str) -> Trajectory:
+        if name == BEST:
+            return _best_of([made(control) for control in CONTROLS], exam, track)
+        model = {**GAMES, **CONTROLS}[name]()
+        model.adapt(domain, ctx)
+        return model.generate(exam.prompt, ctx)
+
+    def measured(trajectory: Trajectory) -> dict[str, float]:
+        values = evaluate(trajectory, exam.truth, exam.objectives)
+        groups, other_groups = others.held_out_groups, others.groups
+        return values | adversarial(
+            trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=seed
+        )
+
+    truth = measured(Trajectory.of(exam.truth))
+    return {name: category_scores(measured(made(name)), truth, height, track) for name in names}
+
+
+def _best_of(made: Sequence[Trajectory], exam: HeldOutClips, track: str) -> Trajectory:
+    """Of each clip that trajectory whose errors, in yardsticks, are least."""
+    kinds = {kind: name for kind, name in primaries(track).items() if kind in YARDSTICKS}
+    each = [evaluate_clips(one, exam.truth, exam.objectives) for one in made]
+    errors = [
+        sum(np.nan_to_num(clips[metric]) / YARDSTICKS[kind] for kind, metric in kinds.items()) for clips in each
+    ]
+    chosen, number = np.argmin(errors, 0), np.arange(len(exam.truth))
+    roots = np.stack([one.root_positions[0] for one in made])[chosen, number]
+    turns = np.stack([one.rotations[0] for one in made])[chosen, number]
+    return Trajectory(roots[None], turns[None])

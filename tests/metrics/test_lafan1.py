@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rae_bench.cli import main
-from rae_bench.data.formats.bvh import read_bvh, write_bvh
+from rae_bench.data.formats.bvh import read_bvh
+from rae_bench.data.formats.bvh_write import write_bvh
 from rae_bench.errors import UserError
 from rae_bench.metrics import lafan1
 from rae_bench.metrics.npss import power

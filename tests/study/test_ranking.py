@@ -13,7 +13,7 @@ import pytest
 from rae_bench.cli import main
 from rae_bench.errors import UserError
 from rae_bench.study.ranking import Key, Measured, Verdict, best_two, judge
-from rae_bench.study.ranking_tables import tables
+from rae_bench.study.ranking_tables import facts, read_facts, tables
 
 SEEDS = (0, 1, 2, 3, 4)
 ENTRIES = ("mann", "fe", "rtn")
@@ -126,10 +126,15 @@ def test_the_command_judges_a_tiny_task(tiny_task: Path, tmp_path: Path, capsys:
     assert found["seeds"] == [0, 1]
     assert found["ranked"] == []
     assert found["unsettled"] == [0.01, 0.05, 0.2]
-    rows = {(row["entry"], row["row"], row["fraction"]) for row in found["scores"]}
+    rows = {(row["entry"], row["row"], row["fraction"]) for row in found["rows"]}
     assert {("mann", "cold", 0.2), ("patches", "cold", 0.01), ("feedforward", "full", 1.0)} < rows
     assert ("patches", "cold-long", 0.01) not in rows  # it makes no updates
     assert {("nearest", "nearest", 1.0), ("nearest", "nearest", 0.2), ("hold", "hold", 1.0)} < rows
+    # What was printed can be judged again, by somebody who has no cells.
+    evidence = tmp_path / "evidence.json"
+    evidence.write_text(json.dumps(found))
+    assert call("check", "task", tiny_task, "--ranking", "--evidence", evidence, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
     # The table comes from what is there, without training.
     assert call(*words, "--report-only") == 0
     out = capsys.readouterr().out
@@ -142,3 +147,19 @@ def test_wrong_use_is_one_line(tiny_task: Path, tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == "rae-bench: say what to check of the task: --budgets or --ranking\n"
     assert call("check", "task", tiny_task, "--ranking", "--report-only", "--out", tmp_path) == 2
     assert "no finished cell" in capsys.readouterr().err
+    assert call("check", "task", tiny_task, "--budgets", "--evidence", tmp_path / "x.json") == 2
+    assert "--evidence goes with --ranking" in capsys.readouterr().err
+    (tmp_path / "x.json").write_text("[1]")
+    assert call("check", "task", tiny_task, "--ranking", "--evidence", tmp_path / "x.json") == 2
+    assert "x.json: this is not what check task --ranking --json writes" in capsys.readouterr().err
+    other = facts(made(), judge(made()))
+    (tmp_path / "x.json").write_text(json.dumps(other))
+    assert call("check", "task", tiny_task, "--ranking", "--evidence", tmp_path / "x.json") == 2
+    assert "x.json: it is about t, not" in capsys.readouterr().err
+
+
+def test_facts_come_back_as_they_were() -> None:
+    found = made()
+    verdict = judge(found, (0.05,))
+    again, unsettled = read_facts(json.loads(json.dumps(facts(found, verdict))))
+    assert facts(again, judge(again, unsettled)) == facts(found, verdict)

@@ -232,6 +232,9 @@ def test_what_differs_in_a_track_stands_in_a_table_of_its_name() -> None:
         ({"protocol": {"track": "keyframes"}}, "another track than that of the task"),
         ({"protocol": {"fractions": 1}}, r"\[control\]: \[protocol\]: fractions = 1"),
         ({"ranking": {"fractions": [0.3]}}, "fractions = 0.3 is none of the fractions"),
+        ({"target": 3}, r"control.target = 3 needs to be a table"),
+        ({"target": {"rig": "r1"}}, r"\[control.target\]: rig is the same in every track"),
+        ({"target": {"clips": "many"}}, r"\[control\]: \[target\]: clips = 'many' needs to be a whole number"),
     ],
 )
 def test_a_table_of_a_track_that_makes_no_sense_is_refused(own: Any, words: str) -> None:
@@ -242,6 +245,14 @@ def test_a_table_of_a_track_that_makes_no_sense_is_refused(own: Any, words: str)
 def test_a_table_of_the_tasks_own_track_is_refused() -> None:
     with pytest.raises(UserError, match="another track than that of the task"):
         task_from_table("t", {**TABLE, "limbs": {}}, "t.toml")
+
+
+def test_the_target_may_have_more_motion_in_another_track() -> None:
+    task = task_from_table("t", {**TABLE, "control": {"target": {"clips": 1000}}}, "t.toml")
+    control = task.in_track("control")
+    assert control.target == {**task.target, "clips": 1000}
+    assert control.source == task.source
+    assert "clips" not in task.target
 
 
 def test_a_task_may_be_another_one_reversed(tmp_path: Path) -> None:

@@ -1,21 +1,19 @@
-"""The text of BVH files: joints of the HIERARCHY, numbers of the MOTION. docs/reference/formats.md describes it."""
+"""The text of BVH files, with the joints of the HIERARCHY. docs/reference/formats.md says what is understood."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import NoReturn
 
 import numpy as np
 
+from rae_bench.data.formats.bvh_numbers import COMMENT, parse_motion, with_points
 from rae_bench.data.formats.encodings import as_utf8
 from rae_bench.data.formats.source import Source
 from rae_bench.data.formats.take import Note
 from rae_bench.data.wording import first_few
-from rae_bench.errors import UserError, unknown
+from rae_bench.errors import unknown
 from rae_bench.rigs.rig import LARGEST, MAX_JOINTS
 
 END = "_end"
@@ -26,11 +24,9 @@ _AXIS_LAST = re.compile("(position|rotation|scale)([xyz])")
 HEAD = 1 << 16
 """Bytes within which HIERARCHY stands: comments may come before it."""
 _MOTION = re.compile(rb"^[ \t]*MOTION\b[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
-_COMMENT = re.compile(r"(^|\s)(#|//).*$")
 _COMMENT_AFTER_NAME = re.compile(r"\s(#\s+[^\W\d]|//).*$")
 """After the name of a joint "# the back" is a comment, "#7" is part of the name."""
 _NAMED = re.compile(r"\s*(ROOT|JOINT)\b", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+.,]?\d")
 
 
 @dataclass
@@ -85,7 +81,8 @@ def parse_bvh(source: Source, recorded_fps: float | None = None) -> BvhFile:
         text = "no MOTION section; the file is cut short or holds a skeleton only"
         raise source.fault(f"{text} (--exclude '{source.path.name}' leaves it out)")
     joints, doubled = _parse_hierarchy(data[: match.start()].decode(), source)
-    values, fps, odd = _parse_motion(data, match.end(), joints, source, recorded_fps)
+    channels = sum(len(joint.columns) for joint in joints)
+    values, fps, odd = parse_motion(data, match.end(), channels, source, recorded_fps)
     if doubled:
         notes.append(Note("doubled", f"names that stand twice got a number: {first_few(doubled, 4)}"))
     return BvhFile(joints, values, fps, [*notes, *odd])
@@ -103,7 +100,7 @@ def free_name(name: str, taken: set[str]) -> str:
 def _header_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (line number, statement), without comments and with each brace as a statement."""
     for number, line in enumerate(text.split("\n"), 1):
-        comment = _COMMENT_AFTER_NAME if _NAMED.match(line) else _COMMENT
+        comment = _COMMENT_AFTER_NAME if _NAMED.match(line) else COMMENT
         for part in re.split(r"([{}])", comment.sub("", line)):
             if part.strip():
                 yield number, part.strip()
@@ -188,17 +185,12 @@ def _split(statement: str) -> tuple[str, str, str]:
 def _offset(tokens: list[str], joint: str, line: int, source: Source) -> np.ndarray:
     """Return the three numbers of an OFFSET."""
     try:
-        offset = np.array([float(token) for token in _with_points(tokens)])
+        offset = np.array([float(token) for token in with_points(tokens)])
     except ValueError:
         offset = np.zeros(0)
     if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
         raise source.fault(f"joint '{joint}': OFFSET needs three numbers, found '{' '.join(tokens)}'", line)
     return offset
-
-
-def _with_points(tokens: Sequence[str]) -> list[str]:
-    """Return numbers with decimal points in place of commas; a comma that ends one goes."""
-    return [token.rstrip(",").replace(",", ".") for token in tokens if token != ","]
 
 
 def _channels(tokens: list[str], joint: str, first: int, line: int, source: Source) -> dict[str, int]:
@@ -212,177 +204,3 @@ def _channels(tokens: list[str], joint: str, first: int, line: int, source: Sour
     if len(set(names)) < len(names):
         raise source.fault(f"joint '{joint}': a channel stands twice in CHANNELS", line)
     return {name: first + i for i, name in enumerate(names)}
-
-
-def _parse_motion(
-    data: bytes, at: int, joints: list[BvhJoint], source: Source, recorded_fps: float | None
-) -> tuple[np.ndarray, float, list[Note]]:
-    """Return the number block (T, channels) in the file's units and degrees, frames per second, and what is odd.
-
-    Args:
-        data: the file, UTF-8 with LF line ends.
-        at: where the MOTION line has ended.
-        joints: as they were parsed.
-        source: the file, for errors.
-        recorded_fps: frames per second, in place of the file's Frame Time.
-    """
-    found: dict[str, str] = {}
-    told: list[Note] = []
-    line = data.count(b"\n", 0, at)
-    while len(found) < 2 and at < len(data):
-        start, end = at, data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        text = data[at:end].decode("utf-8", "replace").strip()
-        line, at = line + 1, end + 1
-        if not text:
-            continue
-        match = re.fullmatch(r"(frames|frame\s*time)\s*:?\s+(\S+)(\s.*)?", text.replace(":", ": "), re.IGNORECASE)
-        if match is None and recorded_fps and "frames" in found and _NUMBER.match(text):
-            found["frame time"], fps = "", recorded_fps  # the line is forgotten, and need not be there
-            line, at = line - 1, start
-            break
-        if match is None:
-            missing = "Frame Time:" if "frames" in found else "Frames:"
-            raise source.fault(f"'{missing}' expected, found '{text[:40]}'", line)
-        key = "frames" if match[1].lower() == "frames" else "frame time"
-        found[key] = match[2]
-        if key == "frames" and not re.fullmatch("-?[0-9]{1,12}", match[2]):
-            raise source.fault(f"Frames '{match[2]}' is not a count", line)
-        if key == "frame time" and recorded_fps is None:
-            fps = _frames_per_second(match[2], line, source)
-        elif key == "frame time" and recorded_fps:
-            fps = recorded_fps
-            if (said := _said(match[2], line, source)) and abs(said / fps - 1) > 0.01:
-                text = f"its Frame Time says {said:.4g} fps; it is read at {fps:.4g} fps, as said"
-                told.append(Note("rate said", text))
-    if len(found) < 2:
-        raise source.fault("MOTION lacks Frames or Frame Time; the file is cut short", line)
-    frames = int(found["frames"])
-    channels = sum(len(joint.columns) for joint in joints)
-    values, notes = _numbers(data[at:], line, frames, channels, source)
-    return values, fps, [*told, *notes]
-
-
-def _said(text: str, line: int, source: Source) -> float | None:
-    """Return the frames per second that a Frame Time says, None where it says none."""
-    try:
-        return _frames_per_second(text, line, source)
-    except UserError:
-        return None
-
-
-def _frames_per_second(text: str, line: int, source: Source) -> float:
-    """Return 1 / frame time: a whole number where the text's digits allow it (0.0083333 is 120, 0.0333667 is 29.97)."""
-    try:
-        time = Decimal(_with_points([text])[0])
-        digit = 10.0 ** int(time.as_tuple().exponent)
-    except (InvalidOperation, ValueError, TypeError, OverflowError, IndexError):
-        text = f"Frame Time '{text}' is not a number of seconds; put 0.0333333 for 30 fps, or say --recorded-fps 30"
-        raise source.fault(text, line) from None
-    if not 1e-6 < time < 1000:
-        text = f"Frame Time {text} is not the duration of a frame; put 0.0333333 for 30 fps, or say --recorded-fps 30"
-        raise source.fault(text, line)
-    fps = 1 / float(time)
-    whole = round(fps)
-    return float(whole) if whole and abs(1 / whole - float(time)) < digit else fps
-
-
-def _numbers(
-    block: bytes, line: int, frames: int, channels: int, source: Source
-) -> tuple[np.ndarray, list[Note]]:
-    """Return the number block (T, channels) as float64, and what is odd about it; its first line is `line` + 1.
-
-    T is the count of rows: `frames`, or more where the file says too few, or one less.
-    """
-    values = _table(block, channels)
-    notes = []
-    if values is None and b";" in block:
-        block = block.replace(b";", b" ")
-        values = _table(block, channels)
-    if values is None and b"," in block:
-        # With as many numbers as channels the commas are decimal ones, else they stand between numbers.
-        for other in (b".", b" ") if re.search(rb",\d", block) else (b" ",):
-            values = _table(block.replace(b",", other), channels)
-            if values is not None:
-                notes = [Note("commas", "decimal commas are read as points")] if other == b"." else []
-                break
-    if values is None:
-        values, notes = _diagnose(block, line, frames, channels, source)
-    rows = len(values)
-    if rows < max(frames - 1, 1):
-        if frames == 0:
-            raise source.fault("Frames is 0; the file holds no motion", line)
-        _truncated(rows, frames, line + rows, source)
-    if rows != frames:
-        follow = "1 row follows" if rows == 1 else f"{rows} rows follow"
-        text = f"Frames says {frames}, {follow}: all of them are read"
-        notes.append(Note("rows", text, abs(rows - frames)))
-    return values, notes
-
-
-def _table(block: bytes, channels: int) -> np.ndarray | None:
-    """Return a block of numbers (T, channels), None where it is no plain table of that width."""
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(io.BytesIO(block), sep=r"\s+", header=None, engine="c", dtype=np.float64, quoting=3)
-        values = table.to_numpy()
-        if values.shape[1] == channels and values.min() > -LARGEST and values.max() < LARGEST:
-            return values
-    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors: the diagnosis says it better
-        pass
-    return None
-
-
-def _diagnose(
-    block: bytes, line: int, frames: int, channels: int, source: Source
-) -> tuple[np.ndarray, list[Note]]:
-    """Read a block that is no plain table the slow way: mend what is plain, or raise what is wrong.
-
-    Rows that are broken over lines are joined; comments, and words after the last row, are passed over.
-    """
-    lines = block.decode("utf-8", "replace").split("\n")
-    rows: list[tuple[int, list[float]]] = []
-    notes = []
-    total, commas = 0, False
-    for number, row_text in enumerate(lines, line + 1):
-        tokens = _COMMENT.sub("", row_text).split()
-        if tokens and total and total >= max(frames, 1) * channels and not _NUMBER.match(tokens[0]):
-            notes.append(Note("footer", f"line {number} is no row of motion and ends it: '{row_text.strip()[:40]}'"))
-            break
-        commas |= any("," in token for token in tokens)
-        row = []
-        for column, token in enumerate(tokens, 1):
-            try:
-                row.append(float(token.replace(",", ".")))
-            except ValueError:
-                row.append(np.nan)
-            if not abs(row[-1]) < LARGEST:
-                kind = "too large a" if np.isfinite(row[-1]) else "not a finite"
-                text = f"value {column} is '{token[:20]}', {kind} number; mend or drop the frame"
-                raise source.fault(text, number)
-        if row:
-            rows.append((number, row))
-            total += len(row)
-    if commas:
-        notes.append(Note("commas", "decimal commas are read as points"))
-    if len(rows) > frames > 0 and len(rows[-1][1]) < channels and total != frames * channels:
-        notes.append(Note("cut row", f"line {rows[-1][0]} is a part of a row beyond the last, and passed over"))
-        total -= len(rows.pop()[1])
-    odd = [(number, len(row)) for number, row in rows if len(row) != channels]
-    if total == frames * channels or (rows and not odd):
-        return np.array([value for _, row in rows for value in row]).reshape(-1, channels), notes
-    if odd and odd[0][0] == rows[-1][0] and len(rows) <= max(frames, 1) and odd[0][1] < channels:
-        _truncated(len(rows) - 1, frames, rows[-1][0], source)
-    if odd:
-        number, count = odd[0]
-        text = f"{count} values in this row, the CHANNELS above make {channels}; hierarchy and motion do not match"
-        raise source.fault(text, number)
-    if frames <= 0:
-        raise source.fault(f"Frames is {frames}; the file holds no motion", line)
-    _truncated(0, frames, line, source)
-
-
-def _truncated(rows: int, frames: int, line: int, source: Source) -> NoReturn:
-    """Raise the error of a file that is cut short."""
-    raise source.fault(f"cut short: {rows} whole rows of motion, Frames says {frames}; get the file again", line)

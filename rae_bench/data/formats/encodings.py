@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable, Iterator
 
 from rae_bench.data.formats.take import Note
 
@@ -72,11 +73,7 @@ def _decoded(head: bytes) -> tuple[str, str]:
     accents, those beyond ASCII stand alone among others; in Cyrillic ones they do not.
     """
     found = {}
-    for encoding in _EASTERN:
-        try:
-            text = head.decode(encoding)
-        except UnicodeDecodeError:
-            continue
+    for encoding, text in _readings(head, _EASTERN):
         beyond = [letter for letter in text if not letter.isascii()]
         known = sum(letter in _BODY or bool(_KANA.match(letter)) for letter in beyond)
         found[encoding] = (known / max(len(beyond), 1), text)
@@ -85,11 +82,17 @@ def _decoded(head: bytes) -> tuple[str, str]:
         return found[best][1], _EASTERN[best]
     runs = re.findall(rb"[\x80-\xff]+", head)
     alone = sum(map(len, runs)) <= 2 * len(runs)
-    for encoding in sorted(_WESTERN, reverse=alone):
+    for encoding, text in _readings(head, sorted(_WESTERN, reverse=alone)):
+        if all(letter.isalpha() for letter in text if not letter.isascii()):
+            return text, _WESTERN[encoding]
+    return head.decode("latin-1"), "Latin-1, which may not be what they are in"
+
+
+def _readings(head: bytes, encodings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each encoding in which the bytes are text, and the text."""
+    for encoding in encodings:
         try:
             text = head.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if all(letter.isalpha() for letter in text if not letter.isascii()):
-            return text, _WESTERN[encoding]
-    return head.decode("latin-1"), "Latin-1, which may not be what they are in"
+        yield encoding, text

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rae_bench.data.formats.bvh import write_bvh
-from rae_bench.data.formats.gltf import write_glb
+from rae_bench.data.formats.bvh_write import write_bvh
+from rae_bench.data.formats.gltf_write import write_glb
 from rae_bench.data.formats.positions import write_npz
 from rae_bench.data.wording import first_few
 from rae_bench.errors import UserError, unknown

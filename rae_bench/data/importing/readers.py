@@ -11,9 +11,10 @@ from typing import overload
 
 from rae_bench.data.formats.bvh import read_bvh_take
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
+from rae_bench.data.formats.fit_points import fit_points
 from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.joint_tree import read_joint_tree
-from rae_bench.data.formats.positions import fit_points, read_points
+from rae_bench.data.formats.positions import read_points
 from rae_bench.data.formats.smpl import average_body, read_smpl, read_smpl_body
 from rae_bench.data.formats.take import Take
 from rae_bench.data.formats.units import rate_doubt

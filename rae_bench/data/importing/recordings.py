@@ -5,8 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
@@ -21,11 +20,11 @@ from rae_bench.data.importing import VERSION, actions
 from rae_bench.data.importing.copies import without_copies
 from rae_bench.data.importing.detect import DEEPER, files_deeper, resolve_recipe, skeleton_files
 from rae_bench.data.importing.domain_warnings import domain_warnings
-from rae_bench.data.importing.file_list import LABELS, check_files
-from rae_bench.data.importing.file_names import labels_by_name, mirrored_by_name
+from rae_bench.data.importing.file_list import check_files
 from rae_bench.data.importing.frame_cuts import read_frame_cuts
 from rae_bench.data.importing.glitches import Glitch, find_glitches, recording_notes
 from rae_bench.data.importing.guess_roles import guess_roles
+from rae_bench.data.importing.labels import read_labels, take_actions, take_groups, take_names
 from rae_bench.data.importing.readers import Say, quiet, read_takes
 from rae_bench.data.importing.recipe import Recipe
 from rae_bench.data.importing.rest_pose import ground_shift, with_rest_pose
@@ -37,12 +36,10 @@ from rae_bench.files import digest
 from rae_bench.motion.motion import Motion
 from rae_bench.motion.resample import resample
 from rae_bench.rigs.rig import Rig
-from rae_bench.storage import home, read_json
+from rae_bench.storage import home
 
 FPS, SECONDS, MINIMUM_SECONDS = 30.0, 5.0, 2.0
 """Frames per second, length of a segment, and length below which a remainder is dropped, where nothing else is said."""
-ENOUGH_FILES = 5
-"""Files from which on each is a group, with all its takes; as many groups as there are folds."""
 MOST_GLITCHES = 200
 """Glitches that are kept of each file."""
 INCOMPLETE = "the set is not whole"
@@ -89,33 +86,19 @@ def import_folder(
         recipe = _with_guessed_roles(recipe, motions)
     motions, mended, raised, rest_pose = _on_one_rig(motions, files, folder, recipe, name, all_slides(takes))
 
-    stems = [_stem(file, take) for file, take in zip(sources, takes, strict=True)]
-    stems = [stem if stems.count(stem) == 1 else file for stem, file in zip(stems, files, strict=True)]
+    called = take_names(sources, takes, files)
+    stems = [each.stem for each in called]
     motion, course, owners, dropped = cut_segments(motions, stems, seconds, minimum_seconds)
     if not owners:
         text = f"no recording is as long as {minimum_seconds:g} s"
         raise UserError(f"{folder}: {text}; --minimum-seconds keeps shorter ones")
     ids = tuple(f"{stems[owner]}#{k}" for owner, k in owners)
-    names = stems
-    if _file_is_group(sources, recipe):
-        names = [_bare(file) if take.name else stem for stem, file, take in zip(stems, sources, takes, strict=True)]
-    group_of = [_group(name, labels[file], recipe) for name, file in zip(names, sources, strict=True)]
-    mirrors = mirrored_by_name(stems) if recipe.group_by == "names" else {}
-    group_of = [
-        group_of[stems.index(mirrors[stem])] if stem in mirrors else group
-        for stem, group in zip(stems, group_of, strict=True)
-    ]
-    if mirrors:
-        first = next(iter(mirrors))
-        text = f"{len(mirrors)} files are mirror images by name and share a group with what they mirror, as {first}"
-        told = f"{told}; {text}" if told else text
+    group_of, mirrored = take_groups(called, labels, recipe)
+    told = "; ".join(text for text in (told, mirrored) if text)
     if recipe.action_by == "motion":
         done = actions.find_actions(motion, course)
     else:
-        action_of = [
-            _action(take.name or stem, labels[file], recipe)
-            for take, stem, file in zip(takes, stems, sources, strict=True)
-        ]
+        action_of = take_actions(called, labels, recipe)
         done = tuple(action_of[owner] for owner, _ in owners)
     say("looking for copies")
     groups, copied = without_copies(
@@ -279,75 +262,6 @@ def _sha256(path: Path) -> str:
         return digest(path)[0]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def read_labels(
-    folder: Path, recipe: Recipe, files: Sequence[str] = ()
-) -> tuple[Mapping[str, Mapping[str, str]], str]:
-    """Return file -> its session, action and style, by the recipe's list and manifest, and what names of files told.
-
-    Where there is no list and no manifest, names of files and folders tell session and style as far as they can.
-
-    Raises:
-        UserError: The manifest is missing, or is no list of objects.
-    """
-    labels: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    labels.update({name: dict(file.labels) for name, file in recipe.files.items()})
-    if recipe.manifest:
-        path = folder / recipe.manifest
-        entries = read_json(path, "no such manifest")
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise UserError(f"{path}: a list of objects with the key 'file' is needed")
-        for entry in entries:
-            words = {key: str(entry[key]) for key in LABELS if key in entry}
-            labels[str(entry.get("file", ""))] = words
-    elif not recipe.files and files:
-        named, told = labels_by_name([str(PurePosixPath(file).with_suffix("")) for file in files])
-        if recipe.group_by != "names" or recipe.group_pattern:
-            told, named = "", [{key: word for key, word in each.items() if key == "style"} for each in named]
-        labels.update(zip(files, named, strict=True))
-        return labels, told
-    return labels, ""
-
-
-def _stem(file: str, take: Take) -> str:
-    """Return the name of a take: its file's without the suffix, then its own where the file holds several."""
-    return f"{_bare(file)}/{take.name}" if take.name else _bare(file)
-
-
-def _bare(file: str) -> str:
-    return str(PurePosixPath(file).with_suffix(""))
-
-
-def _file_is_group(sources: Sequence[str], recipe: Recipe) -> bool:
-    """Return whether all takes of a glTF file are of one group, as pieces of one recording have to be.
-
-    Where a character's takes are in few files, a take is a group by itself: else there were too few to hold any out.
-    """
-    if recipe.group_pattern or recipe.group_by == "segment":
-        return False
-    return recipe.group_by == "file" or len(set(sources)) >= ENOUGH_FILES
-
-
-def _group(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:
-    """Return the split group of a file: what its pattern finds in the name, else its session, else its name."""
-    if recipe.group_pattern:
-        return _first_group("group_pattern", recipe.group_pattern, stem, stem)
-    return labels.get("session", stem)
-
-
-def _action(stem: str, labels: Mapping[str, str], recipe: Recipe) -> str:
-    """Return the action of a file: its label or name, or what the pattern finds in it."""
-    text = labels.get("action", stem)
-    return _first_group("action_pattern", recipe.action_pattern, text, stem) if recipe.action_pattern else text
-
-
-def _first_group(key: str, pattern: str, text: str, stem: str) -> str:
-    """Return what the first group of a regular expression finds in a text."""
-    match = re.search(pattern, text)
-    if match is None or match[1] is None:
-        raise UserError(f"{key} '{pattern}' does not match '{text}' of the file '{stem}'")
-    return match[1]
 
 
 def _with_guessed_roles(recipe: Recipe, motions: Sequence[Motion]) -> Recipe:

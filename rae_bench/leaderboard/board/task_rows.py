@@ -27,6 +27,7 @@ from rae_bench.leaderboard.board.estimates import (
 )
 from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
+from rae_bench.leaderboard.entries.level import Level
 from rae_bench.leaderboard.entries.rules import REFERENCES, evidence_words
 from rae_bench.leaderboard.verify.budgets import budget_status
 from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries
@@ -151,7 +152,7 @@ def gain_estimate(gains: Sequence[Gain], *, times: float = 1, fractions: Sequenc
     return over_tasks([one.effects if one else None for one in found], shared, lambda effect: times * math.exp(effect))
 
 
-def head(entry: Entry, level: str, cells: Sequence[EntryCell]) -> dict[str, Any]:
+def head(entry: Entry, level: Level, cells: Sequence[EntryCell]) -> dict[str, Any]:
     """Return what a row says of its entry, and of the budgets of its cells on the table's tasks."""
     return {
         "entry": entry.name, "title": entry.card.title, "authors": entry.card.authors, "regime": entry.regime,

@@ -22,7 +22,16 @@ from rae_bench.leaderboard.entries import entry_files
 from rae_bench.leaderboard.entries.card import Card, Trajectories, check_facts
 from rae_bench.leaderboard.entries.cells import EntryCell, check_version, convert, read_cell
 from rae_bench.leaderboard.entries.finding import Refused
-from rae_bench.leaderboard.entries.level import CLAIMED, REPRODUCED, RESCORED, Again, Record, TaskLevel, read_record
+from rae_bench.leaderboard.entries.level import (
+    CLAIMED,
+    REPRODUCED,
+    RESCORED,
+    Again,
+    Level,
+    Record,
+    TaskLevel,
+    read_record,
+)
 from rae_bench.leaderboard.entries.text import check_link
 from rae_bench.storage import parse_toml, whole_file
 from rae_bench.task.cells import TRUTH
@@ -88,7 +97,7 @@ class Entry:
         known = self.record.tasks.get(task) if self.record else None
         return known if known and known.sha256 == self.hash_of(task) else None
 
-    def level(self, task: str) -> str:
+    def level(self, task: str) -> Level:
         """Return `claimed`, `rescored` or `reproduced`, as recorded.
 
         An entry is reproduced where cells that rank it were trained again: those of the regime that it declares. Their

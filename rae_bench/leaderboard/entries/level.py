@@ -20,11 +20,14 @@ from rae_bench.leaderboard.entries.text import check_words, decode_json
 from rae_bench.storage import whole_file
 
 SCHEMA: Final = "rae-bench.level/3"
+RecordedLevel = Literal["rescored", "reproduced"]
+Level = Literal["claimed", RecordedLevel]
+"""Only the author has checked it; metrics were recomputed from the trajectories; cells were also trained again."""
 CLAIMED: Final = "claimed"
 RESCORED: Final = "rescored"
 REPRODUCED: Final = "reproduced"
-LEVELS = (CLAIMED, RESCORED, REPRODUCED)
-"""Only the author has checked it; metrics were recomputed from the trajectories; cells were also trained again."""
+LEVELS: tuple[Level, ...] = (CLAIMED, RESCORED, REPRODUCED)
+"""The lowest first."""
 
 ShortText = Annotated[str, Meta(max_length=100)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -59,7 +62,7 @@ class TaskLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rerun: the cells that were trained again.
     """
 
-    level: Literal["rescored", "reproduced"]
+    level: RecordedLevel
     sha256: Sha256
     package: ShortText
     clips: tuple[Count, Count]

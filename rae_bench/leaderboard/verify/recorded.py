@@ -18,7 +18,7 @@ from rae_bench.leaderboard.entries.cells import EntryCell, read_cell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import LEVEL, RERUNS, list_files
 from rae_bench.leaderboard.entries.finding import Finding, one_line
-from rae_bench.leaderboard.entries.level import LEVELS, REPRODUCED, Again, TaskLevel
+from rae_bench.leaderboard.entries.level import LEVELS, REPRODUCED, Again, RecordedLevel, TaskLevel
 from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.plausibility import check_numbers
 from rae_bench.leaderboard.verify.tolerances import differences, largest_share
@@ -138,14 +138,14 @@ def _compare(
 
 
 def record_task(
-    entry: Entry, task: str, level: str, clips: tuple[int, int], trained: Sequence[Trained]
+    entry: Entry, task: str, level: RecordedLevel, clips: tuple[int, int], trained: Sequence[Trained]
 ) -> TaskLevel:
     """Write the results of cells that were trained again beside the entry; return what its record says of the task.
 
     A level that was reached before stays where nothing that it vouches for has changed, and so do its cells.
 
     Args:
-        level: what was reached now, above `claimed`.
+        level: what was reached now.
         clips: how many clips were measured now, and how many there are.
         trained: cells that agree.
     """
@@ -156,7 +156,7 @@ def record_task(
     if known:
         level, clips = max(level, known.level, key=LEVELS.index), max(clips, known.clips)
     rerun = [cells[name] for name in sorted(cells)] if level == REPRODUCED else []
-    return TaskLevel(level, entry.hash_of(task), version("rae-bench"), clips, rerun)  # type: ignore[arg-type]
+    return TaskLevel(level, entry.hash_of(task), version("rae-bench"), clips, rerun)
 
 
 def _write(entry: Entry, one: Trained) -> str:

@@ -18,6 +18,7 @@ from rae_bench.leaderboard.entries.level import (
     REPRODUCED,
     RESCORED,
     SCHEMA,
+    Level,
     Record,
     TaskLevel,
     write_record,
@@ -67,7 +68,7 @@ class Report:
 
     entry: Entry | None = None
     findings: list[Finding] = field(default_factory=list)
-    levels: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
     clips: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)

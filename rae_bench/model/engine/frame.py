@@ -40,11 +40,11 @@ class BodyFrame(Frame):
         self._skeleton = plan.skeleton
 
     @cached_property
-    def _state(self) -> Tensor:  # type: ignore[override]
+    def _state(self) -> Tensor:  # type: ignore[override]  # of a `Frame` they are given
         return self._plan.states(self._body)
 
     @cached_property
-    def _flags(self) -> Tensor:  # type: ignore[override]
+    def _flags(self) -> Tensor:  # type: ignore[override]  # of a `Frame` they are given
         return self._asked.flags.permute(0, 3, 2, 1)
 
     @cached_property

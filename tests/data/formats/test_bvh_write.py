@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rae_bench as rb
-from rae_bench.data.formats.bvh import continuous_angles, end_sites
+from rae_bench.data.formats.bvh_write import continuous_angles, end_sites
 from rae_bench.data.generators.locomotion.locomotion import load_locomotion
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion

@@ -38,16 +38,17 @@ from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.data.corpus import Corpus, ReachTargets, load_corpus, save_corpus
 from rae_bench.data.formats.bvh import read_bvh
 from rae_bench.data.formats.deepmimic import read_character, read_deepmimic
+from rae_bench.data.formats.fit_points import fit_points
 from rae_bench.data.formats.gltf_file import linked_files
 from rae_bench.data.formats.gltf_read import read_gltf
 from rae_bench.data.formats.joint_tree import read_joint_tree
-from rae_bench.data.formats.positions import fit_points, read_points, write_npz
+from rae_bench.data.formats.positions import read_points, write_npz
 from rae_bench.data.formats.smpl import PARENTS as PARENTS_OF_SMPL
 from rae_bench.data.formats.smpl import average_body, is_smpl, read_smpl, read_smpl_body
 from rae_bench.data.formats.unity import read_unity
 from rae_bench.data.importing.file_list import download_addresses
+from rae_bench.data.importing.labels import read_labels
 from rae_bench.data.importing.recipe import Recipe, read_roles
-from rae_bench.data.importing.recordings import read_labels
 from rae_bench.errors import UserError
 from rae_bench.harness.kept import FACTS, RIG, read_kept
 from rae_bench.model.api import Trajectory

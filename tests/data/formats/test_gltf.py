@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 import rae_bench as rb
 from rae_bench.cli.data import data
-from rae_bench.data.formats.gltf import body_mesh
+from rae_bench.data.formats.gltf_write import body_mesh
 from rae_bench.data.generators.locomotion.locomotion import load_locomotion
 from rae_bench.errors import UserError
 from rae_bench.harness.run import Outcome

@@ -12,8 +12,9 @@ import pytest
 from helpers.places import DOCS
 from helpers.positions import NAMES, OFFSETS, PARENTS, body, turns
 
+from rae_bench.data.formats.fit_points import fit_points
 from rae_bench.data.formats.joint_tree import make_joint_tree, read_joint_tree
-from rae_bench.data.formats.positions import Points, fit_points, read_points, write_npz
+from rae_bench.data.formats.positions import Points, read_points, write_npz
 from rae_bench.errors import UserError
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.fit import fit_bones

@@ -11,8 +11,9 @@ import pytest
 
 from rae_bench.data.generators.locomotion.actions import OFF_PATH
 from rae_bench.data.generators.locomotion.locomotion import load_locomotion
-from rae_bench.data.importing.domain_warnings import domain_warnings, hardly_move, helper_nodes, legs, uneven_feet
+from rae_bench.data.importing.domain_warnings import domain_warnings, hardly_move, uneven_feet
 from rae_bench.data.importing.rest_pose import facing_ahead
+from rae_bench.data.importing.rig_warnings import helper_nodes, legs
 from rae_bench.kinematics import quat
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.rigs.file import load_rig

@@ -34,7 +34,7 @@ from rae_bench.model.training import decay_for
 
 ENTRIES = [name for name in list_models() if name not in (*CONTROLS, "feedforward", "match", "patches")]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in (*ENTRIES, "fc-rbf-in", "fc-dec-cat", "fe+rtn")]
-VARIANTS += [("fe", {"output": output}) for output in ("absolute", "straight", "momentum")]
+VARIANTS += [("fe", {"output": output}) for output in ("change", "absolute", "straight", "momentum")]
 VARIANTS += [("fc-rbf-in+omg-lstm", {"mode": "paper"}), ("mann", {"preset": "paper"})]
 QUICK = ("fe", "mann", "mvae", "rtn", "fc-rbf-in")
 """Those that are tried in every test run; between them they have every kind of part. The others are slow together."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from rae_bench.data.generators.locomotion.body import UP, Leg
-from rae_bench.data.generators.locomotion.foot_paths import Step
 from rae_bench.kinematics import quat
 from rae_bench.kinematics.forward import global_to_local
 from rae_bench.kinematics.inverse import limit_turn
@@ -109,38 +108,47 @@ def _two_bones(leg: Leg, hip: np.ndarray, end: np.ndarray, pole: np.ndarray) -> 
     return thigh, quat.mul(thigh, knee)
 
 
-def solve_leg(pose: Pose, leg: Leg, step: Step, foot: np.ndarray, body_yaw: np.ndarray) -> None:
-    """Set the joints of a leg so that its contact joint stands exactly at `step.position`.
+def solve_leg(
+    pose: Pose, leg: Leg, place: np.ndarray, foot: np.ndarray, foot_yaw: np.ndarray, body_yaw: np.ndarray
+) -> None:
+    """Set the joints of a leg so that its contact joint stands exactly at `place`.
 
     Args:
         pose: all joints above the leg are set.
         leg: the leg.
-        step: where its foot is.
+        place: (N, T, 3) metres, world.
         foot: (N, T, 4) turn of the foot.
+        foot_yaw: (N, T) radians, heading of the foot.
         body_yaw: (N, T) radians, heading of the girdle.
     """
     attach = pose.turn(int(pose.rig.parents[leg.coxa if leg.coxa >= 0 else leg.hip]))
     if leg.coxa >= 0:
         base = pose.position(leg.coxa)
-        seen = fast_rotate(quat.inverse(attach), step.position - base)
+        seen = fast_rotate(quat.inverse(attach), place - base)
         rest = pose.rest[leg.contact] - pose.rest[leg.coxa]
         angle = quat.wrapped(np.arctan2(seen[..., 0], seen[..., 2]) - np.arctan2(rest[0], rest[2]))
         pose.bend(leg.coxa, quat.from_axis_angle(UP, angle))
-        pole, end = fast_rotate(pose.turn(leg.coxa), leg.hinge), step.position
+        pole, end = fast_rotate(pose.turn(leg.coxa), leg.hinge), place
     else:
-        pole = fast_rotate(quat.from_yaw((step.yaw + body_yaw) / 2), leg.hinge)
-        end = step.position if leg.ankle < 0 else step.position - fast_rotate(foot, leg.foot)
+        pole = fast_rotate(quat.from_yaw((foot_yaw + body_yaw) / 2), leg.hinge)
+        end = place if leg.ankle < 0 else place - fast_rotate(foot, leg.foot)
     pose.turns[leg.hip], pose.turns[leg.knee] = _two_bones(leg, pose.position(leg.hip), end, pole)
     if leg.ankle >= 0:
         pose.turns[leg.ankle] = foot
 
 
-def shortfall(pose: Pose, leg: Leg, step: Step, foot: np.ndarray) -> np.ndarray:
+def shortfall(pose: Pose, leg: Leg, place: np.ndarray, foot: np.ndarray) -> np.ndarray:
     """Return the metres (N, T) by which the body must sink for a leg to reach its foot.
 
     The knee stays bent by `MIN_BEND`.
+
+    Args:
+        pose: all joints above the leg are set.
+        leg: the leg.
+        place: (N, T, 3) metres, world, where its contact joint stands.
+        foot: (N, T, 4) turn of the foot.
     """
-    end = step.position if leg.ankle < 0 else step.position - fast_rotate(foot, leg.foot)
+    end = place if leg.ankle < 0 else place - fast_rotate(foot, leg.foot)
     if leg.coxa >= 0:
         # The coxa turns towards the foot: only its length and height count.
         base = pose.position(leg.coxa)

@@ -10,7 +10,6 @@ import numpy as np
 
 from rae_bench.data.generators.locomotion.actions import SEATS
 from rae_bench.data.generators.locomotion.body import Body, Leg
-from rae_bench.data.generators.locomotion.foot_paths import Step
 from rae_bench.data.generators.locomotion.gaits import GAITS
 from rae_bench.data.generators.locomotion.pose import Pose, shortfall, solve_leg, turn_about
 from rae_bench.kinematics.inverse import limit_angles
@@ -90,14 +89,14 @@ def _spring(rig: Rig, body: Body) -> float:
     rest = rig.rest_global[0].astype(np.float64)
     pose = Pose(rig, rest[None, None, 0], turn_about(x=none))
     foot = turn_about(x=none + (TIPTOE if GAITS[len(body.legs)]["walk"].heel else 0.0))
-    return -max(float(shortfall(pose, leg, _standing(rig, body, leg, none), foot)[0, 0]) for leg in body.legs)
+    return -max(float(shortfall(pose, leg, _standing(rig, body, leg, 1), foot)[0, 0]) for leg in body.legs)
 
 
-def _standing(rig: Rig, body: Body, leg: Leg, none: np.ndarray) -> Step:
-    """Return the step of a foot that stands at home in M static poses; `none` is zeros, (M, 1)."""
+def _standing(rig: Rig, body: Body, leg: Leg, poses: int) -> np.ndarray:
+    """Return where a foot stands at home in static poses, (poses, 1, 3) metres."""
     target = rig.rest_global[0][leg.contact].astype(np.float64)
     target[2] = rig.rest_global[0][body.trunk[-1] if leg.fore else 0, 2] + foot_home(rig, body, leg)[1]
-    return Step(np.broadcast_to(target, (*none.shape, 3)), none, none > 0, none, none, none, none)
+    return np.broadcast_to(target, (poses, 1, 3))
 
 
 @dataclass(frozen=True)
@@ -118,12 +117,12 @@ def _fits(rig: Rig, body: Body, trial: _Trial) -> np.ndarray:
     none = np.zeros((len(root), 1))
     targets = []
     for leg in body.legs:
-        step = _standing(rig, body, leg, none)
-        targets.append(step.position[:, 0])
+        place = _standing(rig, body, leg, len(root))
+        targets.append(place[:, 0])
         foot = turn_about(x=trial.foot[:, None])
         if rig.limits[leg.contact].any() and leg.ankle >= 0:
             pose.turns[leg.contact] = turn_about(x=none)
-        solve_leg(pose, leg, step, foot, none)
+        solve_leg(pose, leg, place, foot, none, none)
     angles = limit_angles(pose.rotations(), rig)[:, 0]
     room = np.minimum(rig.limits[..., 1] - angles, angles - rig.limits[..., 0])
     room = np.where(np.ptp(rig.limits, axis=-1) > 3 * SLACK, room - SLACK, room + 1e-3).min(-1)

@@ -69,7 +69,7 @@ def _legs(course: Course, pose: Pose, fps: float) -> list[Step]:
     """Return the steps of all legs; the body sinks as far as the legs need to reach them, and each leg is solved."""
     body = course.body
     moves = [(leg, *_step(course, pose, leg)) for leg in body.legs]
-    sink = np.max([shortfall(pose, leg, step, foot) for leg, step, foot in moves], 0)
+    sink = np.max([shortfall(pose, leg, step.position, foot) for leg, step, foot in moves], 0)
     unit, low = np.sqrt(body.leg_length / GRAVITY), np.zeros_like(sink)
     # Over a jump, and from step to step of a run, the body is lower by the same: so it flies freely.
     jumps = course.jumps.speed[:, 0] > 0
@@ -78,7 +78,8 @@ def _legs(course: Course, pose: Pose, fps: float) -> list[Step]:
             low[clips] = _envelope(np.maximum(sink[clips], 0), round(lasts * unit * fps))
     pose.root = pose.root - low[..., None] * UP
     for leg, step, foot in moves:
-        solve_leg(pose, leg, step, foot, (course.ground.fore if leg.fore else course.ground.rear)[2])
+        girdle = course.ground.fore if leg.fore else course.ground.rear
+        solve_leg(pose, leg, step.position, foot, step.yaw, girdle[2])
     return [step for _, step, _ in moves]
 
 

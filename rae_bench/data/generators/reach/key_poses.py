@@ -75,13 +75,6 @@ class MoveFrames(NamedTuple):
     u: np.ndarray
 
 
-class _Stand(NamedTuple):
-    """What `solve_leg` reads of a step, of a foot that stays where it rests."""
-
-    position: np.ndarray
-    yaw: np.ndarray
-
-
 def sink(reacher: Reacher, keys: KeyPoses) -> np.ndarray:
     """Return the metres (P,) by which the root must fall for the legs to reach the ground."""
     most = np.zeros(len(keys.root))
@@ -90,17 +83,17 @@ def sink(reacher: Reacher, keys: KeyPoses) -> np.ndarray:
     here = np.arange(len(keys.root))[:, None]
     pose = _upper(reacher, keys, MoveFrames(here, here, np.zeros(here.shape)))[0]
     for leg in reacher.legs:
-        stand, foot = _stand(reacher, leg, here.shape)
+        place, foot = _stand(reacher, leg, here.shape)
         # Lifted ones count too: they are put down from here.
-        most = np.maximum(most, shortfall(pose, leg, stand, foot)[:, 0])  # type: ignore[arg-type]
+        most = np.maximum(most, shortfall(pose, leg, place, foot)[:, 0])
     return most
 
 
-def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[_Stand, np.ndarray]:
-    """Return a standing foot and its turn, over (N, T) frames."""
+def _stand(reacher: Reacher, leg: Leg, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a foot that stays where it rests stands, (N, T, 3), and its turn (N, T, 4), over (N, T) frames."""
     at = reacher.rig.rest_global[0][leg.contact].astype(np.float64)
     identity = np.broadcast_to(np.array([1.0, 0, 0, 0]), (*shape, 4))
-    return _Stand(np.broadcast_to(at, (*shape, 3)), np.zeros(shape)), identity
+    return np.broadcast_to(at, (*shape, 3)), identity
 
 
 def _upper(reacher: Reacher, keys: KeyPoses, frames: MoveFrames) -> tuple[Pose, np.ndarray]:
@@ -154,9 +147,9 @@ def make_pose(
     for leg in reacher.legs:
         if reaching_only and id(leg) not in lifted:
             continue
-        stand, foot = _stand(reacher, leg, frames.u.shape)
+        place, foot = _stand(reacher, leg, frames.u.shape)
         yaw = np.arctan2(*(fast_rotate(pose.turn(0), np.array([0.0, 0, 1]))[..., i] for i in (0, 2)))
-        solve_leg(pose, leg, stand, foot, yaw)  # type: ignore[arg-type]
+        solve_leg(pose, leg, place, foot, np.zeros(frames.u.shape), yaw)
         if id(leg) in lifted:
             _raise(reacher, keys, frames, pose, leg, off_ground[..., lifted[id(leg)]], lifted[id(leg)])
     return pose, off_ground
