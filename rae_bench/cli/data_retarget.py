@@ -33,7 +33,7 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     from rae_bench.data.store import check_name, save_domain
     from rae_bench.data.wording import as_length
     from rae_bench.rigs.correspondence import match
-    from rae_bench.viewer.choice import Choice
+    from rae_bench.viewer.choice import ALL
     from rae_bench.viewer.gather import open_domain, retargeted_scene
     from rae_bench.viewer.page import write_page
 
@@ -60,7 +60,7 @@ def retarget(what: str, onto: str, name: str, motion: str | None, page: Path | N
     print_facts(facts, 11)
     path = page or Path(f"{name}-retargeted.html")
     with writing(path):
-        write_page(retargeted_scene(source, made, Choice()), path)
+        write_page(retargeted_scene(source, made, ALL.for_page), path)
     click.echo(f"page       {path}")
     next_steps(f"open {path} in a browser", f"rae-bench data report {name}")
 

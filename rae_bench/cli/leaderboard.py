@@ -32,7 +32,13 @@ def leaderboard() -> None:
 @click.option(
     "--results", type=click.Path(path_type=Path), help="Results with trajectories: the pages then show the motion."
 )
-def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) -> int:
+@click.option("--no-motion", is_flag=True, help="Pages without the motion of the entries' sample clips.")
+@click.option("--repository", default="", help="https address of the repository: the pages link to it.")
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
+def build(
+    folder: Path, site: Path | None, no_site: bool, results: Path | None, no_motion: bool, repository: str,
+    data_root: Path | None,
+) -> int:  # fmt: skip
     """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk.
 
     Exit 0 where all entries are on the board, 1 where one cannot stand with the others: it is named and left out.
@@ -40,8 +46,11 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
     begin(f"leaderboard build in {folder}", brief=True)
 
     from rae_bench.leaderboard.board.build import SITE, read_board, write_board
+    from rae_bench.leaderboard.board.escape import web_address
     from rae_bench.leaderboard.entries.finding import one_line
 
+    if repository and not web_address(repository):
+        raise UserError(f"--repository {one_line(repository)}: no https address")
     board = read_board(folder)
     with writing(folder):
         paths = write_board(board, folder)
@@ -52,7 +61,9 @@ def build(folder: Path, site: Path | None, no_site: bool, results: Path | None) 
 
         place = site or folder / SITE
         with writing(place):
-            index = write_site(board, place, results)
+            index = write_site(
+                board, place, results, repository=repository, motion=not no_motion, data_root=data_root
+            )
         click.echo(str(index))
     left = board.data["left_out"]
     for row in left:

@@ -141,6 +141,7 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None, *, wide: bool)
     from rae_bench.harness.kept import kept_folder
     from rae_bench.results.rows import rows
     from rae_bench.viewer import run_scene, write_page
+    from rae_bench.viewer.choice import ALL
     from rae_bench.viewer.curves import fraction_curves
     from rae_bench.viewer.plots import contact_sheet
 
@@ -158,7 +159,7 @@ def _print_outcome(outcome: Outcome, stderr: Any, by: str | None, *, wide: bool)
     for picture in pictures:
         if picture is not None:
             stderr.print(f"picture   {picture}", highlight=False, markup=False, soft_wrap=True)
-    page = write_page(run_scene(outcome), folder / "view.html")
+    page = write_page(run_scene(outcome, ALL.for_page), folder / "view.html")
     stderr.print(f"page      {page}", highlight=False, markup=False, soft_wrap=True)
 
 

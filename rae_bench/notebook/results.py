@@ -101,7 +101,7 @@ class Results(list[dict[str, Any]]):
         """Write a page of the roll-outs over the truth. A notebook shows it below its cell.
 
         Args:
-            clips: how many clips; 4 unless given, or as many as there are names.
+            clips: how many clips; all unless given, up to 100.
             names: clips or actions by name or glob, such as "trot*".
             regimes: which regimes and controls, such as "cold"; all unless given, with the controls hidden.
             fraction: of the roll-outs; the first one unless given.
@@ -118,7 +118,7 @@ class Results(list[dict[str, Any]]):
         outcome = self._one("view")
         choice = Choice(_several(names), clips, _several(regimes), fraction, seed)
         place = Path(path) if path is not None else outcome.plan.spec.folder() / "view.html"
-        return Page(write_page(run_scene(outcome, choice), place))
+        return Page(write_page(run_scene(outcome, choice.for_page), place))
 
     def _one(self, what: str) -> Outcome:
         if len(self.outcomes) != 1:

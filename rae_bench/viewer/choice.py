@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,8 +19,8 @@ from rae_bench.results.rows import ERROR
 from rae_bench.task.cells import NEAREST, TRUTH, row_label
 from rae_bench.viewer.kinds import COLOURS, kind_of
 
-DEFAULT_CLIPS = 4
-"""Clips that are shown where nobody says how many."""
+DEFAULT_CLIPS, PAGE_CLIPS = 4, 100
+"""Clips of pictures and films, and of pages, where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Choice:
 
     Attributes:
         names: globs on ids and actions of clips; all clips where there are none.
-        clips: the number of clips; 0 for `DEFAULT_CLIPS`, or as many as there are names.
+        clips: the number of clips; 0 for `few`.
         regimes: kinds of roll-outs, keys of `COLOURS`; all kinds where there are none.
         fraction, seed: of the roll-outs; None for the first of each kind.
     """
@@ -39,6 +39,16 @@ class Choice:
     regimes: tuple[str, ...] = ()
     fraction: float | None = None
     seed: int | None = None
+
+    @property
+    def few(self) -> int:
+        """The number of clips of a picture or a film: `DEFAULT_CLIPS` unless given, or as many as there are names."""
+        return self.clips or max(DEFAULT_CLIPS, len(self.names))
+
+    @property
+    def for_page(self) -> Choice:
+        """The same for a page, which shows all clips, up to `PAGE_CLIPS`, unless their number is given."""
+        return self if self.clips else replace(self, clips=PAGE_CLIPS)
 
 
 ALL = Choice()
@@ -85,8 +95,7 @@ def pick_clips(ids: Sequence[str], actions: Sequence[str], lengths: np.ndarray, 
             continue
         rank[actions[n]] = rank.get(actions[n], 0) + 1
         order.append((rank[actions[n]], int(n)))
-    count = choice.clips or max(DEFAULT_CLIPS, len(choice.names))
-    return [n for _, n in sorted(order, key=lambda pair: pair[0])[:count]]
+    return [n for _, n in sorted(order, key=lambda pair: pair[0])[: choice.few]]
 
 
 def pick_rollouts(

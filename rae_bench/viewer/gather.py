@@ -15,6 +15,7 @@ from rae_bench.errors import UserError, unknown
 from rae_bench.harness.identity import data_hash
 from rae_bench.model.regimes import FINETUNE, NO_REGIME
 from rae_bench.model.registry import CONTROLS
+from rae_bench.motion.motion import make_motion
 from rae_bench.objectives.keyframes import keyframe_objectives
 from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
@@ -28,6 +29,7 @@ from rae_bench.task.named import load_task
 from rae_bench.task.sides import Side, load_side, load_sides
 from rae_bench.task.task import Protocol, Task
 from rae_bench.viewer.choice import ALL, Choice, Rollout, check_choice, pick_clips, pick_rollouts
+from rae_bench.viewer.errors import frame_errors, worst_second
 from rae_bench.viewer.kinds import COLOURS
 from rae_bench.viewer.page import Actor, Clip, Scene
 
@@ -41,28 +43,47 @@ def _actor(kind: str, label: str, note: str = "", shown: bool = True) -> Actor:
 
 
 def exam_scene(
-    title: str, subtitle: str, exam: HeldOutClips, rollouts: Sequence[Rollout], choice: Choice = ALL
-) -> Scene:
-    """Show the truth of some test clips with its history, and what models made of them.
+    title: str, subtitle: str, exam: HeldOutClips, rollouts: Sequence[Rollout], choice: Choice = ALL,
+    actors: Sequence[Actor] = (),
+) -> Scene:  # fmt: skip
+    """Show the truth of test clips with its history, and what models made of them, from its worst second on.
+
+    Args:
+        title, subtitle: of the page.
+        exam: the test clips.
+        rollouts: what models made.
+        choice: which clips are shown.
+        actors: one for each roll-out; without them every kind has its colour, and controls are hidden.
 
     Raises:
         UserError: a trajectory of other clips or of another rig.
     """
     truth, past, rig = exam.truth, exam.prompt.history, exam.truth.rig
     picked = pick_clips(exam.ids, exam.actions, truth.lengths, choice)
-    tracks: list[np.ndarray] = []
+    shown = truth[picked]
+    tracks, errors = [], []
     for rollout in rollouts:
         made = load_trajectory(rollout.file)
         if made.root_positions.shape[1:3] != truth.root_positions.shape[:2] or made.rotations.shape[3] != len(rig):
             raise UserError(f"{rollout.file}: not of the test clips that the task has now; run it again")
-        tracks.append(rig.forward_kinematics(made.rotations[0, picked], made.root_positions[0, picked])[0])
+        roots, rotations = made.root_positions[0, picked], made.rotations[0, picked]
+        motion = make_motion(rig, truth.fps, roots, rotations, lengths=shown.lengths, contacts=shown.contacts)
+        tracks.append(motion.positions)
+        errors.append(frame_errors(motion, shown))
+    if not actors:  # controls are on the page, but hidden until the reader asks for them
+        actors = [_actor(r.kind, r.label, r.note, r.kind not in CONTROLS or bool(choice.regimes)) for r in rollouts]
     start = past.root_positions.shape[1]
-    whole = np.concatenate([past.positions[picked], truth.positions[picked]], 1)
-    contacts = np.concatenate([past.contacts[picked], truth.contacts[picked]], 1)
-    clips = [
-        _clip(
+    whole = np.concatenate([past.positions[picked], shown.positions], 1)
+    contacts = np.concatenate([past.contacts[picked], shown.contacts], 1)
+    clips, worst = [], []
+    for k, n in enumerate(picked):
+        length = int(truth.lengths[n])
+        own = [{measure: values[k, :length] for measure, values in one.items()} for one in errors]
+        second, far = worst_second([e for e, actor in zip(own, actors, strict=True) if actor.shown], truth.fps)
+        worst.append(far)
+        clip = _clip(
             f"{exam.actions[n]} ({exam.ids[n]})",
-            start + int(truth.lengths[n]),
+            start + length,
             start,
             whole[k],
             [track[k] for track in tracks],
@@ -70,11 +91,10 @@ def exam_scene(
             contacts[k],
             None if exam.path is None else exam.path[[n]],
         )
-        for k, n in enumerate(picked)
-    ]
-    # Controls are on the page, but hidden until the reader asks for them.
-    actors = [_actor(r.kind, r.label, r.note, r.kind not in CONTROLS or bool(choice.regimes)) for r in rollouts]
-    return Scene(title, subtitle, rig, truth.fps, [_actor(TRUTH, TRUTH), *actors], clips)
+        about = " \u00b7 ".join(exam.groups[n].split("/"))
+        clips.append(replace(clip, id=exam.ids[n], about=about, errors=own, opens=start + second if own else None))
+    first = int(np.argmax(worst)) if any(worst) else 0
+    return Scene(title, subtitle, rig, truth.fps, [_actor(TRUTH, TRUTH), *actors], clips, first=first)
 
 
 def _clip(

@@ -21,6 +21,13 @@ COLOURS = {
 """Kind of a row -> its colour on a light and on a dark ground, "#rrggbb". Truth, cold, frozen and finetune have the
 colours of the thesis on light."""
 
+LINE_COLOURS = (
+    ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),
+    ("#0e7490", "#22d3ee"), ("#a16207", "#facc15"), ("#be185d", "#f472b6"), ("#4d5b6b", "#a8b3c0"),
+    ("#4d7c0f", "#bef264"), ("#7f1d1d", "#fda4af"),
+)  # fmt: skip
+"""Colours of models that stand together, on a light and on a dark ground."""
+
 
 def kind_of(label: str) -> str:
     """Return the kind of a row with a label such as "cold 5 %"."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -17,9 +16,13 @@ from rae_bench.objectives.objectives import Objectives
 from rae_bench.objectives.path import RootPath
 from rae_bench.rigs.rig import Rig
 from rae_bench.storage import whole_file
+from rae_bench.viewer.errors import MEASURES
+from rae_bench.viewer.packing import in_steps, packed
 
-LARGEST_STEP = 32767
-"""The largest 16-bit step."""
+FINENESS = 2000
+"""Into how many steps a rig's size is divided: places are exact to half a step."""
+SCRIPTS = ("data", "scene", "pose", "camera", "draw", "errors", "address", "main")
+"""The page's scripts in their order."""
 ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
@@ -49,12 +52,16 @@ class Clip:
     """One clip of T frames. The first `start` frames are history, which is the truth's for every actor.
 
     Attributes:
+        name: what people call it; the address of the page names it by its `id`.
         truth: (T, J, 3) metres, world.
-        made: (T - start, J, 3) metres, world, of every other actor; J is that of its rig.
+        made: (T - start, J, 3) metres, world, of every other actor; J is that of its rig. An actor that has not made
+            this clip has no frames.
         objectives: the clip's objectives, (1, T, 8, ...).
         contacts: the truth's contacts, (T, C) bool.
         path: what the track `control` asks, (1, T, ...); None in other tracks.
-        opens: frame at which the page stands when it opens; None plays from the start.
+        opens: frame from which the clip is shown when somebody comes to look at its worst moment; None for the first.
+        about: more about it, such as its path and style.
+        errors: of every other actor, what `errors.frame_errors` says, (T - start,); () where there is no truth.
     """
 
     name: str
@@ -65,6 +72,9 @@ class Clip:
     contacts: np.ndarray
     path: RootPath | None = None
     opens: int | None = None
+    id: str = ""
+    about: str = ""
+    errors: Sequence[Mapping[str, np.ndarray]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,7 @@ class Scene:
 
     Attributes:
         beside: whether the page opens with every actor in a picture of its own, as those of different sizes need.
+        first: the clip with which the page opens.
     """
 
     title: str
@@ -82,32 +93,28 @@ class Scene:
     actors: Sequence[Actor]
     clips: Sequence[Clip]
     beside: bool = False
+    first: int = 0
 
 
-def _packed(points: np.ndarray) -> dict[str, Any]:
-    """Pack (..., 3) metres as 16-bit steps, each a fifth of a millimetre where the points span ten metres."""
-    points = np.nan_to_num(np.asarray(points, np.float64), posinf=0, neginf=0).reshape(-1, 3)
-    low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
-    offset, step = (low + high) / 2, max(float((high - low).max()) / 2, 1e-3) / LARGEST_STEP
-    whole = np.clip(np.round((points - offset) / step), -LARGEST_STEP, LARGEST_STEP).astype("<i2")
-    return {"offset": [float(v) for v in offset], "step": step, "data": _text(whole)}
-
-
-def _text(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
-
-
-def _clip(clip: Clip) -> dict[str, Any]:
+def _clip(clip: Clip, step: float) -> dict[str, Any]:
+    """Return what the page knows of a clip from the start, and as `packed` what it unpacks when the clip is shown."""
+    made = [points for points in clip.made if len(points)]
+    errors = [e for points, e in zip(clip.made, clip.errors, strict=False) if len(points)]
+    arrays = [in_steps(points, step) for points in (clip.truth, *made, clip.objectives.positions[0])]
+    arrays += [clip.objectives.kinds[0], clip.contacts]
+    arrays += [] if clip.path is None else [in_steps(on_ground(clip.path), step)]
+    arrays += [in_steps(one[measure], step) for one in errors for measure in MEASURES]
     return {
         "name": clip.name,
+        "id": clip.id or clip.name,
+        "about": clip.about,
         "frames": len(clip.truth),
         "start": clip.start,
         "opens": clip.opens,
-        "tracks": [_packed(points) for points in (clip.truth, *clip.made)],
-        "objectives": _packed(clip.objectives.positions[0]),
-        "kinds": _text(clip.objectives.kinds[0].astype(np.uint8)),
-        "contacts": _text(clip.contacts.astype(np.uint8)),
-        "path": None if clip.path is None else _packed(on_ground(clip.path)),
+        "has": [True, *(len(points) > 0 for points in clip.made)],
+        "path": clip.path is not None,
+        "means": [[float(f"{one[m].mean():.4g}") for one in errors] for m in MEASURES] if errors else [],
+        "packed": packed(arrays),
     }
 
 
@@ -124,13 +131,17 @@ def bulk(rig: Rig) -> float:
 
 def page_data(scene: Scene) -> dict[str, Any]:
     """Return what the page's script reads, ready for JSON."""
-    rig = scene.rig
+    rig, step = scene.rig, bulk(scene.rig) / FINENESS
     return {
         "title": scene.title,
         "subtitle": scene.subtitle,
         "fps": float(scene.fps),
         "beside": scene.beside,
+        "first": scene.first,
         "size": bulk(rig),
+        "step": step,
+        "measures": MEASURES,
+        "kinds": sorted({int(kind) for clip in scene.clips for kind in np.unique(clip.objectives.kinds)}),
         **_skeleton(rig, rig.contact_joints.tolist()),
         "characters": [
             {
@@ -139,7 +150,7 @@ def page_data(scene: Scene) -> dict[str, Any]:
             }
             for a in scene.actors
         ],
-        "clips": [_clip(clip) for clip in scene.clips],
+        "clips": [_clip(clip, step) for clip in scene.clips],
     }
 
 
@@ -153,21 +164,26 @@ def _skeleton(rig: Rig, stands: Sequence[int]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _template() -> tuple[str, str, str]:
-    """Return the page before the data, the part between data and library with the library, and the rest."""
+def _template() -> tuple[str, str]:
+    """Return the page before the data and after it."""
     folder = resources.files("rae_bench.viewer")
-    text = (folder / "template.html").read_text(encoding="utf-8")
-    head, _, rest = text.partition("{{data}}")
-    middle, _, tail = rest.partition("{{three}}")
-    return head, middle + (folder / "three.bundle.js").read_text(encoding="utf-8"), tail
+
+    def text(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    style, script = text("assets/style.css"), "".join(text(f"assets/{name}.js") for name in SCRIPTS)
+    head, _, rest = text("template.html").partition("{{data}}")
+    middle, _, rest = rest.partition("{{three}}")
+    between, _, tail = rest.partition("{{script}}")
+    return head.replace("{{style}}", style), middle + text("three.bundle.js") + between + script + tail
 
 
 def page(scene: Scene) -> str:
     """Return the whole page: one HTML file that needs no network."""
     # The JSON has no "<", so no name in it can end its script element.
     data = json.dumps(page_data(scene), allow_nan=False, separators=(",", ":")).translate(ESCAPES)
-    head, middle, tail = _template()
-    return head + data + middle + tail
+    head, tail = _template()
+    return head + data + tail
 
 
 def write_page(scene: Scene, path: Path) -> Path:

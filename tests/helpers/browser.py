@@ -18,7 +18,10 @@ FLAGS = (
     "--disable-component-update --disable-sync --disable-extensions --use-gl=angle --use-angle=swiftshader "
     "--enable-unsafe-swiftshader --remote-debugging-pipe"
 )
-CODES = {" ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
+CODES = {
+    " ": 32, "Enter": 13, "Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37,
+    "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 
 
 def _pipe() -> tuple[int, int]:
@@ -101,13 +104,19 @@ class Browser:
             else:
                 return dict(message["result"])
 
-    def open(self, address: str, width: int, height: int, dark: bool = False) -> None:
-        """Load a page in a window of that size; below 640 pixels it is a phone with a touch screen."""
+    def open(self, address: str, width: int, height: int, dark: bool = False, calm: bool = False) -> None:
+        """Load a page in a window of that size; below 640 pixels it is a phone with a touch screen.
+
+        Args:
+            dark, calm: whether the reader wants a dark page, and one where nothing moves by itself.
+        """
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 640
         )
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.send("Emulation.setEmulatedMedia", features=scheme)
+        wishes = {"color-scheme": "dark" if dark else "light", "reduced-motion": "reduce" if calm else "no-preference"}
+        features = [{"name": f"prefers-{name}", "value": value} for name, value in wishes.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
+        self.send("Page.navigate", url="about:blank")  # a new part behind "#" alone would not load the page again
         self.send("Page.navigate", url=address)
         self.until("document.readyState === 'complete' && typeof then !== 'undefined' && then !== null")
 
@@ -144,7 +153,7 @@ class Browser:
     def key(self, name: str) -> None:
         """Press a key."""
         code = CODES.get(name) or ord(name.upper())
-        text = {"text": name} if len(name) == 1 else {}
+        text = {"text": name} if len(name) == 1 else {"text": "\r"} if name == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             press = text if kind == "keyDown" else {}
             self.send("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=code, **press)

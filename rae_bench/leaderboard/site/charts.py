@@ -1,4 +1,4 @@
-"""Pictures of a page: curves of error over the target's fraction as JSON for its script, and rigs as SVG."""
+"""What a page draws: curves of error over the target's fraction as data for `svg`, and rigs as SVG."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import over_seeds
 from rae_bench.model.regimes import COLD, ZERO_SHOT
 from rae_bench.results.columns import primary_columns
 from rae_bench.rigs.rig import Rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.viewer.kinds import COLOURS
+from rae_bench.viewer.kinds import COLOURS, LINE_COLOURS
 
-LINE_COLOURS = (
-    ("#2a6fdb", "#6ea4f7"), ("#c2410c", "#fb923c"), ("#15803d", "#4ade80"), ("#7b3fa0", "#c694ef"),
-    ("#0e7490", "#22d3ee"), ("#a16207", "#facc15"), ("#be185d", "#f472b6"), ("#4d5b6b", "#a8b3c0"),
-    ("#4d7c0f", "#bef264"), ("#7f1d1d", "#fda4af"),
-)  # fmt: skip
-"""Colours of entries on a light and on a dark ground."""
 SHOWN_LINES = 5
 """The number of entries whose lines are shown from the start."""
 
@@ -85,6 +80,21 @@ def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, An
         for category, column in primary.items()
     ]
     return {"panels": panels, "lines": list(lines), "controls": controls, "ticks": ticks}
+
+
+def number_rows(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return the numbers of a panel in words: each line with a cell for each tick."""
+
+    def write(point: Sequence[float | None] | None) -> str:
+        if point is None:
+            return formatting.NONE
+        return formatting.with_ends(dict(zip(("value", "low", "high"), point, strict=True)), panel["digits"])
+
+    rows = []
+    for line in chart["lines"]:
+        at = dict(zip(line["x"], line[panel["category"]], strict=True))
+        rows.append((line["label"], [write(at.get(x)) for x in chart["ticks"]]))
+    return rows
 
 
 def _short(value: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, category_digits
 from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.site.charts import entry_chart, rig_svg, scale_of, task_chart
+from rae_bench.leaderboard.site.charts import entry_chart, number_rows, rig_svg, scale_of, task_chart
+from rae_bench.leaderboard.site.findings import found
+from rae_bench.leaderboard.site.motion import Motion, write_motion
+from rae_bench.leaderboard.site.svg import above, cost_svg, curves_svg
 from rae_bench.metrics.base import Column
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, percent
 from rae_bench.objectives.tracks import LIMBS
@@ -33,20 +37,43 @@ from rae_bench.rigs.file import load_rig
 from rae_bench.statistics.gains import source_target_matrix
 from rae_bench.storage import whole_folder
 from rae_bench.task.task import FULL_BUDGET, Task
-from rae_bench.viewer.page import ESCAPES
 
-ASSETS = ("board.js", "charts.js", "style.css", "theme.js", "uplot.css", "uplot.js")
+ASSETS = ("board.js", "page.js", "style.css", "theme.js")
 MARKER = "rae-bench-board"
 """A file of this name marks a folder whose pages may be overwritten."""
 
 
-def write_site(board: Board, folder: Path, results: Path | None = None) -> Path:
+
+
+@dataclass(frozen=True)
+class Views:
+    """The pages of moving skeletons.
+
+    Attributes:
+        tasks: task -> the page of the sample clips of its entries.
+        results: (entry, task) -> address of the page of its own results.
+    """
+
+    tasks: Mapping[str, Motion] = field(default_factory=dict)
+    results: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+NO_VIEWS = Views()
+
+
+def write_site(
+    board: Board, folder: Path, results: Path | None = None, *, repository: str = "", motion: bool = True,
+    data_root: Path | None = None,
+) -> Path:  # fmt: skip
     """Write all pages in place of those that were there; return the path of the first one.
 
     Args:
         board: the board.
         folder: the folder of the pages.
         results: a folder of results and trajectories as `run` writes it. Entries whose model is there get a viewer.
+        repository: https address of the repository, to which the pages link; "" for no links.
+        motion: whether the pages show the sample clips of the entries.
+        data_root: the folder of the recordings that tasks name.
 
     Raises:
         UserError: the folder holds something else.
@@ -54,7 +81,9 @@ def write_site(board: Board, folder: Path, results: Path | None = None) -> Path:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UserError(f"{folder}: holds other files; name a new folder with --site")
     with whole_folder(folder) as part:
-        for name, text in site_pages(board, _write_viewers(board, part, results)).items():
+        part.mkdir(parents=True)
+        views = Views(write_motion(board, part, data_root) if motion else {}, _write_viewers(board, part, results))
+        for name, text in site_pages(board, views, repository).items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_text(text, encoding="utf-8")
         (part / MARKER).write_text("made by rae-bench leaderboard build\n", encoding="utf-8")
@@ -67,8 +96,7 @@ def write_site(board: Board, folder: Path, results: Path | None = None) -> Path:
 
 def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple[str, str], str]:
     """Write a page of moving skeletons for each entry and task with trajectories; return (entry, task) -> address."""
-    part.mkdir(parents=True)
-    views = {}
+    views: dict[tuple[str, str], str] = {}
     if results is not None:
         from rae_bench.viewer.choice import Choice
         from rae_bench.viewer.gather import open_result, result_scene
@@ -86,18 +114,21 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
     return views
 
 
-def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None) -> dict[str, str]:
+def site_pages(board: Board, views: Views = NO_VIEWS, repository: str = "") -> dict[str, str]:
     """Return file name -> text of every page. The same board gives the same bytes."""
+    motion = views.tasks
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rae_bench.leaderboard.site"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
-        "address": web_address, "count": formatting.count, "json": _json, "line": one_line, "percent": percent,
+        "address": web_address, "count": formatting.count, "line": one_line, "percent": percent,
     }  # fmt: skip
     environment.globals |= {
         "write": formatting, "columns": COLUMNS, "categories": _categories, "category_digits": category_digits,
-        "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY,
+        "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY, "found": found, "lines": _lines,
+        "curves_svg": curves_svg, "cost_svg": cost_svg, "above": above, "number_rows": number_rows,
+        "citation": _citation(board, repository), "repository": web_address(repository).rstrip("/"), "motion": motion,
     }  # fmt: skip
     pages = {
         "index.html": environment.get_template("index.html.j2").render(
@@ -120,21 +151,34 @@ def site_pages(board: Board, views: Mapping[tuple[str, str], str] | None = None)
     for entry in board.entries.values():
         pages[f"entries/{entry.name}.html"] = environment.get_template("entry.html.j2").render(
             root="../", here="", name=entry.name, facts=board.data["entries"][entry.name],
-            parts=[_part(board, entry, task, views or {}) for task in board.tasks if task in entry.tasks],
+            parts=[_part(board, entry, task, views) for task in board.tasks if task in entry.tasks],
             overall=next((r for r in board.data["overall"]["rows"] if r["entry"] == entry.name), None),
             matrix=_matrix(board, entry.name),
         )  # fmt: skip
     return pages
 
 
+def _lines(part: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the rows of a table in the order of scores, each with what it is."""
+    return formatting.in_order(part, lambda row: ("entry", row), lambda row: ("control", row))
+
+
+def _citation(board: Board, repository: str) -> str:
+    """Return the board as BibTeX."""
+    which = f"benchmark version {board.data['benchmark']}, entries {board.data['entries_sha256'][:12]}"
+    facts = {
+        "title": "{rae-bench}: a benchmark of transfer learning of motion synthesis across character rigs",
+        "author": "{The rae-bench authors}",
+        "note": f"Leaderboard of {which}",
+    }
+    facts |= {"url": web_address(repository)} if repository else {}
+    lines = ",\n".join(f"  {key} = {{{value}}}" for key, value in facts.items())
+    return f"@misc{{rae-bench,\n{lines}\n}}"
+
+
 def _categories(track: str | None) -> dict[str, Column]:
     """Return category -> column of its primary metric in a track; where several are averaged, of the standard one."""
     return primary_columns(track or LIMBS)
-
-
-def _json(value: Any) -> Markup:
-    """Return JSON for a script element. It has no "<", so no name in it can end the element."""
-    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).translate(ESCAPES))
 
 
 def _sides(task: Task) -> list[dict[str, Any]]:
@@ -189,12 +233,13 @@ def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
     return {"targets": [str(t) for t in found.columns], "lines": lines}
 
 
-def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def _part(board: Board, entry: Entry, task: str, views: Views) -> dict[str, Any]:
     """Return what an entry's page says of one task."""
     cells, table = board.tasks[task], board.data["tasks"][task]
     contestant = next((c for c in cells.complete if c.name == entry.name), None)
     missing = next((row for row in table["incomplete"] if row["entry"] == entry.name), None)
-    entry_cells = entry.of(task)
+    entry_cells, sample = entry.of(task), views.tasks.get(task)
+    url = entry.trajectories and entry.trajectories.url
     return {
         "task": task,
         "level": entry.level(task),
@@ -209,7 +254,9 @@ def _part(board: Board, entry: Entry, task: str, views: Mapping[tuple[str, str],
             {f"{k} {part_hash(v)[:8]}" for cell in entry_cells for k, v in cell.identity.items() if k != "split"}
         ),
         "command": _command(entry, task),
-        "view": views.get((entry.name, task)),
+        "doubt": f"rae-bench verify leaderboard/entries/{entry.name}" + (" --fetch" if url else ""),
+        "view": views.results.get((entry.name, task)) or (sample.entries.get(entry.name) if sample else None),
+        "sampled": (entry.name, task) not in views.results,
     }
 
 

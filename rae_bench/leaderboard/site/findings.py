@@ -1,0 +1,68 @@
+"""A few sentences for each table: who leads, whether the source helped, and whether controls do better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from rae_bench.leaderboard.board import formatting
+from rae_bench.model.regimes import COLD
+from rae_bench.results.columns import COLUMNS
+from rae_bench.task.cells import TRUTH
+
+
+def found(part: Mapping[str, Any]) -> str:
+    """Say in sentences what a table of the board found; "" where no entry is complete."""
+    rows = [row for row in part["rows"] if row["score"]]
+    if not rows:
+        return ""
+    return " ".join(sentence for sentence in (_leader(rows), _transfer(rows), _controls(part, rows)) if sentence)
+
+
+def _leader(rows: Sequence[Mapping[str, Any]]) -> str:
+    first, others = rows[0], rows[1:]
+    score = formatting.with_ends(first["score"], COLUMNS["score"].digits)
+    if not others:
+        return f"{first['entry']} is the only entry; its score is {score}."
+    tied = [row["entry"] for row in others if set(row["ties"]) & set(first["ties"])]
+    if not tied:
+        return f"{first['entry']} has the best score, {score}, and no other entry is tied with it."
+    return f"{first['entry']} has the best score, {score}, but is tied with {_list(tied)}."
+
+
+def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
+    gains = [row["gain"][COLD] for row in rows if row["gain"][COLD] and row["regime"] != COLD]
+    if not gains:
+        return ""
+    helped = sum(gain["low"] is not None and gain["low"] > 1 for gain in gains)
+    hurt = sum(gain["high"] is not None and gain["high"] < 1 for gain in gains)
+    digits, unit = COLUMNS["gain_over_cold"].digits, COLUMNS["gain_over_cold"].unit
+    middle = f"{median(gain['value'] for gain in gains):.{digits}f}{unit}"
+    if len(gains) == 1:
+        what = "helped it" if helped else "hurt it" if hurt else "changed nothing"
+        return f"Having learnt the source {what} beyond chance; its gain over a cold start is {middle}."
+    words = f"helped {helped or 'none'} of {len(gains)} entries beyond chance and hurt {hurt or 'none'}"
+    return f"Having learnt the source {words}; the median gain over a cold start is {middle}."
+
+
+def _controls(part: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    controls = [row for row in part["controls"] if row["control"] != TRUTH and row["score"] is not None]
+    if not controls:
+        return ""
+    ahead = [c["control"] for c in controls if c["score"] < rows[0]["score"]["value"]]
+    if ahead:
+        verb, learn = ("scores", "learns") if len(ahead) == 1 else ("score", "learn")
+        return f"{_list(ahead)}, which {learn} nothing, {verb} better than every entry."
+    best = min(controls, key=lambda row: row["score"])
+    behind = sum(row["score"]["value"] > best["score"] for row in rows)
+    if not behind:
+        return "Every entry scores better than the controls, which learn nothing."
+    return f"The control {best['control']}, which learns nothing, scores better than {behind} of {len(rows)} entries."
+
+
+def _list(names: Sequence[str], most: int = 3) -> str:
+    """Name up to `most`, and count the others."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -1,0 +1,188 @@
+"""Charts as SVG in the page: curves of error over the target's fraction, and cost against score. No script draws them.
+
+The page styles the classes, and gives every line its colour on a light and on a dark ground.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT = 460.0, 236.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 10.0, 30.0
+"""The size of a chart and its margins, pixels."""
+BEYOND = 2.5
+"""A line whose least value is so many times the median of all lines' greatest ones does not stretch the scale."""
+
+
+def curves_svg(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> Markup:
+    """Draw a panel of a chart of `charts.task_chart` or `charts.entry_chart`."""
+    ticks, category = chart["ticks"], panel["category"]
+    top = highest(chart, category)
+    across = _log_scale(min(ticks) / 1.25, max(ticks) * 1.25)
+    up = _scale(0, top)
+    parts = _frame([(x, percent(x)) for x in ticks], _steps(top), across, up)
+    for control in chart["controls"]:
+        known = [(x, v) for x, v in zip(ticks, control[category], strict=True) if v is not None]
+        if known and min(v for _, v in known) <= top:
+            parts.append(_line("control", [(across(x), up(v)) for x, v in known], control["colours"]))
+    for number, line in enumerate(chart["lines"]):
+        points = [(x, p) for x, p in zip(line["x"], line[category], strict=True) if p is not None]
+        band = [(x, p) for x, p in points if p[1] is not None]
+        low, high = ([(across(x), up(p[end])) for x, p in band] for end in (1, 2))
+        inner = _polygon([*high, *reversed(low)]) if len(band) > 1 else ""
+        inner += _bars(low, high) + _polyline([(across(x), up(p[0])) for x, p in points])
+        inner += "".join(f'<circle cx="{across(x):.1f}" cy="{up(p[0]):.1f}" r="3.5"/>' for x, p in points)
+        hidden = "" if line["shown"] else " hidden"
+        parts.append(f'<g class="line" data-line="{number}" style="{_colours(line["colours"])}"{hidden}>{inner}</g>')
+    return _svg(parts, f"{panel['title']} over the share of the target's data; the table below has its numbers")
+
+
+def highest(chart: Mapping[str, Any], category: str) -> float:
+    """Return the top of a panel's scale: that of the lines, with their intervals up to three times the line."""
+    tops, least = [], []
+    for line in chart["lines"]:
+        points = [p for p in line[category] if p is not None]
+        if points:
+            tops.append(max(p[0] if p[2] is None else min(p[2], 3 * p[0]) for p in points))
+            least.append(min(p[0] for p in points))
+    if not tops:
+        return 1.0
+    middle = sorted(tops)[(len(tops) - 1) // 2]
+    return 1.12 * max(top for top, low in zip(tops, least, strict=True) if low <= BEYOND * middle) or 1.0
+
+
+def above(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> str:
+    """Say which controls the dashed lines are, and what lies above the scale."""
+    top, category, digits = highest(chart, panel["category"]), panel["category"], panel["digits"]
+    found: dict[str, list[str]] = {"dashed": [], "above the scale": []}
+    for control in chart["controls"]:
+        known = [v for v in control[category] if v is not None]
+        if known:
+            ends = dict.fromkeys(f"{v:z.{digits}f}" for v in (min(known), max(known)))
+            where = "above the scale" if min(known) > top else "dashed"
+            found[where].append(f"{control['label']} {' to '.join(ends)}")
+    for line in chart["lines"]:
+        known = [p[0] for p in line[category] if p is not None]
+        if known and min(known) > top:
+            found["above the scale"].append(f"{line['label']} {min(known):z.{digits}f}")
+    return "; ".join(f"{where}: {', '.join(names)}" for where, names in found.items() if names)
+
+
+def cost_svg(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Draw the score of a table's entries against the core-seconds of one adaptation; None where no entry has both.
+
+    The line joins the entries that no other beats in both; these are named.
+    """
+    known = [
+        (row["cost"]["adapt_core_seconds"], row["score"]["value"], row)
+        for row in rows
+        if row["score"] and row["cost"].get("adapt_core_seconds")
+    ]
+    if not known:
+        return None
+    known.sort(key=lambda one: (one[0], one[1], one[2]["entry"]))
+    seconds = [cost for cost, _, _ in known]
+    top = 1.08 * max(min(row["score"]["high"] or score, 2 * score) for _, score, row in known)
+    across, up = _log_scale(min(seconds) / 1.6, max(seconds) * 2.2), _scale(0, top)
+    marks = [(x, f"{x:,g} s") for x in _decades(min(seconds) / 1.6, max(seconds) * 2.2)]
+    parts = _frame(marks, _steps(top), across, up)
+    best, front, labels = math.inf, [], []
+    for cost, score, row in known:
+        if score < best:
+            best = score
+            front.append((across(cost), up(score)))
+            labels.append((across(cost), up(score), row["title"]))
+    parts.append(f'<g class="front">{_polyline(front)}</g>')
+    for cost, score, row in known:
+        x = across(cost)
+        ends = row["score"]["low"], row["score"]["high"]
+        bar = "" if None in ends else f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{up(ends[0]):.1f}" y2="{up(ends[1]):.1f}"/>'
+        title = f"{row['title']}: score {score:.3f}, {cost:,.0f} core-seconds"
+        dot = f'<circle cx="{x:.1f}" cy="{up(score):.1f}" r="4"><title>{escape(title)}</title></circle>'
+        parts.append(f'<g class="dot">{bar}{dot}</g>')
+    for x, y, title in labels:
+        anchor, aside = ("end", -8) if x > 0.7 * WIDTH else ("start", 8)
+        place = f'x="{x + aside:.1f}" y="{y + 14:.1f}" text-anchor="{anchor}"'
+        parts.append(f"<text {place}>{escape(title[:24])}</text>")
+    return _svg(parts, "Score against the core-seconds of one adaptation; the table's columns have the numbers")
+
+
+def percent(x: float) -> str:
+    """Write a tick of the data's axis."""
+    return f"{x:.3g} %"
+
+
+def _svg(parts: Iterable[str], label: str) -> Markup:
+    box = f'viewBox="0 0 {WIDTH:g} {HEIGHT:g}"'
+    return Markup(f'<svg class="chart" {box} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>')
+
+
+def _frame(marks: Sequence[tuple[float, str]], steps: Sequence[float], across: Any, up: Any) -> list[str]:
+    """Draw the grid with its numbers."""
+    parts = []
+    for value in steps:
+        y = up(value)
+        parts.append(f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+    for value, words in marks:
+        x = across(value)
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 10:g}" text-anchor="middle">{words}</text>')
+    return parts
+
+
+def _scale(low: float, high: float) -> Any:
+    """Return where a value stands on the axis that goes up; what lies beyond stands at the edge."""
+    room = HEIGHT - TOP - BOTTOM
+    return lambda value: TOP + room * (1 - min(max((value - low) / (high - low), 0.0), 1.0))
+
+
+def _log_scale(low: float, high: float) -> Any:
+    """Return where a value above 0 stands on the axis to the right, which is logarithmic."""
+    room, span = WIDTH - LEFT - RIGHT, math.log(high / low)
+    return lambda value: LEFT + room * min(max(math.log(max(value, 1e-12) / low) / span, 0.0), 1.0)
+
+
+def _steps(top: float) -> list[float]:
+    """Return three to six round numbers from 0 to below the top."""
+    power = 10.0 ** math.floor(math.log10(top / 4))
+    step = next(n * power for n in (1, 2, 5, 10) if top / (n * power) <= 5)
+    return [float(f"{n * step:.6g}") for n in range(int(top / step) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return the numbers 1, 3, 10 ... between two numbers; of more than six, every second one."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    all_of = [n * 10.0**p for p in range(first, last + 1) for n in (1, 3) if low <= n * 10.0**p <= high]
+    return all_of if len(all_of) <= 6 else all_of[::2]
+
+
+def _colours(pair: Sequence[str]) -> str:
+    return f"--light: {pair[0]}; --dark: {pair[1]}"
+
+
+def _line(kind: str, points: Sequence[tuple[float, float]], colours: Sequence[str]) -> str:
+    if len(points) == 1:  # a level that one fraction has
+        points = [(points[0][0] - 14, points[0][1]), (points[0][0] + 14, points[0][1])]
+    return f'<g class="{kind}" style="{_colours(colours)}">{_polyline(points)}</g>'
+
+
+def _polyline(points: Sequence[tuple[float, float]]) -> str:
+    return f'<polyline points="{_text(points)}"/>' if len(points) > 1 else ""
+
+
+def _polygon(points: Sequence[tuple[float, float]]) -> str:
+    return f'<polygon points="{_text(points)}"/>'
+
+
+def _bars(low: Sequence[tuple[float, float]], high: Sequence[tuple[float, float]]) -> str:
+    ends = zip(low, high, strict=True)
+    return "".join(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{a:.1f}" y2="{b:.1f}"/>' for (x, a), (_, b) in ends)
+
+
+def _text(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -1,0 +1,107 @@
+"""Charts as SVG and sentences of what a table found: what can be worked out by hand."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rae_bench.leaderboard.site.findings import found
+from rae_bench.leaderboard.site.svg import LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
+
+PANEL = {"category": "error", "title": "error", "unit": "cm", "digits": 1}
+
+
+def line(label: str, *points: Any, shown: bool = True) -> dict[str, Any]:
+    return {"label": label, "colours": ["#111111", "#eeeeee"], "shown": shown, "x": [5.0, 100.0], "error": list(points)}
+
+
+def chart(*lines: dict[str, Any], controls: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    return {"panels": [PANEL], "lines": list(lines), "controls": list(controls), "ticks": [5.0, 100.0]}
+
+
+def test_the_scale_has_room_for_lines_and_their_intervals() -> None:
+    assert highest(chart(line("a", [2, 1, 3], [1, None, None])), "error") == pytest.approx(1.12 * 3)
+    assert highest(chart(line("a", [2, 1, 99], [1, 1, 1])), "error") == pytest.approx(1.12 * 6)  # up to three times
+    outlier = chart(line("a", [2, 2, 2]), line("b", [3, 3, 3]), line("far", [90, 90, 90], [80, 80, 80]))
+    assert highest(outlier, "error") == pytest.approx(1.12 * 3)
+    assert above(outlier, PANEL) == "above the scale: far 80.0"
+    assert highest(chart(line("a", None, None)), "error") == 1
+
+
+def test_points_stand_where_they_belong() -> None:
+    text = str(curves_svg(chart(line("a", [2, 1, 2], [0, 0, 0])), PANEL))
+    centres = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text)]
+    assert centres[0][0] < centres[1][0]
+    assert centres[0][0] > LEFT
+    assert centres[1][0] < WIDTH - RIGHT
+    # 2 of 2.24 is high up, 0 is on the ground line of the grid.
+    assert centres[0][1] == pytest.approx(TOP + 196 * (1 - 1 / 1.12), abs=0.1)
+    assert centres[1][1] == pytest.approx(TOP + 196, abs=0.1)
+
+
+def test_hidden_lines_and_controls() -> None:
+    control = {"label": "hold", "colours": ["#222222", "#dddddd"], "error": [1.0, 1.5]}
+    far = {"label": "away", "colours": ["#222222", "#dddddd"], "error": [50.0, None]}
+    lines = line("a", [2, 1, 3], [1, 1, 1]), line("b", [2, 1, 3], [1, 1, 1], shown=False)
+    drawn = chart(*lines, controls=(control, far))
+    text = str(curves_svg(drawn, PANEL))
+    assert re.findall(r'data-line="(\d)"[^>]*?( hidden)?>', text) == [("0", ""), ("1", " hidden")]
+    assert text.count('class="control"') == 1
+    assert above(drawn, PANEL) == "dashed: hold 1.0 to 1.5; above the scale: away 50.0"
+
+
+def row(entry: str, score: float, cost: float | None = 10.0, **facts: Any) -> dict[str, Any]:
+    known = {"value": score, "low": score - 0.01, "high": score + 0.01}
+    gain = {"value": 1.2, "low": 1.1, "high": 1.3}
+    return {
+        "entry": entry, "title": entry, "score": known, "ties": entry[0], "regime": "finetune", "gain": {"cold": gain},
+        "cost": {"adapt_core_seconds": cost},
+    } | facts  # fmt: skip
+
+
+def test_the_front_names_who_is_beaten_by_nobody() -> None:
+    text = str(cost_svg([row("good", 0.1, 100), row("cheap", 0.3, 1), row("poor", 0.4, 50), row("free", 0.2, None)]))
+    assert re.findall(r"<text [^>]*>([a-z]+)</text>", text) == ["cheap", "good"]
+    assert text.count("<circle") == 3
+    assert cost_svg([row("free", 0.2, None), row("none", 0, 3) | {"score": None}]) is None
+
+
+def test_names_stay_text_in_drawings() -> None:
+    text = str(cost_svg([row("<script>alert(1)</script>", 0.1)]))
+    assert "<script" not in text
+
+
+def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
+    return {"rows": list(rows), "controls": [{"control": k, "score": v} for k, v in {"truth": 0.0, **controls}.items()]}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (part(), ""),
+        (
+            part(row("fe", 0.1), hold=0.5),
+            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Having learnt the source helped it beyond "
+            "chance; its gain over a cold start is 1.20x. Every entry scores better than the controls, which learn "
+            "nothing.",
+        ),
+        (
+            part(
+                row("fe", 0.3), row("mann", 0.4, ties="fb", gain={"cold": None}), row("nsm", 0.6, ties="c"),
+                hold=0.2, nearest=0.5,
+            ),
+            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Having learnt the source helped "
+            "2 of 2 entries beyond chance and hurt none; the median gain over a cold start is 1.20x. hold, which "
+            "learns nothing, scores better than every entry.",
+        ),
+        (
+            part(row("fe", 0.3, regime="cold"), row("mann", 0.6, regime="cold"), hold=0.4),
+            "fe has the best score, 0.300 (0.290 to 0.310), and no other entry is tied with it. The control hold, "
+            "which learns nothing, scores better than 1 of 2 entries.",
+        ),
+    ],
+)
+def test_what_a_table_found(table: dict[str, Any], words: str) -> None:
+    assert found(table) == words
