@@ -51,6 +51,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"rae-bench leaderboard diff OLD NEW": ("tests/leaderboard/board/test_board.py", "compares two boards"),
     r"ray start .*|rae-bench sweep .* --ray-address .*": ("tests/harness/test_sweep_kills.py", "uses Ray"),
     r"rae-bench tune .*|rae-bench run .* --preset .*": ("tests/harness/test_tuning.py", "searches on a small task"),
+    r"rae-bench view results/\S+ results/.*": ("tests/viewer/test_where_it_opens.py", "shows two results"),
     r"rae-bench check metrics --plot .*": ("tests/test_adding.py", "runs it on a small task"),
 }  # fmt: skip
 """Commands that are not run here -> where they are, and what happens there."""
@@ -63,7 +64,8 @@ WHOLE = {
 HERE = (
     "README.md", "docs/start/install.md", "docs/start/first-run.md", "docs/start/look.md", "docs/start/compare.md",
     "docs/guides/your-model.md", "docs/guides/your-characters.md", "docs/guides/adapted-model.md",
-    "docs/guides/retargeting.md", "docs/guides/sweep.md", "docs/guides/importing.md", "docs/concepts/statistics.md",
+    "docs/guides/retargeting.md", "docs/guides/sweep.md", "docs/guides/viewer.md", "docs/guides/importing.md",
+    "docs/concepts/statistics.md",
     "docs/concepts/leaderboard.md", "docs/package-index.md",
 )  # fmt: skip
 """Pages that are played below."""
@@ -178,9 +180,9 @@ def test_every_block_of_code_runs_somewhere() -> None:
 
 def test_the_first_pages(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Install, first run, look, and README's own commands and code, one after the other in one folder."""
-    pages = ("docs/start/install.md", "docs/start/first-run.md", "docs/start/look.md", "README.md")
-    ran = run_here(pages)
-    assert len(ran) == 8
+    start = ("install.md", "first-run.md", "look.md")
+    ran = run_here([*(f"docs/start/{name}" for name in start), "docs/guides/viewer.md", "README.md"])
+    assert len(ran) == 10
     assert re.search(r"^finetune +5 %", capsys.readouterr().out, re.MULTILINE)
     results = Path("results/fe-44136fa3/tiny-quick")
     for path in map(Path, ("sheet.png", "trot.gif", "quad-view.html", "arm-view.html", results / "view.html")):
