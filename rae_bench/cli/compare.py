@@ -15,8 +15,9 @@ from rae_bench.cli.screen import next_steps, print_notes, print_table, wide_opti
 from rae_bench.cli.status import begin
 from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
-from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT
+from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT, is_retargeted
 from rae_bench.objectives.tracks import LIMBS, TRACKS
+from rae_bench.results.files import without_data
 from rae_bench.results.text_table import Cells, TextColumn, short_number
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
@@ -205,14 +206,21 @@ def _folder(name: str, results: Path) -> Path:
 
 
 def _same_basis(tables: list[Any]) -> None:
-    """Raise `UserError` where A and B were not measured on the same thing in the same way."""
-    first, second = (
-        {task: sorted(rows["basis"].unique()) for task, rows in table.groupby("task")} for table in tables
-    )
-    for task in sorted(set(first) & set(second)):
-        bases = sorted({*first[task], *second[task]})
-        if len(bases) > 1:
-            raise UserError(f"{task}: cells that do not compare ({bases[0]}; {bases[1]}); run the older ones again")
+    """Raise `UserError` where A and B were not measured on the same thing in the same way.
+
+    The data of cells of `retarget` have a hash of their own, because their source is on the target's rig.
+    """
+    shared = set(tables[0]["task"]) & set(tables[1]["task"])
+    for task in sorted(shared):
+        found: dict[bool, set[str]] = {False: set(), True: set()}
+        for table in tables:
+            rows = table[table["task"] == task]
+            for regime, basis in zip(rows["regime"], rows["basis"], strict=True):
+                found[is_retargeted(regime)].add(basis)
+        for alike in (*found.values(), {without_data(basis) for bases in found.values() for basis in bases}):
+            if len(alike) > 1:
+                one, other, *_ = sorted(alike)
+                raise UserError(f"{task}: cells that do not compare ({one}; {other}); run the older ones again")
 
 
 def _json(value: Any) -> Any:

@@ -99,6 +99,11 @@ def basis(identity: Mapping[str, Any]) -> str:
     return ", ".join(f"{part} {part_hash(identity.get(part, '?'))[:8]}" for part in SAME_IDENTITY)
 
 
+def without_data(words: str) -> str:
+    """Return what `basis` says of everything but the data."""
+    return ", ".join(part for part in words.split(", ") if not part.startswith("data "))
+
+
 def part_hash(part: Any) -> str:
     """Return a part of an identity as one hash: versions are hashed together, hashes stay as they are."""
     return part if isinstance(part, str) else hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()

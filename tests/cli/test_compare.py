@@ -98,6 +98,22 @@ def test_regimes_of_one_model(place: Path, compare: Call) -> None:
     assert compare(["m-00000000:finetune", "m-00000000:cold", "--json", "--fractions", "5%"])[1] == out
 
 
+def test_a_retargeted_source_is_other_data_and_compares_all_the_same(place: Path, compare: Call) -> None:
+    root = place / "results"
+    for seed in (0, 1, 2):
+        cell(root, "m", "retarget", 0.05, seed, np.exp(NOISE[seed][::-1]) / 2, data="r" * 64)
+    words = ["m-00000000:retarget", "m-00000000:cold", "--fractions", "5%"]
+    code, out, err = compare(words)
+    assert (code, err) == (0, "")
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("biped2quad")]
+    assert (row[1], row[-1]) == ("retarget", "better")
+    # Among themselves they have one hash, and metrics are the same for all.
+    cell(root, "m", "retarget", 0.05, 2, np.exp(NOISE[2]), data="q" * 64)
+    assert "cells that do not compare" in compare(words)[2]
+    cell(root, "m", "retarget", 0.05, 2, np.exp(NOISE[2]), data="r" * 64, metrics="x" * 64)
+    assert compare(words)[0] == 2
+
+
 def test_controls_metrics_of_cells_and_one_seed(place: Path, compare: Call) -> None:
     assert "better" in compare(["m-00000000", "hold-00000000"])[1]
     found = json.loads(compare(["m-00000000:cold", "n-00000000:cold", "--metric", "adversarial_score", "--json"])[1])
