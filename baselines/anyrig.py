@@ -2,9 +2,9 @@
 
 A token stands for a joint. It says where the joint is and how it moves beside its rest pose, what its rig is like
 there, and, on key joints, what is asked of them. Attention knows how far apart two joints are in the tree and how they
-are related (as AnyTop, Gat et al. 2025, and Graphormer, Ying et al. 2021). Pelvis tokens say how the root moves, key
-tokens where their joints go next, all tokens how their joints turn. Damped least squares then correct the turns so that
-key joints arrive there:
+are related (as AnyTop, Gat et al. 2025, and Graphormer, Ying et al. 2021). Pelvis tokens say how the root moves, beyond
+going along its path (`Frame.along`), key tokens where their joints go next, all tokens how their joints turn. Damped
+least squares then correct the turns so that key joints arrive there:
 
     u = u0 + A' (A A' + l I)^-1 (e - A u0),   A: how small turns u of all joints move the key joints
 
