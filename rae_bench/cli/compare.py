@@ -17,7 +17,6 @@ from rae_bench.cli.values import SeedsType, numbers, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, ROWS, ZERO_SHOT, is_retargeted
 from rae_bench.objectives.tracks import LIMBS, TRACKS
-from rae_bench.results.files import without_data
 from rae_bench.results.text_table import Cells, TextColumn, short_number
 from rae_bench.task.task import BUDGETS, QUICK_BUDGET
 
@@ -210,6 +209,8 @@ def _same_basis(tables: list[Any]) -> None:
 
     The data of cells of `retarget` have a hash of their own, because their source is on the target's rig.
     """
+    from rae_bench.results.files import without_data
+
     shared = set(tables[0]["task"]) & set(tables[1]["task"])
     for task in sorted(shared):
         found: dict[bool, set[str]] = {False: set(), True: set()}
