@@ -155,12 +155,7 @@ def test_every_part_of_the_reference_entries_is_described() -> None:
 
 
 def show(browser: Browser, page: Path, width: int, *, dark: bool = False) -> None:
-    height = 844 if width < 640 else 800
-    browser.send(
-        "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 640
-    )
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.send("Emulation.setEmulatedMedia", features=scheme)
+    browser.read_as(width, 844 if width < 640 else 800, dark)
     browser.send("Page.navigate", url=page.as_uri())
     browser.until(f"location.href.startsWith({json.dumps(page.as_uri())}) && document.readyState === 'complete'")
 

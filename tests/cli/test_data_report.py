@@ -185,9 +185,7 @@ def test_the_page_in_a_browser(corpus: Corpus, browser: Browser, tmp_path: Path,
     file.write_text(report_page(bad, domain_report(bad)), encoding="utf-8")
     browser.complaints.clear()
     browser.requests.clear()
-    browser.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 640)
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.send("Emulation.setEmulatedMedia", features=scheme)
+    browser.read_as(width, 900, dark)
     browser.send("Page.navigate", url=file.as_uri())
     browser.until("document.readyState === 'complete' && document.title !== ''")
     inside = "document.querySelector('iframe').contentDocument"

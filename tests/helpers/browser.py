@@ -104,18 +104,22 @@ class Browser:
             else:
                 return dict(message["result"])
 
-    def open(self, address: str, width: int, height: int, dark: bool = False, calm: bool = False) -> None:
-        """Load a page in a window of that size; below 640 pixels it is a phone with a touch screen.
-
-        Args:
-            dark, calm: whether the reader wants a dark page, and one where nothing moves by itself.
-        """
+    def read_as(self, width: int, height: int, dark: bool = False, calm: bool = False) -> None:
+        """Take the window and the wishes of a reader, as `open` describes them."""
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 640
         )
         wishes = {"color-scheme": "dark" if dark else "light", "reduced-motion": "reduce" if calm else "no-preference"}
         features = [{"name": f"prefers-{name}", "value": value} for name, value in wishes.items()]
         self.send("Emulation.setEmulatedMedia", features=features)
+
+    def open(self, address: str, width: int, height: int, dark: bool = False, calm: bool = False) -> None:
+        """Load a page in a window of that size; below 640 pixels it is a phone with a touch screen.
+
+        Args:
+            dark, calm: whether the reader wants a dark page, and one where nothing moves by itself.
+        """
+        self.read_as(width, height, dark, calm)
         self.send("Page.navigate", url="about:blank")  # a new part behind "#" alone would not load the page again
         self.send("Page.navigate", url=address)
         self.until("document.readyState === 'complete' && typeof then !== 'undefined' && then !== null")

@@ -31,11 +31,7 @@ def look_at(browser: Browser, page: Path, size: str, dark: bool = False) -> None
     browser.complaints.clear()
     browser.requests.clear()
     width, height = SIZES[size]
-    browser.send(
-        "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 640
-    )
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.send("Emulation.setEmulatedMedia", features=scheme)
+    browser.read_as(width, height, dark)
     browser.send("Page.navigate", url=page.as_uri())
     browser.until(f"document.readyState === 'complete' && location.href === {json.dumps(page.as_uri())}")
     browser.run("localStorage.clear()")

@@ -63,7 +63,7 @@ def weakest(found: Measured) -> float:
     return max(float(found.scores[name, "full", 1.0].mean()) for name in found.learned if name != FEEDFORWARD)
 
 
-@pytest.mark.slow  # minutes a task: it makes 1,200 clips, and fits a kernel to 50 minutes of motion
+@pytest.mark.slow  # minutes a task: it makes 1,200 clips, and fits a kernel to an hour of motion
 @pytest.mark.parametrize("task", RANKED, ids=lambda task: task.name)
 def test_what_learns_nothing_stands_behind_what_learns(task: Task) -> None:
     scores = game_scores(load_target(task), [*GAMES, *CONTROLS, BEST], [0, 1, 2, 3, 4])
