@@ -18,7 +18,7 @@ from typing import Any
 from rae_bench.model import UserError, unknown
 
 FOLDER = Path(__file__).resolve().parent
-PAIR_VERSION = 3
+PAIR_VERSION = 4
 """Covers what joins a codec and a core (pair_options.py, network.py, parts.py, layers.py): raise it when these numbers
 move."""
 CODEC, CORE = "raw", "omg-moe"

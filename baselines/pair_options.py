@@ -42,7 +42,7 @@ class Mode:
 
 CORRECTED, PAPER = MODES
 MODE = {
-    CORRECTED: Mode({"output": "led"}),
+    CORRECTED: Mode({"output": "led", "core_rate": 0.3}),
     PAPER: Mode(
         {"output": "absolute", "length": 2, "coin": "gaussian", "in_step": 0.3}, pooled_scale=True, as_published=True
     ),

@@ -16,7 +16,7 @@ from rae_bench.leaderboard.entries.entry import load_entry, write_entry_file
 from rae_bench.leaderboard.entries.entry_files import CELLS, RERUNS
 from rae_bench.leaderboard.entries.level import SCHEMA as LEVEL_SCHEMA
 from rae_bench.leaderboard.entries.level import Again, Record, TaskLevel, write_record
-from rae_bench.leaderboard.entries.rules import CellKey, required_cells
+from rae_bench.leaderboard.entries.rules import TASKS, CellKey, required_cells
 from rae_bench.leaderboard.verify.recorded import machine_of
 from rae_bench.leaderboard.verify.tolerances import largest_share
 from rae_bench.metrics import METRICS, primaries
@@ -26,12 +26,10 @@ from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.task.cells import cell_name
 from rae_bench.task.named import load_task
 
-PRIMARIES = tuple(primaries().values())
 HEIGHT = 1.5
-TASKS = ("biped2quad", "reach-biped2monster")
 HASHES = {"package": "0.1.0", "engine": "e" * 64, "model": "a" * 64, "config": "44136fa3", "metrics": "c" * 64,
           "data": "d" * 64}  # fmt: skip
-LEVELS = {  # reconstruction cm, sliding cm/s, objective cm, adversarial
+LEVELS = {  # reconstruction cm, sliding cm/s, objective or path cm, adversarial
     "truth": (0.0, 0.0, 0.0, 0.0), "hold": (5.2, 0.0, 180.0, 0.92), "interpolate": (4.8, 67.0, 0.0, 0.95),
     "nearest": (5.3, 39.0, 117.0, 0.32), "model": (1.5, 5.0, 1.8, 0.2),
 }  # fmt: skip
@@ -47,6 +45,7 @@ def write_cell(
     *,
     identity: Mapping[str, str],
     cost: Mapping[str, Any],
+    track: str | None = None,
 ) -> None:
     """Write a finished cell of an entry and its table of clips of one fold, of which every two are a group."""
     path = entry / CELLS / task / f"{cell_name(*key)}.json"
@@ -65,7 +64,7 @@ def write_cell(
         },
         "environment": {"python": "3.11.7", "machine": "x86_64", "numpy": "2.4.6", "torch": "2.13.0", "threads": 1},
     }  # fmt: skip
-    write_json(path, result)
+    write_json(path, result if track is None else result | {"track": track})
     count = len(next(iter(clips.values())))
     fold = key.seed % 5
     names = [f"clip-{fold}-{i}" for i in range(count)], [f"g{fold}-{i // 2}" for i in range(count)], ["walk"] * count
@@ -125,19 +124,22 @@ def make_entry(
     declared = "none" if fixed else regime
     made = Card(**(facts | (card or {})))
     for task in map(load_task, tasks):
+        measured = tuple(primaries(task.protocol.track).values())
         rows = {(key.regime, key.fraction) for key in required_cells(Card(**facts), declared, task)}
         keys = {CellKey(*row, seed) for row in rows for seed in (range(seeds) if not fixed else (0,))}
         for key in sorted(keys):
             if cell_name(*key) in leave_out:
                 continue
-            level = dict(zip(PRIMARIES, map(float, _level(name, skill, key, gain)), strict=True))
+            numbers = [float(value) for value in _level(name, skill, key, gain)]
+            level = dict(zip(measured, numbers, strict=True))
             rng = np.random.default_rng(zlib.crc32(f"{name} {task.name} {cell_name(*key)}".encode()))
             spread = np.exp(0.1 * rng.standard_normal((10, 3)))
             spread /= spread.mean(0)  # a result is the mean of its clips
-            clips = {metric: level[metric] * spread[:, i] for i, metric in enumerate(PRIMARIES[:3])}
+            clips = {metric: level[metric] * spread[:, i] for i, metric in enumerate(measured[:3])}
             identity = HASHES | {"task": task.content_hash, "split": "f" * 64}
             cost = {"pretrain_core_seconds": 60.0}
-            write_cell(entries / name, made, task.name, key, level, clips, identity=identity, cost=cost)
+            track = task.protocol.track
+            write_cell(entries / name, made, task.name, key, level, clips, identity=identity, cost=cost, track=track)
     packed = None if name == "truth" else Trajectories("d" * 64, 1000)
     write_entry_file(entries / name, made, "closed", [], declared, packed)
     return entries / name

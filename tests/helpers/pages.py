@@ -22,7 +22,7 @@ def make_board_of(folder: Path) -> Board:
     make_entry(folder / "entries", "fe", 1.0)
     make_entry(folder / "entries", "mann", 1.6, regime="frozen", gain=2.2, seeds=5)
     make_entry(folder / "entries", "hostile", 2.5, card=CARD)
-    make_entry(folder / "entries", "lacking", 1.2, leave_out=["finetune-f0.2-s1"])
+    make_entry(folder / "entries", "lacking", 1.2, leave_out=["finetune-f0.05-s1"])
     return read_board(folder)
 
 

@@ -17,7 +17,7 @@ from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.task.named import load_task
 
 FOLDER = ROOT / "leaderboard"
-TASK = "biped2quad"
+TASK = "biped2quad-control"
 
 
 def test_its_files_are_those_that_its_entries_give() -> None:

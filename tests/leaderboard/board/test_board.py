@@ -32,6 +32,7 @@ from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.metrics import category_scores, headline_score
+from rae_bench.objectives.tracks import CONTROL
 from rae_bench.results.files import load_results
 from rae_bench.results.text_table import text_table
 from rae_bench.statistics.gains import transfer_summary
@@ -55,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_entry(entries, control)
     make_entry(entries, "fe", 1.0)
     make_entry(entries, "worse", 3.0, gain=0.8, card=HOSTILE)
-    make_entry(entries, "one-task", 1.1, tasks=["biped2quad"])
-    make_entry(entries, "lacking", 1.2, leave_out=["finetune-f0.2-s1"])
+    make_entry(entries, "one-task", 1.1, tasks=["biped2quad-control"])
+    make_entry(entries, "lacking", 1.2, leave_out=["finetune-f0.05-s1"])
     make_entry(entries, "shot", 1.0, regime="zero-shot")
     return folder
 
@@ -74,7 +75,7 @@ def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
     """`load_results` reads the same files by another way."""
     results = load_results(folder / "entries")
     names = {"fe": "finetune", "worse": "finetune"}
-    kept = results[results["model"].isin([*names, "truth", "hold"]) & (results["task"] == "biped2quad")]
+    kept = results[results["model"].isin([*names, "truth", "hold"]) & (results["task"] == "biped2quad-control")]
     cells = {
         key: dict(zip(cell["metric"], cell["value"], strict=True))
         for key, cell in kept.groupby(["model", "regime", "fraction", "seed"])
@@ -82,13 +83,16 @@ def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
     yardsticks = cells["truth", "none", 1.0, 0], HEIGHT
     for name, regime in names.items():
         own = [
-            headline_score([category_scores(cells[name, regime, part, seed], *yardsticks) for part in (0.05, 0.2)])
+            headline_score(
+                [category_scores(cells[name, regime, part, seed], *yardsticks, CONTROL) for part in (0.01, 0.05)]
+            )
             for seed in range(3)
         ]
-        assert row(data["tasks"]["biped2quad"], name)["seed_scores"] == pytest.approx(own, rel=1e-5)
-    saved = transfer_summary(cell_values(kept, "reconstruction_error"))
+        assert row(data["tasks"]["biped2quad-control"], name)["seed_scores"] == pytest.approx(own, rel=1e-5)
+    saved = transfer_summary(cell_values(kept, "reconstruction_error@first"))
     for line in saved[(saved["entry"] == "fe-44136fa3") & (saved["regime"] == "finetune")].to_dict("records"):
-        at = next(a for a in row(data["tasks"]["biped2quad"], "fe")["by_fraction"] if a["fraction"] == line["fraction"])
+        by_fraction = row(data["tasks"]["biped2quad-control"], "fe")["by_fraction"]
+        at = next(a for a in by_fraction if a["fraction"] == line["fraction"])
         assert at["data_saved"]["value"] == pytest.approx(line["data_saved"], rel=1e-5)
         assert at["gap_closed"]["value"] == pytest.approx(line["gap_closed"], rel=1e-5)
         assert at["negative"] == line["negative"]
@@ -96,23 +100,23 @@ def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
 
 def test_a_gain_by_hand(folder: Path, data: Any) -> None:
     """exp of the mean over fractions, seeds and clips of log(cold / finetune)."""
-    cells = folder / "entries" / "fe" / "cells" / "biped2quad"
+    cells = folder / "entries" / "fe" / "cells" / "biped2quad-control"
     logs = [
         math.log(a / b)
-        for fraction in ("0.05", "0.2")
+        for fraction in ("0.01", "0.05")
         for seed in range(3)
         for a, b in zip(
-            *(pd.read_csv(cells / f"{regime}-f{fraction}-s{seed}.csv")["reconstruction_error"] for regime in ("cold", "finetune")),  # noqa: E501
+            *(pd.read_csv(cells / f"{regime}-f{fraction}-s{seed}.csv")["reconstruction_error@first"] for regime in ("cold", "finetune")),  # noqa: E501
             strict=True,
         )
     ]
-    found = row(data["tasks"]["biped2quad"], "fe")["gain"]["cold"]
+    found = row(data["tasks"]["biped2quad-control"], "fe")["gain"]["cold"]
     assert found["value"] == pytest.approx(math.exp(np.mean(logs)), rel=1e-5)
     assert found["low"] < found["value"] < found["high"]
 
 
 def test_controls_and_truth_are_rows(data: Any) -> None:
-    controls = {c["control"]: c["score"] for c in data["tasks"]["biped2quad"]["controls"]}
+    controls = {c["control"]: c["score"] for c in data["tasks"]["biped2quad-control"]["controls"]}
     assert list(controls) == ["truth", "hold", "interpolate", "nearest"]
     assert controls["truth"] == 0
     assert controls["hold"] == pytest.approx((5.2 / 9.7 + 0 + 180 / 184.5 + 0.92) / 4)
@@ -124,39 +128,40 @@ def test_controls_and_truth_are_rows(data: Any) -> None:
 def test_a_control_that_reads_clips_is_compared_at_the_fractions_of_entries(tmp_path: Path) -> None:
     """`nearest` run on all of the data too is better there; its row is what it was, its curve falls."""
     for name in ("truth", "hold", "nearest", "fe"):
-        make_entry(tmp_path / "entries", name, tasks=["biped2quad"])
-    before = make_board(load_entries(tmp_path / "entries")).data["tasks"]["biped2quad"]["controls"]
-    cells = tmp_path / "entries" / "nearest" / "cells" / "biped2quad"
-    for path in cells.glob("*-f0.2-s0.*"):
-        shutil.copy(path, path.with_name(path.name.replace("f0.2", "f1")))
+        make_entry(tmp_path / "entries", name, tasks=["biped2quad-control"])
+    before = make_board(load_entries(tmp_path / "entries")).data["tasks"]["biped2quad-control"]["controls"]
+    cells = tmp_path / "entries" / "nearest" / "cells" / "biped2quad-control"
+    for path in cells.glob("*-f0.05-s0.*"):
+        shutil.copy(path, path.with_name(path.name.replace("f0.05", "f1")))
     result = json.loads((cells / "none-f1-s0.json").read_text("utf-8")) | {"fraction": 1.0}
-    result["metrics"]["reconstruction_error"]["value"] = 2.0
+    result["metrics"]["reconstruction_error@first"]["value"] = 2.0
     (cells / "none-f1-s0.json").write_text(json.dumps(result), encoding="utf-8")
-    table = pd.read_csv(cells / "none-f1-s0.csv").assign(reconstruction_error=2.0)
+    table = pd.read_csv(cells / "none-f1-s0.csv").assign(**{"reconstruction_error@first": 2.0})
     table.to_csv(cells / "none-f1-s0.csv", index=False)
     board = make_board(load_entries(tmp_path / "entries"))
-    assert board.data["tasks"]["biped2quad"]["controls"] == before
-    curves = {c["label"]: c["reconstruction"] for c in task_chart(board.tasks["biped2quad"], ["fe"])["controls"]}
+    assert board.data["tasks"]["biped2quad-control"]["controls"] == before
+    chart = task_chart(board.tasks["biped2quad-control"], ["fe"])
+    curves = {c["label"]: c["reconstruction"] for c in chart["controls"]}
     assert curves == {"hold": [5.2, 5.2, 5.2], "nearest": [5.3, 5.3, 2.0]}
 
 
 def test_incomplete_entries_stand_apart(data: Any) -> None:
-    task = data["tasks"]["biped2quad"]
+    task = data["tasks"]["biped2quad-control"]
     assert {r["entry"] for r in task["rows"]} == {"fe", "worse", "one-task", "shot"}
-    assert task["incomplete"] == [{"entry": "lacking", "missing": 1, "first": "finetune 20 % seed 1"}]
+    assert task["incomplete"] == [{"entry": "lacking", "missing": 1, "first": "finetune 5 % seed 1"}]
     assert {r["entry"] for r in data["overall"]["rows"]} == {"fe", "worse", "shot"}
     assert {(r["entry"], *r["missing"]) for r in data["overall"]["incomplete"]} == {
-        ("one-task", "reach-biped2monster"),
-        ("lacking", "biped2quad", "reach-biped2monster"),
+        ("one-task", "quad2biped-control"),
+        ("lacking", "biped2quad-control", "quad2biped-control"),
     }
 
 
 def test_without_the_truth_there_is_no_score(tmp_path: Path) -> None:
-    make_entry(tmp_path / "entries", "fe", tasks=["biped2quad"])
+    make_entry(tmp_path / "entries", "fe", tasks=["biped2quad-control"])
     data = make_board(load_entries(tmp_path / "entries")).data
-    lacks = "biped2quad (no score without truth)"
+    lacks = "biped2quad-control (no score without truth)"
     assert data["overall"]["incomplete"] == [{"entry": "fe", "missing": [lacks]}]
-    assert data["tasks"]["biped2quad"]["rows"][0]["score"] is None
+    assert data["tasks"]["biped2quad-control"]["rows"][0]["score"] is None
 
 
 def test_a_rank_is_an_interval(data: Any) -> None:
@@ -194,9 +199,9 @@ def test_names_do_not_change_the_numbers(folder: Path, data: Any, tmp_path: Path
     from dataclasses import replace
 
     renamed = [replace(e, name=swapped.get(e.name, e.name)) for e in entries]
-    found = make_board(renamed).data["tasks"]["reach-biped2monster"]
+    found = make_board(renamed).data["tasks"]["quad2biped-control"]
     for old, new in swapped.items():
-        before, after = row(data["tasks"]["reach-biped2monster"], old), row(found, new)
+        before, after = row(data["tasks"]["quad2biped-control"], old), row(found, new)
         assert [before[k] for k in ("score", "rank", "ties")] == [after[k] for k in ("score", "rank", "ties")]
 
 
@@ -238,7 +243,7 @@ def test_what_moved_and_whether_significantly(folder: Path, data: Any, tmp_path:
     assert found["overall", "fe", "score"] == "better"
     assert ("overall", "worse", "score") not in found
     assert found["overall", "shot", "gone"] == ""
-    assert found["biped2quad", "late", "new"].startswith("better than 0, tied with 0")
+    assert found["biped2quad-control", "late", "new"].startswith("better than 0, tied with 0")
     assert "| overall | fe | score |" in difference_markdown(changes)
     for columns, body in difference_tables(changes).values():
         lines, hidden = text_table(columns, body, 80)
@@ -278,11 +283,11 @@ def test_another_version_does_not_compare(folder: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_entry_is_named_and_left_out(folder: Path, tmp_path: Path, capsys: Any) -> None:
     shutil.copytree(folder / "entries", tmp_path / "entries")
-    path = tmp_path / "entries/fe/cells/biped2quad/cold-f0.05-s0.csv"
+    path = tmp_path / "entries/fe/cells/biped2quad-control/cold-f0.05-s0.csv"
     path.write_text(path.read_text() + "x" * 200_000, encoding="utf-8")
     assert cli.main(["leaderboard", "build", "--folder", str(tmp_path)], standalone_mode=False) == 1
     said = " ".join(capsys.readouterr().out.split())
-    assert "left out: fe: cells/biped2quad/cold-f0.05-s0.csv: not a table of clips" in said
+    assert "left out: fe: cells/biped2quad-control/cold-f0.05-s0.csv: not a table of clips" in said
     board = load_board(tmp_path)
     assert "worse" in {row["entry"] for row in board["overall"]["rows"]}
     assert [row["entry"] for row in board["left_out"]] == ["fe"]
@@ -388,8 +393,8 @@ def test_every_output_names_the_version(folder: Path, data: Any, capsys: Any) ->
 @pytest.mark.parametrize(
     ("width", "hidden"),
     [
-        ("80", ["foot sliding", "objective", "adversarial", "95 % of the gain", "level"]),
-        ("120", ["95 % of the gain", "level"]),
+        ("80", ["foot sliding", "lowest", "path", "adversarial", "95 % of the gain", "level"]),
+        ("120", ["level"]),
         ("", []),
     ],
 )
@@ -397,7 +402,7 @@ def test_a_table_fits_the_terminal(
     width: str, hidden: list[str], folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    show = ["leaderboard", "show", "biped2quad", "--folder", str(folder)]
+    show = ["leaderboard", "show", "biped2quad-control", "--folder", str(folder)]
     cli.main(show, standalone_mode=False)
     out = capsys.readouterr().out
     assert not width or max(map(len, out.splitlines())) <= int(width)

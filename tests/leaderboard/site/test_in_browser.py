@@ -53,7 +53,7 @@ def test_the_table_sorts_and_filters(size: str, site: Path, browser: Browser) ->
 
 @pytest.mark.parametrize("size", SIZES)
 def test_curves_are_drawn(size: str, site: Path, browser: Browser) -> None:
-    look_at(browser, site / "tasks" / "biped2quad.html", size, dark=True)
+    look_at(browser, site / "tasks" / "biped2quad-control.html", size, dark=True)
     first = "[...document.querySelectorAll('.curves .line[data-line=\"0\"]')]"
     seen = f"{first}.filter((g) => g.getBoundingClientRect().width > 100)"
     assert browser.run(f"{seen}.length") == 4
@@ -72,7 +72,7 @@ def test_without_scripts_all_is_there(site: Path, browser: Browser) -> None:
     """Curves, their numbers, the plot of cost and the table in its order need no script."""
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        browser.send("Page.navigate", url=(site / "tasks" / "biped2quad.html").as_uri())
+        browser.send("Page.navigate", url=(site / "tasks" / "biped2quad-control.html").as_uri())
         browser.until("document.querySelector('main')?.innerText.includes('Data card')")
         drawn = "[...document.querySelectorAll('.chart .line, .chart .dot')]"
         tall = f"{drawn}.filter((g) => g.getBoundingClientRect().height > 5).length"
@@ -106,7 +106,7 @@ def test_filter_and_order_stand_in_the_address(site: Path, browser: Browser) -> 
     nothing_amiss(browser, site)
 
 
-@pytest.mark.parametrize("page", ["index.html", "tasks/biped2quad.html"])
+@pytest.mark.parametrize("page", ["index.html", "tasks/biped2quad-control.html"])
 def test_few_stops_before_the_first_entry(page: str, site: Path, browser: Browser) -> None:
     look_at(browser, site / page, "desktop")
     stops = []
@@ -129,7 +129,7 @@ def test_few_stops_before_the_first_entry(page: str, site: Path, browser: Browse
 
 
 def test_a_table_says_that_it_goes_on(site: Path, browser: Browser) -> None:
-    look_at(browser, site / "tasks" / "biped2quad.html", "desktop")
+    look_at(browser, site / "tasks" / "biped2quad-control.html", "desktop")
     box = "document.querySelector('#board').parentElement"
     hint = f"getComputedStyle({box}, '::before').content"
     browser.read_as(768, 1000)
@@ -155,7 +155,9 @@ def test_commands_are_copied(site: Path, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("page", ["index.html", "tasks/biped2quad.html", "entries/mann.html", "entries/hostile.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "tasks/biped2quad-control.html", "entries/mann.html", "entries/hostile.html"]
+)
 def test_axe_finds_no_serious_fault(page: str, dark: bool, site: Path, browser: Browser) -> None:
     look_at(browser, site / page, "phone" if dark else "desktop", dark)
     assert serious_faults(browser) == []
@@ -170,11 +172,11 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
     from rae_bench.task.sides import Side, load_side
 
     board = make_board_of(tmp_path)
-    task = load_task("biped2quad")
+    task = load_task("biped2quad-control")
     side = Side(load_side(task.target, task.protocol), task.protocol)
     truth: Any = side.held_out_clips(side.split(0).test).truth
-    folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad"
-    shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad", folder)
+    folder = tmp_path / "results" / "fe-44136fa3" / "biped2quad-control"
+    shutil.copytree(tmp_path / "entries" / "fe" / "cells" / "biped2quad-control", folder)
     made = Trajectory.of(truth)
     cell = json.loads((folder / "finetune-f0.05-s0.json").read_text())
     (folder / "finetune-f0.01-s0.json").write_text(json.dumps(cell | {"fraction": 0.01}))
@@ -182,9 +184,10 @@ def test_the_viewer_plays_on_a_page_of_the_site(tmp_path: Path, browser: Browser
         save_trajectory(folder / f"{name}.npz", made, truth.rig, truth.fps, truth.lengths)
     write_site(board, tmp_path / "site", tmp_path / "results")
     look_at(browser, tmp_path / "site" / "entries" / "fe.html", "desktop")
-    assert browser.run("document.querySelector('iframe.view').getAttribute('src')") == "../view/fe-biped2quad.html"
+    shown = browser.run("document.querySelector('iframe.view').getAttribute('src')")
+    assert shown == "../view/fe-biped2quad-control.html"
     nothing_amiss(browser, tmp_path / "site")
-    browser.open((tmp_path / "site" / "view" / "fe-biped2quad.html").as_uri(), 1280, 800)
+    browser.open((tmp_path / "site" / "view" / "fe-biped2quad-control.html").as_uri(), 1280, 800)
     browser.until("state.playing && state.at > 2", 60)
     names = browser.run("[...document.querySelectorAll('#legend .name')].map((n) => n.textContent)")
     assert names[:2] == ["truth", "finetune 5 %"]

@@ -65,7 +65,7 @@ def test_a_level_over_tasks_says_sums_and_the_worst(tmp_path: Path) -> None:
     folder = make_entry(tmp_path / "entries", "mine")
     make_entry(tmp_path / "entries", "truth")
     make_entry(tmp_path / "entries", "hold")
-    names = ("biped2quad", "reach-biped2monster")
+    names = ("biped2quad-control", "quad2biped-control")
     levels: dict[str, TaskLevel] = {}
     for name, factor, day in zip(names, (1.004, 1.01), ("2026-01-05", "2026-01-02"), strict=True):
         found = write_rerun(folder, name, "finetune-f0.05-s0", factor, day)
