@@ -35,7 +35,8 @@ class TrainConfig:
         fall: share of the updates by which the rate has fallen, as a cosine, to a fiftieth.
         rest: share of the updates of `finetune` over which the core that was carried over rests, while the new codec
             learns to speak to it.
-        core_rate: rate of that core after its rest, as a share of the rate of everything else.
+        core_rate: rate of that core after its rest, as a share of the rate of everything else. In `retarget`, where all
+            of the network is carried over, the rate of all of it is `rate` times this.
         ramp: share of the updates over which the probability of reading the network's own prediction rises from 0 to 1.
         in_step: rig heights by which the joints of a roll-out may be off in root space, on average. Beyond it, the
             roll-out takes over the true pose and goes on along its own course. It counts where a path is all that is

@@ -201,6 +201,8 @@ def test_unknown_options_are_refused() -> None:
 def test_a_given_output_is_kept() -> None:
     made = [make_model("fe", options) for options in ({}, {"mode": "paper"}, {"mode": "paper", "output": "change"})]
     assert [m.chosen.output for m in made] == ["led", "absolute", "change"]  # type: ignore[attr-defined]
+    rates = [m.chosen.config.core_rate for m in made]  # type: ignore[attr-defined]
+    assert rates == [0.3, 1.0, 1.0]  # of what is carried over; the thesis had one rate for all
     with pytest.raises(UserError, match=r"'gaussain'.*gaussian"):
         make_model("fe", {"coin": "gaussain"})
 

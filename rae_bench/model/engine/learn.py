@@ -84,9 +84,13 @@ class Lesson:
     def config(self) -> TrainConfig:
         """How it trains: windows as many as the budget has room for, in step where a path is all that is asked.
 
+        A network that was carried over whole trains at the rate of a core that was carried over.
+
         An objective says when a limb arrives. A roll-out that is out of step reads from it how to get back.
         """
         config, budget = self.model.config, self.ctx.budget
+        if self.whole is not None and not self.model.has_own("optimiser"):  # nothing is new, so nothing has to rest
+            config = replace(config, rate=config.rate * config.core_rate, core_rate=1.0, rest=0.0)
         room = max(1, budget.frames // max(1, budget.updates) // (config.length - 1))
         asks_path = all(domain.path is not None for domain in self.domains)
         return replace(config, windows=config.windows or room, in_step=config.in_step if asks_path else LOST)
