@@ -12,7 +12,7 @@ from rae_bench.task.named import load_task
 
 KNOWN = [
     (name, track)
-    for name in ("biped2quad", "quad2biped", "biped2hexapod", "reach-biped2monster")
+    for name in ("biped2quad", "quad2biped", "biped2hexapod", "biped2monster", "reach-biped2monster")
     for track in (LIMBS, CONTROL)
 ]
 """Tasks and tracks whose sources are known."""

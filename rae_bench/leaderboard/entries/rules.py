@@ -14,7 +14,7 @@ from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
 from rae_bench.task.cells import NEAREST
 from rae_bench.task.task import Task
 
-TASKS = ("biped2quad-control", "quad2biped-control")
+TASKS = ("biped2quad-control", "quad2biped-control", "biped2monster-control")
 """The tasks that the overall score is over. Entries may have other tasks, each with a table of its own."""
 REFERENCES = ("fe", "fc", "fs", "mann", "nsm", "lmp-moe", "mvae", "rtn", "omg-lstm", "anyrig")
 """Names of the reference entries. The best of their cold starts is the reference cold of a task and fraction."""
