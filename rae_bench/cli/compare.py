@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--fractions", multiple=True, help="Only these fractions: 0.05 or 5%.")
 @click.option("--seeds", type=SeedsType(), help="Only the first so many seeds, or only these: 0,3-4.")
 @click.option("--budget", type=click.Choice(BUDGETS), help="Only results of this budget (the one that both have).")
-@click.option("--metric", help="Any metric of the results; the primary reconstruction error unless told otherwise.")
+@click.option("--metric", help="score, or any metric of the results (the primary reconstruction error).")
 @click.option(
     "--results", type=click.Path(path_type=Path), default="results", show_default=True,
     help="Folder in which A and B are looked up.",
@@ -55,6 +55,7 @@ def compare(
 
     from rae_bench.statistics import comparison
     from rae_bench.statistics.pairing import left_out
+    from rae_bench.statistics.scores import SCORE
     from rae_bench.statistics.tables import in_short
 
     sides = [_EntryResults(text, results) for text in (a, b)]
@@ -69,7 +70,7 @@ def compare(
     _same_basis(tables)
     direction = str(tables[0]["direction"].iloc[0])
     across = bool(sides[0].regime) and bool(sides[1].regime)
-    found = comparison.compare(tables[0], tables[1], direction, across_regimes=across)
+    found = comparison.compare(tables[0], tables[1], direction, across_regimes=across, differences=metric == SCORE)
     unpaired = left_out(*tables, across_regimes=across)
     unit = str(tables[0]["unit"].iloc[0])
     if as_json:
@@ -79,9 +80,9 @@ def compare(
         click.echo(json.dumps(facts, indent=1))
         return
     ratio = bool((found["scale"] == "x").all())
-    title = f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by, {unit or 'no unit'}")
+    title = f"{a} against {b}: {metric}, " + ("times better" if ratio else f"better by{unit and f', {unit}'}")
     print_table(COLUMNS, table_rows(found, ratio), title, wide=wide)
-    print_notes(footnotes(found, ratio))
+    print_notes(footnotes(found, ratio, metric == SCORE))
     quick = ": not for the board." if chosen == QUICK_BUDGET else "."
     print_notes([f"Benchmark version {BENCHMARK_VERSION}, {chosen} budget{quick}"])
     if unpaired:
@@ -126,6 +127,7 @@ class _EntryResults:
         from rae_bench.model.regimes import percent
         from rae_bench.results.clips import load_clips
         from rae_bench.statistics.pairing import whole_cells
+        from rae_bench.statistics.scores import SCORE, score_table
 
         table = self.table
         for task in tasks:
@@ -143,13 +145,31 @@ class _EntryResults:
             table = table[~uses_fraction | table["fraction"].isin(fractions)]
         if seeds is not None:
             table = table[table["seed"] < seeds if isinstance(seeds, int) else table["seed"].isin(seeds)]
-        known = sorted(set(table["metric"]))
+        if metric == SCORE:
+            return whole_cells(score_table(table, self._truth()))
+        known = [SCORE, *sorted(set(table["metric"]))]
         if metric not in known:
             raise unknown("metric", metric, known)
         clips = load_clips(table, metric)
         if len(clips):
             return clips
         return whole_cells(table[table["metric"] == metric])
+
+
+    def _truth(self) -> pd.DataFrame:
+        """The results of the ground truth that lie beside these."""
+        import pandas as pd
+
+        from rae_bench.results.files import load_results
+        from rae_bench.task.cells import TRUTH
+
+        folders = [f for f in sorted(self.folder.parent.glob(f"{TRUTH}*")) if f.is_dir()]
+        tables = [load_results(folder) for folder in folders]
+        table = pd.concat(tables, ignore_index=True) if tables else self.table[:0]
+        table = table[table["model"] == TRUTH]
+        if table.empty:
+            raise UserError(f"{self.folder.parent}: the score needs the results of the truth here; run any model there")
+        return table
 
 
 def _one_budget(sides: list[_EntryResults], tasks: list[str], asked: str | None) -> str:
@@ -266,14 +286,14 @@ def table_rows(found: pd.DataFrame, ratio: bool) -> list[Cells]:
     return rows
 
 
-def footnotes(found: pd.DataFrame, ratio: bool) -> list[str]:
+def footnotes(found: pd.DataFrame, ratio: bool, scores: bool = False) -> list[str]:
     """Return what a reader must know to read the rows."""
     above = "above 1" if ratio else "above 0"
     notes = [
         f"{above}: A is better. Interval: over folds (other training, other held-out motion); p: adjusted by Holm for "
         "the rows, and below 0.05 where it is decided."
     ]
-    if not ratio:
+    if not ratio and not scores:
         notes.append("Differences, not ratios: the metric is close to 0 on a clip, which would rule a mean of ratios.")
     if (found["seeds"] < 2).any():
         notes.append("One seed has no interval, so nothing is decided: run at least three (--seeds 3).")

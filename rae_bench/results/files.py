@@ -113,7 +113,8 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     """Return all cell results under `folder` as a long table, with a row for each cell and metric.
 
     The columns are model, config, task, regime, fraction, seed, status, metric, value, unit, direction, path, budget
-    (quick or full), basis, which says in words what must be alike for two cells to compare (see `basis`), and track.
+    (quick or full), basis, which says in words what must be alike for two cells to compare (see `basis`), track, and
+    rig_height in metres (NaN where a result does not say it).
 
     Raises:
         UserError: a result of another version of the benchmark.
@@ -130,10 +131,12 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         head |= {"config": result["identity"]["config"][:8], "path": str(path)}
         head |= {"budget": budget_of_result(result), "basis": basis(result["identity"])}
         head["track"] = result.get("track", "")
+        height = reported_number(result.get("rig_height"))
+        head["rig_height"] = math.nan if height is None else height
         for name, entry in result["metrics"].items():
             rows.append({**head, "metric": name, **entry})
     columns = ["model", "config", "task", "regime", "fraction", "seed", "status", "metric", "value", "unit"]
-    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "budget", "basis", "track"])
+    return pd.DataFrame(rows, columns=[*columns, "direction", "path", "budget", "basis", "track", "rig_height"])
 
 
 def reported_number(value: Any) -> float | None:

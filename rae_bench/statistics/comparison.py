@@ -32,7 +32,9 @@ Member = tuple[Pairing, Effects]
 """One task, regime and fraction: what was paired, and the gains of it."""
 
 
-def compare(a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes: bool = False) -> pd.DataFrame:
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes: bool = False, differences: bool = False
+) -> pd.DataFrame:
     """Compare A with B: a row for each task, regime and fraction that both have, and one over all of them.
 
     Args:
@@ -41,6 +43,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes:
             there is nothing to measure.
         direction: "lower" or "higher" is better.
         across_regimes: whether A and B hold one regime each, to be compared with each other.
+        differences: whether values compare as differences even where they could as ratios.
 
     Returns:
         Columns `COMPARISON_COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x"), or differences in the
@@ -58,7 +61,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, direction: str, *, across_regimes:
     if not pairings:
         raise UserError("A and B have no task, regime and fraction in common")
     values = np.concatenate([side for p in pairings for side in (p.a, p.b)])
-    ratio = bool(values.min() > LEAST_SHARE * np.median(values) and values.min() > 0)
+    ratio = not differences and bool(values.min() > LEAST_SHARE * np.median(values) and values.min() > 0)
     sign = 1.0 if direction == "lower" else -1.0
     by_regime: dict[str, list[Member]] = {}
     for p in pairings:

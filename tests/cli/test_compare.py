@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.made_entries import make_entry
 
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.harness.run import Outcome
+from rae_bench.leaderboard.board.make import make_board
+from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.results.clips import write_clips
 from rae_bench.results.files import SCHEMA, write_json
 from rae_bench.task.cells import cell_name
@@ -255,3 +259,36 @@ def test_on_what_run_leaves(tiny_run: Outcome, compare: Call) -> None:
     assert code == 0
     assert "finetune / cold" in out
     assert "undecided" in out
+
+
+def test_the_score_is_a_metric_too(tmp_path: Path, compare: Call) -> None:
+    """Its difference is that of the scores on the board, and it needs the truth of every fold."""
+    for name, skill in (("fe", 1.0), ("mann", 1.6)):
+        make_entry(tmp_path, name, skill, tasks=["biped2quad-control"])
+    make_entry(tmp_path, "hold", tasks=["biped2quad-control"])
+    sides = [f"{tmp_path / name}:finetune" for name in ("fe", "mann")]
+    code, _, err = compare([*sides, "--metric", "score"])
+    assert code == 2
+    assert "the score needs the results of the truth here" in err
+    make_entry(tmp_path, "truth", tasks=["biped2quad-control"])
+    code, _, err = compare([*sides, "--metric", "score"])
+    assert code == 2
+    assert "the score of seed 1 needs the truth of its fold" in err
+    rows = make_board(load_entries(tmp_path)).data["tasks"]["biped2quad-control"]["rows"]
+    seeds = {row["entry"]: np.mean(row["seed_scores"]) for row in rows}
+    cells = tmp_path / "truth" / "cells" / "biped2quad-control"
+    first = json.loads((cells / "none-f1-s0.json").read_text("utf-8"))
+    for seed in (1, 2):
+        write_json(cells / f"none-f1-s{seed}.json", first | {"seed": seed})
+        shutil.copy(cells / "none-f1-s0.csv", cells / f"none-f1-s{seed}.csv")
+    code, out, _ = compare([*sides, "--metric", "score", "--json"])
+    assert code == 0
+    found = json.loads(out)
+    assert {row["scale"] for row in found["rows"]} == {"-"}
+    over_all = next(row for row in found["rows"] if row["fraction"] is None)
+    assert over_all["effect"] == pytest.approx(seeds["mann"] - seeds["fe"], abs=2e-6)
+    assert over_all["verdict"] == "better"
+    code, out, _ = compare([*sides, "--metric", "score"])
+    assert code == 0
+    assert "score, better by\n" in out.replace(str(tmp_path), "")
+    assert "close to 0" not in out
