@@ -146,7 +146,10 @@ class _EntryResults:
         if seeds is not None:
             table = table[table["seed"] < seeds if isinstance(seeds, int) else table["seed"].isin(seeds)]
         if metric == SCORE:
-            return whole_cells(score_table(table, self._truth()))
+            scores = score_table(table, self._truth())
+            if scores.empty:
+                raise UserError(f"{self.text}: no cell that generated motion, so there is no score")
+            return whole_cells(scores)
         known = [SCORE, *sorted(set(table["metric"]))]
         if metric not in known:
             raise unknown("metric", metric, known)

@@ -11,7 +11,8 @@ from rae_bench.task.cells import fold_of
 
 SCORE = "score"
 """What a comparison calls it. It is no metric of a result: it also needs the truth of the same clips."""
-CELL = ["task", "track", "budget", "regime", "fraction"]
+ROW = ["task", "track", "budget", "regime", "fraction"]
+"""Columns that the seeds of one row of a table have in common."""
 
 
 def score_table(results: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -27,27 +28,30 @@ def score_table(results: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: the truth of a fold, its metrics or the rig's height are missing.
     """
-    best = {
-        (task, budget, fold_of(seed)): dict(zip(cell["metric"], cell["value"].astype(float), strict=True))
-        for (task, budget, seed), cell in truth.groupby(["task", "budget", "seed"])
-    }
+    best = {}
+    for _, cell in truth.groupby(["task", "budget", "seed"]):
+        best[str(cell["task"].iloc[0]), str(cell["budget"].iloc[0]), _fold(cell)] = _values(cell)
     out = []
-    for (task, track, budget, *_), row in results.groupby(CELL, sort=True):
-        names = primaries(str(track)).values()
+    for _, row in results.groupby(ROW, sort=True):
         heads, scaled = [], []
-        for seed, cell in row.groupby("seed", sort=True):
-            known = best.get((task, budget, fold_of(seed)))
+        for _, cell in row.groupby("seed", sort=True):
+            head = cell.iloc[0].to_dict()
+            task, track, values = str(head["task"]), str(head["track"]), _values(cell)
+            known = best.get((task, str(head["budget"]), _fold(cell)))
             if known is None:
+                seed = head["seed"]
                 raise UserError(f"{task}: the score of seed {seed} needs the truth of its fold; run the model again")
-            values = dict(zip(cell["metric"], cell["value"].astype(float), strict=True))
-            if any(name not in values for name in names):
-                continue  # a model without roll-outs
-            head = cell.iloc[0]
-            scaled.append(category_scores(values, known, float(head["rig_height"]), str(track)))
-            heads.append({**head.to_dict(), "metric": SCORE, "unit": "", "direction": "lower"})
-        if scaled:
-            out += [
-                {**head, "value": headline_score([one])}
-                for head, one in zip(heads, floored_scores(scaled), strict=True)
-            ]
+            if all(name in values for name in primaries(track).values()):  # it has roll-outs
+                scaled.append(category_scores(values, known, float(head["rig_height"]), track))
+                heads.append({**head, "metric": SCORE, "unit": "", "direction": "lower"})
+        scores = [headline_score([one]) for one in floored_scores(scaled)] if scaled else []
+        out += [{**head, "value": score} for head, score in zip(heads, scores, strict=True)]
     return pd.DataFrame(out, columns=list(results.columns))
+
+
+def _values(cell: pd.DataFrame) -> dict[str, float]:
+    return dict(zip(cell["metric"], cell["value"].astype(float), strict=True))
+
+
+def _fold(cell: pd.DataFrame) -> int:
+    return fold_of(int(cell["seed"].iloc[0]))
