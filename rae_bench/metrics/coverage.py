@@ -20,7 +20,8 @@ def angles(a: Windows, b: Windows) -> np.ndarray:
     """
     x, y = a.poses, b.poses
     count = max(x.shape[1] / 9, 1)
-    squared = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * x @ y.T
+    products = x @ y.T  # with nothing between them, numpy halves the work where both are the same windows
+    squared = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * products
     # |R - S|^2 of two rotation matrices at an angle t is 8 sin(t / 2)^2.
     return 2 * np.degrees(np.arcsin(np.sqrt(np.clip(squared / (8 * count), 0, 1))))
 
