@@ -32,7 +32,7 @@ A model was trained on one rig. How well does it move another of which it has se
 - controls learn nothing and have no rank
 """
 FIRST_ENTRY = (
-    "rae-bench run --model fe --task biped2quad --budget full --seeds 3 --fractions 5%,20%",
+    "rae-bench run --model fe --task biped2quad-control --budget full --seeds 3 --fractions 1%,5%",
     "rae-bench submit results --name my-entry",
     "rae-bench leaderboard build",
 )
