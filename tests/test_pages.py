@@ -47,7 +47,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"rae-bench check task biped2quad --budgets": ("tests/study/test_budgets.py", "runs it on a small task"),
     r"rae-bench check task biped2quad --ranking": ("tests/study/test_ranking.py", "runs it on a small task"),
     r"rae-bench check task .* --ranking --models .*": ("tests/study/test_ranking.py", "runs it on a small task"),
-    r"rae-bench (sweep|compare) .* --?.*quad2biped-control .*": ("tests/harness", "trains on a small task"),
+    r"rae-bench (sweep|compare) .*--task biped2monster-control .*": ("tests/harness", "trains on a small task"),
     r"rae-bench check task .* --evidence .*": ("tests/study/test_ranked_tasks.py", "judges by the same file"),
     r"rae-bench study thesis .*": ("tests/study", "trains the thesis' models"),
     r"rae-bench verify leaderboard/entries/NAME": ("tests/leaderboard/test_submitting_page.py", "runs verify"),
