@@ -1,6 +1,6 @@
-"""Tables of clips on disk: beside each finished cell lies a CSV with a row for each clip and a column for each metric.
+"""Tables of clips on disk: each finished cell has a CSV file with a row for each clip and a column for each metric.
 
-Entries of the leaderboard come from anybody, so this one reader takes nothing for granted.
+Entries of the leaderboard come from strangers. Therefore this reader checks everything.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ClipTable:
 
     Attributes:
         clips, groups, actions: N names each.
-        values: metric -> (N,) float64; NaN where a clip has nothing to measure.
+        values: metric -> (N,) float64. A value is NaN if the clip has nothing to measure.
     """
 
     clips: tuple[str, ...]
@@ -66,7 +66,7 @@ def parse_clips(data: bytes) -> ClipTable:
     """Read the content of a table of clips.
 
     Raises:
-        UserError: what is wrong with the content. The caller knows the file and adds its name.
+        UserError: the content is wrong. The message says what is wrong. The caller adds the name of the file.
     """
     try:
         head, *lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
@@ -97,7 +97,7 @@ def read_clips(path: Path) -> ClipTable:
     """Read a table of clips.
 
     Raises:
-        UserError: no such file, a file that is much too large, or content that is no table of clips.
+        UserError: there is no such file, the file is much too large, or its content is not a table of clips.
     """
     try:
         return parse_clips(read_bytes(path, LARGEST_TEXT))
@@ -118,7 +118,7 @@ def load_clips(results: pd.DataFrame, metric: str) -> pd.DataFrame:
         row for each clip. Metrics that single clips do not have give no row.
 
     Raises:
-        UserError: a table that is missing or damaged.
+        UserError: a table is missing or damaged.
     """
     import pandas as pd
 
@@ -143,7 +143,7 @@ def means_by_action(
         metrics: names. A metric that no clip of an action has is left out there.
 
     Raises:
-        UserError: a table that is missing or damaged.
+        UserError: a table is missing or damaged.
     """
     found: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for label, files in paths.items():

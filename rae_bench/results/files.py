@@ -1,4 +1,4 @@
-"""Cell results on disk: strict JSON, written whole or not at all, and the table of many results."""
+"""Cell results on disk, and the table of many results. A result is strict JSON, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class _Result(msgspec.Struct):
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """Return a cell result, or None where there is none. An unreadable one counts as none and is made again.
+    """Return a cell result, or None if there is none. A result that cannot be read counts as none and is made again.
 
-    Results of other benchmark versions are returned too: a run names what changed. What compares results calls
-    `check_result_version`.
+    Results of other benchmark versions are returned too, because a run says what changed. Code that compares results
+    calls `check_result_version`.
     """
     try:
         result = read_json(path, "missing")
@@ -83,19 +83,19 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def check_result_version(result: Mapping[str, Any], path: Path) -> None:
-    """Raise `UserError` where a result is of another version of the benchmark."""
+    """Raise `UserError` if a result belongs to another version of the benchmark."""
     wrong = other_version(version_of(result), "this result")
     if wrong:
         raise UserError(f"{path}: {wrong}; run the cell again, or move the file away")
 
 
 def budget_of_result(result: Mapping[str, Any]) -> str:
-    """Return the budget that a result was made with; `full` where it names none, as version 1's."""
+    """Return the budget of a result. It is `full` if the result names no budget, as in version 1."""
     return str(result.get("budget", "full"))
 
 
 def basis(identity: Mapping[str, Any]) -> str:
-    """Say in words what must be alike for two cells of a task to compare."""
+    """Say in words what must be equal if two cells of a task are compared."""
     return ", ".join(f"{part} {part_hash(identity.get(part, '?'))[:8]}" for part in SAME_IDENTITY)
 
 
@@ -117,7 +117,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     rig_height in metres (NaN where a result does not say it).
 
     Raises:
-        UserError: a result of another version of the benchmark.
+        UserError: a result belongs to another version of the benchmark.
     """
     import pandas as pd
 
@@ -140,6 +140,6 @@ def load_results(folder: str | Path) -> pd.DataFrame:
 
 
 def reported_number(value: Any) -> float | None:
-    """Return a number that a model reports, such as a cost; None where it reports anything else."""
+    """Return a number that a model reports, such as a cost. Return None if it is not a number."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if good else None

@@ -1,4 +1,4 @@
-"""From cell results to the rows of a table: regimes, controls, the truth, and what transfer bought."""
+"""The rows of a table, made from cell results: regimes, controls, the truth, and what the transfer gained."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Row:
 
     Attributes:
         label: the regime or control.
-        fraction: the fraction of the target's data; None where it plays no part.
+        fraction: the fraction of the target's data. It is None if the row does not depend on a fraction.
         kind: `truth`, `control` or `model`.
         values: name of one of `ROW_COLUMNS` -> a value for each seed. Gain, quality of full and data saved have only
-            the seeds whose cold cells are there. Data saved is left out where the headroom is below `LEAST_HEADROOM`.
+            the seeds that have cold cells. Data saved is left out if the headroom is below `LEAST_HEADROOM`.
         seeds: the seeds in the order of the values.
-        capped: "above" or "below" where `data_saved` is a bound and no measurement.
+        capped: "above" or "below" if `data_saved` is a bound and not a measurement.
         reason: why there are no values.
-        headroom: the error of `cold` at the fraction over that of full data, geometric mean over seeds; NaN where
-            unknown.
+        headroom: the error of `cold` at the fraction divided by the error of full data, as the geometric mean over
+            seeds. It is NaN if it is unknown.
     """
 
     label: str
@@ -57,23 +57,23 @@ class Row:
 
 
 def track_of(results: Iterable[Mapping[str, Any]]) -> str:
-    """Return the track of results of one task; results that name none are of `keyframes`."""
+    """Return the track of results of one task. Results without a track belong to `keyframes`."""
     return next((str(result["track"]) for result in results if "track" in result), KEYFRAMES)
 
 
 def rig_height(results: Iterable[Mapping[str, Any]]) -> float:
-    """Return the height of the target's rig in metres, which the score's yardsticks are shares of; NaN where unsaid."""
+    """Return the height of the target's rig in metres, for the score's yardsticks; NaN if no result says it."""
     found = (reported_number(result.get("rig_height")) for result in results)
     return next((height for height in found if height is not None and height > 0), math.nan)
 
 
 def metric_values(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return name -> value of a cell's metrics; NaN for null."""
+    """Return name -> value of a cell's metrics. A null becomes NaN."""
     return {k: math.nan if v["value"] is None else float(v["value"]) for k, v in result["metrics"].items()}
 
 
 def as_metrics(values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Values of metrics as they stand in a result: with unit and direction."""
+    """Return the values of metrics as a result has them: with unit and direction."""
     return {
         name: {"value": value, "unit": METRICS[name].unit, "direction": METRICS[name].direction}
         for name, value in values.items()
@@ -83,8 +83,8 @@ def as_metrics(values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
 def rows(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the table rows of one model's cells on one task, and those of the controls and the truth.
 
-    A seed has test clips of its own. So a cell's score goes by the truth of its seed, and columns of transfer pair it
-    with the cold cell of its fraction and seed, and with `full` of its seed.
+    Each seed has its own test clips. So the score of a cell uses the truth of the same seed. The columns of transfer
+    compare the cell with the cold cell of the same fraction and seed, and with `full` of the same seed.
     """
     fixed = [r for r in results if r["regime"] == NO_REGIME and r["model"] in (TRUTH, *CONTROLS)]
     truths = {r["seed"]: metric_values(r) for r in fixed if r["model"] == TRUTH and r["status"] == "ok"}

@@ -1,4 +1,4 @@
-"""Tables of plain text that fit a width: columns leave in a stated order, and no number wraps or is cut."""
+"""Tables of plain text that fit a width. Columns are left out in a stated order, and no number is wrapped or cut."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class TextColumn:
         name: what the reader calls it, for the note on hidden columns.
         heading: its heading, in one line or more.
         right: whether its cells are aligned to the right, as numbers are.
-        leaves: when it leaves where there is too little room: the greatest number leaves first, and 0 never leaves.
+        leaves: the order in which columns are left out if there is too little room. The column with the greatest number
+            is left out first. A column with 0 is never left out.
     """
 
     name: str
@@ -40,8 +41,8 @@ def text_table(
 ) -> tuple[list[str], list[str]]:
     """Lay a table out in lines of at most `width` characters.
 
-    Columns leave, the one with the greatest `leaves` first, until the table fits. Columns that never leave stay even
-    where they are wider than `width`.
+    Columns are left out until the table fits. The column with the greatest `leaves` is the first. Columns with 0 stay,
+    even if they are wider than `width`.
 
     Args:
         rows: the cells of each row, in one line or more; `SECTION` is an empty line.
@@ -49,7 +50,7 @@ def text_table(
         rule: whether a line is drawn below the headings.
 
     Returns:
-        the lines, and the names of the columns that left, in the order of the table.
+        the lines, and the names of the columns that were left out, in the order of the table.
     """
     shown = list(range(len(columns)))
     heads = [(column.heading or column.name).split("\n") for column in columns]
@@ -87,7 +88,7 @@ def text_table(
 
 
 def short_number(value: float, digits: int) -> str:
-    """Write a number in few characters, whatever its size: 3.14, 1,005, 1.4e+08; nothing for NaN.
+    """Write a number of any size in few characters: 3.14, 1,005, 1.4e+08. NaN becomes an empty text.
 
     Args:
         digits: decimals of a number below a thousand.
@@ -111,7 +112,7 @@ def short_range(low: float, high: float, digits: int) -> str:
 
 
 def hidden_note(names: Sequence[str]) -> str:
-    """Say which columns are hidden, and what shows them; nothing where none is."""
+    """Say which columns are hidden, and what shows them. The text is empty if no column is hidden."""
     if not names:
         return ""
     return f"{len(names)} column{'s' if len(names) > 1 else ''} hidden ({', '.join(names)}): --wide shows all."

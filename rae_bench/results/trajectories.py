@@ -17,9 +17,9 @@ from rae_bench.storage import whole_file
 
 
 def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, lengths: np.ndarray) -> None:
-    """Write root positions and unit rotations in single precision, since coarser steps would dominate the jerk.
+    """Write root positions and unit rotations in single precision, because coarser steps would dominate the jerk.
 
-    Frames past a clip's length repeat its last frame, whatever the model left there.
+    Frames after the end of a clip repeat its last frame. The values of the model in these frames are not used.
 
     Args:
         path: the file to write, whole or not at all.
@@ -41,7 +41,7 @@ def save_trajectory(path: Path, trajectory: Trajectory, rig: Rig, fps: float, le
 
 
 def load_trajectory(path: Path) -> Trajectory:
-    """Read what `save_trajectory` wrote. Raise `UserError` where the file is missing or damaged."""
+    """Read what `save_trajectory` wrote. Raise `UserError` if the file is missing or damaged."""
     try:
         archive = Archive(Source(path))
         roots = archive.checked("root_positions", (None, None, None, 3), "f")

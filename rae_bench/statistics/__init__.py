@@ -1,9 +1,9 @@
-"""Statistics: what the numbers of many cells say. They take tables and return tables, without torch.
+"""Statistics over many cells. The functions take tables and return tables, and they do not need torch.
 
-    folds          which seeds are of one fold, and how much training data folds share (`overlap` measures it)
+    folds          which seeds belong to one fold, and how much training data folds share (`overlap` measures it)
     intervals      interquartile mean, effects nested in folds, the interval (`coverage` measures it)
     significance   Mann-Whitney, Wilcoxon, Holm
-    tables         cells by name: none twice, none missing
+    tables         cells by name; no cell is there twice, and no cell is missing
     gains          gains, quality of full, area under the curve, source x target
     curves         data saved and gap closed with their intervals
     pairing        the same clips by two entries, side by side

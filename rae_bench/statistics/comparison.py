@@ -1,8 +1,8 @@
-"""A against B: paired clip by clip and seed by seed, with an interval and a verdict.
+"""The comparison of A with B: paired clip by clip and seed by seed, with an interval and a verdict.
 
-More is better for A in every effect. Errors compare as ratios: the mean over the clips of all folds of log(b / a), for
-a metric of which less is better. A clip with almost no error, such as the sliding of a foot that only stands, would
-rule the mean of ratios. Values then compare as differences.
+In every effect a larger number is better for A. If a lower value of the metric is better, errors are compared as
+ratios: by the mean of log(b / a) over the clips of all folds. A clip with almost no error, such as the sliding of a
+foot that only stands, would dominate this mean. In this case values are compared as differences.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def compare(
             there is nothing to measure.
         direction: "lower" or "higher" is better.
         across_regimes: whether A and B hold one regime each, to be compared with each other.
-        differences: whether values compare as differences even where they could as ratios.
+        differences: whether values are compared as differences even if ratios are possible.
 
     Returns:
         Columns `COMPARISON_COLUMNS`. `effect`, `low`, `high` are times better (`scale` "x"), or differences in the
@@ -53,7 +53,8 @@ def compare(
         mean.
 
     Raises:
-        UserError: cells or clips that one side lacks, by name; nothing in common; a direction of "none".
+        UserError: one side lacks cells or clips (the message names them), A and B have nothing in common, or the
+            direction is "none".
     """
     if direction not in ("lower", "higher"):
         raise UserError("neither more nor less of this metric is better; see docs/reference/metrics.md")

@@ -1,8 +1,8 @@
 """Data saved and gap closed: ratios of uncertain numbers, with the values that the folds do not rule out.
 
-Both intervals invert a t-test over folds (`intervals.mean_interval`): they hold every value that the folds do not
-contradict. So an interval may be unbounded, and then says so. Both exist only where there is something to close or to
-save: where the cold start's error is at least `metrics.transfer.LEAST_HEADROOM` times that of full data.
+Both intervals invert a t-test over folds (`intervals.mean_interval`): they contain every value that the folds do not
+contradict. So an interval may be unbounded, and then its words say so. Both numbers exist only if there is something to
+close or to save: the cold start's error must be at least `metrics.transfer.LEAST_HEADROOM` times that of full data.
 """
 
 from __future__ import annotations

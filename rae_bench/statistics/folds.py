@@ -1,8 +1,8 @@
-"""Folds: what makes two measurements of one entry independent, and how much two folds share.
+"""Folds: why two measurements of one entry are independent, and how much training data two folds share.
 
 Seed s tests on fold s mod 5 and trains on the rest (docs/develop/design.md 4.1), so seeds differ in the initialisation,
-in the motion that was held out, and in the fraction that was drawn. Groups are nested in folds. A fold that two seeds
-tested counts once, by the mean over its seeds.
+in the motion that was held out, and in the fraction that was drawn. Groups are nested in folds. If two seeds tested
+the same fold, the fold counts once, with the mean over its seeds.
 """
 
 from __future__ import annotations

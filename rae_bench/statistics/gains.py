@@ -1,4 +1,4 @@
-"""What pre-training bought: the formulas of `rae_bench.metrics.transfer` on tables of cells, and their means."""
+"""The gains of pre-training: the formulas of `rae_bench.metrics.transfer` on tables of cells, and their means."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
     Returns:
         A row for each cell of a transfer regime: `CELL`, `value`, the columns of `GAINS`, `quality_of_full`,
-        `gap_closed` (NaN where there is no gap), `negative` (1 where worse than cold, else 0), and the errors that it
+        `gap_closed` (NaN if there is no gap), `negative` (1 if it is worse than cold, else 0), and the errors that it
         was compared with: `cold`, `cold-long`, `retarget`, `reference`, `full`. A column is NaN where the entry has no
         cell of the regime that it is compared with, or is of that regime itself.
 
     Raises:
-        UserError: cells that the other seeds have and one lacks, by name.
+        UserError: a seed lacks cells that other seeds have. The message names the cells.
     """
     refuse_twice(cells, CELL)
     table = cells[cells["regime"].isin(TRANSFER_REGIMES)].copy()
@@ -74,7 +74,7 @@ def transfer_cells(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.Da
 
 
 def transfer_summary(cells: pd.DataFrame, references: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what transfer bought by entry, task, regime and fraction: means with 95 % intervals over folds.
+    """Return the gains of transfer for each entry, task, regime and fraction: means with 95 % intervals over folds.
 
     Returns:
         `STRATUM`, `seeds`; for each of `GAINS` and `quality_of_full` the geometric mean, `_low` and `_high`;
@@ -119,7 +119,7 @@ def error_areas(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]], value: str) -> pd.DataFrame:
-    """Arrange one value of each task as a matrix: sources down, targets across, NaN where there is no such task.
+    """Arrange one value of each task as a matrix: a row for each source, a column for each target, NaN without a task.
 
     Args:
         table: a row for each task, with the columns `task` and the one that `value` names.
@@ -127,7 +127,7 @@ def source_target_matrix(table: pd.DataFrame, domains: dict[str, tuple[str, str]
         value: the name of a column.
 
     Raises:
-        UserError: a task that is not in `domains`, or two tasks with the same source and target.
+        UserError: a task is not in `domains`, or two tasks have the same source and target.
     """
     lacking = sorted(set(table["task"]) - set(domains))
     if lacking:

@@ -1,7 +1,7 @@
 """Whether a task can tell models apart: the conditions of docs/develop/design.md 4.9 as functions of errors.
 
 Errors are the primaries of a cell without the adversarial one, (S, 3) for S seeds. Their geometric mean is compared, so
-that none of them weighs more for its unit.
+that the unit of an error does not change its weight.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def log_errors(errors: np.ndarray) -> np.ndarray:
         (S,).
 
     Raises:
-        UserError: an error that is not above 0.
+        UserError: an error is not above 0.
     """
     found = np.asarray(errors, float)
     if not (np.isfinite(found) & (found > 0)).all():

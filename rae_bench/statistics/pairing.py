@@ -1,4 +1,4 @@
-"""The same cells and clips by A and by B, side by side."""
+"""The values of A and B on the same cells and clips, side by side."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
         across_regimes: whether A and B hold one regime each, to be compared with each other.
 
     Raises:
-        UserError: more than one entry on a side, or cells, clips or values that one side lacks.
+        UserError: a side has more than one entry, or it lacks cells, clips or values of the other side.
     """
     sides = [_strata(table, across_regimes) for table in (a, b)]
     for key_a, one in sorted(sides[0].items()):
@@ -111,7 +111,7 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> I
 
 
 def left_out(a: pd.DataFrame, b: pd.DataFrame, *, across_regimes: bool = False) -> list[str]:
-    """Return what only one of the two has, in words: entry, task, regime, fraction."""
+    """Return in words what only one of the two has: entry, task, regime, fraction."""
     sides = [_strata(table, across_regimes) for table in (a, b)]
     out = []
     for mine, yours in (sides, sides[::-1]):

@@ -1,4 +1,4 @@
-"""How far the order of entries can be believed: ranks are intervals, with groups of ties."""
+"""How certain the order of entries is: ranks are intervals, and entries that are not apart are ties."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rank_table(scores: pd.DataFrame, fraction: float) -> pd.DataFrame:
         tasks, seeds, provisional (fewer than five seeds).
 
     Raises:
-        UserError: a missing score, task or seed, by name.
+        UserError: a score, task or seed is missing; the message names it.
     """
     refuse_twice(scores, SCORE)
     refuse_missing_cells(scores, "entry", ["task"])
@@ -94,8 +94,9 @@ def pair_tests(values: np.ndarray, shared: float) -> tuple[np.ndarray, np.ndarra
     """Compare every two of n entries on the folds that both have.
 
     A pair's variance is the larger of its own with `intervals.ALLOWANCE`, as for two entries alone, and the mean over
-    all pairs. So a pair is not apart because five of its differences happen to be alike, and a pair that scatters more
-    than others is not judged by theirs. The degrees of freedom are those of the mean, (n - 1) (K - 1).
+    all pairs. So a pair is not called apart only because its five differences are alike by chance. If a pair varies
+    more than others, it is not judged by the variance of the others. The degrees of freedom are those of the mean,
+    (n - 1) (K - 1).
 
     Args:
         values: (n, K), NaN where an entry lacks a fold.

@@ -1,4 +1,4 @@
-"""The headline score as a metric of whole cells, so that two entries compare by it."""
+"""The headline score as a metric of whole cells, so that two entries can be compared by it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def score_table(results: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
         truth: the same of the ground truth, on the tasks of `results`.
 
     Raises:
-        UserError: the truth of a fold, its metrics or the rig's height are missing.
+        UserError: the truth of a fold, its metrics or the rig's height is missing.
     """
     best = {}
     for _, cell in truth.groupby(["task", "budget", "seed"]):

@@ -1,4 +1,4 @@
-"""Tables of cells, as all statistics take them: each cell once, and none missing."""
+"""Tables of cells, which all statistics take. Each cell is there once, and no cell is missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cell_values(results: pd.DataFrame, metric: str) -> pd.DataFrame:
         metric: its name.
 
     Raises:
-        UserError: no such metric, a cell twice, or a missing value, by name.
+        UserError: there is no such metric, a cell is there twice, or a value is missing. The message names it.
     """
     table = results[(results["metric"] == metric) & (results["status"] == "ok")]
     if table.empty:
@@ -48,23 +48,23 @@ def with_entry(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def refuse_twice(table: pd.DataFrame, keys: Sequence[str]) -> None:
-    """Raise `UserError` where `keys` do not tell two rows apart."""
+    """Raise `UserError` if two rows have the same `keys`."""
     twice = table[table.duplicated(list(keys))]
     if len(twice):
         raise UserError(f"twice in the results: {in_words(twice)}; compare folders that hold each cell once")
 
 
 def refuse_missing_values(table: pd.DataFrame, metric: str) -> None:
-    """Raise `UserError` where a cell has no value."""
+    """Raise `UserError` if a cell has no value."""
     without = table[table["value"].isna()]
     if len(without):
         raise UserError(f"no value of {metric}: {in_words(without)}")
 
 
 def refuse_missing_cells(table: pd.DataFrame, across: str, within: Sequence[str]) -> None:
-    """Raise `UserError` where one value of `across` lacks a combination of `within` that another has.
+    """Raise `UserError` if one value of `across` lacks a combination of `within` that another value has.
 
-    `refuse_missing_cells(table, "entry", ["task", "seed"])` asks that every entry has every task and seed of any entry.
+    `refuse_missing_cells(table, "entry", ["task", "seed"])` asks that all entries have the same tasks and seeds.
     """
     have = set(table[[across, *within]].itertuples(index=False, name=None))
     wanted = set(table[list(within)].itertuples(index=False, name=None))
