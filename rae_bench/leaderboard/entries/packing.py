@@ -31,6 +31,8 @@ OVERHEAD = 1 << 16
 """The most bytes of an npz besides its arrays."""
 NORM_TOLERANCE = 1e-3
 """How far the length of a stored quaternion, in single precision, may be from 1."""
+ROUNDING = 1e-6
+"""How far rounding takes the length of a unit quaternion in single precision from 1."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AGAIN = "pack the trajectories again with rae-bench submit"
 
@@ -201,7 +203,11 @@ FARTHEST = 1000.0
 
 
 def check_motion(trajectory: Trajectory, where: str) -> Trajectory:
-    """Raise `Refused` unless everything is finite, near, and rotations are unit quaternions; return it normalised."""
+    """Raise `Refused` unless everything is finite, near, and rotations are unit quaternions; return it normalised.
+
+    Rotations of unit length up to rounding stay as they are. They are what was measured, and `foot_sliding_lowest`
+    ranks the heights of feet: where a foot rests, a change of the last digit may choose other frames.
+    """
     fault = trajectory_fault(trajectory, unit_tolerance=NORM_TOLERANCE, farthest=FARTHEST)
     if fault is not None:
         clip, frame, *joint = fault.place
@@ -212,4 +218,5 @@ def check_motion(trajectory: Trajectory, where: str) -> Trajectory:
             raise Refused(where, f"{place} is more than {FARTHEST:g} m away", "mend the model")
         raise Refused(where, f"root position of {place} is not finite", "run the cell again")
     norms = np.linalg.norm(trajectory.rotations, axis=-1, keepdims=True)
-    return Trajectory(trajectory.root_positions, trajectory.rotations / norms)
+    rounded = np.abs(norms - 1) <= ROUNDING
+    return Trajectory(trajectory.root_positions, np.where(rounded, trajectory.rotations, trajectory.rotations / norms))
