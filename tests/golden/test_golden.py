@@ -79,9 +79,9 @@ def test_every_metric_part_generator_and_stage_is_a_piece() -> None:
 
 
 def test_versions_of_models() -> None:
-    assert model_versions("fe") == {"fe": 1, "omg-moe": 1, "pair": 3}
-    assert model_versions("fc-rbf-in+rtn") == {"fc": 2, "rtn": 3, "pair": 3}
-    assert model_versions("mann") == {"raw": 1, "mann": 1, "pair": 3}
+    assert model_versions("fe") == {"fe": 1, "omg-moe": 1, "pair": 4}
+    assert model_versions("fc-rbf-in+rtn") == {"fc": 2, "rtn": 3, "pair": 4}
+    assert model_versions("mann") == {"raw": 1, "mann": 1, "pair": 4}
     assert model_versions("anyrig") == {"anyrig": 4}
     assert model_versions("hold") == {"hold": 1}
     assert model_versions("tests/my_model.py:MyModel") == {}  # a plug-in

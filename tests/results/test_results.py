@@ -151,7 +151,7 @@ def test_results_are_a_long_table(tmp_path: Path) -> None:
     assert set(table.config) == {"01234567"}
     assert set(table.columns) == {
         *("model", "config", "task", "regime", "fraction", "seed", "status"),
-        *("metric", "value", "unit", "direction", "path", "budget", "basis", "track"),
+        *("metric", "value", "unit", "direction", "path", "budget", "basis", "track", "rig_height"),
     }
 
 

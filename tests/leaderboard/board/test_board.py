@@ -151,8 +151,8 @@ def test_incomplete_entries_stand_apart(data: Any) -> None:
     assert task["incomplete"] == [{"entry": "lacking", "missing": 1, "first": "finetune 5 % seed 1"}]
     assert {r["entry"] for r in data["overall"]["rows"]} == {"fe", "worse", "shot"}
     assert {(r["entry"], *r["missing"]) for r in data["overall"]["incomplete"]} == {
-        ("one-task", "quad2biped-control"),
-        ("lacking", "biped2quad-control", "quad2biped-control"),
+        ("one-task", "quad2biped-control", "biped2monster-control"),
+        ("lacking", "biped2quad-control", "quad2biped-control", "biped2monster-control"),
     }
 
 

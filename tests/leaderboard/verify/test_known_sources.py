@@ -48,7 +48,7 @@ def test_other_motion_is_not_known(tiny_task: Path, monkeypatch: pytest.MonkeyPa
     assert known_sources(load_task(tiny_task)) is None
     assert known_sources(load_task("human2dog")) is None
     assert known_sources(replace(task, sources=({**task.source, "seed": 1},))) is None
-    assert known_sources(replace(task, target={**task.target, "rig": "r2"})) is None
+    assert known_sources(replace(task, target={**task.target, "rig": "r3"})) is None
     assert known_sources(replace(task, protocol=replace(task.protocol, history=0.5))) is None
     assert known_sources(task.at("quick")) == known_sources(task)  # no budget decides it
     monkeypatch.setattr("rae_bench.task.SPLIT_VERSION", 99)

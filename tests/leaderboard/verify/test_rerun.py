@@ -65,9 +65,10 @@ def test_a_level_over_tasks_says_sums_and_the_worst(tmp_path: Path) -> None:
     folder = make_entry(tmp_path / "entries", "mine")
     make_entry(tmp_path / "entries", "truth")
     make_entry(tmp_path / "entries", "hold")
-    names = ("biped2quad-control", "quad2biped-control")
+    names = ("biped2quad-control", "quad2biped-control", "biped2monster-control")
     levels: dict[str, TaskLevel] = {}
-    for name, factor, day in zip(names, (1.004, 1.01), ("2026-01-05", "2026-01-02"), strict=True):
+    days = ("2026-01-05", "2026-01-02", "2026-01-03")
+    for name, factor, day in zip(names, (1.004, 1.01, 1.002), days, strict=True):
         found = write_rerun(folder, name, "finetune-f0.05-s0", factor, day)
         sha256 = load_entry(folder).hash_of(name)
         levels[name] = TaskLevel("reproduced", sha256, "0.1.0", (35, 1057), [found])
@@ -75,7 +76,7 @@ def test_a_level_over_tasks_says_sums_and_the_worst(tmp_path: Path) -> None:
     (row,) = read_board(tmp_path).data["overall"]["rows"]
     assert row["level"] == "reproduced"
     assert row["evidence"] == (
-        "2 of 12 ranked cells, off by 1 %, 2026-01-05, Linux x86_64, torch 2.13.0; 70 of 2,114 clips rescored"
+        "3 of 18 ranked cells, off by 1 %, 2026-01-05, Linux x86_64, torch 2.13.0; 105 of 3,171 clips rescored"
     )
 
 
