@@ -101,14 +101,15 @@ def test_scores_are_those_of_the_statistics(folder: Path, data: Any) -> None:
 def test_a_gain_by_hand(folder: Path, data: Any) -> None:
     """exp of the mean over fractions, seeds and clips of log(cold / finetune)."""
     cells = folder / "entries" / "fe" / "cells" / "biped2quad-control"
+
+    def errors(regime: str, fraction: str, seed: int) -> pd.Series:
+        return pd.read_csv(cells / f"{regime}-f{fraction}-s{seed}.csv")["reconstruction_error@first"]
+
     logs = [
         math.log(a / b)
         for fraction in ("0.01", "0.05")
         for seed in range(3)
-        for a, b in zip(
-            *(pd.read_csv(cells / f"{regime}-f{fraction}-s{seed}.csv")["reconstruction_error@first"] for regime in ("cold", "finetune")),  # noqa: E501
-            strict=True,
-        )
+        for a, b in zip(errors("cold", fraction, seed), errors("finetune", fraction, seed), strict=True)
     ]
     found = row(data["tasks"]["biped2quad-control"], "fe")["gain"]["cold"]
     assert found["value"] == pytest.approx(math.exp(np.mean(logs)), rel=1e-5)
