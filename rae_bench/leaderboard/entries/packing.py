@@ -205,8 +205,7 @@ FARTHEST = 1000.0
 def check_motion(trajectory: Trajectory, where: str) -> Trajectory:
     """Raise `Refused` unless everything is finite, near, and rotations are unit quaternions; return it normalised.
 
-    Rotations of unit length up to rounding stay as they are. They are what was measured, and `foot_sliding_lowest`
-    ranks the heights of feet: where a foot rests, a change of the last digit may choose other frames.
+    Rotations of unit length up to rounding stay as they are, because they are what was measured.
     """
     fault = trajectory_fault(trajectory, unit_tolerance=NORM_TOLERANCE, farthest=FARTHEST)
     if fault is not None:
