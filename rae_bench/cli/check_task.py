@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rae_bench.cli import complete
+from rae_bench.cli.kept import Kept
 from rae_bench.cli.screen import next_steps, print_facts, print_table, wide_option
 from rae_bench.cli.status import begin
 from rae_bench.cli.values import SeedsType
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
-    from rae_bench.harness.spec import RunSpec
     from rae_bench.study.ranking import Measured
     from rae_bench.task.task import Task
 
@@ -80,7 +80,7 @@ def check_task(
     if task.protocol.published:
         raise UserError(f"{task.name}: its protocol is the published one, which has epochs and no budgets")
     names = split(models or (RANKING_MODELS if ranking else SERIES_MODELS,))
-    where = _Where(out, data_root, workers, report_only)
+    where = Kept(out, data_root, workers, report_only)
     if evidence:
         return _judge_evidence(task, evidence, as_json=as_json, wide=wide)
     if ranking:
@@ -88,35 +88,8 @@ def check_task(
     return _budgets(task, name, names, seeds or SERIES_SEEDS, (start, cap), where, plot_path, as_json=as_json)
 
 
-class _Where:
-    """Where cells lie, and how what is missing of them is run."""
-
-    def __init__(self, out: Path, data_root: Path | None, workers: int | None, report_only: bool) -> None:
-        self.out, self.data_root = out, data_root
-        self._workers, self._report_only = workers, report_only
-
-    def outcomes(self, specs: Sequence[RunSpec]) -> list[Outcome]:
-        """Return what is there of some cells, after the rest has been run."""
-        from rich.console import Console
-
-        from rae_bench.cli.sweep_progress import SweepProgress
-        from rae_bench.harness.sweep import sweep_specs
-
-        if self._report_only:
-            return self.there(specs)
-        with SweepProgress(Console(stderr=True)) as progress:
-            return list(sweep_specs(specs, workers=self._workers, observe=progress.observe))
-
-    def there(self, specs: Sequence[RunSpec]) -> list[Outcome]:
-        """Return what is there of some cells."""
-        from rae_bench.harness.plan import make_plans
-        from rae_bench.harness.run import Outcome
-
-        return [Outcome(plan, {}) for plan in make_plans(specs)]
-
-
 def _budgets(
-    task: Task, name: str, names: Sequence[str], seeds: int | list[int], ends: tuple[int, int], where: _Where,
+    task: Task, name: str, names: Sequence[str], seeds: int | list[int], ends: tuple[int, int], where: Kept,
     plot_path: Path | None, *, as_json: bool,
 ) -> int:
     from rae_bench.data.formats.export import check_place
@@ -150,7 +123,7 @@ def _budgets(
 
 
 def _ranking(
-    task: Task, names: Sequence[str], seeds: int | list[int], where: _Where, *, as_json: bool, wide: bool
+    task: Task, names: Sequence[str], seeds: int | list[int], where: Kept, *, as_json: bool, wide: bool
 ) -> int:
     from rae_bench.study import budgets as series_study
     from rae_bench.study import ranking as study

@@ -1,4 +1,4 @@
-"""`rae-bench study`: published studies, run again."""
+"""`rae-bench study`: published studies, run again, and transfer over the distance between rigs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from rae_bench.cli.cells import budget_option, budget_words
 from rae_bench.cli.screen import next_steps, print_facts
 from rae_bench.cli.status import begin
+from rae_bench.cli.study_distance import distance
 from rae_bench.cli.values import SeedsType, assignments, expand, split
 from rae_bench.errors import UserError, unknown
 from rae_bench.model.regimes import NO_REGIME
@@ -28,7 +29,10 @@ REPORT_FOLDER = "study-thesis"
 
 @click.group()
 def study() -> None:
-    """Run a published study again, in its protocol and in ours."""
+    """Run a published study again, or see how far transfer reaches."""
+
+
+study.add_command(distance)
 
 
 @study.command()
