@@ -131,7 +131,7 @@ def check_metrics(
     begin(f"check metrics on {task_name}")
 
     from rae_bench.data.formats.export import check_place
-    from rae_bench.metrics import adversarial
+    from rae_bench.metrics.evaluation import beside_real, real_windows
     from rae_bench.model.api import Trajectory
     from rae_bench.study import robustness
     from rae_bench.task.named import load_task
@@ -143,6 +143,7 @@ def check_metrics(
     _, target = load_sides(load_task(task_name), data)
     exam = target.held_out_clips(target.split(0).test)
     others = other_real_clips(target, exam, 0)
+    real = real_windows(exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups)
 
     wanted = 1 + sum(len(fault.strengths) for fault in robustness.FAULTS)
     number = 0
@@ -151,9 +152,7 @@ def check_metrics(
         nonlocal number
         number += 1
         say(f"faulty motion {number} of {wanted}")
-        return adversarial(
-            trajectory, exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups
-        )
+        return beside_real(trajectory, real)
 
     with status_line() as say:
         found = robustness.readings(exam.truth, exam.objectives, compare)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rae_bench.metrics.base import MetricInfo, shared
-from rae_bench.metrics.windows import Crowd, Windows
+from rae_bench.metrics.windows import Crowd, RealWindows, Windows
 
 NEAR = 90.0
 """Percentile of the angles between other real windows and their nearest true one, within which a window is near. A
@@ -27,9 +27,15 @@ def angles(a: Windows, b: Windows) -> np.ndarray:
 
 
 @shared
-def true_spread(crowd: Crowd) -> float:
+def true_spread(beside: RealWindows) -> float:
     """Return the mean angle in degrees between true windows of different clips."""
-    return _spread(crowd.real)
+    return _spread(beside.real)
+
+
+@shared
+def near_angle(beside: RealWindows) -> float:
+    """Return the angle in degrees within which `NEAR` percent of the other real windows have a true one."""
+    return float(np.percentile(angles(beside.others, beside.real).min(1), NEAR))
 
 
 def _spread(windows: Windows) -> float:
@@ -41,13 +47,13 @@ def coverage(crowd: Crowd) -> float:
     """Return the percentage of other real windows with a generated one as near as `NEAR` percent have a true one."""
     if not crowd.comparable:
         return NEAR
-    near = np.percentile(angles(crowd.others, crowd.real).min(1), NEAR)
+    near = near_angle(crowd.beside)
     return float(np.mean([100 * (angles(crowd.others, w).min(1) <= near).mean() for w in crowd.generated]))
 
 
 def window_diversity(crowd: Crowd) -> float:
     """Return the mean angle between generated windows of different clips over that between true ones."""
-    real = true_spread(crowd) if crowd.comparable else 0.0
+    real = true_spread(crowd.beside) if crowd.comparable else 0.0
     return float(np.mean([_spread(w) for w in crowd.generated]) / real) if real > 1e-6 else 1.0
 
 

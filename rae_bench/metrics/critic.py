@@ -66,7 +66,7 @@ def _described(crowd: Crowd) -> Iterator[tuple[np.random.Generator, list[np.ndar
     fixed = [standardise(x, fixed[0], MIN_DESCRIPTOR_SPREAD) for x in fixed]
     width = frames[0].shape[-1]
     for repeat in range(REPEATS):
-        rng = np.random.default_rng([crowd.seed, repeat])
+        rng = np.random.default_rng([crowd.beside.seed, repeat])
         weights, bias = rng.standard_normal((width, HIDDEN)) / np.sqrt(width), rng.standard_normal(HIDDEN)
         hidden = [np.maximum(x @ weights + bias, 0).mean(1) for x in frames]
         hidden = [standardise(x, hidden[0], MIN_DESCRIPTOR_SPREAD) for x in hidden]
@@ -136,17 +136,17 @@ def separations(crowd: Crowd) -> np.ndarray:
     if not crowd.comparable:
         return totals
     for rng, (others, *sets) in _described(crowd):
-        folds = deal(crowd.real, crowd.groups, rng)
+        folds = deal(crowd.real, crowd.beside.groups, rng)
         for fold in range(folds.max() + 1):
             out = folds == fold
-            near = out | np.isin(crowd.other_groups, crowd.other_groups[out])
+            near = out | np.isin(crowd.beside.other_groups, crowd.beside.other_groups[out])
             clips = crowd.others.clips
             learnt, tested = ~(out if near.all() else near)[clips], out[clips]
-            real = Sample.of(others[learnt], clips[learnt], crowd.other_groups[clips[learnt]])
+            real = Sample.of(others[learnt], clips[learnt], crowd.beside.other_groups[clips[learnt]])
             for k, (x, windows) in enumerate(zip(sets, sources, strict=True)):
                 held = out[windows.clips]
                 clips = windows.clips[~held]
-                w = rule(real, Sample.of(x[~held], clips, crowd.groups[clips]))
+                w = rule(real, Sample.of(x[~held], clips, crowd.beside.groups[clips]))
                 noise = NOISE * float(np.linalg.norm(w))
                 totals[k] += tested.sum() * pair_auc(others[tested] @ w, x[held] @ w, noise)
             weight += tested.sum()

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rae_bench.metrics.base import MetricInfo
-from rae_bench.metrics.windows import MIN_SPREAD, Crowd, Windows, standardise
+from rae_bench.metrics.base import MetricInfo, shared
+from rae_bench.metrics.windows import MIN_SPREAD, Crowd, RealWindows, Windows, standardise
 
 COMPONENTS = 32
 """Principal components of the real windows in which the Frechet distance is taken."""
@@ -75,11 +75,14 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 def beyond_real(distance: Callable[[Windows, Windows], float]) -> Callable[[Crowd], float]:
     """Return the measure of a distance of generated windows to other real ones, less that of the true windows."""
 
+    @shared
+    def of_truth(beside: RealWindows) -> float:
+        return distance(beside.others, beside.real)
+
     def compare(crowd: Crowd) -> float:
         if not crowd.comparable:
             return 0.0
-        to = [distance(crowd.others, windows) for windows in (crowd.real, *crowd.generated)]
-        return float(np.mean(to[1:]) - to[0])
+        return float(np.mean([distance(crowd.others, windows) for windows in crowd.generated]) - of_truth(crowd.beside))
 
     return compare
 

@@ -13,6 +13,7 @@ from rae_bench.metrics.base import Sums
 from rae_bench.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
+    from rae_bench.metrics.windows import RealWindows
     from rae_bench.model.api import Trajectory
     from rae_bench.motion.motion import Motion
     from rae_bench.objectives.objectives import Objectives
@@ -93,6 +94,43 @@ def evaluate_clips(trajectory: Trajectory, truth: Motion, objectives: Objectives
     return {name: sums.per_clip() for name, sums in measure(trajectory, truth, objectives).items()}
 
 
+def real_windows(
+    truth: Motion, others: Motion, *, groups: Sequence[str] = (), other_groups: Sequence[str] = (), seed: int = 0
+) -> RealWindows:
+    """Return the real motion that `beside_real` puts generated motion beside; arguments are those of `adversarial`.
+
+    What depends on real motion alone is computed once for each object, so cells of one fold and seed should share it.
+    Callers must not write into the arrays of `truth` afterwards.
+    """
+    from rae_bench.metrics.windows import RealWindows, windows_of
+    from rae_bench.motion.contacts import stance_heights
+
+    if len(others) != len(truth) or (others.rig is not truth.rig and others.rig.joint_names != truth.rig.joint_names):
+        raise UserError(
+            f"adversarial: {len(others)} other clips on rig '{others.rig.name}'; {len(truth)} on rig "
+            f"'{truth.rig.name}' are needed, one beside each clip of the truth"
+        )
+    # One ground for all, so that no kind is told by the height from which its feet were measured.
+    both = (truth, others)
+    frames = max(motion.positions.shape[1] for motion in both)
+    padding = [((0, 0), (0, frames - motion.positions.shape[1]), (0, 0), (0, 0)) for motion in both]
+    positions = np.concatenate([np.pad(m.positions, pad, "edge") for m, pad in zip(both, padding, strict=True)])
+    height = stance_heights(positions, truth.rig, np.concatenate([truth.lengths, others.lengths]))
+    return RealWindows(
+        truth, height, windows_of(others, height), windows_of(truth, height),
+        _numbers(groups, len(truth)), _numbers(other_groups, len(truth)), seed,
+    )  # fmt: skip
+
+
+def beside_real(trajectory: Trajectory, real: RealWindows) -> dict[str, float]:
+    """Return what `adversarial` does, beside real motion that was prepared before."""
+    from rae_bench.metrics.windows import Crowd, windows_of
+
+    made = samples(trajectory, real.truth)
+    crowd = Crowd(real, tuple(windows_of(motion, real.stance_height) for motion in made))
+    return {info.name: info.compare(crowd) for info in METRICS.values() if info.compare is not None}
+
+
 def adversarial(
     trajectory: Trajectory,
     truth: Motion,
@@ -121,29 +159,9 @@ def adversarial(
     Raises:
         UserError: as many others as clips are needed, on the same rig, and as many groups.
     """
-    from rae_bench.metrics.windows import Crowd, windows_of
-    from rae_bench.motion.contacts import stance_heights
-
-    if len(others) != len(truth) or (others.rig is not truth.rig and others.rig.joint_names != truth.rig.joint_names):
-        raise UserError(
-            f"adversarial: {len(others)} other clips on rig '{others.rig.name}'; {len(truth)} on rig "
-            f"'{truth.rig.name}' are needed, one beside each clip of the truth"
-        )
-    # One ground for all, so that no kind is told by the height from which its feet were measured.
-    both = (truth, others)
-    frames = max(motion.positions.shape[1] for motion in both)
-    padding = [((0, 0), (0, frames - motion.positions.shape[1]), (0, 0), (0, 0)) for motion in both]
-    positions = np.concatenate([np.pad(m.positions, pad, "edge") for m, pad in zip(both, padding, strict=True)])
-    height = stance_heights(positions, truth.rig, np.concatenate([truth.lengths, others.lengths]))
-    crowd = Crowd(
-        windows_of(others, height),
-        windows_of(truth, height),
-        tuple(windows_of(motion, height) for motion in samples(trajectory, truth)),
-        _numbers(groups, len(truth)),
-        _numbers(other_groups, len(truth)),
-        seed,
+    return beside_real(
+        trajectory, real_windows(truth, others, groups=groups, other_groups=other_groups, seed=seed)
     )
-    return {info.name: info.compare(crowd) for info in METRICS.values() if info.compare is not None}
 
 
 def _numbers(groups: Sequence[str], count: int) -> np.ndarray:

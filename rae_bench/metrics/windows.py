@@ -57,28 +57,53 @@ class Windows:
 
 
 @dataclass(frozen=True, eq=False)
-class Crowd:
-    """What critics and distances compare: N held-out clips, a continuation of each, and another real clip for each.
+class RealWindows:
+    """The real motion beside which generated motion is put: N held-out clips, and another real clip for each.
 
     Attributes:
+        truth: the held-out clips.
+        stance_height: the height of each contact joint on the ground, of the held-out and the other clips together.
         others: windows of real clips of other groups, of which clip n stands beside held-out clip n.
         real: windows of the held-out clips themselves.
-        generated: windows of their continuations, one for each sample.
         groups, other_groups: (N,) int, the group of each held-out clip and of each other clip.
         seed: of folds and random features.
     """
 
+    truth: Motion
+    stance_height: np.ndarray
     others: Windows
     real: Windows
-    generated: tuple[Windows, ...]
     groups: np.ndarray
     other_groups: np.ndarray
     seed: int
 
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """What critics and distances compare: real motion, and a continuation of each held-out clip.
+
+    Attributes:
+        beside: the real motion. What is computed of it alone is kept with it.
+        generated: windows of the continuations, one for each sample.
+    """
+
+    beside: RealWindows
+    generated: tuple[Windows, ...]
+
+    @property
+    def others(self) -> Windows:
+        """Windows of the other real clips."""
+        return self.beside.others
+
+    @property
+    def real(self) -> Windows:
+        """Windows of the held-out clips."""
+        return self.beside.real
+
     @property
     def comparable(self) -> bool:
         """Whether there is enough to compare: two clips that can be held out from one another."""
-        return len(self.groups) > 1 and all(len(w.clips) for w in (self.others, self.real, *self.generated))
+        return len(self.beside.groups) > 1 and all(len(w.clips) for w in (self.others, self.real, *self.generated))
 
 
 def frame_vectors(motion: Motion, stance_height: np.ndarray) -> np.ndarray:

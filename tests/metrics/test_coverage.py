@@ -5,6 +5,7 @@ from helpers.walking import as_trajectory, walk
 from rae_bench.kinematics import quat
 from rae_bench.metrics import adversarial
 from rae_bench.metrics.coverage import angles
+from rae_bench.metrics.evaluation import beside_real, real_windows
 from rae_bench.metrics.windows import windows_of
 from rae_bench.motion.motion import Motion, make_motion
 from rae_bench.study.robustness import collapse
@@ -56,3 +57,11 @@ def test_far_from_everything_covers_nothing() -> None:
     truth, others = walk(4, 60), walk(4, 60, seed=3)
     q = quat.mul(truth.rotations, quat.from_axis_angle(np.array([0, 0, 1.0]), np.array(2.0)))
     assert _values(make_motion(truth.rig, 30, truth.root_positions, q), truth, others)[0] == 0
+
+
+def test_real_motion_that_was_prepared_gives_the_same_values_for_each_cell() -> None:
+    truth, others = walk(6, 60), walk(6, 60, seed=3)
+    real = real_windows(truth, others)
+    for motion in (walk(6, 60, seed=5), truth):
+        made = as_trajectory(motion)
+        assert beside_real(made, real) == adversarial(made, truth, others)
