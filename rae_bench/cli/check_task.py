@@ -17,11 +17,11 @@ from rae_bench.cli.values import SeedsType
 
 if TYPE_CHECKING:
     from rae_bench.harness.run import Outcome
-    from rae_bench.study.ranking import Measured
+    from rae_bench.study.ranking import Measured, Verdict
     from rae_bench.task.task import Task
 
 PATH = click.Path(path_type=Path)
-SERIES_MODELS, RANKING_MODELS = "mann,fe", "mann,lmp-moe,fe"
+SERIES_MODELS, RANKING_MODELS = "mann,fe", "mann,match,patches"
 """What each check trains unless it is told otherwise."""
 SERIES_SEEDS, RANKING_SEEDS = 1, 5
 VERDICT_SEEDS = 3
@@ -141,31 +141,31 @@ def _ranking(
     series = series_study.read_series(
         task, updates, where.there(doubled), seeds=VERDICT_SEEDS, cap=task.protocol.full_updates
     )
-    return _print_ranking(task, found, series_study.choose(series).unsettled, as_json=as_json, wide=wide)
+    choice = series_study.choose(series)
+    verdict = study.judge(found, choice.unsettled, choice.full_change)
+    return _print_ranking(task, found, verdict, as_json=as_json, wide=wide)
 
 
 def _judge_evidence(task: Task, path: Path, *, as_json: bool, wide: bool) -> int:
     from rae_bench.errors import UserError
     from rae_bench.files import read_text
+    from rae_bench.study.ranking import judge
     from rae_bench.study.ranking_tables import read_facts
 
     try:
-        found, unsettled = read_facts(json.loads(read_text(path)))
+        found, unsettled, full_change = read_facts(json.loads(read_text(path)))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{path}: this is not what check task --ranking --json writes ({error!r})") from error
     if found.task != task.name:
         raise UserError(f"{path}: it is about {found.task}, not {task.name}")
-    return _print_ranking(task, found, unsettled, as_json=as_json, wide=wide)
+    return _print_ranking(task, found, judge(found, unsettled, full_change), as_json=as_json, wide=wide)
 
 
 def _print_ranking(
-    task: Task, found: Measured, unsettled: Sequence[float], *, as_json: bool, wide: bool
+    task: Task, found: Measured, verdict: Verdict, *, as_json: bool, wide: bool
 ) -> int:
     from rae_bench.results.files import strict
     from rae_bench.study import ranking_tables as shown
-    from rae_bench.study.ranking import judge
-
-    verdict = judge(found, unsettled)
     if as_json:
         click.echo(json.dumps(strict(shown.facts(found, verdict)), allow_nan=False))
         return 0

@@ -4,8 +4,8 @@
     adversarial                       as it is: the truth's is 0 already, and it is at most about 1
 
 So 0 is the truth, 1/2 the yardstick y, and no error weighs more than 1. The score is the mean over the four categories
-and over the fractions below 100 %; lower is better. Yardsticks are shares of the rig's height, and no control's
-errors.
+and over the fractions at which a task is ranked; lower is better. Yardsticks are shares of the rig's height, and no
+control's errors.
 """
 
 from __future__ import annotations

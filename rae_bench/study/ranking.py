@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +88,15 @@ class Verdict:
         headroom: fraction -> cold / full and the ends of its interval, of the two best entries.
         conditions: at the smallest fraction that may be ranked.
         unsettled: fractions at which the budget is not enough, or is not known to be.
+        full_change: the share by which one more doubling changes `full`; NaN where it was not measured.
     """
 
     best: tuple[str, str]
     ranked: tuple[float, ...]
     headroom: Mapping[float, tuple[float, float, float]]
     conditions: tuple[Condition, ...]
-    unsettled: tuple[float, ...] = field(default=())
+    unsettled: tuple[float, ...] = ()
+    full_change: float = math.nan
 
 
 def ranking_specs(
@@ -191,7 +193,7 @@ def best_two(found: Measured) -> tuple[str, str]:
     return a, b
 
 
-def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
+def judge(found: Measured, unsettled: Sequence[float] = (), full_change: float = math.nan) -> Verdict:
     """Apply docs/develop/design.md 4.9.
 
     The conditions are those of the smallest fraction at which the budget is enough. Where they all hold, the task is
@@ -199,6 +201,7 @@ def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
 
     Args:
         unsettled: fractions at which one more doubling of the budget changes `cold`, or is not known not to.
+        full_change: the share by which it changes `full`. It is reported, and decides nothing.
 
     Raises:
         UserError: fewer than two entries that learn motion.
@@ -216,7 +219,7 @@ def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
     ratio, low, high = room[at]
     noise = max(paired_standard_error(seeds, errors(f)[0], errors(f)[1], f) for f in (at, 1.0))
     conditions = [
-        Condition("budget", bool(settled), _budget_words(found, settled)),
+        Condition("budget", bool(settled), _budget_words(found, settled, full_change)),
         Condition(
             "headroom", ratio >= LEAST_RATIO and low > LEAST_END,
             f"cold {percent(at)} / full is {ratio:.2f} [{low:.2f}, {high:.2f}]; "
@@ -232,12 +235,13 @@ def judge(found: Measured, unsettled: Sequence[float] = ()) -> Verdict:
         _holds_enough(found, at),
     ]  # fmt: skip
     ranked = tuple(settled) if all(condition.holds for condition in conditions) else ()
-    return Verdict((a, b), ranked, room, tuple(conditions), tuple(unsettled))
+    return Verdict((a, b), ranked, room, tuple(conditions), tuple(unsettled), full_change)
 
 
-def _budget_words(found: Measured, settled: Sequence[float]) -> str:
+def _budget_words(found: Measured, settled: Sequence[float], full_change: float) -> str:
     if settled:
-        return f"one more doubling changes cold by less than 5 % at {', '.join(map(percent, settled))}"
+        words = f"one more doubling changes cold by less than 5 % at {', '.join(map(percent, settled))}"
+        return words + ("" if math.isnan(full_change) else f", and full by {100 * full_change:+.1f} %")
     return f"not enough, or not measured, at {', '.join(map(percent, found.fractions))}"
 
 

@@ -90,14 +90,16 @@ def facts(found: Measured, verdict: Verdict) -> dict[str, Any]:
             }
             for e, r, f in found.errors
         ],
-        "unsettled": list(verdict.unsettled), "best": list(verdict.best), "ranked": list(verdict.ranked),
+        "unsettled": list(verdict.unsettled),
+        "full_change": None if math.isnan(verdict.full_change) else verdict.full_change,
+        "best": list(verdict.best), "ranked": list(verdict.ranked),
         "headroom": {f"{f:g}": list(ends) for f, ends in verdict.headroom.items()},
         "conditions": [vars(condition) for condition in verdict.conditions],
     }  # fmt: skip
 
 
-def read_facts(given: Mapping[str, Any]) -> tuple[Measured, tuple[float, ...]]:
-    """Return what was measured, and at which fractions the budget is not enough: what `facts` wrote.
+def read_facts(given: Mapping[str, Any]) -> tuple[Measured, tuple[float, ...], float]:
+    """Return what `facts` wrote: what was measured, where the budget is not enough, and the change of `full`.
 
     Raises:
         AttributeError, LookupError, TypeError, ValueError: JSON of another kind.
@@ -114,4 +116,5 @@ def read_facts(given: Mapping[str, Any]) -> tuple[Measured, tuple[float, ...]]:
         given["task"], tuple(given["seeds"]), tuple(given["fractions"]), tuple(given["learned"]),
         values("errors"), values("scores"), values("reconstruction"), least, given["recorded"], given["blocks"],
     )  # fmt: skip
-    return found, tuple(given["unsettled"])
+    change = given["full_change"]
+    return found, tuple(given["unsettled"]), math.nan if change is None else float(change)

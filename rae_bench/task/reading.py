@@ -9,7 +9,7 @@ from typing import Any
 
 from rae_bench.errors import UserError, check_keys, unknown
 from rae_bench.model.config import MODES
-from rae_bench.objectives.tracks import TRACKS
+from rae_bench.objectives.tracks import KEYFRAMES, TRACKS
 from rae_bench.task.task import BUDGET_KEYS, QUICK_SUFFIX, Protocol, Ranking, Task
 
 MOST_CLIPS = 1_000_000
@@ -70,7 +70,7 @@ def task_from_table(name: str, table: Mapping[str, Any], where: str) -> Task:
         table["target"],
         numbers,
         table.get("demo", False),
-        _ranking(table["ranking"], numbers, where) if "ranking" in table else None,
+        _ranking(table, numbers, where) if "ranking" in table else None,
         {track: _in_track(track, table[track], name, table, where) for track in TRACKS if track in table},
     )
 
@@ -97,9 +97,9 @@ def _in_track(track: str, own: Any, name: str, table: Mapping[str, Any], where: 
     return task_from_table(f"{name}-{track}", {**common, **given, "protocol": protocol, "budget": budget}, within)
 
 
-def _ranking(table: Any, protocol: Protocol, where: str) -> Ranking:
+def _ranking(task: Mapping[str, Any], protocol: Protocol, where: str) -> Ranking:
     """Return what [ranking] says. Raise `UserError` where it is no table of numbers that fit the task."""
-    where = f"{where}: [ranking]"
+    where, table = f"{where}: [ranking]", task["ranking"]
     if not isinstance(table, Mapping):
         raise UserError(f"{where} needs to be a table")
     check_keys(table, {field.name for field in fields(Ranking)}, where)
@@ -112,6 +112,9 @@ def _ranking(table: Any, protocol: Protocol, where: str) -> Ranking:
     strange = [f for f in numbers["fractions"] if f not in protocol.fractions or f >= 1]
     if strange:
         raise UserError(f"{where}: fractions = {strange[0]:g} is none of the fractions below 1 of [protocol]")
+    never = f"a task in the track {KEYFRAMES}" if protocol.track == KEYFRAMES else "a demo" if task.get("demo") else ""
+    if numbers["fractions"] and never:
+        raise UserError(f"{where}: {never} is never ranked; give the reason in place of the fractions")
     if numbers["headroom"] and len(numbers["headroom"]) != 3:
         raise UserError(f"{where}: headroom needs three numbers: cold / full, and the ends of its interval")
     reason = table.get("reason", "")

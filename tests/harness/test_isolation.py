@@ -362,7 +362,10 @@ def test_a_killed_or_babbling_process_is_told_and_another_one_is_made(plugin: Pa
 
 def test_the_environment_hides_where_ours_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("RAE_BENCH_DATA", "RAE_BENCH_HOME", "XDG_CACHE_HOME", "HOME", "PWD", "OLDPWD", "RAY_AUTH_TOKEN"):
+    for name in (
+        *("RAE_BENCH_DATA", "RAE_BENCH_HOME", "XDG_CACHE_HOME", "HOME", "PWD", "OLDPWD", "RAY_AUTH_TOKEN"),
+        *("TORCH_HOME", "HF_HOME"),
+    ):
         monkeypatch.setenv(name, "/secret")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "/lib"]))
     monkeypatch.setenv("MY_WEIGHTS", "/mine")

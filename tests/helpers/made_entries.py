@@ -23,7 +23,7 @@ from rae_bench.metrics import METRICS, primaries
 from rae_bench.model.registry import CONTROLS
 from rae_bench.results.clips import read_clips, write_clips
 from rae_bench.results.files import SCHEMA, write_json
-from rae_bench.task.cells import cell_name
+from rae_bench.task.cells import FOLDS, cell_name
 from rae_bench.task.named import load_task
 
 HEIGHT = 1.5
@@ -126,7 +126,7 @@ def make_entry(
     for task in map(load_task, tasks):
         measured = tuple(primaries(task.protocol.track).values())
         rows = {(key.regime, key.fraction) for key in required_cells(Card(**facts), declared, task)}
-        keys = {CellKey(*row, seed) for row in rows for seed in (range(seeds) if not fixed else (0,))}
+        keys = {CellKey(*row, seed) for row in rows for seed in range(seeds if not fixed else FOLDS)}
         for key in sorted(keys):
             if cell_name(*key) in leave_out:
                 continue

@@ -160,6 +160,7 @@ def test_wrong_use_is_one_line(tiny_task: Path, tmp_path: Path, capsys: pytest.C
 
 def test_facts_come_back_as_they_were() -> None:
     found = made()
-    verdict = judge(found, (0.05,))
-    again, unsettled = read_facts(json.loads(json.dumps(facts(found, verdict))))
-    assert facts(again, judge(again, unsettled)) == facts(found, verdict)
+    for verdict in (judge(found, (0.05,)), judge(found, (), 0.031)):
+        again, unsettled, full_change = read_facts(json.loads(json.dumps(facts(found, verdict))))
+        assert facts(again, judge(again, unsettled, full_change)) == facts(found, verdict)
+    assert verdict.conditions[0].words.endswith("and full by +3.1 %")

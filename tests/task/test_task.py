@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.entries.rules import TASKS
 from rae_bench.model.regimes import REGIMES
+from rae_bench.objectives.tracks import TRACKS
 from rae_bench.rigs.file import load_rig
 from rae_bench.rigs.rig import ROLES
 from rae_bench.task.named import adhoc_task, builtin_tasks, load_task
@@ -149,10 +151,17 @@ def test_wrong_budgets_are_refused(name: str, more: dict[str, Any], complaint: s
 
 
 def test_budgets_of_the_built_in_tasks() -> None:
-    """Until the ranked tasks are chosen, all have the cap."""
+    """All have the cap, but for those in the track `control` whose target has an hour or more."""
     for name in builtin_tasks():
-        p = load_task(name).protocol
-        assert (p.full_updates, p.quick_updates, p.frames_per_update) == (3200, 320, 128), name
+        task = load_task(name)
+        for p in (task.protocol, task.in_track("control").protocol):
+            updates = 1600 if 0.01 in p.fractions and p.track == "control" and len(p.fractions) == 2 else 3200
+            assert (p.full_updates, p.quick_updates, p.frames_per_update) == (updates, updates // 10, 128), p
+
+
+def test_the_board_has_the_tasks_whose_files_rank_them() -> None:
+    tasks = [load_task(name).in_track(track) for name in builtin_tasks() for track in TRACKS]
+    assert {task.name for task in tasks if task.ranking and task.ranking.fractions} == set(TASKS)
 
 
 def test_adhoc_task_of_two_rigs() -> None:
@@ -199,6 +208,16 @@ def test_a_task_says_at_which_fractions_it_is_ranked() -> None:
 def test_a_ranking_that_makes_no_sense_is_refused(ranking: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         ranked(**ranking)
+
+
+def test_keyframes_and_demos_are_never_ranked() -> None:
+    ranking = {"fractions": [0.05], "headroom": [2.5, 2.1, 3]}
+    keyframes = {**TABLE, "protocol": {**TABLE.get("protocol", {}), "track": "keyframes"}}
+    for table, word in ((keyframes, "keyframes"), ({**TABLE, "demo": True}, "a demo")):
+        with pytest.raises(UserError, match=f"{word} is never ranked"):
+            task_from_table("t", {**table, "ranking": ranking}, "t.toml")
+        reason = {"reason": "close to in-betweening"}
+        assert task_from_table("t", {**table, "ranking": reason}, "t.toml").ranking is not None
 
 
 def test_what_differs_in_a_track_stands_in_a_table_of_its_name() -> None:

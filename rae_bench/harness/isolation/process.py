@@ -29,8 +29,9 @@ GRACE = 5.0
 """Seconds in which a process whose pipe is closed should have ended."""
 _HIDDEN = ("RAE_BENCH_", "RAY_", "XDG_")
 """Environment variables that begin so stay with the driver: where data and caches lie, and the key to a cluster."""
-_PLACES = ("PWD", "OLDPWD")
-"""Say where the command was called, which is where results lie."""
+_PLACES = ("PWD", "OLDPWD", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "TRANSFORMERS_CACHE", "MPLCONFIGDIR",
+           "NUMBA_CACHE_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")  # fmt: skip
+"""Say where the command was called, which is where results lie, and where the user's caches are."""
 Report = Callable[[int, int, float], None]
 
 

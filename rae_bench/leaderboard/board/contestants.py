@@ -20,7 +20,7 @@ from rae_bench.objectives.tracks import KEYFRAMES
 from rae_bench.results.clips import ClipTable
 from rae_bench.results.files import SAME_IDENTITY, part_hash
 from rae_bench.results.rows import rig_height, track_of
-from rae_bench.task.cells import TRUTH
+from rae_bench.task.cells import TRUTH, fold_of
 from rae_bench.task.named import builtin_tasks, is_builtin_task, load_task
 from rae_bench.task.task import Task
 
@@ -86,35 +86,41 @@ class TaskCells:
     Attributes:
         fractions: the fractions at which entries are compared.
         identity: the parts `SAME_IDENTITY` of every cell's identity.
-        controls: name of a control or of the truth -> fraction -> metrics, means over seeds. The fraction is 1 where it
-            plays no part.
+        controls: name of a control or of the truth -> fraction -> seed -> metrics. The fraction is 1 where it plays no
+            part.
         complete: the entries that have every cell.
         missing: name of an entry -> the cells that it lacks.
         track: of the task.
         height: of the target's rig, metres; NaN where the truth's result does not say it.
-        truths: seed -> metrics of the truth in the fold of that seed.
     """
 
     task: Task
     fractions: tuple[float, ...]
     identity: Mapping[str, str]
-    controls: Mapping[str, Mapping[float, Mapping[str, float]]]
+    controls: Mapping[str, Mapping[float, Mapping[int, Mapping[str, float]]]]
     complete: tuple[Contestant, ...]
     missing: Mapping[str, Sequence[CellKey]]
-    truths: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     track: str = KEYFRAMES
     height: float = math.nan
 
-    @property
-    def yardsticks(self) -> tuple[Mapping[str, float], float, str] | None:
-        """The truth's metrics, the rig's height and the track: what scores are made with; None where one is missing."""
-        truth = self.controls.get(TRUTH, {}).get(1.0)
+    def yardsticks_at(self, seed: int) -> tuple[Mapping[str, float], float, str] | None:
+        """Return the metrics of the truth, the rig's height and the track, with which a seed is scored.
+
+        The truth is that of the clips that the seed was tested on. None where it or the height is missing.
+        """
+        truths = self.controls.get(TRUTH, {}).get(1.0, {})
+        of_fold = {fold_of(other): metrics for other, metrics in truths.items()}
+        truth = truths.get(seed) or of_fold.get(fold_of(seed))
         return (truth, self.height, self.track) if truth and self.height > 0 else None
 
-    def yardsticks_at(self, seed: int) -> tuple[Mapping[str, float], float, str] | None:
-        """Return the yardsticks of a seed; the truth is that of the clips that the seed was tested on."""
-        known = self.yardsticks
-        return known and (self.truths.get(seed, known[0]), *known[1:])
+    def control_means(self, name: str) -> dict[float, dict[str, float]]:
+        """Return fraction -> means over seeds of the metrics that all of them have, of a control or the truth."""
+        out = {}
+        for fraction, by_seed in self.controls.get(name, {}).items():
+            found = [*by_seed.values()]
+            shared = [metric for metric in found[0] if all(metric in metrics for metrics in found)]
+            out[fraction] = {metric: float(np.mean([metrics[metric] for metrics in found])) for metric in shared}
+        return out
 
 
 def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
@@ -131,13 +137,14 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
     identity = {part: _shared(present, name, part) for part in SAME_IDENTITY}
     track = track_of(c.result for entry in present for c in entry.of(name))
     height = rig_height(c.result for entry in present if entry.card.model == TRUTH for c in entry.of(name))
-    controls: dict[str, dict[float, Mapping[str, float]]] = {}
-    complete, missing, truths = [], {}, {}
+    controls: dict[str, dict[float, dict[int, Mapping[str, float]]]] = {}
+    complete, missing = [], {}
     for entry in present:
         if entry.card.model in (TRUTH, *CONTROLS):
-            finished = _means_over_seeds([c for c in entry.of(name) if c.status == "ok"])
-            if entry.card.model == TRUTH:
-                truths = {c.seed: c.metrics for c in entry.of(name) if c.status == "ok"}
+            finished: dict[float, dict[int, Mapping[str, float]]] = {}
+            for cell in entry.of(name):
+                if cell.status == "ok":
+                    finished.setdefault(cell.fraction, {})[cell.seed] = cell.metrics
             if controls.setdefault(entry.card.model, finished) is not finished:
                 raise UserError(f"{name}: more than one entry is the control '{entry.card.model}'; remove one")
             continue
@@ -147,17 +154,7 @@ def task_cells(name: str, entries: Sequence[Entry]) -> TaskCells:
         else:
             complete.append(_contestant(entry, task, track))
     fractions = compared_fractions(task)
-    return TaskCells(task, fractions, identity, controls, tuple(complete), missing, truths, track, height)
-
-
-def _means_over_seeds(cells: Sequence[EntryCell]) -> dict[float, Mapping[str, float]]:
-    """Return fraction -> means of the metrics that all seeds have."""
-    out: dict[float, Mapping[str, float]] = {}
-    for fraction in dict.fromkeys(cell.fraction for cell in cells):
-        found = [cell.metrics for cell in cells if cell.fraction == fraction]
-        shared = [name for name in found[0] if all(name in metrics for metrics in found)]
-        out[fraction] = {name: float(np.mean([metrics[name] for metrics in found])) for name in shared}
-    return out
+    return TaskCells(task, fractions, identity, controls, tuple(complete), missing, track, height)
 
 
 def _contestant(entry: Entry, task: Task, track: str) -> Contestant:

@@ -15,7 +15,7 @@ import numpy as np
 
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
-from rae_bench.metrics import category_scores, floored, primaries
+from rae_bench.metrics import category_scores, floored, floored_scores, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.metrics.transfer import is_negative_transfer
 from rae_bench.model.regimes import COLD, COLD_LONG, FULL, RETARGET
@@ -97,15 +97,31 @@ def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
 
 
 def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray]:
-    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without the truth."""
-    if cells.yardsticks is None:
+    """Return category -> (S,) on the headline's scale, the mean over fractions; {} without the truth of every fold.
+
+    As in the table of `run`, adversarial scores are floored over the seeds of a fraction.
+    """
+    by_fraction = [
+        fraction_scores({cell.seed: cell.metrics for cell in contestant.at(contestant.regime, fraction)}, cells)
+        for fraction in contestant.low
+    ]
+    if not all(by_fraction):
         return {}
-    yardsticks = [cells.yardsticks_at(seed) for seed in contestant.seeds] * len(contestant.low)
-    cells_of = zip(contestant.transfer, yardsticks, strict=True)
-    found = [category_scores(cell.metrics, *known) for cell, known in cells_of if known]
-    shape = len(contestant.low), len(contestant.seeds)
-    scaled = {c: np.mean(np.reshape([scores[c] for scores in found], shape), 0) for c in HEADLINE_CATEGORIES}
-    return scaled | {"adversarial": floored(scaled["adversarial"])}
+    return {
+        category: np.mean([[scores[category] for scores in seeds] for seeds in by_fraction], 0)
+        for category in HEADLINE_CATEGORIES
+    }
+
+
+def fraction_scores(metrics: Mapping[int, Mapping[str, float]], cells: TaskCells) -> list[dict[str, float]]:
+    """Return the category scores of each seed at one fraction; none where the truth of a fold is missing."""
+    scaled = []
+    for seed, values in metrics.items():
+        known = cells.yardsticks_at(seed)
+        if known is None:
+            return []
+        scaled.append(category_scores(values, *known))
+    return floored_scores(scaled)
 
 
 def reference_colds(cells: TaskCells, names: Sequence[str]) -> dict[float, tuple[Contestant, str]]:
@@ -263,6 +279,6 @@ def categories_of(contestant: Contestant, scaled: Mapping[str, np.ndarray]) -> d
 
 
 def shown(category: str, contestant: Contestant, metric: str) -> np.ndarray:
-    """Return a primary metric as the board shows it, (S,): the mean adversarial score is floored at 0."""
-    values = mean_over_fractions(contestant, metric)
-    return floored(values) if category == "adversarial" else values
+    """Return a primary metric as the board shows it, (S,): the mean over fractions, adversarial scores floored."""
+    found = [contestant.values(contestant.regime, fraction, metric) for fraction in contestant.low]
+    return np.mean([floored(values) if category == "adversarial" else values for values in found], 0)

@@ -81,7 +81,9 @@ def _lacking(task: TaskRows) -> str:
     """Name a task on which an entry has no score, for lack of cells of its own or of those that make the scale."""
     if TRUTH not in task.cells.controls:
         return f"{task.name} (no score without {TRUTH})"
-    return task.name + ("" if task.cells.yardsticks else f" (the results of {TRUTH} do not say rig_height)")
+    if not task.cells.height > 0:
+        return f"{task.name} (the results of {TRUTH} do not say rig_height)"
+    return task.name
 
 
 def _controls(tasks: Sequence[TaskRows]) -> list[dict[str, Any]]:

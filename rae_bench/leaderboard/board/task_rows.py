@@ -17,6 +17,7 @@ from rae_bench.leaderboard.board.estimates import (
     categories_of,
     cost_of,
     estimate,
+    fraction_scores,
     gain_effects,
     gains_of,
     normalised,
@@ -30,7 +31,7 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import Level
 from rae_bench.leaderboard.entries.rules import REFERENCES, evidence_words
 from rae_bench.leaderboard.verify.budgets import budget_status
-from rae_bench.metrics import METRICS, category_scores, floored, floored_scores, headline_score, primaries
+from rae_bench.metrics import METRICS, floored, headline_score, primaries
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.model.regimes import COLD, FULL, percent
 from rae_bench.model.registry import CONTROLS
@@ -193,8 +194,8 @@ def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
         used = [by_fraction[f] for f in cells.fractions if f in by_fraction] or [*by_fraction.values()]
         if not used:
             continue
-        scaled = [category_scores(values, *cells.yardsticks) for values in used] if cells.yardsticks else []
-        scaled = floored_scores(scaled)
+        found = [fraction_scores(by_seed, cells) for by_seed in used]
+        scaled = [scores for seeds in found for scores in seeds] if all(found) else []
         rows.append(
             {
                 "control": name,
@@ -202,7 +203,7 @@ def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
                 "categories": {
                     category: {
                         "metric": metric,
-                        "value": float(np.mean(_shown(category, [values[metric] for values in used]))),
+                        "value": float(np.mean([_shown(category, metric, by_seed) for by_seed in used])),
                         "normalised": float(np.mean([scores[category] for scores in scaled])) if scaled else None,
                     }
                     for category, metric in primaries(cells.track).items()
@@ -212,5 +213,7 @@ def _control_rows(cells: TaskCells) -> list[dict[str, Any]]:
     return rows
 
 
-def _shown(category: str, values: Sequence[float]) -> Sequence[float] | np.ndarray:
-    return floored(values) if category == "adversarial" else values
+def _shown(category: str, metric: str, by_seed: Mapping[int, Mapping[str, float]]) -> float:
+    """The mean of a primary over seeds, floored as in the rows of entries."""
+    values = [metrics[metric] for metrics in by_seed.values()]
+    return float(np.mean(floored(values) if category == "adversarial" else values))

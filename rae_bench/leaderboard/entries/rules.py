@@ -11,7 +11,7 @@ from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import REPRODUCED, Again
 from rae_bench.model.api import MULTIPLE_SOURCES
 from rae_bench.model.regimes import COLD, NO_REGIME, REGIMES, percent
-from rae_bench.task.cells import NEAREST
+from rae_bench.task.cells import FOLDS, NEAREST
 from rae_bench.task.task import Task
 
 TASKS = ("biped2quad-control", "quad2biped-control", "biped2monster-control")
@@ -125,7 +125,9 @@ def required_cells(card: Card, regime: str, task: Task) -> list[CellKey]:
     """
     fractions = compared_fractions(task)
     if regime == NO_REGIME:
-        return [CellKey(NO_REGIME, f, 0) for f in (fractions if card.model == NEAREST else (1.0,))]
+        used = fractions if card.model == NEAREST else (1.0,)
+        # Every seed of an entry is scored by the truth of its own fold, so every fold must be there.
+        return [CellKey(NO_REGIME, f, seed) for f in used for seed in range(FOLDS)]
     learns_source = len(task.sources) == 1 or MULTIPLE_SOURCES in card.capabilities
     wanted = [r for r in REQUIRED_REGIMES if r == COLD or (r in card.capabilities and learns_source)]
     wanted += [regime] if regime not in wanted else []

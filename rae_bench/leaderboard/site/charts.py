@@ -68,7 +68,8 @@ def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, An
     ticks = sorted({x for line in lines for x in line["x"]})
     controls: list[dict[str, Any]] = []
     primary = primary_columns(cells.track)
-    for name, by_fraction in cells.controls.items():
+    for name in cells.controls:
+        by_fraction = cells.control_means(name)
         fixed = by_fraction[1.0] if list(by_fraction) == [1.0] else None
         at = {100 * fraction: values for fraction, values in by_fraction.items()}
         values = [fixed or at.get(x) for x in ticks]

@@ -33,7 +33,8 @@ LARGEST_VALUE = 1e6
 def check_required(entry: Entry, task: Task) -> Iterator[Finding]:
     """Check that every required cell is there and that no seed was picked."""
     for key in missing_cells(entry, task):
-        mend = f"run it; an entry needs seeds {SEEDS} of every regime that its card says it can, see docs"
+        needed = f"an entry needs seeds {SEEDS} of every regime that its card says it can, a control one of each fold"
+        mend = f"run it; {needed}, see docs"
         yield Finding(f"{task.name} {key}", "is missing", mend)
     seeds: dict[tuple[str, float], set[int]] = defaultdict(set)
     for cell in entry.of(task.name):

@@ -21,7 +21,14 @@ import pytest
 from helpers.made_entries import write_entry
 
 from rae_bench.leaderboard.board.contestants import TaskCells, task_cells
-from rae_bench.leaderboard.board.estimates import gain_effects, gains_of, normalised, over_seeds, reference_colds
+from rae_bench.leaderboard.board.estimates import (
+    fraction_scores,
+    gain_effects,
+    gains_of,
+    normalised,
+    over_seeds,
+    reference_colds,
+)
 from rae_bench.leaderboard.board.make import make_board
 from rae_bench.leaderboard.board.task_rows import gain_estimate
 from rae_bench.leaderboard.entries.entry import load_entries
@@ -136,10 +143,31 @@ def test_a_seed_is_scored_by_the_truth_of_its_own_fold(entries: Path) -> None:
     assert len(set(np.round(scaled, 6))) == 5
 
 
+def test_adversarial_scores_are_floored_over_the_seeds_of_a_fraction(entries: Path) -> None:
+    cells = cells_of(entries)
+    (fe,) = cells.complete
+    metrics = fe.cells[CellKey("finetune", 0.05, 0)].metrics
+    zero = [cells.controls["truth"][1.0][seed]["adversarial_score"] for seed in (0, 1)]
+    for values, mean in (((-0.3, 0.1), 0.0), ((0.3, -0.1), 0.1)):
+        by_seed = {n: {**metrics, "adversarial_score": zero[n] + value} for n, value in enumerate(values)}
+        scores = [one["adversarial"] for one in fraction_scores(by_seed, cells)]
+        assert np.mean(scores) == pytest.approx(mean)
+        assert scores[0] - scores[1] == pytest.approx(values[0] - values[1])
+
+
+def test_without_the_truth_of_its_fold_a_seed_has_no_score(entries: Path) -> None:
+    cells = cells_of(entries)
+    (fe,) = cells.complete
+    truth = {1.0: {seed: metrics for seed, metrics in cells.controls["truth"][1.0].items() if seed != 3}}
+    lacking = replace(cells, controls={**cells.controls, "truth": truth})
+    assert lacking.yardsticks_at(3) is None
+    assert normalised(fe, lacking) == {}
+
+
 def test_a_control_is_the_mean_over_its_folds(entries: Path) -> None:
     cells = cells_of(entries)
-    assert cells.controls["hold"][1.0]["reconstruction_error"] == pytest.approx(np.mean([20, 21, 22, 23, 24]))
-    assert cells.controls["truth"][1.0]["foot_sliding"] == pytest.approx(3)
+    assert cells.control_means("hold")[1.0]["reconstruction_error"] == pytest.approx(np.mean([20, 21, 22, 23, 24]))
+    assert cells.control_means("truth")[1.0]["foot_sliding"] == pytest.approx(3)
     row = next(c for c in make_board(load_entries(entries)).data["tasks"][TASK]["controls"] if c["control"] == "hold")
     assert row["categories"]["reconstruction"]["value"] == pytest.approx(22)
 

@@ -174,7 +174,7 @@ def test_required_cells() -> None:
     def keys(regime: str, **card: object) -> set[tuple[str, float]]:
         made = Card(**{"title": "x", "authors": "x", "model": "x", "config": "0" * 8} | entry_card | card)  # type: ignore
         cells = required_cells(made, regime, task)
-        assert {cell.seed for cell in cells} == ({0} if regime == "none" else {0, 1, 2})
+        assert {cell.seed for cell in cells} == ({0, 1, 2, 3, 4} if regime == "none" else {0, 1, 2})
         return {(cell.regime, cell.fraction) for cell in cells}
 
     cold = {("cold", 0.05), ("cold", 0.2), ("cold", 1.0)}

@@ -197,9 +197,9 @@ def test_a_worse_control_is_made_again(sway_results: Path, tiny_task: Path, tmp_
     """`hold` five times worse makes everybody look better. Its numbers agree with each other; no motion is at hand."""
     plan = plan_cells(
         f"{sway_results.parent}/sway.py:Sway", str(tiny_task), regimes=["cold"], fractions=[0.05], budget="full",
-        seeds=1, out=tmp_path,
+        seeds=5, out=tmp_path,
     )  # fmt: skip
-    (p,) = (p for p in plan.cells if p.cell.model == "hold")
+    p = next(p for p in plan.cells if p.cell.model == "hold")
     do_here(plan, lambda job: job.model == "hold")
     found = gather_cells(p.path.parents[1], model="hold")
     out, packed = tmp_path / "entries", tmp_path / "packed.zip"

@@ -258,8 +258,8 @@ def test_a_yardstick_that_is_none(sway_results: Path, tiny_task: Path, tmp_path:
     from rae_bench.leaderboard.submission import gather_cells, make_card, submit_entry
 
     spec = f"{sway_results.parent}/sway.py:Sway"
-    plan = plan_cells(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], budget="full", seeds=1, out=tmp_path)
-    (p,) = (p for p in plan.cells if p.cell.model == "hold")
+    plan = plan_cells(spec, str(tiny_task), regimes=["cold"], fractions=[0.05], budget="full", seeds=5, out=tmp_path)
+    p = next(p for p in plan.cells if p.cell.model == "hold")
     do_here(plan, lambda job: job.model == "hold")
     found = gather_cells(p.path.parents[1], model="hold")
     packed = tmp_path / "packed.zip"
