@@ -14,6 +14,7 @@ import numpy as np
 from rae_bench.benchmark import BENCHMARK_VERSION
 from rae_bench.errors import UserError
 from rae_bench.files import read_text
+from rae_bench.harness.beside import Beside
 from rae_bench.harness.generating import Made, generate_clips
 from rae_bench.harness.isolation.messages import Circumstances
 from rae_bench.harness.isolation.models import Models
@@ -22,7 +23,8 @@ from rae_bench.harness.isolation.remote import RemoteModel
 from rae_bench.harness.jobs import AnyJob, CellJob, PretrainJob
 from rae_bench.harness.kept import keep_model
 from rae_bench.harness.machine import environment, peak_memory, reset_peak_memory
-from rae_bench.metrics import adversarial, measure
+from rae_bench.metrics import measure
+from rae_bench.metrics.evaluation import beside_real
 from rae_bench.metrics.one_step import one_step_error
 from rae_bench.model.api import Trajectory
 from rae_bench.model.plugins.plugin import portable_spec
@@ -34,7 +36,6 @@ from rae_bench.results.trajectories import save_trajectory
 from rae_bench.storage import whole_folder
 from rae_bench.task.cells import TRUTH, Cell, budget_of, fold_of, skip_reason
 from rae_bench.task.held_out import HeldOutClips, SingleSteps
-from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import Side
 from rae_bench.task.task import Task
 
@@ -128,7 +129,7 @@ def run_cells(
             made = Made(whole, Trajectory.of(steps.following))
             result = _head(job, task, target)
             report("measure", 0, 1, float("nan"))
-            result |= score(job.cell, made, target, exam, steps, Path(job.path))
+            result |= score(job.cell, made, Beside(target, exam), steps, Path(job.path))
             result["cost"] |= {"peak_memory_mb": peak_memory(), "total_core_seconds": time.process_time() - began}
             write_json(Path(job.path), result)
             ended(job, None)
@@ -150,6 +151,7 @@ def run_cells(
         mine = [jobs[which] for which in company]
         report("generate", 0, 1, float("nan"))
         exam, steps = _exam(mine[0], target)
+        beside = Beside(target, exam)
         every = generate_clips(model, company, mine, exam, steps, target.protocol.published)
         share = (time.process_time() - before[0] + model.spent() - before[1]) / len(company)
         for which, job, outcome in zip(company, mine, every, strict=True):
@@ -164,7 +166,7 @@ def run_cells(
                     path = Path(job.path)
                     keep_model(partial(model.save, which=which), job.cell, task, target, path, job.identity)
                 report("measure", 0, 1, float("nan"))
-                result |= score(job.cell, made, target, exam, steps, Path(job.path))
+                result |= score(job.cell, made, beside, steps, Path(job.path))
             except ModelFailed as failed:
                 if failed.died:
                     raise
@@ -203,7 +205,7 @@ def _exam(job: CellJob, target: Side) -> tuple[HeldOutClips, SingleSteps]:
 
 
 def score(
-    cell: Cell, made: Made, target: Side, exam: HeldOutClips, steps: SingleSteps, path: Path
+    cell: Cell, made: Made, beside: Beside, steps: SingleSteps, path: Path
 ) -> dict[str, Any]:
     """Measure what was made, and write the table of clips and the trajectory beside the result `path`.
 
@@ -211,7 +213,7 @@ def score(
         `metrics` of the result, and `other_actions`: the actions that no training clip has, beside whose clips the
         critic saw real clips of another action.
     """
-    trajectory = made.trajectory
+    trajectory, exam = made.trajectory, beside.exam
     measured = measure(trajectory, exam.truth, exam.objectives) if trajectory else {}
     single = one_step_error(made.step, steps.following, steps.clips, len(exam.truth))
     if single.measured:  # a history of one frame has no shorter one within it
@@ -219,13 +221,10 @@ def score(
     values = {name: sums.value() for name, sums in measured.items()}
     found: dict[str, Any] = {}
     if trajectory:
-        others = other_real_clips(target, exam, cell.seed)
+        others, real = beside.at(cell.seed)
         if others.strangers:
             found["other_actions"] = list(others.strangers)
-        groups, other_groups = others.held_out_groups, others.groups
-        values |= adversarial(
-            trajectory, exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=cell.seed
-        )
+        values |= beside_real(trajectory, real)
     clips = {name: sums.per_clip() for name, sums in measured.items()}
     write_clips(path.with_suffix(".csv"), exam.ids, exam.groups, exam.actions, clips)
     if trajectory and cell.model != TRUTH:

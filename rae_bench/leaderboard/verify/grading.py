@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.harness.beside import Beside
 from rae_bench.harness.identity import corpora_hash, identity, split_hash
 from rae_bench.leaderboard.verify.known_sources import KnownSource, known_sources
 from rae_bench.leaderboard.verify.traces import Forger
 from rae_bench.metrics import METRICS, measure
-from rae_bench.metrics.evaluation import beside_real, real_windows, samples
+from rae_bench.metrics.evaluation import beside_real, samples
 from rae_bench.metrics.reconstruction import reconstruction_error
-from rae_bench.metrics.windows import RealWindows
 from rae_bench.model.api import Trajectory
 from rae_bench.model.regimes import is_retargeted
 from rae_bench.task.cells import TRUTH, Cell, fold_of
 from rae_bench.task.held_out import HeldOutClips
-from rae_bench.task.others import other_real_clips
 from rae_bench.task.sides import Side, load_sides, load_target
 from rae_bench.task.task import Task
 
@@ -143,7 +142,6 @@ class FoldGrader:
 
     target: Side
     exam: HeldOutClips
-    kept: dict[int, RealWindows] = field(default_factory=dict)
 
     @cached_property
     def truth(self) -> Trajectory:
@@ -159,18 +157,12 @@ class FoldGrader:
 
     def compared(self, trajectory: Trajectory, seed: int) -> dict[str, float]:
         """Return every metric that compares all windows with those of other real clips."""
-        return beside_real(trajectory, self._real(seed))
+        return beside_real(trajectory, self.beside.at(seed)[1])
 
-    def _real(self, seed: int) -> RealWindows:
-        """The real motion of a cell's comparison. It is kept for the next cell of the same seed."""
-        if seed not in self.kept:
-            others = other_real_clips(self.target, self.exam, seed)
-            groups, other_groups = others.held_out_groups, others.groups
-            self.kept.clear()
-            self.kept[seed] = real_windows(
-                self.exam.truth, others.motion, groups=groups, other_groups=other_groups, seed=seed
-            )
-        return self.kept[seed]
+    @cached_property
+    def beside(self) -> Beside:
+        """The real motion of comparisons."""
+        return Beside(self.target, self.exam)
 
     @cached_property
     def weights(self) -> dict[str, np.ndarray]:
