@@ -31,6 +31,10 @@ BENDS = 3
 """Degree up to which polynomials count as slow too: cosines alone leave the ends of a clip over."""
 WINDOW, MOVING = 0.5, 0.5
 """Seconds of a part of a clip, and the share of the clip's mean square by which the truth must have moved there."""
+CARRIED = 0.5
+"""The share of the truth's fast movement that a clip must have before the fit of slow turns says anything. What hardly
+moves, such as the mean pose that a regression gives where it knows no phase, is the truth smoothed until nothing fast
+is left, and so that fit would take it for a copy."""
 ROUNDS = 3
 """How often frames and slow turns are fitted in turns."""
 RIDGE = 1e-6
@@ -46,7 +50,8 @@ class Left(NamedTuple):
         window: the error in the half second in which it is least, of what a held pose misses there.
         warped: after the fit of a lag and of smoothings to each frame.
         mixed: after the fit of a share of the held pose to each frame besides, which leaves nothing of a held pose.
-        slow: of what is not slow: after slow turns of each joint besides a lag and smoothings.
+        slow: of what is not slow: after slow turns of each joint besides a lag and smoothings; infinite where a clip
+            itself has less than `CARRIED` of what is not slow.
     """
 
     error: np.ndarray
@@ -118,13 +123,14 @@ class Forger:
             for _ in range(ROUNDS):
                 now = _outside(self._fast(now), ways[..., :-1])
             rest.append(self._rms(self._fast(now)) / fast)
+        carried = self._rms(self._fast(_flat(turns(made, self.held)))) / fast
         return Left(
             self._rms(_flat(plain)) / reach,
             self._rms(_flat(error)) / reach,
             self._least(_flat(plain)),
             self._rms(_outside(_flat(error), inner[..., :-1])) / reach,
             self._rms(_outside(_flat(error), inner)) / reach,
-            np.minimum(*rest),
+            np.where(carried < CARRIED, np.inf, np.minimum(*rest)),
         )
 
     def _least(self, error: np.ndarray) -> np.ndarray:

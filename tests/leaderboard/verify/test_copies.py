@@ -198,6 +198,13 @@ def test_honest_motion_is_no_copy(fold: FoldGrader) -> None:
     assert _kinds(fold, np.roll(truth, 1, 0)) == []
 
 
+def test_a_pose_that_hardly_moves_is_no_copy(fold: FoldGrader) -> None:
+    """A regression that knows no phase gives the mean pose: the truth smoothed over whole strides, slowly off."""
+    truth = quat.continuous(fold.truth.rotations[0], 1)
+    mean = quat.normalize(gaussian_filter1d(truth, 25, 1, mode="nearest"))
+    still = quat.mul(mean, _wobble(truth, 0.2, 0.3))
+    assert np.isinf(fold.forger.left(still.astype(np.float32)).slow).mean() > 0.5  # the fit says nothing of them
+    assert _kinds(fold, still) == []
 
 
 @pytest.mark.parametrize("hertz", [1.5, 3.0])
