@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rae_bench.leaderboard.board import formatting
@@ -155,6 +156,8 @@ def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cell
     """
     units = part.get("units")
     categories = list(primary_columns(part.get("track", KEYFRAMES)).values())
+    if units is None:
+        categories = [replace(column, unit="") for column in categories]
     most = len(categories) + 4
     columns = [
         TextColumn("rank", right=False),
@@ -200,6 +203,8 @@ def terminal_table(part: Mapping[str, Any]) -> tuple[list[TextColumn], list[Cell
         "level, who has checked the numbers: claimed (its authors), rescored (computed again from its trajectories), "
         "reproduced (trained again).",
     ]
+    if units is None:
+        notes.insert(1, "Categories are on the score's scale too.")
     for row in part["incomplete"]:
         notes.append(f"incomplete: {one_line(row['entry'])} lacks {formatting.lacking(row, one_line)}")
     return columns, formatting.in_order(part, entry, control), notes

@@ -27,7 +27,7 @@ from rae_bench.leaderboard.board.build import board_files, load_board, read_boar
 from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
 from rae_bench.leaderboard.board.make import make_board
-from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY
+from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, terminal_table
 from rae_bench.leaderboard.entries.entry import load_entries
 from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.leaderboard.site.write import site_pages
@@ -411,6 +411,15 @@ def test_a_table_fits_the_terminal(
     assert sorted(re.split(r",\s+", said[1]) if said else []) == sorted(hidden)
     cli.main([*show, "--wide"], standalone_mode=False)
     assert "hidden" not in capsys.readouterr().out
+
+
+def test_units_stand_where_numbers_have_them(data: Any) -> None:
+    """Over tasks the categories are on the score's scale."""
+    for part, units in ((data["overall"], False), (data["tasks"]["biped2quad-control"], True)):
+        columns, _, notes = terminal_table(part)
+        (sliding,) = (column for column in columns if column.name.startswith("foot sliding"))
+        assert ("cm/s" in sliding.heading) == units
+        assert ("Categories are on the score's scale too." in notes) != units
 
 
 def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
