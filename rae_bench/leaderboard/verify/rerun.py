@@ -31,7 +31,7 @@ from rae_bench.leaderboard.verify.scoring import Say, check_hashes
 from rae_bench.leaderboard.verify.tolerances import USUAL, differences, reference_spread
 from rae_bench.leaderboard.verify.unseen import compare_unseen
 from rae_bench.leaderboard.verify.verifier import Report, check_levels, known_tasks
-from rae_bench.model.registry import resolve_model
+from rae_bench.model.registry import CONTROLS, resolve_model
 from rae_bench.results.clips import read_clips
 from rae_bench.results.files import read_result
 from rae_bench.results.rows import ERROR, metric_values
@@ -107,8 +107,8 @@ def rerun(
     spec = model or entry.card.model
     agreed: dict[str, list[Trained]] = {}
     known = known_tasks(tasks)
-    if entry.card.model == TRUTH:
-        report.notes.append("the truth is not trained")
+    if entry.card.model in (TRUTH, *CONTROLS):
+        report.notes.append("controls and the truth are not trained; every check makes their motion again")
         check_levels(report, known)
         return agreed
     picked = {name: pick_cells(entry, known[name], cells, names) for name in entry.tasks}

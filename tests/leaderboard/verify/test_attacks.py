@@ -29,6 +29,7 @@ from rae_bench.leaderboard.verify.budgets import budget_status, check_cost
 from rae_bench.leaderboard.verify.clip_tables import check_table
 from rae_bench.leaderboard.verify.grading import Grader
 from rae_bench.leaderboard.verify.plausibility import check_card, check_names, check_numbers
+from rae_bench.leaderboard.verify.rerun import rerun
 from rae_bench.leaderboard.verify.verifier import verify
 from rae_bench.model.regimes import COLD, RETARGET
 from rae_bench.task.named import load_task
@@ -206,6 +207,9 @@ def test_a_worse_control_is_made_again(sway_results: Path, tiny_task: Path, tmp_
     assert not submit_entry(found, "hold", make_card(found), out=out, packed=packed, tasks=[tiny_task]).findings
     cell = out / "hold" / "cells" / "tiny" / f"{p.path.stem}.json"
     assert verify(out / "hold", tasks=[tiny_task]).levels == {"tiny": "rescored"}
+    report = verify(out / "hold", tasks=[tiny_task], levels=False)
+    assert rerun(report, tasks=[tiny_task]) == {}  # there is nothing to train
+    assert "controls and the truth are not trained; every check makes their motion again" in report.notes
     result = json.loads(cell.read_text())
     for name in ("reconstruction_error", "reconstruction_error_height"):
         result["metrics"][name]["value"] *= 5
