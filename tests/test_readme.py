@@ -1,5 +1,6 @@
 """Pages keep their promises: the model shown is the tested one, commands and options exist, links lead somewhere."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -74,6 +75,16 @@ def test_readme_is_short_and_has_commands() -> None:
     assert len(text.splitlines()) <= 130
     assert len(_commands("README.md")) > 5
     assert "## Install and run the tests\n\n```\npython3 -m venv .venv && " in text
+
+
+def test_readme_has_the_overall_table_of_the_board() -> None:
+    board = json.loads((ROOT / "leaderboard" / "board.json").read_text(encoding="utf-8"))["overall"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## What was found so far")[1].split("\n## ")[0]
+    said = re.findall(r"^\| `([\w-]+)`[^|]*\| ([\d.]+)(?: \[([\d.]+), ([\d.]+)\])? \|", text, flags=re.MULTILINE)
+    ends = ("value", "low", "high")
+    known = {row["entry"]: tuple(f"{row['score'][end]:.3f}" for end in ends) for row in board["rows"]}
+    known |= {row["control"]: (f"{row['score']:.3f}", "", "") for row in board["controls"] if row["control"] != "truth"}
+    assert {name: tuple(numbers) for name, *numbers in said} == known
 
 
 @pytest.mark.parametrize("page", PAGES)
