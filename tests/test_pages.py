@@ -50,6 +50,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"rae-bench (sweep|compare) .*--task biped2monster-control .*": ("tests/harness", "trains on a small task"),
     r"rae-bench check task .* --evidence .*": ("tests/study/test_ranked_tasks.py", "judges by the same file"),
     r"rae-bench study thesis .*": ("tests/study", "trains the thesis' models"),
+    r"rae-bench study distance .*": ("tests/study/test_distance.py", "trains on a tiny series"),
     r"rae-bench verify leaderboard/entries/NAME": ("tests/leaderboard/test_submitting_page.py", "runs verify"),
     r"rae-bench leaderboard diff OLD NEW": ("tests/leaderboard/board/test_board.py", "compares two boards"),
     r"ray start .*|rae-bench sweep .* --ray-address .*": ("tests/harness/test_sweep_kills.py", "uses Ray"),

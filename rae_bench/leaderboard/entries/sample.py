@@ -38,7 +38,9 @@ MAX_VALUES = 1 << 24
 """The most numbers of a sample: frames times joints times three."""
 SLOW = {"n": 1 << 15, "r": 8, "p": 1, "maxmem": 1 << 26}
 """The cost of the hash, a tenth of a second: who wants another choice of clips has to pay it for every try."""
-SCHEMA = "rae-bench.sample/1"
+SCHEMA = "rae-bench.sample/2"
+SHARED = 2
+"""Clips of a task that every sample has of the cells of seed 0, so that people can watch entries on the same clip."""
 _AGAIN = "make the entry again with rae-bench submit"
 
 
@@ -57,8 +59,8 @@ class Chosen:
 def choose_clips(entry: Entry, tasks: Mapping[str, Task]) -> list[Chosen]:
     """Return the clips of all ranked cells in the order in which a sample takes them.
 
-    First comes one clip of every cell, then a second one, and so on. A sample is a beginning of this list, so nobody
-    chooses its clips.
+    First come `SHARED` clips of the cells of seed 0, which are the same for all entries. Then comes one clip of every
+    cell, then a second one, and so on. A sample is a beginning of this list, so nobody chooses its clips.
 
     Raises:
         Refused: a table of clips is none.
@@ -78,8 +80,27 @@ def choose_clips(entry: Entry, tasks: Mapping[str, Task]) -> list[Chosen]:
     for cell in cells:
         keys = [key(cell.where, name) for name in cell.clips.clips]
         clips = sorted(range(len(keys)), key=keys.__getitem__)
+        if cell.seed == 0:
+            shared = _shared(cell)
+            ordered += [(-1, key(cell.where), Chosen(cell, clip)) for clip in shared]
+            clips = [clip for clip in clips if clip not in shared]
         ordered += [(place, key(cell.where), Chosen(cell, clip)) for place, clip in enumerate(clips)]
     return [chosen for _, _, chosen in sorted(ordered, key=lambda found: found[:2])]
+
+
+def least_clips(order: Sequence[Chosen]) -> int:
+    """Return how many clips of `choose_clips` there must be until every ranked cell has one."""
+    first: dict[str, int] = {}
+    for number, chosen in enumerate(order):
+        first.setdefault(chosen.cell.where, number)
+    return max(first.values(), default=-1) + 1
+
+
+def _shared(cell: EntryCell) -> list[int]:
+    """The clips of a cell of seed 0 that all entries and fractions show: by a hash of the task and of their names."""
+    names = cell.clips.clips
+    keys = [hashlib.sha256("\0".join((SCHEMA, cell.task, name)).encode()).digest() for name in names]
+    return sorted(range(len(names)), key=keys.__getitem__)[:SHARED]
 
 
 def as_bytes(clip: OnGrid) -> int:

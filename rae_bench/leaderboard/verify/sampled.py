@@ -18,7 +18,15 @@ from rae_bench.leaderboard.entries.entry_files import SAMPLE
 from rae_bench.leaderboard.entries.finding import Finding, Refused
 from rae_bench.leaderboard.entries.packing import FARTHEST, Pack, member
 from rae_bench.leaderboard.entries.quantised import GRIDS, OnGrid, off_grid, on_grid
-from rae_bench.leaderboard.entries.sample import ENOUGH, Chosen, choose_clips, fit, read_sample, write_sample
+from rae_bench.leaderboard.entries.sample import (
+    ENOUGH,
+    Chosen,
+    choose_clips,
+    fit,
+    least_clips,
+    read_sample,
+    write_sample,
+)
 from rae_bench.leaderboard.verify.clip_tables import check_means
 from rae_bench.leaderboard.verify.grading import FoldGrader, Grader, is_builtin, tolerance
 from rae_bench.metrics import METRICS, measure
@@ -176,9 +184,9 @@ def make_sample(
             yield coarsest(exam, chosen.clip, trajectory, allowed)
 
     made = fit(clips(), room)
-    least = len({chosen.cell.where for chosen in order})
+    least = least_clips(order)
     if len(made) < least and room < ENOUGH:
-        raise UserError(f"{SAMPLE}: {room} bytes hold {len(made)} clips, and there are {least} ranked cells")
+        raise UserError(f"{SAMPLE}: {room} bytes hold {len(made)} clips; one of every ranked cell needs {least}")
     write_sample(entry.folder, made)
     return len(made)
 
@@ -210,9 +218,9 @@ def check_sample(
     except Refused as refused:
         done.findings.append(refused.finding)
         return done
-    cells = len({chosen.cell.where for chosen in order})
-    if len(clips) > len(order) or (len(clips) < cells and (entry.folder / SAMPLE).stat().st_size < ENOUGH):
-        what = f"holds {len(clips)} clips; {cells} ranked cells have {len(order)}"
+    least = least_clips(order)
+    if len(clips) > len(order) or (len(clips) < least and (entry.folder / SAMPLE).stat().st_size < ENOUGH):
+        what = f"holds {len(clips)} clips; one of every ranked cell needs {least}, and there are {len(order)}"
         done.findings.append(Finding(SAMPLE, what, AGAIN))
         return done
     by_task: dict[str, list[tuple[Chosen, OnGrid]]] = defaultdict(list)
