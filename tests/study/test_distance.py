@@ -90,3 +90,13 @@ def test_the_command_on_a_tiny_task(
     evidence.write_text("[1]")
     assert call(*again) == 2
     assert "this is not what study distance --json writes" in capsys.readouterr().err
+
+
+def test_the_numbers_of_the_report_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = Path(__file__).resolve().parents[2] / "docs" / "reports" / "distance.json"
+    assert call("study", "distance", "--evidence", evidence, "--plot", tmp_path / "plot.png", "--wide") == 0
+    shown = capsys.readouterr().out
+    report = (evidence.parent / "ranked-tasks.md").read_text(encoding="utf-8")
+    for row in json.loads(evidence.read_text(encoding="utf-8")):
+        assert f"{row['effect']:+.3f}" in shown
+        assert f"{row['effect']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" in report

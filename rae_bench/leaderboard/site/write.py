@@ -212,13 +212,16 @@ def domain_name(side: Mapping[str, Any]) -> str:
 def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
     """Return the gain over cold, sources down and targets across, of one entry or the median of all.
 
-    It is None for fewer than two tasks, and where two tasks have the same source and target.
+    Each value has its task, and whether its interval leaves out 1; a median has no interval. It is None for fewer than
+    two tasks, and where two tasks have the same source and target.
     """
-    rows = []
+    rows, sure = [], set()
     for task, table in board.data["tasks"].items():
-        gains = [r["gain"][COLD]["value"] for r in table["rows"] if r["gain"][COLD] and entry in (None, r["entry"])]
+        gains = [r["gain"][COLD] for r in table["rows"] if r["gain"][COLD] and entry in (None, r["entry"])]
         if gains:
-            rows.append((task, float(pd.Series(gains).median())))
+            rows.append((task, float(pd.Series([gain["value"] for gain in gains]).median())))
+        if entry and gains and gains[0]["low"] is not None and not gains[0]["low"] <= 1 <= gains[0]["high"]:
+            sure.add(task)
     if len(rows) < 2:
         return None
     sides = {task: (domain_name(c.task.source), domain_name(c.task.target)) for task, c in board.tasks.items()}
@@ -226,10 +229,10 @@ def _matrix(board: Board, entry: str | None = None) -> dict[str, Any] | None:
         return None
     found = source_target_matrix(pd.DataFrame(rows, columns=["task", "gain"]), sides, "gain")
     task_of = {sides[task]: task for task, _ in rows}
-    lines = [
-        (str(source), [(None if pd.isna(v) else float(v), task_of.get((str(source), str(t)))) for t, v in line.items()])
-        for source, line in found.iterrows()
-    ]
+    lines = []
+    for source, line in found.iterrows():
+        places = [(v, task_of.get((str(source), str(target)))) for target, v in line.items()]
+        lines.append((str(source), [(None if pd.isna(v) else float(v), task, task in sure) for v, task in places]))
     return {"targets": [str(t) for t in found.columns], "lines": lines}
 
 
