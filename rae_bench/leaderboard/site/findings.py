@@ -11,6 +11,9 @@ from rae_bench.model.regimes import COLD
 from rae_bench.results.columns import COLUMNS
 from rae_bench.task.cells import TRUTH
 
+BY = "By reconstruction error, having learnt the source"
+"""Gains are of this error. The score has three others besides, which a source may help while it does not help this."""
+
 
 def found(part: Mapping[str, Any]) -> str:
     """Say in sentences what a table of the board found; "" where no entry is complete."""
@@ -41,9 +44,9 @@ def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
     middle = f"{median(gain['value'] for gain in gains):.{digits}f}{unit}"
     if len(gains) == 1:
         what = "helped it" if helped else "hurt it" if hurt else "changed nothing"
-        return f"Having learnt the source {what} beyond chance; its gain over a cold start is {middle}."
+        return f"{BY} {what} beyond chance; its gain over a cold start is {middle}."
     words = f"helped {helped or 'none'} of {len(gains)} entries beyond chance and hurt {hurt or 'none'}"
-    return f"Having learnt the source {words}; the median gain over a cold start is {middle}."
+    return f"{BY} {words}; the median gain over a cold start is {middle}."
 
 
 def _controls(part: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

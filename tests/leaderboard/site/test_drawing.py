@@ -94,18 +94,18 @@ def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
         (part(), ""),
         (
             part(row("fe", 0.1), hold=0.5),
-            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Having learnt the source helped it beyond "
-            "chance; its gain over a cold start is 1.20x. Every entry scores better than the controls, which learn "
-            "nothing.",
+            "fe is the only entry; its score is 0.100 (0.090 to 0.110). By reconstruction error, having learnt the "
+            "source helped it beyond chance; its gain over a cold start is 1.20x. Every entry scores better than the "
+            "controls, which learn nothing.",
         ),
         (
             part(
                 row("fe", 0.3), row("mann", 0.4, ties="fb", gain={"cold": None}), row("nsm", 0.6, ties="c"),
                 hold=0.2, nearest=0.5,
             ),
-            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Having learnt the source helped "
-            "2 of 2 entries beyond chance and hurt none; the median gain over a cold start is 1.20x. hold, which "
-            "learns nothing, scores better than every entry.",
+            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. By reconstruction error, having "
+            "learnt the source helped 2 of 2 entries beyond chance and hurt none; the median gain over a cold start is "
+            "1.20x. hold, which learns nothing, scores better than every entry.",
         ),
         (
             part(row("fe", 0.3, regime="cold"), row("mann", 0.6, regime="cold"), hold=0.4),
