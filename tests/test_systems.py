@@ -91,7 +91,8 @@ def test_an_entry_is_verified_elsewhere(elsewhere: dict[str, str], tmp_path: Pat
 )
 def test_commands_start_elsewhere(words: list[str], elsewhere: dict[str, str], tmp_path: Path) -> None:
     """With a code page that lacks most signs, too."""
-    done = call("-m", "rae_bench", *words, env={**elsewhere, "PYTHONIOENCODING": "cp1252"}, cwd=tmp_path)
+    page = {"encoding": "cp1252", "env": {**elsewhere, "PYTHONIOENCODING": "cp1252"}}
+    done = call("-m", "rae_bench", *words, cwd=tmp_path, **page)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
