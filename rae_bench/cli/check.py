@@ -131,19 +131,18 @@ def check_metrics(
     begin(f"check metrics on {task_name}")
 
     from rae_bench.data.formats.export import check_place
-    from rae_bench.metrics.evaluation import beside_real, real_windows
+    from rae_bench.harness.beside import Beside
+    from rae_bench.metrics.evaluation import beside_real
     from rae_bench.model.api import Trajectory
     from rae_bench.study import robustness
     from rae_bench.task.named import load_task
-    from rae_bench.task.others import other_real_clips
     from rae_bench.task.sides import load_sides
 
     if plot_path:
         check_place(plot_path)
     _, target = load_sides(load_task(task_name), data)
     exam = target.held_out_clips(target.split(0).test)
-    others = other_real_clips(target, exam, 0)
-    real = real_windows(exam.truth, others.motion, groups=others.held_out_groups, other_groups=others.groups)
+    _, real = Beside(target, exam).at(0)
 
     wanted = 1 + sum(len(fault.strengths) for fault in robustness.FAULTS)
     number = 0

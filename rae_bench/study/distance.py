@@ -145,8 +145,9 @@ def facts(found: Sequence[Gain]) -> list[dict[str, Any]]:
 
 
 def read_facts(rows: Sequence[Mapping[str, Any]]) -> list[Gain]:
-    """Return what `facts` wrote. Raise `TypeError` where a row is not one."""
-    return [Gain(**row) for row in rows]
+    """Return what `facts` wrote; an end that one seed does not have is null there. Raise `TypeError` for other rows."""
+    known: list[dict[str, Any]] = [{k: math.nan if v is None else v for k, v in dict(row).items()} for row in rows]
+    return [Gain(**row) for row in known]
 
 
 def draw_distance(found: Sequence[Gain], path: Path) -> Path:

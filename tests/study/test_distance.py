@@ -87,6 +87,9 @@ def test_the_command_on_a_tiny_task(
     assert "r1~r2@0.25" in table
     assert f"{last['effect']:+.3f}" in table
     assert (tmp_path / "again.png").stat().st_size > 1000
+    evidence.write_text(json.dumps([{**row, "low": None, "high": None, "p": None} for row in rows]))  # one seed
+    assert call(*again) == 0
+    assert "+nan to +nan" in capsys.readouterr().out
     evidence.write_text("[1]")
     assert call(*again) == 2
     assert "this is not what study distance --json writes" in capsys.readouterr().err

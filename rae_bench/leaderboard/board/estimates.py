@@ -91,11 +91,6 @@ def seed_effects(values: np.ndarray) -> Effects:
     return Effects(tuple(sorted({fold_of(seed) for seed in range(len(values))})), tuple(means[:, None]), ones)
 
 
-def mean_over_fractions(contestant: Contestant, metric: str) -> np.ndarray:
-    """Return a metric of the transfer regime, (S,), the mean over fractions."""
-    return np.mean([contestant.values(contestant.regime, f, metric) for f in contestant.low], 0)
-
-
 def normalised(contestant: Contestant, cells: TaskCells) -> dict[str, np.ndarray]:
     """Return category -> (S,) on the headline's scale, the mean over fractions; {} without the truth of every fold.
 
