@@ -7,6 +7,7 @@ the file; a file that has no page is named and not linked. A link with the name 
 from __future__ import annotations
 
 import inspect
+import os
 import posixpath
 import re
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import Any
 import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Link, Navigation
 
 import rae_bench
 import rae_bench.metrics
@@ -45,6 +47,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in REPOSITORY:
         files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
     return files
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Add the board's pages to the tabs, where `RAE_BENCH_BOARD` says where they lie, seen from the first page."""
+    address = os.environ.get("RAE_BENCH_BOARD")
+    if address:
+        nav.items.append(Link("Board", address))
+    return nav
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -35,6 +36,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "build.txt").write_text(said, encoding="utf-8")
     assert done.returncode == 0, said[-3000:]
     return folder / "site"
+
+
+def test_the_way_back_to_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tab leads to the board where the variable says where it lies; the plain documentation has none."""
+    structure = pytest.importorskip("mkdocs.structure.nav", reason="no MkDocs here: pip install '.[docs]'")
+    found = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
+    assert found is not None
+    assert found.loader is not None
+    hooks = importlib.util.module_from_spec(found)
+    found.loader.exec_module(hooks)
+    monkeypatch.delenv("RAE_BENCH_BOARD", raising=False)
+    assert hooks.on_nav(structure.Navigation([], []), None, None).items == []
+    monkeypatch.setenv("RAE_BENCH_BOARD", "../index.html")
+    (tab,) = hooks.on_nav(structure.Navigation([], []), None, None).items
+    assert (tab.title, tab.url) == ("Board", "../index.html")
 
 
 class Loads(HTMLParser):

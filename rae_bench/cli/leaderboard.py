@@ -34,10 +34,14 @@ def leaderboard() -> None:
 )
 @click.option("--no-motion", is_flag=True, help="Pages without the motion of the entries' sample clips.")
 @click.option("--repository", default="", help="https address of the repository: the pages link to it.")
+@click.option(
+    "--documentation", type=click.Path(path_type=Path),
+    help="Pages that mkdocs built: the board takes them along and links to them.",
+)  # fmt: skip
 @click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
 def build(
     folder: Path, site: Path | None, no_site: bool, results: Path | None, no_motion: bool, repository: str,
-    data_root: Path | None,
+    documentation: Path | None, data_root: Path | None,
 ) -> int:  # fmt: skip
     """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk.
 
@@ -51,6 +55,8 @@ def build(
 
     if repository and not web_address(repository):
         raise UserError(f"--repository {one_line(repository)}: no https address")
+    if documentation and not (documentation / "index.html").is_file():
+        raise UserError(f"{documentation}: has no index.html; build the pages with python -m mkdocs build --strict")
     board = read_board(folder)
     with writing(folder):
         paths = write_board(board, folder)
@@ -62,8 +68,9 @@ def build(
         place = site or folder / SITE
         with writing(place):
             index = write_site(
-                board, place, results, repository=repository, motion=not no_motion, data_root=data_root
-            )
+                board, place, results, repository=repository, documentation=documentation, motion=not no_motion,
+                data_root=data_root,
+            )  # fmt: skip
         click.echo(str(index))
     left = board.data["left_out"]
     for row in left:

@@ -52,7 +52,8 @@ def commands_of(block: Block) -> list[str]:
         if words:
             found.append(whole if "\n" in whole else re.sub(r"  +# .*$", "", whole).rstrip())
         whole = ""
-    programs = [command.split()[0].rsplit("/", 1)[-1] for command in found]
+    plain = [re.sub(r"^(\w+=\S+ )+", "", command) for command in found]  # without variables that are set for it
+    programs = [command.split()[0].rsplit("/", 1)[-1] for command in plain]
     return found if {*programs} <= {*PROGRAMS} else []
 
 

@@ -114,6 +114,12 @@ def heat(gain: float) -> tuple[str, float]:
     return ("better" if gain >= 1 else "worse"), round(0.08 + 0.42 * strength, 3)
 
 
+def rests_on(row: Mapping[str, Any]) -> str:
+    """Say how much a row's level rests on, such as "3 of 30 ranked cells; 139 of 28,360 clips rescored"."""
+    cells, _, clips = row["evidence"].partition("; ")
+    return "; ".join(words for words in (cells.partition(", off by")[0], clips) if words)
+
+
 def level(row: Mapping[str, Any]) -> str:
     """Say a row's level and how much it rests on, such as "rescored: 35 of 1,057 clips"."""
     count = row["evidence"].partition(", off by")[0]

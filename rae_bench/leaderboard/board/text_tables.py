@@ -38,6 +38,13 @@ FIRST_ENTRY = (
     "rae-bench leaderboard build",
 )
 """Commands that make an entry, for a board that has none."""
+YOUR_ENTRY = (
+    FIRST_ENTRY[0].replace("--model fe", "--model ./my_model.py:MyModel"),
+    "rae-bench submit results --model MyModel --name my-model",
+    "rae-bench verify leaderboard/entries/my-model --trajectories my-model-trajectories.zip",
+    FIRST_ENTRY[2],
+)
+"""Commands that make an entry of somebody's own model."""
 NO_ENTRIES = """## No entries yet
 
 An entry is a model's finished cells with its card; [submitting](../docs/guides/submitting.md) says what it needs. These

@@ -10,11 +10,12 @@ import numpy as np
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.contestants import Contestant, TaskCells
 from rae_bench.leaderboard.board.estimates import over_seeds
+from rae_bench.leaderboard.board.make import Board
 from rae_bench.model.regimes import COLD, ZERO_SHOT
 from rae_bench.results.columns import primary_columns
 from rae_bench.rigs.rig import Rig
 from rae_bench.task.cells import TRUTH
-from rae_bench.viewer.kinds import COLOURS, LINE_COLOURS
+from rae_bench.viewer.kinds import COLOURS, line_colours
 
 SHOWN_LINES = 5
 """The number of entries whose lines are shown from the start."""
@@ -23,16 +24,23 @@ Place = tuple[str, float]
 """Regime and fraction."""
 
 
-def task_chart(cells: TaskCells, order: Sequence[str]) -> dict[str, Any]:
+def entry_colours(board: Board) -> dict[str, tuple[str, str]]:
+    """Return the colours of the entries that learn, the same on every page of a board."""
+    return line_colours(entry.name for entry in board.entries.values() if entry.card.learns)
+
+
+def task_chart(cells: TaskCells, order: Sequence[str], colours: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return a chart with a line for each entry: its transfer regime, then all of the target's data.
 
     Args:
         cells: all entries on the task.
         order: names of entries in the order of the table.
+        colours: entry -> its colour on a light and on a dark ground.
     """
     by_name = {c.name: c for c in cells.complete}
     lines = [
-        _line(by_name[name], [(by_name[name].regime, f) for f in by_name[name].low if f > 0] + [(COLD, 1.0)], name, k)
+        _line(by_name[name], [(by_name[name].regime, f) for f in by_name[name].low if f > 0] + [(COLD, 1.0)], name)
+        | {"colours": list(colours[name]), "shown": k < SHOWN_LINES}
         for k, name in enumerate(order)
         if name in by_name
     ]
@@ -45,12 +53,12 @@ def entry_chart(contestant: Contestant, cells: TaskCells) -> dict[str, Any]:
     lines = []
     for regime in regimes:
         fractions = sorted({key.fraction for key in contestant.cells if key.regime == regime})
-        line = _line(contestant, [(regime, f) for f in fractions], regime, 0)
+        line = _line(contestant, [(regime, f) for f in fractions], regime)
         lines.append(line | {"colours": list(COLOURS[regime]), "shown": True})
     return _chart(cells, lines)
 
 
-def _line(c: Contestant, places: Sequence[Place], label: str, number: int) -> dict[str, Any]:
+def _line(c: Contestant, places: Sequence[Place], label: str) -> dict[str, Any]:
     primary = primary_columns(c.track)
     points: dict[str, list[Any]] = {"x": []} | {category: [] for category in primary}
     for regime, fraction in places:
@@ -59,8 +67,7 @@ def _line(c: Contestant, places: Sequence[Place], label: str, number: int) -> di
             points["x"].append(100 * fraction)
             for category, value in found.items():
                 points[category].append(value and [_short(value[end]) for end in ("value", "low", "high")])
-    colours = list(LINE_COLOURS[number % len(LINE_COLOURS)])
-    return {"label": label, "colours": colours, "shown": number < SHOWN_LINES, **points}
+    return {"label": label, **points}
 
 
 def _chart(cells: TaskCells, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

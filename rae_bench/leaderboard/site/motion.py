@@ -21,6 +21,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.packing import FARTHEST
 from rae_bench.leaderboard.entries.quantised import off_grid
 from rae_bench.leaderboard.entries.sample import choose_clips, read_sample
+from rae_bench.leaderboard.site.charts import entry_colours
 from rae_bench.leaderboard.verify.sampled import Exams
 from rae_bench.model.regimes import percent
 from rae_bench.motion.motion import make_motion
@@ -28,7 +29,7 @@ from rae_bench.task.cells import TRUTH, fold_of
 from rae_bench.task.held_out import HeldOutClips
 from rae_bench.task.task import Task
 from rae_bench.viewer.errors import frame_errors, worst_second
-from rae_bench.viewer.kinds import COLOURS, LINE_COLOURS
+from rae_bench.viewer.kinds import COLOURS
 from rae_bench.viewer.page import Actor, Clip, Scene, write_page
 
 CLIPS = 24
@@ -118,9 +119,9 @@ def sample_scene(board: Board, name: str, exams: Exams, found: Made) -> Scene | 
     names = list(dict.fromkeys(entry for entry, _ in figures))
     actors = [Actor(TRUTH, COLOURS[TRUTH])]
     seen = {next(figure for figure in figures if figure[0] == name) for name in names[:SEEN]}
+    colours = entry_colours(board)
     for entry, fraction in figures:
-        colours = LINE_COLOURS[names.index(entry) % len(LINE_COLOURS)]
-        actors.append(Actor(f"{entry} {percent(fraction)}", colours, shown=(entry, fraction) in seen))
+        actors.append(Actor(f"{entry} {percent(fraction)}", colours[entry], shown=(entry, fraction) in seen))
     worst = [worst_second([e for e in clip.errors if e], exams.target.corpus.motion.fps)[1] for clip in clips]
     first = max(range(len(clips)), key=lambda k: (len(seen & fitting[places[k]].keys()), worst[k]))
     task = board.tasks[name].task

@@ -11,8 +11,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 460.0, 236.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 14.0, 10.0, 30.0
+WIDTH, HEIGHT = 460.0, 252.0
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 14.0, 10.0, 46.0
 """The size of a chart and its margins, pixels."""
 BEYOND = 2.5
 """A line whose least value is so many times the median of all lines' greatest ones does not stretch the scale."""
@@ -38,6 +38,7 @@ def curves_svg(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> Markup:
         inner += "".join(f'<circle cx="{across(x):.1f}" cy="{up(p[0]):.1f}" r="3.5"/>' for x, p in points)
         hidden = "" if line["shown"] else " hidden"
         parts.append(f'<g class="line" data-line="{number}" style="{_colours(line["colours"])}"{hidden}>{inner}</g>')
+    parts += _titles("share of the target's data", panel["unit"])
     return _svg(parts, f"{panel['title']} over the share of the target's data; the table below has its numbers")
 
 
@@ -73,10 +74,15 @@ def above(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> str:
     return "; ".join(f"{where}: {', '.join(names)}" for where, names in found.items() if names)
 
 
-def cost_svg(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+def cost_svg(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, Sequence[str]]) -> Markup | None:
     """Draw the score of a table's entries against the core-seconds of one adaptation; None where no entry has both.
 
-    The line joins the entries that no other beats in both; these are named.
+    A ring stands where the entry is once pre-training is added. The line joins the entries that no other beats in score
+    and adaptation.
+
+    Args:
+        rows: the table's rows of entries.
+        colours: entry -> its colour on a light and on a dark ground.
     """
     known = [
         (row["cost"]["adapt_core_seconds"], row["score"]["value"], row)
@@ -86,30 +92,62 @@ def cost_svg(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     if not known:
         return None
     known.sort(key=lambda one: (one[0], one[1], one[2]["entry"]))
-    seconds = [cost for cost, _, _ in known]
+    whole = [cost + (row["cost"].get("pretrain_core_seconds") or 0) for cost, _, row in known]
+    least, most = known[0][0] / 1.6, max(whole) * 2.2
     top = 1.08 * max(0.01, *(min(row["score"]["high"] or score, 2 * score) for _, score, row in known))
-    across, up = _log_scale(min(seconds) / 1.6, max(seconds) * 2.2), _scale(0, top)
-    marks = [(x, f"{x:,g} s") for x in _decades(min(seconds) / 1.6, max(seconds) * 2.2)]
-    parts = _frame(marks, _steps(top), across, up)
-    best, front, labels = math.inf, [], []
-    for cost, score, row in known:
+    across, up = _log_scale(least, most), _scale(0, top)
+    parts = _frame([(x, f"{x:,g} s") for x in _decades(least, most)], _steps(top), across, up)
+    best, front = math.inf, []
+    for cost, score, _ in known:
         if score < best:
             best = score
             front.append((across(cost), up(score)))
-            labels.append((across(cost), up(score), row["title"]))
     parts.append(f'<g class="front">{_polyline(front)}</g>')
-    for cost, score, row in known:
-        x = across(cost)
-        ends = row["score"]["low"], row["score"]["high"]
-        bar = "" if None in ends else f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{up(ends[0]):.1f}" y2="{up(ends[1]):.1f}"/>'
-        title = f"{row['title']}: score {score:.3f}, {cost:,.0f} core-seconds"
-        dot = f'<circle cx="{x:.1f}" cy="{up(score):.1f}" r="4"><title>{escape(title)}</title></circle>'
-        parts.append(f'<g class="dot">{bar}{dot}</g>')
-    for x, y, title in labels:
-        anchor, aside = ("end", -8) if x > 0.7 * WIDTH else ("start", 8)
-        place = f'x="{x + aside:.1f}" y="{y + 14:.1f}" text-anchor="{anchor}"'
-        parts.append(f"<text {place}>{escape(title[:24])}</text>")
+    for (cost, _, row), total in zip(known, whole, strict=True):
+        drawn = _dot(row, cost, total, across, up)
+        parts.append(f'<g class="dot" style="{_colours(colours[row["entry"]])}">{drawn}</g>')
+    parts += _names([(across(cost), up(score), row["title"]) for cost, score, row in known])
+    parts += _titles("core-seconds: dot, one adaptation; ring, with pre-training", "score")
     return _svg(parts, "Score against the core-seconds of one adaptation; the table's columns have the numbers")
+
+
+def _dot(row: Mapping[str, Any], cost: float, total: float, across: Any, up: Any) -> str:
+    """Draw an entry: its interval, a dot, and a ring where pre-training is added."""
+    x, y, ends = across(cost), up(row["score"]["value"]), (row["score"]["low"], row["score"]["high"])
+    bar = "" if None in ends else f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{up(ends[0]):.1f}" y2="{up(ends[1]):.1f}"/>'
+    words = f"{row['title']}: score {row['score']['value']:.3f}, {cost:,.0f} core-seconds"
+    ring = ""
+    if total > cost:
+        words += f", {total:,.0f} with pre-training"
+        ring = f'<line class="to" x1="{x:.1f}" x2="{across(total):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        ring += f'<circle class="ring" cx="{across(total):.1f}" cy="{y:.1f}" r="4"/>'
+    return f'{ring}{bar}<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(words)}</title></circle>'
+
+
+def _names(places: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Write names beside their dots, each below the one before where they would overlap."""
+    parts, used = [], list[tuple[float, float, float]]()
+    for x, y, name in sorted(places, key=lambda one: (one[1], one[0])):
+        words = name[:24]
+        wide, end = 6.6 * len(words), x > 0.6 * WIDTH
+        low, y = (x - 8 - wide if end else x + 8), y + 14
+        while any(abs(y - other) < 12 and low < right and left < low + wide for left, right, other in used):
+            y += 3
+        used.append((low, low + wide, y))
+        x, y, anchor = x + (-8 if end else 8), min(y, HEIGHT - BOTTOM - 3), "end" if end else "start"
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>')
+    return parts
+
+
+def _titles(across: str, up: str) -> list[str]:
+    """Name the two axes."""
+    middle, half = LEFT + (WIDTH - LEFT - RIGHT) / 2, TOP + (HEIGHT - TOP - BOTTOM) / 2
+    places = [(f"translate({middle:g} {HEIGHT - 6:g})", across), (f"translate(13 {half:g}) rotate(-90)", up)]
+    return [
+        f'<text class="title" text-anchor="middle" transform="{place}">{escape(words)}</text>'
+        for place, words in places
+        if words
+    ]
 
 
 def percent(x: float) -> str:
@@ -132,7 +170,7 @@ def _frame(marks: Sequence[tuple[float, str]], steps: Sequence[float], across: A
     for value, words in marks:
         x = across(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 10:g}" text-anchor="middle">{words}</text>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 26:g}" text-anchor="middle">{words}</text>')
     return parts
 
 

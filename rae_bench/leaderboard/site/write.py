@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,11 @@ from rae_bench.leaderboard.board.build import CSV, JSON, board_json
 from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.board.sheet import board_csv
-from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, category_digits
+from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, YOUR_ENTRY, category_digits
 from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.site.charts import entry_chart, number_rows, rig_svg, scale_of, task_chart
+from rae_bench.leaderboard.site.charts import entry_chart, entry_colours, number_rows, rig_svg, scale_of, task_chart
 from rae_bench.leaderboard.site.findings import found
 from rae_bench.leaderboard.site.motion import Motion, write_motion
 from rae_bench.leaderboard.site.svg import above, cost_svg, curves_svg
@@ -41,8 +43,8 @@ from rae_bench.task.task import FULL_BUDGET, Task
 ASSETS = ("board.js", "page.js", "style.css", "theme.js")
 MARKER = "rae-bench-board"
 """A file of this name marks a folder whose pages may be overwritten."""
-
-
+DOCS = "docs"
+"""The folder of the documentation beside the pages of the board."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ NO_VIEWS = Views()
 
 
 def write_site(
-    board: Board, folder: Path, results: Path | None = None, *, repository: str = "", motion: bool = True,
-    data_root: Path | None = None,
+    board: Board, folder: Path, results: Path | None = None, *, repository: str = "",
+    documentation: Path | None = None, motion: bool = True, data_root: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write all pages in place of those that were there; return the path of the first one.
 
@@ -72,6 +74,7 @@ def write_site(
         folder: the folder of the pages.
         results: a folder of results and trajectories as `run` writes it. Entries whose model is there get a viewer.
         repository: https address of the repository, to which the pages link; "" for no links.
+        documentation: the pages that MkDocs built. They are copied to `docs`, and the pages link to them.
         motion: whether the pages show the sample clips of the entries.
         data_root: the folder of the recordings that tasks name.
 
@@ -83,7 +86,9 @@ def write_site(
     with whole_folder(folder) as part:
         part.mkdir(parents=True)
         views = Views(write_motion(board, part, data_root) if motion else {}, _write_viewers(board, part, results))
-        for name, text in site_pages(board, views, repository).items():
+        if documentation is not None:
+            shutil.copytree(documentation, part / DOCS)
+        for name, text in site_pages(board, views, repository, documentation is not None).items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_text(text, encoding="utf-8")
         (part / MARKER).write_text("made by rae-bench leaderboard build\n", encoding="utf-8")
@@ -114,9 +119,18 @@ def _write_viewers(board: Board, part: Path, results: Path | None) -> dict[tuple
     return views
 
 
-def site_pages(board: Board, views: Views = NO_VIEWS, repository: str = "") -> dict[str, str]:
-    """Return file name -> text of every page. The same board gives the same bytes."""
-    motion = views.tasks
+def site_pages(
+    board: Board, views: Views = NO_VIEWS, repository: str = "", documented: bool = False
+) -> dict[str, str]:
+    """Return file name -> text of every page. The same board gives the same bytes.
+
+    Args:
+        board: the board.
+        views: the pages of motion.
+        repository: https address to which the pages link, or "".
+        documented: whether the documentation lies in `docs` beside the pages.
+    """
+    motion, colours = views.tasks, entry_colours(board)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rae_bench.leaderboard.site"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -126,9 +140,11 @@ def site_pages(board: Board, views: Views = NO_VIEWS, repository: str = "") -> d
     }  # fmt: skip
     environment.globals |= {
         "write": formatting, "columns": COLUMNS, "categories": _categories, "category_digits": category_digits,
-        "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY, "found": found, "lines": _lines,
-        "curves_svg": curves_svg, "cost_svg": cost_svg, "above": above, "number_rows": number_rows,
+        "data": board.data, "tables": [CSV, JSON], "commands": FIRST_ENTRY,
+        "submitting": "\n".join(YOUR_ENTRY), "found": found, "lines": _lines, "curves_svg": curves_svg,
+        "cost_svg": partial(cost_svg, colours=colours), "above": above, "number_rows": number_rows,
         "citation": _citation(board, repository), "repository": web_address(repository).rstrip("/"), "motion": motion,
+        "document": partial(_document, web_address(repository).rstrip("/"), documented),
     }  # fmt: skip
     pages = {
         "index.html": environment.get_template("index.html.j2").render(
@@ -146,7 +162,8 @@ def site_pages(board: Board, views: Views = NO_VIEWS, repository: str = "") -> d
         pages[f"tasks/{name}.html"] = environment.get_template("task.html.j2").render(
             root="../", here=name, name=name, part=table, most=scale_of(table), task=cells.task,
             sides=_sides(cells.task),
-            chart=task_chart(cells, [row["entry"] for row in table["rows"]]),
+            fractions=",".join(f"{100 * fraction:g}%" for fraction in table["fractions"]),
+            chart=task_chart(cells, [row["entry"] for row in table["rows"]], colours),
         )  # fmt: skip
     for entry in board.entries.values():
         pages[f"entries/{entry.name}.html"] = environment.get_template("entry.html.j2").render(
@@ -161,6 +178,20 @@ def site_pages(board: Board, views: Views = NO_VIEWS, repository: str = "") -> d
 def _lines(part: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the rows of a table in the order of scores, each with what it is."""
     return formatting.in_order(part, lambda row: ("entry", row), lambda row: ("control", row))
+
+
+def _document(repository: str, documented: bool, root: str, page: str, anchor: str = "") -> str:
+    """Return the address of a page of the documentation; "" where nobody knows where it lies.
+
+    Args:
+        root: the way from the page that links to the first page of the board.
+        page: the file in the folder `docs`, such as "guides/submitting".
+        anchor: a place on it.
+    """
+    place = f"#{anchor}" if anchor else ""
+    if documented:
+        return f"{root}{DOCS}/{page}.html{place}"
+    return f"{repository}/blob/HEAD/docs/{page}.md{place}" if repository else ""
 
 
 def _citation(board: Board, repository: str) -> str:

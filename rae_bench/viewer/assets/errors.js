@@ -23,7 +23,9 @@ function strip() {
   const second = opens === null || !lines.length ? [] : [shape("rect", { x: opens, width: Math.min(data.fps, last() - opens), y: 0, height: 100 })];
   $("plot").setAttribute("viewBox", `0 0 ${wide} 100`);
   $("plot").replaceChildren(...second, ...paths, shape("line", { id: "now", y1: 0, y2: 100 }));
-  $("top").textContent = lines.length ? `${inUnits(top)} ${UNIT}` : "";
+  $("top").textContent = lines.length ? `most ${inUnits(top)} ${UNIT}` : "";
+  $("unit").textContent = `${MEASURES[state.measure]} error now, ${UNIT}`;
+  $("unit").title = data.measures[MEASURES[state.measure]];
   $("strip").setAttribute("aria-label", `${MEASURES[state.measure]} error over time` + (worst
     ? `; most ${inUnits(top)} ${UNIT}, of ${data.characters[worst[0].n].label}, ${(worst[1] / data.fps).toFixed(1)} s after the history` : ""));
 }
@@ -32,8 +34,8 @@ function now() {
   if (!measured) return;
   $("now")?.setAttribute("x1", state.at);
   $("now")?.setAttribute("x2", state.at);
-  for (const p of people.slice(1)) {
-    const value = clip().has[p.n] ? errorAt(p.n, state.at) : null;
+  for (const p of people.slice(1).filter((p) => clip().has[p.n])) {
+    const value = errorAt(p.n, state.at);
     $("figure-" + p.n).querySelector(".now").textContent = value === null ? "" : inUnits(value);
   }
 }
@@ -78,14 +80,18 @@ function clips() {
 }
 function opened(on) { table.open = on; clips(); if (on) $("rows").querySelector("[aria-current] button")?.scrollIntoView({ block: "nearest" }); }
 if (measured) {
-  for (const [n, name] of MEASURES.entries()) element("option", name, $("measure"), { value: n, title: data.measures[name] });
+  for (const [n, name] of MEASURES.entries()) {
+    element("option", name, $("measure"), { value: n, title: data.measures[name] });
+    element("dt", name, $("measures"));
+    element("dd", data.measures[name], $("measures"));
+  }
   $("measure").addEventListener("change", () => { state.measure = Number($("measure").value); strip(); clips(); stale = true; });
   $("strip").addEventListener("pointerdown", (event) => {
     const box = $("strip").getBoundingClientRect();
     seek(Math.round(((event.clientX - box.left) / box.width) * last()));
     remember();
   });
-} else for (const id of ["strip", "errors"]) $(id).hidden = true;
+} else for (const id of ["strip", "errors", "meaning"]) $(id).hidden = true;
 if (!measured || data.clips.length < 2) $("all").hidden = true;
 $("all").addEventListener("click", () => opened(!table.open));
 $("close").addEventListener("click", () => { opened(false); $("all").focus(); });

@@ -18,13 +18,20 @@ async function choose(n, at = 0) {
   Object.assign(state, { clip: n, at });
   $("clip").value = n;
   $("about").textContent = clip().about;
-  people.forEach((p) => $("figure-" + p.n).classList.toggle("absent", !clip().has[p.n]));
+  people.forEach((p) => present(p.n, clip().has[p.n]));
   arrange(); pose(); place(); strip(); clips();
 }
 /** Turns a figure on or off; the picture is another one only after `toggle`. */
 function flip(n) {
   state.shown[n] = !state.shown[n];
   $("figure-" + n).setAttribute("aria-pressed", state.shown[n]);
+}
+/** Says whether a figure has motion of the clip. */
+function present(n, has) {
+  const button = $("figure-" + n), label = data.characters[n].label;
+  button.classList.toggle("absent", !has);
+  button.title = has ? label : `${label}: this page has no motion of it for this clip`;
+  if (n && measured && !has) button.querySelector(".now").textContent = "no motion";
 }
 function toggle(n) { flip(n); pose(); refit(); strip(); clips(); remember(); }
 function mark(name) {
@@ -56,13 +63,13 @@ function legend(id, text, key, note, colour, on, act, title) {
 document.title = `${data.title} - rae-bench view`;
 $("title").textContent = data.title;
 $("subtitle").textContent = data.subtitle;
+element("p", "", $("legend"), { className: "extra", id: "unit", hidden: !measured });
 data.characters.forEach((c, n) => {
   const button = legend("figure-" + n, c.label, n < 9 ? String(n + 1) : "", c.note, c.colours[0], c.shown, () => toggle(n), c.label);
   if (!c.shown) button.classList.add("extra");
 });
 if (data.characters.some((c) => c.note)) {
-  const words = measured ? "the error now; then the reconstruction error, mean over all held-out clips" : "reconstruction error, mean over all held-out clips";
-  element("p", `cm: ${words}`.replace("cm", UNIT), $("legend"), { className: "extra" });
+  element("p", `right: reconstruction error over all held-out clips, ${UNIT}`, $("legend"), { className: "extra" });
 }
 element("hr", "", $("legend"));
 for (const [name, text, key, colour, title] of MARKS) {

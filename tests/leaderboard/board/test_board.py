@@ -37,6 +37,7 @@ from rae_bench.results.files import load_results
 from rae_bench.results.text_table import text_table
 from rae_bench.statistics.gains import transfer_summary
 from rae_bench.statistics.tables import cell_values
+from rae_bench.viewer.kinds import line_colours
 
 HOSTILE = {
     "title": '<img src=x onerror=alert(1)> [x](javascript:alert(1)) | `c` **b**',
@@ -141,7 +142,7 @@ def test_a_control_that_reads_clips_is_compared_at_the_fractions_of_entries(tmp_
     table.to_csv(cells / "none-f1-s0.csv", index=False)
     board = make_board(load_entries(tmp_path / "entries"))
     assert board.data["tasks"]["biped2quad-control"]["controls"] == before
-    chart = task_chart(board.tasks["biped2quad-control"], ["fe"])
+    chart = task_chart(board.tasks["biped2quad-control"], ["fe"], line_colours(["fe"]))
     curves = {c["label"]: c["reconstruction"] for c in chart["controls"]}
     assert curves == {"hold": [5.2, 5.2, 5.2], "nearest": [5.3, 5.3, 2.0]}
 

@@ -9,6 +9,7 @@ import pytest
 
 from rae_bench.leaderboard.site.findings import found
 from rae_bench.leaderboard.site.svg import HEIGHT, LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
+from rae_bench.viewer.kinds import line_colours
 
 PANEL = {"category": "error", "title": "error", "unit": "cm", "digits": 1}
 
@@ -61,11 +62,40 @@ def row(entry: str, score: float, cost: float | None = 10.0, **facts: Any) -> di
     } | facts  # fmt: skip
 
 
-def test_the_front_names_who_is_beaten_by_nobody() -> None:
-    text = str(cost_svg([row("good", 0.1, 100), row("cheap", 0.3, 1), row("poor", 0.4, 50), row("free", 0.2, None)]))
-    assert re.findall(r"<text [^>]*>([a-z]+)</text>", text) == ["cheap", "good"]
+def cost(*rows: dict[str, Any]) -> str:
+    return str(cost_svg(rows, line_colours(row["entry"] for row in rows)))
+
+
+def test_cost_against_score() -> None:
+    """Every entry with both has its dot, its name and its colour; the line passes by who is beaten."""
+    rows = [row("good", 0.1, 100), row("cheap", 0.3, 1), row("poor", 0.4, 50), row("free", 0.2, None)]
+    text = cost(*rows)
+    assert re.findall(r'<text x="[^>]*>([a-z]+)</text>', text) == ["poor", "cheap", "good"]
     assert text.count("<circle") == 3
-    assert cost_svg([row("free", 0.2, None), row("none", 0, 3) | {"score": None}]) is None
+    assert re.findall(r"--light: (#\w+)", text) == [line_colours([r["entry"] for r in rows])[n][0] for n in (
+        "cheap", "poor", "good",
+    )]  # fmt: skip
+    front = re.search(r'class="front"><polyline points="([^"]*)"', text)
+    assert front is not None
+    assert len(front[1].split()) == 2
+    assert cost_svg([row("free", 0.2, None), row("none", 0, 3) | {"score": None}], line_colours(["free"])) is None
+
+
+def test_pre_training_is_a_ring_to_the_right() -> None:
+    """It costs ten times the adaptation, and where there is none there is no ring."""
+    taught = row("taught", 0.1) | {"cost": {"adapt_core_seconds": 10.0, "pretrain_core_seconds": 90.0}}
+    text = cost(taught, row("alone", 0.2))
+    ring, = re.findall(r'class="ring" cx="([\d.]+)"', text)
+    dot = re.search(r'<circle cx="([\d.]+)"[^>]*><title>taught: score 0.100, 10 core-seconds, 100 with pre-tr', text)
+    assert dot is not None
+    assert float(dot[1]) < float(ring) < WIDTH - RIGHT
+
+
+def test_names_of_neighbours_do_not_lie_on_each_other() -> None:
+    text = cost(*(row(f"entry{k}", 0.3 + 0.001 * k, 10 + 0.1 * k) for k in range(4)))
+    places = [float(y) for y in re.findall(r'<text x="[^"]*" y="([\d.]+)" text-anchor="\w+">entry', text)]
+    assert len(places) == 4
+    assert min(abs(a - b) for k, a in enumerate(places) for b in places[:k]) >= 11
 
 
 def test_odd_numbers_have_a_place() -> None:
@@ -73,14 +103,14 @@ def test_odd_numbers_have_a_place() -> None:
     none = {**chart(line("a", [2, 1, 3], [1, 1, 1])), "ticks": [0.0, 100.0]}
     none["lines"][0]["x"] = [0.0, 100.0]
     below = chart(line("a", [-0.1, -0.2, 0.0], [-0.1, None, None]))
-    for text in (str(curves_svg(none, PANEL)), str(curves_svg(below, PANEL)), str(cost_svg([row("fe", 0.0, 1e-9)]))):
+    for text in (str(curves_svg(none, PANEL)), str(curves_svg(below, PANEL)), cost(row("fe", 0.0, 1e-9))):
         for x, y in re.findall(r'<circle cx="([^"]+)" cy="([^"]+)"', text):
             assert LEFT <= float(x) <= WIDTH - RIGHT
             assert TOP <= float(y) <= HEIGHT
 
 
 def test_names_stay_text_in_drawings() -> None:
-    text = str(cost_svg([row("<script>alert(1)</script>", 0.1)]))
+    text = cost(row("<script>alert(1)</script>", 0.1))
     assert "<script" not in text
 
 

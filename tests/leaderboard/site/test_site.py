@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.made_entries import make_entry
+from helpers.places import DOCS
 
 from rae_bench.cli import cli
 from rae_bench.errors import UserError
@@ -135,7 +136,7 @@ def test_the_head_says_what_the_page_says(board: Board) -> None:
 def test_pages_link_to_a_repository_that_is_named(board: Board, tmp_path: Path) -> None:
     linked = Tags()
     linked.feed(site_pages(board, repository="https://github.com/x/y/")["index.html"])
-    for address in ("", "/tree/HEAD/docs", "/blob/HEAD/CONTRIBUTING.md"):
+    for address in ("", "/blob/HEAD/docs/index.md", "/blob/HEAD/docs/guides/submitting.md"):
         assert f"https://github.com/x/y{address}" in linked.addresses
     assert not any("https://" in page for name, page in site_pages(board).items() if name == "index.html")
     make_entry(tmp_path / "entries", "truth")
@@ -143,6 +144,30 @@ def test_pages_link_to_a_repository_that_is_named(board: Board, tmp_path: Path) 
     with pytest.raises(UserError, match="no https address"):
         cli.main(words, standalone_mode=False)
     assert not (tmp_path / "site").exists()
+
+
+def test_the_documentation_lies_beside_the_pages(board: Board, tmp_path: Path) -> None:
+    """The pages of the project's own documentation: every link from the board to them has its file."""
+    made = tmp_path / "made"
+    for page in DOCS.rglob("*.md"):
+        file = (made / page.relative_to(DOCS)).with_suffix(".html")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a page", encoding="utf-8")
+    write_site(board, tmp_path / "site", documentation=made, motion=False)
+    found = set()
+    for page in [p for p in (tmp_path / "site").rglob("*.html") if "docs" not in p.parts]:
+        tags = Tags()
+        tags.feed(page.read_text("utf-8"))
+        for address in tags.addresses:
+            file = (page.parent / address.partition("#")[0]).resolve()
+            if "docs" in file.parts:
+                assert file.is_file(), address
+                found.add(file.name)
+    assert found >= {"index.html", "glossary.html", "protocol.html", "submitting.html", "ranked-tasks.html"}
+    make_entry(tmp_path / "entries", "truth")
+    words = ["leaderboard", "build", "--folder", str(tmp_path), "--documentation", str(tmp_path / "none")]
+    with pytest.raises(UserError, match="mkdocs build"):
+        cli.main(words, standalone_mode=False)
 
 
 def test_what_is_not_a_site_is_not_overwritten(board: Board, tmp_path: Path) -> None:

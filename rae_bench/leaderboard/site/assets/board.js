@@ -47,20 +47,23 @@
 
   function filter() {
     const words = field("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
+    let shown = 0, rest = 0;
     for (const row of rows) {
       const d = row.dataset;
+      const named = words.every((word) => d.find.toLowerCase().includes(word));
       const seen = d.kind === "control"
-        ? field("controls").checked && !words.length
-        : words.every((word) => d.find.toLowerCase().includes(word)) &&
+        ? field("controls").checked && named
+        : named &&
           (!field("regime").value || d.regime === field("regime").value) &&
           (!field("division").value || d.division === field("division").value) &&
           Number(d.level) >= Number(field("level").value);
       row.hidden = !seen;
+      rest += seen;
       shown += seen && d.kind === "entry";
     }
     const all = rows.filter((row) => row.dataset.kind === "entry").length;
     field("shown").textContent = `${shown === all ? all : `${shown} of ${all}`} ${all === 1 ? "entry" : "entries"}`;
+    field("empty").hidden = rest > 0;
     table.classList.toggle("all", field("columns").checked);
   }
 
@@ -105,6 +108,13 @@
       });
     });
     form.addEventListener("input", () => { filter(); write(); });
+    field("clear").addEventListener("click", () => {
+      for (const id of WORDS) field(id).value = "";
+      field("controls").checked = true;
+      filter();
+      write();
+      field("find").focus();
+    });
     form.addEventListener("submit", (event) => event.preventDefault());
     addEventListener("hashchange", read);
     stop(0);
