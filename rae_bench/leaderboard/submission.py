@@ -124,7 +124,7 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     if model is None:
         chosen = [key for key in found if key[0] not in (TRUTH, *CONTROLS)]
     else:
-        chosen = [key for key in found if key[0] == portable_spec(model) or model == model_name(key[0])]
+        chosen = [k for k in found if k[0] == portable_spec(model) or model in (model_name(k[0]), _card_name(found[k]))]
         if not chosen:
             raise unknown(f"model in {folder}", model, names)
     if not chosen:
@@ -139,6 +139,12 @@ def gather_cells(folder: Path, model: str | None = None, tasks: Sequence[str] = 
     spec, config = chosen[0]
     _check_cells(found[chosen[0]])
     return Gathered(spec, config, found[chosen[0]], len(quick))
+
+
+def _card_name(cells: Mapping[Path, Mapping[str, Any]]) -> str | None:
+    """Return what the model's card calls it, which may be another name than that of its class."""
+    card = next(iter(cells.values())).get("card")
+    return str(card["name"]) if isinstance(card, Mapping) and "name" in card else None
 
 
 def _full_command(folder: Path, quick: Mapping[Path, Mapping[str, Any]], model: str | None) -> str:

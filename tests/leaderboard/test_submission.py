@@ -114,6 +114,11 @@ def test_it_asks_at_a_terminal(
     assert (card.title, card.authors, card.description, card.licence) == ("My model", "C. Author", "it sways", "MIT")
 
 
+@pytest.mark.parametrize("name", ["Sway", "sway"])
+def test_a_model_is_named_by_its_class_or_its_card(name: str, sway_results: Path) -> None:
+    assert gather_cells(sway_results, name).cells == gather_cells(sway_results).cells
+
+
 def test_quick_results_are_no_part_of_an_entry(sway_results: Path, tmp_path: Path) -> None:
     """Beside full ones they are left out and counted; alone they are refused."""
     both = Path(shutil.copytree(sway_results, tmp_path / "results"))
