@@ -53,6 +53,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"rae-bench study thesis .*": ("tests/study", "trains the thesis' models"),
     r"rae-bench study distance .*": ("tests/study/test_distance.py", "trains on a tiny series"),
     r"rae-bench verify leaderboard/entries/NAME": ("tests/leaderboard/test_submitting_page.py", "runs verify"),
+    r"rae-bench leaderboard stability": ("tests/leaderboard/board/test_stability.py", "runs it on one task"),
     r"rae-bench leaderboard diff OLD NEW": ("tests/leaderboard/board/test_board.py", "compares two boards"),
     r"ray start .*|rae-bench sweep .* --ray-address .*": ("tests/harness/test_sweep_kills.py", "uses Ray"),
     r"rae-bench tune .*|rae-bench run .* --preset .*": ("tests/harness/test_tuning.py", "searches on a small task"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -112,6 +113,47 @@ def show(table: str | None, folder: Path, as_json: bool, wide: bool) -> None:
         click.echo()
         print_notes([f"also: {', '.join(list(known)[1:])}"])
         next_steps(f"rae-bench leaderboard show {list(known)[1]} --folder {folder}")
+
+
+@leaderboard.command()
+@click.argument("table", required=False)
+@folder_option
+@click.option("--data", "data_root", type=click.Path(path_type=Path), help="Folder of recordings ($RAE_BENCH_DATA).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", is_flag=True, help="Print a table of Markdown.")
+@wide_option
+def stability(
+    table: str | None, folder: Path, data_root: Path | None, as_json: bool, markdown: bool, wide: bool
+) -> None:
+    """Say how firm the order of the first three entries is, on each task or one.
+
+    Counts the pairs of entries that are apart. Leaves out each group of test clips in turn and says where other entries
+    are the first three then, or the same in another order. Makes or reads the motion of the targets.
+    """
+    begin(f"leaderboard stability of {folder}", brief=True)
+
+    from rae_bench.errors import unknown
+    from rae_bench.leaderboard.board.build import read_board
+    from rae_bench.leaderboard.board.stability import stability_of
+    from rae_bench.leaderboard.board.stability_tables import stability_columns, stability_markdown, stability_notes
+    from rae_bench.leaderboard.verify.sampled import Exams
+
+    board = read_board(folder)
+    if table is not None and table not in board.tasks:
+        raise unknown("task", table, board.tasks)
+    found = []
+    for name in [table] if table else board.tasks:
+        one = stability_of(board.tasks[name], Exams.of(board.tasks[name].task, data_root).of_truth)
+        found += [one] if one else []
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=1))
+    elif markdown:
+        click.echo(stability_markdown(found))
+    elif not found:
+        click.echo("no entry has a score yet; rae-bench submit makes the first")
+    else:
+        print_table(*stability_columns(found), "leaving out each group of test clips in turn", wide=wide)
+        print_notes(stability_notes(found))
 
 
 @leaderboard.command()

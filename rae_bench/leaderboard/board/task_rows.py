@@ -72,7 +72,7 @@ class TaskRows:
 def task_rows(cells: TaskCells) -> TaskRows:
     """Make the table of a task, its rows in the order of their scores."""
     scaled = {c.name: normalised(c, cells) for c in cells.complete}
-    scores = _scores(scaled, cells.task.name)
+    scores = scores_of(scaled, cells.task.name)
     references = reference_colds(cells, REFERENCES)
     gains = {c.name: gains_of(c, cells, references) for c in cells.complete}
     ranks = ranks_of(scores, max(cells.fractions)) if len(scores) else {}
@@ -118,7 +118,7 @@ def ranks_of(scores: pd.DataFrame, fraction: float) -> dict[Any, Any]:
     return rank_table(scores, fraction).set_index("entry").to_dict("index")
 
 
-def _scores(scaled: Mapping[str, Mapping[str, np.ndarray]], task: str) -> pd.DataFrame:
+def scores_of(scaled: Mapping[str, Mapping[str, np.ndarray]], task: str) -> pd.DataFrame:
     """Return the headline scores, means over categories: columns entry, task, seed, value."""
     rows = [
         (name, task, seed, float(value))

@@ -20,6 +20,7 @@ from rae_bench.harness.identity import corpora_hash, identity, split_hash
 from rae_bench.leaderboard.verify.known_sources import KnownSource, known_sources
 from rae_bench.leaderboard.verify.traces import Forger
 from rae_bench.metrics import METRICS, measure
+from rae_bench.metrics.base import Sums
 from rae_bench.metrics.evaluation import beside_real, samples
 from rae_bench.metrics.reconstruction import reconstruction_error
 from rae_bench.model.api import Trajectory
@@ -165,10 +166,14 @@ class FoldGrader:
         return Beside(self.target, self.exam)
 
     @cached_property
+    def of_truth(self) -> dict[str, Sums]:
+        """Metric -> the sums of the truth itself."""
+        return measure(self.truth, self.exam.truth, self.exam.objectives)
+
+    @cached_property
     def weights(self) -> dict[str, np.ndarray]:
         """Metric -> what each clip counts in each group, (N, G); it depends on the truth alone."""
-        found = measure(self.truth, self.exam.truth, self.exam.objectives)
-        return {name: sums.weights for name, sums in found.items()}
+        return {name: sums.weights for name, sums in self.of_truth.items()}
 
     @cached_property
     def held(self) -> Trajectory:

@@ -30,6 +30,7 @@ from rae_bench.leaderboard.entries.sample import (
 from rae_bench.leaderboard.verify.clip_tables import check_means
 from rae_bench.leaderboard.verify.grading import FoldGrader, Grader, is_builtin, tolerance
 from rae_bench.metrics import METRICS, measure
+from rae_bench.metrics.base import Sums
 from rae_bench.model.api import Trajectory
 from rae_bench.results.clips import ClipTable
 from rae_bench.statistics.intervals import half_width
@@ -81,6 +82,10 @@ class Exams:
             exam = self.target.held_out_clips(self.target.split(seed).test)
             self.known[fold] = FoldGrader(self.target, exam)
         return self.known[fold]
+
+    def of_truth(self, seed: int) -> dict[str, Sums]:
+        """Return what `measure` says of the truth of a seed's test clips."""
+        return self.grader(seed).of_truth
 
     def on(self, seed: int) -> HeldOutClips:
         """Return the test clips of a seed."""
