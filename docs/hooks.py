@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REPOSITORY = ("CHANGELOG.md", "CONTRIBUTING.md", *(f"leaderboard/{name}" for name in (
     "README.md", "board.csv", "board.json", "v1/README.md", "v1/board.md", "v1/board.csv", "v1/board.json",
     "v1/board-curves.png", "v1/results.md", "v1/study.md", "v1/study.png",
+    *sorted(f"curves/{path.name}" for path in (ROOT / "leaderboard" / "curves").glob("*.svg")),
 )))  # fmt: skip
 """Files outside of `docs` that are part of the site."""
 FACES = {

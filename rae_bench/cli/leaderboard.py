@@ -44,7 +44,7 @@ def build(
     folder: Path, site: Path | None, no_site: bool, results: Path | None, no_motion: bool, repository: str,
     documentation: Path | None, data_root: Path | None,
 ) -> int:  # fmt: skip
-    """Make README.md, board.csv, board.json and badge.svg of FOLDER/entries, and pages that open from disk.
+    """Make the tables, figures and badge of FOLDER/entries, and pages that open from disk.
 
     Exit 0 where all entries are on the board, 1 where one cannot stand with the others: it is named and left out.
     """

@@ -99,6 +99,7 @@ def test_links_hide_no_entry_and_hold_nothing_up(tmp_path: Path) -> None:
     ("others", "kind"),
     [
         (["leaderboard/board.json", "docs/concepts/leaderboard.md", "CHANGELOG.md"], "entries"),
+        (["leaderboard/curves/biped2quad-control.svg"], "entries"), (["leaderboard/curves/x.py"], ""),
         (["rae_bench/x.py"], ""), (["tasks/x.toml"], ""), (["leaderboard/x.py"], ""), (["docs/conf.py"], ""),
         ([".github/scripts/verify-changed"], ""), ([".gitattributes"], ""),
     ],

@@ -14,6 +14,7 @@ import msgspec
 from rae_bench.benchmark import other_version, version_of
 from rae_bench.errors import UserError
 from rae_bench.files import read_bytes, read_text
+from rae_bench.leaderboard.board.figures import FOLDER, figure_files
 from rae_bench.leaderboard.board.make import FAMILY, SCHEMA, Board, make_board
 from rae_bench.leaderboard.board.sheet import board_csv
 from rae_bench.leaderboard.board.sound import read_entries
@@ -42,17 +43,23 @@ def board_json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def board_files(data: Mapping[str, Any]) -> dict[str, str]:
+def board_files(board: Board) -> dict[str, str]:
     """Return name -> text of every file that is committed."""
-    return {MARKDOWN: board_markdown(data), CSV: board_csv(data), JSON: board_json(data), BADGE: badge_svg(data)}
+    data, figures = board.data, figure_files(board)
+    tables = {MARKDOWN: board_markdown(data, figures), CSV: board_csv(data), JSON: board_json(data)}
+    return {**tables, BADGE: badge_svg(data), **figures}
 
 
 def write_board(board: Board, folder: Path) -> list[Path]:
-    """Write the files that changed; return the paths of all files."""
+    """Write the files that changed, and remove figures of tasks that are gone; return the paths of all files."""
     paths = []
-    for name, text in board_files(board.data).items():
+    files = board_files(board)
+    for path in _other_figures(files, folder):
+        path.unlink()
+    for name, text in files.items():
         path = folder / name
         if _text_of(path) != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as scratch:
                 scratch.write_bytes(text.encode("utf-8"))
         paths.append(path)
@@ -61,8 +68,9 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 
 def stale_files(board: Board, folder: Path) -> dict[str, str]:
     """Return name -> the first line that differs, of each file that is not what the entries give."""
-    out = {}
-    for name, text in board_files(board.data).items():
+    files = board_files(board)
+    out = {str(path.relative_to(folder)): "is of no task here" for path in _other_figures(files, folder)}
+    for name, text in files.items():
         old = _text_of(folder / name)
         if old is None:
             out[name] = "is missing"
@@ -71,6 +79,11 @@ def stale_files(board: Board, folder: Path) -> dict[str, str]:
             line = next((line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")), "line ends")
             out[name] = f"differs, first in: {one_line(line, 120)}"
     return out
+
+
+def _other_figures(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Return the figures in a folder of the board that are none of these files."""
+    return [path for path in sorted((folder / FOLDER).glob("*.svg")) if f"{FOLDER}/{path.name}" not in files]
 
 
 def _text_of(path: Path) -> str | None:

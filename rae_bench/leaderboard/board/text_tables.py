@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,8 +73,13 @@ def entry_count(data: Mapping[str, Any]) -> str:
     return f"{number} entr{'y' if number == 1 else 'ies'}"
 
 
-def board_markdown(data: Mapping[str, Any]) -> str:
-    """Return all of the board's tables as Markdown."""
+def board_markdown(data: Mapping[str, Any], figures: Container[str] = ()) -> str:
+    """Return all of the board's tables as Markdown.
+
+    Args:
+        data: the board.
+        figures: the names of the figures that lie beside the tables.
+    """
     fractions = sorted({f for task in data["tasks"].values() for f in task["fractions"]})
     seen = " and ".join(map(percent, fractions)) or "a part"
     lines = [README_HEAD.format(version=markdown(data["benchmark"]), entries=entry_count(data), fractions=seen)]
@@ -95,6 +100,8 @@ def board_markdown(data: Mapping[str, Any]) -> str:
             best = ", ".join(f"{markdown(entry)} at {fraction}" for fraction, entry in task["reference_cold"].items())
             lines.append(f"Reference cold: {best}.\n")
         lines += _incomplete(task, "Incomplete, so neither ranked nor averaged:")
+        if (figure := f"curves/{name}.svg") in figures:
+            lines.append(f"![Errors of the first entries over the share of the target's data]({figure})\n")
     if data["left_out"]:
         lines += ["## Left out\n", "These entries cannot stand in a table with the others:\n"]
         lines += [f"- {markdown(row['entry'])}: {markdown(row['why'])}" for row in data["left_out"]]

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from rae_bench.errors import UserError
+from rae_bench.leaderboard.board.charts import entry_colours
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.entry_files import SAMPLE
@@ -21,7 +22,6 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.packing import FARTHEST
 from rae_bench.leaderboard.entries.quantised import off_grid
 from rae_bench.leaderboard.entries.sample import choose_clips, read_sample
-from rae_bench.leaderboard.site.charts import entry_colours
 from rae_bench.leaderboard.verify.sampled import Exams
 from rae_bench.model.regimes import percent
 from rae_bench.motion.motion import make_motion

@@ -18,17 +18,17 @@ from markupsafe import Markup
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import CSV, JSON, board_json
+from rae_bench.leaderboard.board.charts import entry_chart, entry_colours, number_rows, rig_svg, scale_of, task_chart
 from rae_bench.leaderboard.board.escape import LONGEST_CELL, web_address
 from rae_bench.leaderboard.board.make import Board
 from rae_bench.leaderboard.board.sheet import board_csv
+from rae_bench.leaderboard.board.svg import above, cost_svg, curves_svg
 from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, YOUR_ENTRY, category_digits
 from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.finding import one_line
-from rae_bench.leaderboard.site.charts import entry_chart, entry_colours, number_rows, rig_svg, scale_of, task_chart
 from rae_bench.leaderboard.site.findings import found
 from rae_bench.leaderboard.site.motion import Motion, write_motion
-from rae_bench.leaderboard.site.svg import above, cost_svg, curves_svg
 from rae_bench.metrics.base import Column
 from rae_bench.model.regimes import COLD, FULL, NO_REGIME, percent
 from rae_bench.objectives.tracks import LIMBS

@@ -24,12 +24,12 @@ from rae_bench.cli import cli
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.build import board_files, load_board, read_board, stale_files, write_board
+from rae_bench.leaderboard.board.charts import task_chart
 from rae_bench.leaderboard.board.difference import compare_boards, difference_markdown, difference_tables
 from rae_bench.leaderboard.board.escape import csv_cell, markdown, web_address
-from rae_bench.leaderboard.board.make import make_board
+from rae_bench.leaderboard.board.make import Board, make_board
 from rae_bench.leaderboard.board.text_tables import FIRST_ENTRY, terminal_table
 from rae_bench.leaderboard.entries.entry import load_entries
-from rae_bench.leaderboard.site.charts import task_chart
 from rae_bench.leaderboard.site.write import site_pages
 from rae_bench.metrics import category_scores, headline_score
 from rae_bench.objectives.tracks import CONTROL
@@ -64,8 +64,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def data(folder: Path) -> Any:
-    return read_board(folder).data
+def board(folder: Path) -> Board:
+    return read_board(folder)
+
+
+@pytest.fixture(scope="module")
+def data(board: Board) -> Any:
+    return board.data
 
 
 def row(part: Any, entry: str) -> Any:
@@ -117,12 +122,12 @@ def test_a_gain_by_hand(folder: Path, data: Any) -> None:
     assert found["low"] < found["value"] < found["high"]
 
 
-def test_controls_and_truth_are_rows(data: Any) -> None:
+def test_controls_and_truth_are_rows(data: Any, board: Board) -> None:
     controls = {c["control"]: c["score"] for c in data["tasks"]["biped2quad-control"]["controls"]}
     assert list(controls) == ["truth", "hold", "interpolate", "nearest"]
     assert controls["truth"] == 0
     assert controls["hold"] == pytest.approx((5.2 / 9.7 + 0 + 180 / 184.5 + 0.92) / 4)
-    text = board_files(data)["README.md"]
+    text = board_files(board)["README.md"]
     places = [text.index(f"| {name} |") for name in ("*truth*", "fe", "*hold*", "*nearest*")]
     assert places == sorted(places)  # a control stands where its score does
 
@@ -188,10 +193,10 @@ def test_more_seeds_compare_with_fewer(folder: Path, tmp_path: Path) -> None:
 
 def test_bytes_do_not_depend_on_the_order(folder: Path, tmp_path: Path) -> None:
     entries = load_entries(folder / "entries")
-    files = board_files(make_board(entries).data)
+    files = board_files(make_board(entries))
     for seed in range(2):
         random.Random(seed).shuffle(entries)
-        assert board_files(make_board(entries).data) == files
+        assert board_files(make_board(entries)) == files
 
 
 def test_names_do_not_change_the_numbers(folder: Path, data: Any, tmp_path: Path) -> None:
@@ -231,7 +236,8 @@ def test_a_stale_board_is_noticed(folder: Path, tmp_path: Path, capsys: Any) -> 
     assert cli.main(["leaderboard", "check", "--folder", str(tmp_path)], standalone_mode=False) == 1
     said = capsys.readouterr().out
     assert "badge.svg: is missing" in said
-    assert set(stale_files(read_board(tmp_path), tmp_path)) == {"README.md", "board.csv", "board.json", "badge.svg"}
+    stale = set(stale_files(read_board(tmp_path), tmp_path))
+    assert stale >= {"README.md", "board.csv", "board.json", "badge.svg", "curves/biped2quad-control.svg"}
 
 
 def test_what_moved_and_whether_significantly(folder: Path, data: Any, tmp_path: Path) -> None:
@@ -300,8 +306,8 @@ def test_a_damaged_entry_is_named_and_left_out(folder: Path, tmp_path: Path, cap
 # ---- text of others --------------------------------------------------------------------------------------------------
 
 
-def test_markdown_stays_text(data: Any) -> None:
-    text = board_files(data)["README.md"]
+def test_markdown_stays_text(board: Board) -> None:
+    text = board_files(board)["README.md"]
     assert "<img" not in text
     assert "](javascript" not in re.sub(r"\\.", "", text)
     assert r"\[x\](javascript:alert(1)) \|" in text
@@ -326,8 +332,8 @@ def test_a_zero_has_no_sign() -> None:
     assert formatting.ends({"low": -0.0004, "high": -0.5}, 3) == "0.000 to -0.500"
 
 
-def test_csv_begins_no_formula(data: Any) -> None:
-    rows = list(csv.reader(io.StringIO(board_files(data)["board.csv"])))
+def test_csv_begins_no_formula(board: Board) -> None:
+    rows = list(csv.reader(io.StringIO(board_files(board)["board.csv"])))
     for line in rows[1:]:
         for cell in line:
             assert not cell.startswith(("=", "+", "@"))
@@ -354,11 +360,41 @@ def test_addresses_of_the_web() -> None:
     assert web_address("https://example.org/a?b=c#d") == "https://example.org/a?b=c#d"
 
 
-def test_the_badge_is_well_formed(data: Any) -> None:
+def test_the_badge_is_well_formed(board: Board) -> None:
     from xml.etree import ElementTree
 
-    badge = ElementTree.fromstring(board_files(data)["badge.svg"])
+    badge = ElementTree.fromstring(board_files(board)["badge.svg"])
     assert badge.attrib["aria-label"] == "rae-bench leaderboard: v2 · 5 entries"
+
+
+def test_a_figure_for_each_task(board: Board) -> None:
+    """Well-formed, within its frame, with the table that shows it; names of entries stay text."""
+    from xml.etree import ElementTree
+
+    files = board_files(board)
+    figures = {name for name in files if name.startswith("curves/")}
+    assert figures == {f"curves/{task}.svg" for task, table in board.data["tasks"].items() if table["rows"]}
+    for name in figures:
+        assert f"]({name})" in files["README.md"]
+        picture = ElementTree.fromstring(files[name])
+        texts = [one.text for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+        assert {"fe", "hold"} <= set(texts)
+        wide = float(picture.attrib["viewBox"].split()[2])
+        ends = [float(x) for x in re.findall(r'<line x1="([\d.]+)"', files[name])]
+        assert ends
+        assert max(ends) < wide
+
+
+def test_figures_of_tasks_that_are_gone_are_removed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "entries", tmp_path / "entries")
+    old = tmp_path / "curves" / "gone.svg"
+    old.parent.mkdir()
+    old.write_text("<svg/>", encoding="utf-8")
+    board = read_board(tmp_path)
+    assert stale_files(board, tmp_path)["curves/gone.svg"] == "is of no task here"
+    write_board(board, tmp_path)
+    assert not old.exists()
+    assert stale_files(board, tmp_path) == {}
 
 
 def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_path: Path, capsys: Any) -> None:
@@ -380,8 +416,8 @@ def test_what_cannot_be_written_is_told_and_a_board_without_entries_says_so(tmp_
     assert len((tmp_path / "board.csv").read_text().splitlines()) == 1
 
 
-def test_every_output_names_the_version(folder: Path, data: Any, capsys: Any) -> None:
-    files = board_files(data)
+def test_every_output_names_the_version(folder: Path, board: Board, capsys: Any) -> None:
+    files = board_files(board)
     assert f"**Benchmark version {BENCHMARK_VERSION}**" in files["README.md"]
     assert {row["benchmark"] for row in csv.DictReader(io.StringIO(files["board.csv"]))} == {str(BENCHMARK_VERSION)}
     assert json.loads(files["board.json"])["benchmark"] == BENCHMARK_VERSION
@@ -452,7 +488,7 @@ def test_ten_thousand_cells(tmp_path: Path) -> None:
                 make_entry(tmp_path / "entries", f"e{k:03d}", 0.6 + k * 0.01)
         started = time.process_time()
         board = read_board(tmp_path)
-        board_files(board.data)
+        board_files(board)
         spent.append(time.process_time() - started)
         cells = sum(len(entry.cells) for entry in board.entries.values())
         print(f"{cells} cells: {spent[-1]:.1f} core-seconds")

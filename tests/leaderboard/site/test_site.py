@@ -15,8 +15,8 @@ from helpers.places import DOCS
 from rae_bench.cli import cli
 from rae_bench.errors import UserError
 from rae_bench.leaderboard.board.build import read_board
+from rae_bench.leaderboard.board.charts import rig_svg
 from rae_bench.leaderboard.board.make import Board
-from rae_bench.leaderboard.site.charts import rig_svg
 from rae_bench.leaderboard.site.write import site_pages, write_site
 from rae_bench.metrics import METRICS, primaries
 from rae_bench.rigs.file import load_rig

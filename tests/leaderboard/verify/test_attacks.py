@@ -363,7 +363,7 @@ def test_budgets_stand_on_the_board(tmp_path: Path, said: dict[str, Any], status
     board = read_board(tmp_path)
     assert board.data["tasks"]["biped2quad"]["rows"][0]["budget"] == status
     note = {"undeclared": "(budget undeclared)", "exceeded": "(over budget)"}[status]
-    assert f"| fe {note} |" in board_files(board.data)["README.md"]
+    assert f"| fe {note} |" in board_files(board)["README.md"]
     assert f"budget {status}" in site_pages(board)["tasks/biped2quad.html"]
 
 

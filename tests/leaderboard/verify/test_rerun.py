@@ -53,7 +53,7 @@ def test_a_level_says_what_it_rests_on(tmp_path: Path) -> None:
     assert words(again) == ("reproduced", said)
     board = read_board(tmp_path)
     assert board.data["left_out"] == []
-    assert f"reproduced: {markdown(said)} |" in board_files(board.data)["README.md"]
+    assert f"reproduced: {markdown(said)} |" in board_files(board)["README.md"]
     pages = site_pages(board)
     assert all(said in pages[name] for name in ("tasks/biped2quad.html", "entries/mine.html"))
     assert '<span class="brief">reproduced: 2 of 6 ranked cells</span>' in pages["tasks/biped2quad.html"]  # on a phone

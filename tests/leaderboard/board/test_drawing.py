@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from rae_bench.leaderboard.board.svg import HEIGHT, LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
 from rae_bench.leaderboard.site.findings import found
-from rae_bench.leaderboard.site.svg import HEIGHT, LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
 from rae_bench.viewer.kinds import line_colours
 
 PANEL = {"category": "error", "title": "error", "unit": "cm", "digits": 1}

@@ -20,6 +20,12 @@ BEYOND = 2.5
 
 def curves_svg(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> Markup:
     """Draw a panel of a chart of `charts.task_chart` or `charts.entry_chart`."""
+    label = f"{panel['title']} over the share of the target's data; the table below has its numbers"
+    return _svg(curves_parts(chart, panel), label)
+
+
+def curves_parts(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> list[str]:
+    """Return what such a panel is made of, in a field of `WIDTH` x `HEIGHT`."""
     ticks, category = chart["ticks"], panel["category"]
     top = highest(chart, category)
     across = _data_scale(ticks)
@@ -38,8 +44,7 @@ def curves_svg(chart: Mapping[str, Any], panel: Mapping[str, Any]) -> Markup:
         inner += "".join(f'<circle cx="{across(x):.1f}" cy="{up(p[0]):.1f}" r="3.5"/>' for x, p in points)
         hidden = "" if line["shown"] else " hidden"
         parts.append(f'<g class="line" data-line="{number}" style="{_colours(line["colours"])}"{hidden}>{inner}</g>')
-    parts += _titles("share of the target's data", panel["unit"])
-    return _svg(parts, f"{panel['title']} over the share of the target's data; the table below has its numbers")
+    return [*parts, *_titles("share of the target's data", panel["unit"])]
 
 
 def highest(chart: Mapping[str, Any], category: str) -> float:
