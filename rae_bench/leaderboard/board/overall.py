@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rae_bench.leaderboard.board.estimates import mean_of_all, over_tasks, seed_effects
+from rae_bench.leaderboard.board.score_gains import score_gain_estimates
 from rae_bench.leaderboard.board.task_rows import TaskRows, gain_estimate, head, place, rank_columns, ranks_of
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import LEVELS
@@ -55,6 +56,10 @@ def overall_table(tasks: Sequence[TaskRows], entries: Sequence[Entry]) -> dict[s
                     for category in HEADLINE_CATEGORIES
                 },
                 "gain": {name: gain_estimate([gain[name] for gain in gains]) for name in GAINS},
+                "score_gain": score_gain_estimates(
+                    [task.score_gained[entry.name] for task in tasks],
+                    [fraction for task in tasks for fraction in task.cells.fractions],
+                ),
                 "quality_of_full": gain_estimate([gain[FULL] for gain in gains], times=100),
                 "cost": {
                     column: mean_of_all([row["cost"][column] for row in on_tasks]) for column in on_tasks[0]["cost"]

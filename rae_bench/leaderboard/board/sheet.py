@@ -9,6 +9,7 @@ from typing import Any
 
 from rae_bench.leaderboard.board.escape import csv_cell
 from rae_bench.leaderboard.board.estimates import COSTS
+from rae_bench.leaderboard.board.score_gains import STARTS
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.statistics.gains import GAINS
 
@@ -17,6 +18,7 @@ ESTIMATES = (
     *HEADLINE_CATEGORIES,
     *(f"{category}_normalised" for category in HEADLINE_CATEGORIES),
     *(f"gain_{name}" for name in GAINS),
+    *(f"score_gain_{name}" for name in STARTS),
     "quality_of_full",
 )
 FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "budget", "level",
@@ -56,6 +58,7 @@ def _entry(row: Mapping[str, Any], scaled: bool) -> dict[str, Any]:
         estimates |= {f"{category}_normalised": value if scaled else value["normalised"]}
         estimates |= {} if scaled else {category: value}
     estimates |= {f"gain_{name}": value for name, value in row["gain"].items()}
+    estimates |= {f"score_gain_{name}": value for name, value in row["score_gain"].items()}
     return {**facts, **_ends(estimates), **row["cost"]}
 
 

@@ -26,6 +26,7 @@ from rae_bench.leaderboard.board.estimates import (
     reference_colds,
     transfer_at,
 )
+from rae_bench.leaderboard.board.score_gains import ScoreGains, score_gain_estimates, score_gains
 from rae_bench.leaderboard.entries.cells import EntryCell
 from rae_bench.leaderboard.entries.entry import Entry
 from rae_bench.leaderboard.entries.level import Level
@@ -49,6 +50,7 @@ class TaskRows:
         scores: headline scores with the columns entry, task, seed, value.
         scaled: entry -> category -> (S,) on the headline's scale.
         gains: entry -> what it gained over each of `GAINS` and over `full`.
+        score_gained: entry -> by how much its score is better than that of its other starts.
         table: ready for JSON.
     """
 
@@ -56,6 +58,7 @@ class TaskRows:
     scores: pd.DataFrame
     scaled: Mapping[str, Mapping[str, np.ndarray]]
     gains: Mapping[str, Mapping[str, Gain]]
+    score_gained: Mapping[str, ScoreGains]
     table: Mapping[str, Any]
 
     @property
@@ -75,6 +78,7 @@ def task_rows(cells: TaskCells) -> TaskRows:
     scores = scores_of(scaled, cells.task.name)
     references = reference_colds(cells, REFERENCES)
     gains = {c.name: gains_of(c, cells, references) for c in cells.complete}
+    score_gained = {c.name: score_gains(c, cells) for c in cells.complete}
     ranks = ranks_of(scores, max(cells.fractions)) if len(scores) else {}
     by_entry = {str(name): list(group["value"]) for name, group in scores.groupby("entry", sort=False)}
     controls = _control_rows(cells)
@@ -87,6 +91,7 @@ def task_rows(cells: TaskCells) -> TaskRows:
             "seed_scores": by_entry.get(c.name, []),
             "categories": categories_of(c, scaled[c.name]),
             "gain": {name: gain_estimate([gains[c.name][name]]) for name in GAINS},
+            "score_gain": score_gain_estimates([score_gained[c.name]], cells.fractions),
             "quality_of_full": gain_estimate([gains[c.name][FULL]], times=100),
             "by_fraction": _by_fraction(c, gains[c.name][COLD], cells),
             "cost": cost_of(c),
@@ -110,7 +115,7 @@ def task_rows(cells: TaskCells) -> TaskRows:
             {"entry": name, "missing": len(keys), "first": str(keys[0])} for name, keys in cells.missing.items()
         ],
     }
-    return TaskRows(cells, scores, scaled, gains, table)
+    return TaskRows(cells, scores, scaled, gains, score_gained, table)
 
 
 def ranks_of(scores: pd.DataFrame, fraction: float) -> dict[Any, Any]:

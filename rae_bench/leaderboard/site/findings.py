@@ -7,12 +7,9 @@ from statistics import median
 from typing import Any
 
 from rae_bench.leaderboard.board import formatting
-from rae_bench.model.regimes import COLD
+from rae_bench.model.regimes import COLD, COLD_LONG
 from rae_bench.results.columns import COLUMNS
 from rae_bench.task.cells import TRUTH
-
-BY = "By reconstruction error, having learnt the source"
-"""Gains are of this error. The score has three others besides, which a source may help while it does not help this."""
 
 
 def found(part: Mapping[str, Any]) -> str:
@@ -35,18 +32,24 @@ def _leader(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
-    gains = [row["gain"][COLD] for row in rows if row["gain"][COLD] and row["regime"] != COLD]
-    if not gains:
-        return ""
-    helped = sum(gain["low"] is not None and gain["low"] > 1 for gain in gains)
-    hurt = sum(gain["high"] is not None and gain["high"] < 1 for gain in gains)
-    digits, unit = COLUMNS["gain_over_cold"].digits, COLUMNS["gain_over_cold"].unit
-    middle = f"{median(gain['value'] for gain in gains):.{digits}f}{unit}"
+    """Say for how many entries the source helped in score, against a cold start and against one as long."""
+    learnt = [row for row in rows if row["regime"] != COLD]
+    cold = [row["score_gain"][COLD] for row in learnt if row["score_gain"][COLD]]
+    long = [row["score_gain"][COLD_LONG] for row in learnt if row["score_gain"][COLD_LONG]]
+    words = [_helped(cold, "Over a cold start")] if cold else []
+    words += [_helped(long, "Over a cold start with as many updates")] if long else []
+    return " ".join(words)
+
+
+def _helped(gains: Sequence[Mapping[str, Any]], over: str) -> str:
+    helped = sum(gain["low"] is not None and gain["low"] > 0 for gain in gains)
+    hurt = sum(gain["high"] is not None and gain["high"] < 0 for gain in gains)
+    middle = formatting.number(median(gain["value"] for gain in gains), COLUMNS["score"].digits)
     if len(gains) == 1:
-        what = "helped it" if helped else "hurt it" if hurt else "changed nothing"
-        return f"{BY} {what} beyond chance; its gain over a cold start is {middle}."
-    words = f"helped {helped or 'none'} of {len(gains)} entries beyond chance and hurt {hurt or 'none'}"
-    return f"{BY} {words}; the median gain over a cold start is {middle}."
+        chance = "beyond" if helped or hurt else "within"
+        return f"{over}, the one entry that can be compared gained {middle} in score, which is {chance} chance."
+    verdict = f"improved the score of {helped or 'none'} of {len(gains)} entries beyond chance"
+    return f"{over}, the source {verdict} and worsened that of {hurt or 'none'}; the median gain is {middle}."
 
 
 def _controls(part: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

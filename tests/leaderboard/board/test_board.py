@@ -306,6 +306,29 @@ def test_a_damaged_entry_is_named_and_left_out(folder: Path, tmp_path: Path, cap
 # ---- text of others --------------------------------------------------------------------------------------------------
 
 
+def test_gains_in_score_are_those_of_the_seeds(board: Board, data: Any) -> None:
+    """The score of cold starts less that of the ranked regime, each seed by the truth of its fold."""
+    cells = board.tasks["biped2quad-control"]
+    fe = next(c for c in cells.complete if c.name == "fe")
+
+    def scores(regime: str) -> np.ndarray:
+        found = []
+        for cell in (cell for fraction in cells.fractions for cell in fe.at(regime, fraction)):
+            known = cells.yardsticks_at(cell.seed)
+            assert known is not None
+            found.append(headline_score([category_scores(cell.metrics, *known)]))
+        return np.array(found)
+
+    found = row(data["tasks"]["biped2quad-control"], "fe")["score_gain"]
+    assert found["cold"]["value"] == pytest.approx((scores("cold") - scores(fe.regime)).mean(), rel=1e-5)
+    assert found["cold"]["low"] < found["cold"]["value"] < found["cold"]["high"]
+    assert found["cold-long"] is found["retarget"] is None
+    assert row(data["overall"], "fe")["score_gain"]["cold"]["value"] > 0
+    first = next(csv.DictReader(io.StringIO(board_files(board)["board.csv"])))
+    assert float(first["score_gain_cold"]) > 0
+    assert first["score_gain_retarget"] == ""
+
+
 def test_markdown_stays_text(board: Board) -> None:
     text = board_files(board)["README.md"]
     assert "<img" not in text

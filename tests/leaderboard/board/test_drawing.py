@@ -55,9 +55,9 @@ def test_hidden_lines_and_controls() -> None:
 
 def row(entry: str, score: float, cost: float | None = 10.0, **facts: Any) -> dict[str, Any]:
     known = {"value": score, "low": score - 0.01, "high": score + 0.01}
-    gain = {"value": 1.2, "low": 1.1, "high": 1.3}
+    gain = {"cold": {"value": 0.02, "low": 0.01, "high": 0.03}, "cold-long": None}
     return {
-        "entry": entry, "title": entry, "score": known, "ties": entry[0], "regime": "finetune", "gain": {"cold": gain},
+        "entry": entry, "title": entry, "score": known, "ties": entry[0], "regime": "finetune", "score_gain": gain,
         "cost": {"adapt_core_seconds": cost},
     } | facts  # fmt: skip
 
@@ -114,6 +114,10 @@ def test_names_stay_text_in_drawings() -> None:
     assert "<script" not in text
 
 
+KNOWN = {"value": 0.03, "low": 0.02, "high": 0.04}
+WORSE = {"value": -0.01, "low": -0.015, "high": -0.005}
+
+
 def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
     return {"rows": list(rows), "controls": [{"control": k, "score": v} for k, v in {"truth": 0.0, **controls}.items()]}
 
@@ -124,18 +128,20 @@ def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
         (part(), ""),
         (
             part(row("fe", 0.1), hold=0.5),
-            "fe is the only entry; its score is 0.100 (0.090 to 0.110). By reconstruction error, having learnt the "
-            "source helped it beyond chance; its gain over a cold start is 1.20x. Every entry scores better than the "
-            "controls, which learn nothing.",
+            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Over a cold start, the one entry that can be "
+            "compared gained 0.020 in score, which is beyond chance. Every entry scores better than the controls, "
+            "which learn nothing.",
         ),
         (
             part(
-                row("fe", 0.3), row("mann", 0.4, ties="fb", gain={"cold": None}), row("nsm", 0.6, ties="c"),
+                row("fe", 0.3, score_gain={"cold": KNOWN, "cold-long": WORSE}),
+                row("mann", 0.4, ties="fb", score_gain={"cold": None, "cold-long": None}), row("nsm", 0.6, ties="c"),
                 hold=0.2, nearest=0.5,
             ),
-            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. By reconstruction error, having "
-            "learnt the source helped 2 of 2 entries beyond chance and hurt none; the median gain over a cold start is "
-            "1.20x. hold, which learns nothing, scores better than every entry.",
+            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Over a cold start, the source "
+            "improved the score of 2 of 2 entries beyond chance and worsened that of none; the median gain is 0.025. "
+            "Over a cold start with as many updates, the one entry that can be compared gained -0.010 in score, which "
+            "is beyond chance. hold, which learns nothing, scores better than every entry.",
         ),
         (
             part(row("fe", 0.3, regime="cold"), row("mann", 0.6, regime="cold"), hold=0.4),

@@ -10,7 +10,7 @@
   const form = document.querySelector(".filters");
   const field = (id) => document.getElementById(id);
   const WORDS = ["find", "regime", "level", "division"], TICKS = ["controls", "columns"];
-  const HIGH = new Set(["gain", "reference", "long", "quality", "saved", "level"]); // where more is better
+  const HIGH = new Set(["gain", "reference", "long", "scorecold", "scorelong", "quality", "saved", "level"]); // where more is better
   const START = { key: "score", up: true };
   let sorted = START;
 
