@@ -199,7 +199,10 @@ def test_errors_below_the_scrubber_and_of_all_clips(scene: Scene, file: Path, br
     name = browser.run(rows)[-1][0]
     browser.run("document.querySelector('#rows tr:last-child button').click()")
     browser.until(f"clip().name === {name!r} && state.at === clip().opens")
+    unit = "document.getElementById('unit').textContent"
+    assert browser.run(unit) == "pose error now, cm"
     browser.select("#measure", "1")
+    assert browser.run(unit) == "place error now, cm"
     assert browser.run("data.measures[MEASURES[state.measure]]").startswith("distance of the root")
     assert complaints(browser) == []
 
@@ -231,8 +234,12 @@ def test_a_figure_may_lack_a_clip(scene: Scene, browser: Browser, tmp_path: Path
     assert browser.run("[...document.querySelectorAll('.absent')].map((b) => b.id)") == ["figure-2"]
     expected = 100 * float(scene.clips[0].errors[2][POSE].mean())
     assert browser.run("meanError(clip(), 3, 0) * 100") == pytest.approx(expected, rel=1e-3)
+    now = "[...document.querySelectorAll('#legend .now')].map((n) => n.textContent)"
+    browser.until(f"{now}[1] !== ''")
+    assert [n for n, words in enumerate(browser.run(now)) if words == "no motion"] == [2]
     browser.select("#clip", "1")
     browser.until("seen().length === 5")
+    browser.until(f"{now}[2] !== 'no motion'")
     assert complaints(browser) == []
 
 
