@@ -22,6 +22,7 @@ from rae_bench.leaderboard.entries.finding import Refused
 from rae_bench.leaderboard.entries.packing import digest, open_pack, pack
 from rae_bench.leaderboard.entries.rules import is_ranked
 from rae_bench.leaderboard.entries.sample import room_for
+from rae_bench.leaderboard.verify.plausibility import check_required
 from rae_bench.leaderboard.verify.sampled import make_sample
 from rae_bench.leaderboard.verify.verifier import Report, Say, known_tasks, verify
 from rae_bench.model.plugins.plugin import portable_spec
@@ -254,6 +255,9 @@ def submit_entry(
         known = known_tasks(tasks)
         with suppress(Refused):  # verify reports it
             entry = load_entry(folder)
+            asked = [known[task] for task in entry.tasks if task in known]
+            if lacking := [finding for task in asked for finding in check_required(entry, task)]:
+                return Report(entry, lacking)  # at once: to measure its motion takes minutes
             if trajectories and any(is_ranked(known[task]) for task in entry.tasks if task in known):
                 with open_pack(entry, file) as opened:
                     make_sample(entry, opened, known, room_for(name, others), data_root, progress)

@@ -169,6 +169,10 @@ def test_the_address_names_clip_moment_and_figures(scene: Scene, file: Path, bro
     browser.key("End")
     now = "new URLSearchParams(location.hash.slice(1)).get('t')"
     browser.until(f"{now} === ((last() - clip().start) / data.fps).toFixed(2)")
+    browser.open(f"{link}&camera=side&layout=beside&error=place", *SIZE, calm=True)
+    assert browser.run("[state.camera, state.layout, MEASURES[state.measure]]") == ["side", "beside", "place"]
+    browser.run("write()")
+    assert browser.run("location.hash").endswith("&camera=side&layout=beside&error=place")
     browser.run(f"location.hash = '#clip={scene.clips[scene.first].id}'")  # a link within the open page
     browser.until(f"state.clip === {scene.first} && state.at === {scene.clips[scene.first].opens}")
     browser.open(f"{file.as_uri()}#clip=nobody&t=what", *SIZE, calm=True)
@@ -196,6 +200,10 @@ def test_errors_below_the_scrubber_and_of_all_clips(scene: Scene, file: Path, br
     first = [float(row[1]) for row in browser.run(rows)]
     assert first == sorted(first, reverse=True)
     assert browser.run("document.querySelector('#heads th:nth-child(2)').getAttribute('aria-sort')") == "descending"
+    browser.key("x")
+    one, other = clip.errors[1][POSE], clip.errors[2][POSE]  # cold is hidden: frozen, finetune and full are left
+    gap = np.ptp(np.stack([one, other, clip.errors[3][POSE]]), axis=0)
+    assert browser.run("state.at - clip().start") == int(gap.argmax())
     name = browser.run(rows)[-1][0]
     browser.run("document.querySelector('#rows tr:last-child button').click()")
     browser.until(f"clip().name === {name!r} && state.at === clip().opens")

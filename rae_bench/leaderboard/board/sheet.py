@@ -9,7 +9,7 @@ from typing import Any
 
 from rae_bench.leaderboard.board.escape import csv_cell
 from rae_bench.leaderboard.board.estimates import COSTS
-from rae_bench.leaderboard.board.score_gains import STARTS
+from rae_bench.leaderboard.board.score_gains import MOTION, STARTS
 from rae_bench.metrics.headline import HEADLINE_CATEGORIES
 from rae_bench.statistics.gains import GAINS
 
@@ -18,7 +18,7 @@ ESTIMATES = (
     *HEADLINE_CATEGORIES,
     *(f"{category}_normalised" for category in HEADLINE_CATEGORIES),
     *(f"gain_{name}" for name in GAINS),
-    *(f"score_gain_{name}" for name in STARTS),
+    *(f"score_gain_{name}" for name in (*STARTS, MOTION)),
     "quality_of_full",
 )
 FACTS = ("benchmark", "table", "kind", "entry", "title", "authors", "regime", "access", "division", "budget", "level",

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from rae_bench.leaderboard.board import formatting
+from rae_bench.leaderboard.board.score_gains import MOTION
 from rae_bench.model.regimes import COLD, COLD_LONG
 from rae_bench.results.columns import COLUMNS
 from rae_bench.task.cells import TRUTH
@@ -32,24 +33,31 @@ def _leader(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say for how many entries the source helped in score, against a cold start and against one as long."""
+    """Say how many entries the source helped, against a cold start and against one with as many updates (cold-long)."""
     learnt = [row for row in rows if row["regime"] != COLD]
-    cold = [row["score_gain"][COLD] for row in learnt if row["score_gain"][COLD]]
-    long = [row["score_gain"][COLD_LONG] for row in learnt if row["score_gain"][COLD_LONG]]
-    words = [_helped(cold, "Over a cold start")] if cold else []
-    words += [_helped(long, "Over a cold start with as many updates")] if long else []
-    return " ".join(words)
+
+    def known(name: str) -> list[Mapping[str, Any]]:
+        return [row["score_gain"][name] for row in learnt if row["score_gain"][name]]
+
+    what = {
+        COLD: "Having learnt the source, compared with cold,",
+        COLD_LONG: "Compared with cold-long, which has as many updates without a source, it",
+        MOTION: "The source's motion, retargeted, compared with cold-long,",
+    }
+    return " ".join(_helped(known(name), words) for name, words in what.items() if known(name))
 
 
-def _helped(gains: Sequence[Mapping[str, Any]], over: str) -> str:
+def _helped(gains: Sequence[Mapping[str, Any]], what: str) -> str:
     helped = sum(gain["low"] is not None and gain["low"] > 0 for gain in gains)
     hurt = sum(gain["high"] is not None and gain["high"] < 0 for gain in gains)
     middle = formatting.number(median(gain["value"] for gain in gains), COLUMNS["score"].digits)
     if len(gains) == 1:
-        chance = "beyond" if helped or hurt else "within"
-        return f"{over}, the one entry that can be compared gained {middle} in score, which is {chance} chance."
-    verdict = f"improved the score of {helped or 'none'} of {len(gains)} entries beyond chance"
-    return f"{over}, the source {verdict} and worsened that of {hurt or 'none'}; the median gain is {middle}."
+        if not helped and not hurt:
+            return f"{what} made no difference beyond chance to the one entry that has both (better by {middle})."
+        verdict = f"made the score of the one entry that has both {'better' if helped else 'worse'}"
+        return f"{what} {verdict} beyond chance, by {middle.removeprefix('-')}."
+    verdict = f"made the scores of {helped or 'none'} of {len(gains)} entries better beyond chance"
+    return f"{what} {verdict} and those of {hurt or 'none'} worse; the median is better by {middle}."
 
 
 def _controls(part: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -60,7 +60,7 @@ const MARKS = [
   data.clips.some((c) => c.path)
     ? ["objectives", "path ahead", "O", AMBER, "where the root is asked to be in 1/3, 2/3 and 1 s, on the whole path"]
     : ["objectives", "objectives", "O", AMBER, "where a key joint must be next; a thread leads to it"],
-  ["contacts", data.characters.length > 1 ? "contacts of the truth" : "contacts", "C", "#8a94a3",
+  ["contacts", data.characters.length > 1 ? "feet that stand in the truth" : "contacts", "C", "#8a94a3",
     "rings under the feet that stand, in every figure: where such a foot moves, it slides"],
   ["path", "root path", "P", "#8a94a3", "the pelvis over the ground, whole clip"],
 ].filter(([name]) => name !== "contacts" || data.contactJoints.length);

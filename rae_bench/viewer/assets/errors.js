@@ -23,11 +23,18 @@ function strip() {
   const second = opens === null || !lines.length ? [] : [shape("rect", { x: opens, width: Math.min(data.fps, last() - opens), y: 0, height: 100 })];
   $("plot").setAttribute("viewBox", `0 0 ${wide} 100`);
   $("plot").replaceChildren(...second, ...paths, shape("line", { id: "now", y1: 0, y2: 100 }));
-  $("top").textContent = lines.length ? `most ${inUnits(top)} ${UNIT}` : "";
+  $("top").textContent = lines.length ? `highest ${inUnits(top)} ${UNIT}` : "";
   $("unit").textContent = `${MEASURES[state.measure]} error now, ${UNIT}`;
   $("unit").title = data.measures[MEASURES[state.measure]];
   $("strip").setAttribute("aria-label", `${MEASURES[state.measure]} error over time` + (worst
     ? `; most ${inUnits(top)} ${UNIT}, of ${data.characters[worst[0].n].label}, ${(worst[1] / data.fps).toFixed(1)} s after the history` : ""));
+}
+/** The frame in which the errors of the figures that are on differ most; null where fewer than two have any. */
+function apart() {
+  const lines = others().map((p) => clip().ready.errors[p.n - 1]?.[state.measure]).filter(Boolean);
+  if (lines.length < 2) return null;
+  const gaps = Array.from(lines[0], (_, t) => Math.max(...lines.map((own) => own[t])) - Math.min(...lines.map((own) => own[t])));
+  return clip().start + gaps.indexOf(Math.max(...gaps));
 }
 /** Says where time stands, in the strip and beside each figure. */
 function now() {
@@ -50,7 +57,8 @@ function clips() {
   const worstOf = (c) => Math.max(-1, ...figures.map((n) => meanError(c, n, state.measure) ?? -1));
   if (table.by && !figures.includes(table.by)) table.by = 0;
   const order = data.clips.map((c, place) => ({ c, place, v: value(c, table.by) ?? -1 }));
-  order.sort((a, b) => (table.down ? b.v - a.v : a.v - b.v) || a.place - b.place);
+  const lacking = (c) => figures.filter((n) => !c.has[n]).length; // clips that all figures have come first
+  order.sort((a, b) => lacking(a.c) - lacking(b.c) || (table.down ? b.v - a.v : a.v - b.v) || a.place - b.place);
   const most = Math.max(1e-9, ...order.map(({ c }) => worstOf(c)));
   const head = element("tr", "", $("heads"));
   $("heads").replaceChildren(head);
@@ -85,13 +93,13 @@ if (measured) {
     element("dt", name, $("measures"));
     element("dd", data.measures[name], $("measures"));
   }
-  $("measure").addEventListener("change", () => { state.measure = Number($("measure").value); strip(); clips(); stale = true; });
+  $("measure").addEventListener("change", () => { state.measure = Number($("measure").value); strip(); clips(); stale = true; remember(); });
   $("strip").addEventListener("pointerdown", (event) => {
     const box = $("strip").getBoundingClientRect();
     seek(Math.round(((event.clientX - box.left) / box.width) * last()));
     remember();
   });
-} else for (const id of ["strip", "errors", "meaning"]) $(id).hidden = true;
+} else for (const id of ["strip", "errors", "meaning", "apart"]) $(id).hidden = true;
 if (!measured || data.clips.length < 2) $("all").hidden = true;
 $("all").addEventListener("click", () => opened(!table.open));
 $("close").addEventListener("click", () => { opened(false); $("all").focus(); });

@@ -25,6 +25,7 @@ async function choose(n, at = 0) {
 function flip(n) {
   state.shown[n] = !state.shown[n];
   $("figure-" + n).setAttribute("aria-pressed", state.shown[n]);
+  $("figure-" + n).classList.toggle("extra", !state.shown[n]);
 }
 /** Says whether a figure has motion of the clip. */
 function present(n, has) {
@@ -39,8 +40,8 @@ function mark(name) {
   $("mark-" + name).setAttribute("aria-pressed", state.marks[name]);
   stale = true;
 }
-function camera(name) { state.camera = name; $("camera").value = name; place(); }
-function layout(name) { state.layout = name; $("layout").value = name; refit(); }
+function camera(name) { state.camera = name; $("camera").value = name; place(); remember(); }
+function layout(name) { state.layout = name; $("layout").value = name; refit(); remember(); }
 function theme(name) { state.theme = name; paint(); strip(); clips(); }
 function element(tag, text, to, names = {}) {
   const made = Object.assign(document.createElement(tag), names);
@@ -90,7 +91,10 @@ more.addEventListener("click", () => {
   more.setAttribute("aria-expanded", open);
   more.textContent = open ? "Less" : "More";
 });
-data.clips.forEach((c, n) => element("option", c.name, $("clip"), { value: n }));
+data.clips.forEach((c, n) => {
+  const made = c.has.filter(Boolean).length - 1, all = c.has.length - 1;
+  element("option", made < all ? `${c.name}, ${made} of ${all} figures` : c.name, $("clip"), { value: n });
+});
 $("clip").addEventListener("change", () => choose(Number($("clip").value)).then(remember));
 $("play").addEventListener("click", () => play(!state.playing));
 $("scrub").addEventListener("input", () => seek(Number($("scrub").value)));
@@ -100,6 +104,7 @@ $("camera").addEventListener("change", () => camera($("camera").value));
 $("layout").addEventListener("change", () => layout($("layout").value));
 $("loop").addEventListener("click", () => { state.loop = !state.loop; stale = true; });
 $("theme").addEventListener("click", () => theme(state.theme === "dark" ? "light" : "dark"));
+$("apart").addEventListener("click", () => { if (apart() !== null) { seek(apart()); remember(); } });
 $("help").addEventListener("click", () => $("keys").showModal());
 document.addEventListener("click", (event) => {
   // A button that was clicked with a pointer does not keep the space bar for itself.
@@ -115,6 +120,7 @@ const KEYS = {
   arrowup: () => choose((state.clip + data.clips.length - 1) % data.clips.length).then(remember),
   arrowdown: () => choose((state.clip + 1) % data.clips.length).then(remember),
   w: () => clip().opens !== null && seek(clip().opens),
+  x: () => $("apart").click(),
   e: () => $("all").hidden || opened(!table.open),
   escape: () => opened(false),
   l: () => $("loop").click(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rae_bench.leaderboard.board.score_gains import MOTION, STARTS
 from rae_bench.leaderboard.board.svg import HEIGHT, LEFT, RIGHT, TOP, WIDTH, above, cost_svg, curves_svg, highest
 from rae_bench.leaderboard.site.findings import found
 from rae_bench.viewer.kinds import line_colours
@@ -53,9 +54,12 @@ def test_hidden_lines_and_controls() -> None:
     assert above(drawn, PANEL) == "dashed: hold 1.0 to 1.5; above the scale: away 50.0"
 
 
+NO_GAINS: dict[str, Any] = dict.fromkeys((*STARTS, MOTION))
+
+
 def row(entry: str, score: float, cost: float | None = 10.0, **facts: Any) -> dict[str, Any]:
     known = {"value": score, "low": score - 0.01, "high": score + 0.01}
-    gain = {"cold": {"value": 0.02, "low": 0.01, "high": 0.03}, "cold-long": None}
+    gain = {**NO_GAINS, "cold": {"value": 0.02, "low": 0.01, "high": 0.03}}
     return {
         "entry": entry, "title": entry, "score": known, "ties": entry[0], "regime": "finetune", "score_gain": gain,
         "cost": {"adapt_core_seconds": cost},
@@ -128,20 +132,22 @@ def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
         (part(), ""),
         (
             part(row("fe", 0.1), hold=0.5),
-            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Over a cold start, the one entry that can be "
-            "compared gained 0.020 in score, which is beyond chance. Every entry scores better than the controls, "
-            "which learn nothing.",
+            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Having learnt the source, compared with cold, "
+            "made the score of the one entry that has both better beyond chance, by 0.020. Every entry scores better "
+            "than the controls, which learn nothing.",
         ),
         (
             part(
-                row("fe", 0.3, score_gain={"cold": KNOWN, "cold-long": WORSE}),
-                row("mann", 0.4, ties="fb", score_gain={"cold": None, "cold-long": None}), row("nsm", 0.6, ties="c"),
+                row("fe", 0.3, score_gain={**NO_GAINS, "cold": KNOWN, "cold-long": WORSE, MOTION: KNOWN}),
+                row("mann", 0.4, ties="fb", score_gain={**NO_GAINS, MOTION: WORSE}), row("nsm", 0.6, ties="c"),
                 hold=0.2, nearest=0.5,
             ),
-            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Over a cold start, the source "
-            "improved the score of 2 of 2 entries beyond chance and worsened that of none; the median gain is 0.025. "
-            "Over a cold start with as many updates, the one entry that can be compared gained -0.010 in score, which "
-            "is beyond chance. hold, which learns nothing, scores better than every entry.",
+            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Having learnt the source, compared "
+            "with cold, made the scores of 2 of 2 entries better beyond chance and those of none worse; the median is "
+            "better by 0.025. Compared with cold-long, which has as many updates without a source, it made the score "
+            "of the one entry that has both worse beyond chance, by 0.010. The source's motion, retargeted, compared "
+            "with cold-long, made the scores of 1 of 2 entries better beyond chance and those of 1 worse; the median "
+            "is better by 0.010. hold, which learns nothing, scores better than every entry.",
         ),
         (
             part(row("fe", 0.3, regime="cold"), row("mann", 0.6, regime="cold"), hold=0.4),

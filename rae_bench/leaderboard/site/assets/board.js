@@ -107,7 +107,7 @@
         step(column, by);
       });
     });
-    form.addEventListener("input", () => { filter(); write(); });
+    for (const part of [form, field("columns")]) part.addEventListener("input", () => { filter(); write(); });
     field("clear").addEventListener("click", () => {
       for (const id of WORDS) field(id).value = "";
       field("controls").checked = true;
