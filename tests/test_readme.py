@@ -32,7 +32,7 @@ def test_the_model_shown_is_the_model_tested() -> None:
 
 
 def _commands(page: str) -> list[list[str]]:
-    lines = [line for block in _blocks(page, "") for line in block.splitlines()]
+    lines = [line for block in _blocks(page, "") for line in block.replace("\\\n", " ").splitlines()]
     text = (ROOT / page).read_text(encoding="utf-8")
     lines += [span for span in re.findall(r"`([^`\n]+)`", text) if span.startswith("rae-bench ")]
     found = []
