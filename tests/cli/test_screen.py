@@ -96,7 +96,7 @@ def test_columns_of_a_run_leave_in_the_stated_order(tiny_run: Outcome) -> None:
     assert gone[len(stated) :] == ["adversarial", "objective", "foot sliding"]
     order = ", ".join(COLUMNS[name].label for name in LEAVING)
     page = " ".join((DOCS / "start" / "first-run.md").read_text(encoding="utf-8").split())
-    assert f"They leave in this order: {order}, then the errors from the right" in page
+    assert f"Columns are left out in this order: {order}, then the errors from right to left" in page
 
 
 def test_commands_keep_to_the_width(

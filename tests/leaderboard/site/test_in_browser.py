@@ -118,7 +118,7 @@ def test_few_stops_before_the_first_entry(page: str, site: Path, browser: Browse
     assert stops[-1] == "fe"
     browser.run("document.querySelector('#board th[data-key=score] button').focus()")
     browser.key("ArrowRight")
-    assert browser.run("document.activeElement.closest('th').dataset.key") == "gain"
+    assert browser.run("document.activeElement.closest('th').dataset.key") == "scorecold"
     look_at(browser, site / page, "desktop")
     browser.key("Tab")
     browser.key("Enter")
