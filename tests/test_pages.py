@@ -45,7 +45,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"python tests/benchmarks/.*": ("tests/benchmarks", MACHINE),
     r"rae-bench data import \$DATA/.*": ("tests/data/importing/test_detect.py", "runs them on the recordings"),
     r"rae-bench data import (100STYLE|cmu-mocap|AMASS).*": ("tests/task/test_sets_of_your_own.py", "runs them"),
-    r"rae-bench check task biped2quad --budgets": ("tests/study/test_budgets.py", "runs it on a small task"),
+    r"rae-bench check task \S+ --budgets.*": ("tests/study/test_budgets.py", "runs it on a small task"),
     r"rae-bench check task biped2quad --ranking": ("tests/study/test_ranking.py", "runs it on a small task"),
     r"rae-bench check task .* --ranking --models .*": ("tests/study/test_ranking.py", "runs it on a small task"),
     r"rae-bench (sweep|compare) .*--task biped2monster-control .*": ("tests/harness", "trains on a small task"),
