@@ -8,6 +8,7 @@ from typing import Any
 
 from rae_bench.leaderboard.board import formatting
 from rae_bench.leaderboard.board.escape import markdown
+from rae_bench.leaderboard.board.figures import FOLDER
 from rae_bench.leaderboard.entries.finding import one_line
 from rae_bench.model.regimes import COLD, percent
 from rae_bench.objectives.tracks import KEYFRAMES
@@ -100,7 +101,7 @@ def board_markdown(data: Mapping[str, Any], figures: Container[str] = ()) -> str
             best = ", ".join(f"{markdown(entry)} at {fraction}" for fraction, entry in task["reference_cold"].items())
             lines.append(f"Reference cold: {best}.\n")
         lines += _incomplete(task, "Incomplete, so neither ranked nor averaged:")
-        if (figure := f"curves/{name}.svg") in figures:
+        if (figure := f"{FOLDER}/{name}.svg") in figures:
             lines.append(f"![Errors of the first entries over the share of the target's data]({figure})\n")
     if data["left_out"]:
         lines += ["## Left out\n", "These entries cannot stand in a table with the others:\n"]

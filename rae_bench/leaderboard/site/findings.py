@@ -40,9 +40,9 @@ def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
         return [row["score_gain"][name] for row in learnt if row["score_gain"][name]]
 
     what = {
-        COLD: "Having learnt the source, compared with cold,",
-        COLD_LONG: "Compared with cold-long, which has as many updates without a source, it",
-        MOTION: "The source's motion, retargeted, compared with cold-long,",
+        COLD: "Compared with cold, the source",
+        COLD_LONG: "Compared with cold-long, which has as many updates without a source, the source",
+        MOTION: "Compared with cold-long, the source's motion, retargeted to the target's rig,",
     }
     return " ".join(_helped(known(name), words) for name, words in what.items() if known(name))
 

@@ -132,8 +132,8 @@ def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
         (part(), ""),
         (
             part(row("fe", 0.1), hold=0.5),
-            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Having learnt the source, compared with cold, "
-            "made the score of the one entry that has both better beyond chance, by 0.020. Every entry scores better "
+            "fe is the only entry; its score is 0.100 (0.090 to 0.110). Compared with cold, the source made the "
+            "score of the one entry that has both better beyond chance, by 0.020. Every entry scores better "
             "than the controls, which learn nothing.",
         ),
         (
@@ -142,12 +142,12 @@ def part(*rows: dict[str, Any], **controls: float) -> dict[str, Any]:
                 row("mann", 0.4, ties="fb", score_gain={**NO_GAINS, MOTION: WORSE}), row("nsm", 0.6, ties="c"),
                 hold=0.2, nearest=0.5,
             ),
-            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Having learnt the source, compared "
-            "with cold, made the scores of 2 of 2 entries better beyond chance and those of none worse; the median is "
-            "better by 0.025. Compared with cold-long, which has as many updates without a source, it made the score "
-            "of the one entry that has both worse beyond chance, by 0.010. The source's motion, retargeted, compared "
-            "with cold-long, made the scores of 1 of 2 entries better beyond chance and those of 1 worse; the median "
-            "is better by 0.010. hold, which learns nothing, scores better than every entry.",
+            "fe has the best score, 0.300 (0.290 to 0.310), but is tied with mann. Compared with cold, the "
+            "source made the scores of 2 of 2 entries better beyond chance and those of none worse; the median is "
+            "better by 0.025. Compared with cold-long, which has as many updates without a source, the source made the "
+            "score of the one entry that has both worse beyond chance, by 0.010. Compared with cold-long, the source's "
+            "motion, retargeted to the target's rig, made the scores of 1 of 2 entries better beyond chance and those "
+            "of 1 worse; the median is better by 0.010. hold, which learns nothing, scores better than every entry.",
         ),
         (
             part(row("fe", 0.3, regime="cold"), row("mann", 0.6, regime="cold"), hold=0.4),
